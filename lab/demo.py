@@ -1,0 +1,87 @@
+"""``python -m lab demo``: hosts, a deploy of inventories/lab.py, access.json, and a real call through it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lab import verbs
+from lab.places import CHECKOUT, DEFAULT_NAME, Lab
+from lab.run import LabError
+from stack import inventory
+from stack.site import Site
+
+_BIN = Path(sys.executable).parent
+
+
+def demo(lab: Lab, hosts: int | None, release: str | None, inventory_file: str = "inventories/lab.py") -> None:
+    """From nothing to a live call. Raises LabError when the deploy or the call fails."""
+    verbs.up(lab, hosts, release)
+    deploy(lab, inventory_file)
+    site = inventory.read(CHECKOUT / inventory_file)
+    access = write_access(lab, site)
+    names = list(site.hosts)
+    call = [str(_BIN / "python"), "-m", "procedures.call", "--access", str(access)]
+    if len(names) > 1:
+        call += ["--publish-through", names[0], "--subscribe-through", names[-1]]
+    # The SDK would send even traffic to the lab through a proxy of the environment.
+    direct = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    if subprocess.run(call, cwd=CHECKOUT, env=direct, check=False).returncode:
+        raise LabError("lab", "the call through the deployed hosts failed", f"look at it with: {_ssh(lab, names[0])}")
+    _next(lab, site, access)
+
+
+def deploy(lab: Lab, inventory_file: str) -> None:
+    """What an operator runs. Raises LabError when it fails."""
+    command = [str(_BIN / "pyinfra"), "-y", inventory_file, "deploy.py"]
+    environment = os.environ | {"LAB": lab.name, "PYINFRA_PROGRESS": "off"}
+    if subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode:
+        raise LabError("lab", "the deploy failed (its own words are above)", "mend it and run the same command again")
+
+
+def write_access(lab: Lab, site: Site) -> Path:
+    """access.json: how a client gets in. 0600 from birth; it holds the API secret."""
+    if site.vault is None:
+        raise LabError("lab", "the site has no secrets", "run `make lab-down`, then `make lab`")
+    port = site.edge.http
+    urls = {n: f"ws://{h.public_address}:{port}" for n, h in site.hosts.items() if "livekit" in h.roles}
+    content = {
+        "url": next(iter(urls.values())),
+        "api_key": site.vault.api_key,
+        "api_secret": site.vault.api_secret.reveal(),
+        "ca_file": None,
+        "hosts": {
+            name: {"address": host.address, "url": urls.get(name), "roles": list(host.roles)}
+            for name, host in site.hosts.items()
+        },
+    }
+    path, new = lab.dir / "access.json", lab.dir / "access.json.new"
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(content, file, indent=2)
+    new.replace(path)
+    return path
+
+
+def _ssh(lab: Lab, host: str) -> str:
+    prefix = "" if lab.name == DEFAULT_NAME else f"LAB={lab.name} "
+    return f"{prefix}make lab-ssh HOST={host}"
+
+
+def _next(lab: Lab, site: Site, access: Path) -> None:
+    first = next(iter(site.hosts))
+    url = json.loads(access.read_text())["url"]
+    print(
+        f"""
+LiveKit answers at {url}
+API key and secret: {access.relative_to(CHECKOUT)}
+next:
+  {_ssh(lab, first):40}  a shell on {first}
+  {"make deploy":40}  deploy again: changes nothing
+  {".venv/bin/python -m procedures.call --access " + str(access.relative_to(CHECKOUT))}
+  {"make test":40}  prove everything
+  {"make lab-down":40}  remove every trace"""
+    )

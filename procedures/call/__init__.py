@@ -1,0 +1,30 @@
+"""A real call through a running LiveKit: two clients, one room, sound that proves it is alive.
+
+``python -m procedures.call --access .lab/access.json`` makes one and says how it went; tests use
+:class:`Call`. A call runs in a thread of its own, so a test may block as long as it likes without showing up
+as a gap. Code under gevent's monkey patching (a pyinfra run) has no such threads: it starts the command and
+reads its ``--json``.
+"""
+
+from __future__ import annotations
+
+from procedures.call.access import Access
+from procedures.call.client import Call
+from procedures.call.errors import CallError
+from procedures.call.report import Event, Gap, Report, largest_gap
+from procedures.call.server import Node, room_service, server_api, token, where
+
+__all__ = [
+    "Access",
+    "Call",
+    "CallError",
+    "Event",
+    "Gap",
+    "Node",
+    "Report",
+    "largest_gap",
+    "room_service",
+    "server_api",
+    "token",
+    "where",
+]

@@ -1,0 +1,83 @@
+"""``python -m procedures.call``: make a call, say how it went; status 0 only for a good one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+
+from procedures.call.access import Access
+from procedures.call.client import Call
+from procedures.call.errors import CallError
+from procedures.call.report import Report
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m procedures.call", description=__doc__)
+    parser.add_argument("--access", default=".lab/access.json", metavar="FILE", help="default: %(default)s")
+    parser.add_argument("--seconds", type=float, default=10.0, help="length of the call; default: %(default)s")
+    parser.add_argument("--publish-through", metavar="HOST", help="default: the site's URL")
+    parser.add_argument("--subscribe-through", metavar="HOST", help="default: the site's URL")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    return parser.parse_args()
+
+
+async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Report:
+    _leave_on(signals)
+    call = Call(
+        Access.load(options.access),
+        publish_through=options.publish_through,
+        subscribe_through=options.subscribe_through,
+        say=(lambda line: None) if options.json else lambda line: print(line, flush=True),
+    )
+    async with call:
+        await asyncio.sleep(options.seconds)
+        return await call.stop()
+
+
+def _leave_on(signals: list[signal.Signals]) -> None:
+    """Leave the room on the first signal (put into the list): a vanished participant holds up a drain.
+
+    The second one ends the process at once.
+    """
+    this, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+    def interrupted(number: signal.Signals) -> None:
+        signals.append(number)
+        if this is not None:
+            this.cancel()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, interrupted, each)
+
+
+def main() -> int:
+    options, signals = arguments(), list[signal.Signals]()
+    logging.getLogger("livekit").setLevel(logging.CRITICAL)  # what the SDK logs, the report says in one line
+    try:
+        report = asyncio.run(made(options, signals))
+    except CallError as error:
+        print(json.dumps({"ok": False, "problems": [str(error)]}) if options.json else f"FAILED {error}")
+        return 1
+    except asyncio.CancelledError:
+        print(f"interrupted by {signals[0].name}", file=sys.stderr)
+        return 128 + signals[0]
+    if options.json:
+        print(report.to_json())
+    else:
+        print(report.table())
+        print("\n".join(f"FAILED {problem}" for problem in report.problems()) or "ok: the call was good")
+    return 0 if report.ok else 1
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # the SDK's exit handler may abort the process after a failed connection (livekit 1.2.0)

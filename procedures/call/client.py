@@ -1,0 +1,172 @@
+"""A call: a publisher and a subscriber in one room, running in a thread of their own.
+
+Contract: entering a :class:`Call` returns when the tone is heard; leaving it closes everything, whatever
+happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, InvalidStateError
+from types import TracebackType
+from uuid import uuid4
+
+from procedures.call.access import Access
+from procedures.call.errors import CallError
+from procedures.call.report import Report, largest_gap
+from procedures.call.seats import Diary, Publisher, Subscriber, bounded
+from procedures.call.server import Node, token, trust, where
+from procedures.call.tone import RATE, STEP, Sound, tone
+
+PUBLISH = 10.0  # s
+SUBSCRIBE = 10.0  # s
+
+
+class Call:
+    """``async with Call(access) as call: ...; report = await call.stop()``
+
+    ``publish_through`` and ``subscribe_through`` name hosts of the access file (None: the site's URL).
+    ``room`` joins a room made before, such as one pinned to a node; by default a fresh one. ``within`` is the
+    time (s) for the first frame of the tone once the track is subscribed. ``say`` gets one line per phase,
+    from the call's thread.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        *,
+        publish_through: str | None = None,
+        subscribe_through: str | None = None,
+        room: str | None = None,
+        sound: Sound = tone,
+        within: float = 10.0,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._access, self._through = access, publish_through
+        self._urls = access.through(publish_through), access.through(subscribe_through)
+        self._tag = uuid4().hex[:12]  # in both identities: several calls may share a room
+        self.room = room or f"call-{self._tag}"
+        self._sound, self._within, self._say = sound, within, say
+        self._up: Future[None] = Future()
+        self._stop: Future[None] = Future()
+        self._report: Future[Report] = Future()
+        self._thread = threading.Thread(target=self._run, name=self.room, daemon=True)
+
+    async def __aenter__(self) -> Call:
+        """Raises :class:`CallError` with the step that failed; nothing is left open then."""
+        trust(self._access)
+        self._thread.start()
+        try:
+            await asyncio.shield(asyncio.wrap_future(self._up))
+        except BaseException:
+            await self._end()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._end()
+
+    async def stop(self) -> Report:
+        """End the call and say what it was like."""
+        await self._end()
+        return self._report.result()
+
+    async def where(self) -> Node:
+        """Which node holds the room now. Raises :class:`CallError`."""
+        return await where(self._access, self.room, self._through)
+
+    async def _end(self) -> None:
+        with contextlib.suppress(InvalidStateError):  # already ending
+            self._stop.set_result(None)
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        try:
+            self._report.set_result(asyncio.run(self._session()))
+        except asyncio.CancelledError:
+            self._up.cancel()
+            self._report.cancel()
+        except Exception as error:  # the end of the thread: hand it to whoever waits for the call
+            for waiting in (self._up, self._report):
+                if not waiting.done():
+                    waiting.set_exception(error)
+
+    async def _session(self) -> Report:
+        started, diary = time.time(), Diary()
+        publisher = Publisher(diary, self._sound)
+        subscriber = Subscriber(diary, f"publisher-{self._tag}")
+        stopped = asyncio.wrap_future(self._stop)
+        starting = asyncio.create_task(self._start(publisher, subscriber))
+        stopped.add_done_callback(lambda _: starting.cancel())  # does nothing once the call is up
+        try:
+            node = await starting
+            self._up.set_result(None)
+            await stopped
+            return self._reported(subscriber, started, node)
+        finally:
+            diary.closed = True
+            await subscriber.leave()
+            await publisher.leave()
+
+    async def _start(self, publisher: Publisher, subscriber: Subscriber) -> Node:
+        for seat, url in zip((publisher, subscriber), self._urls, strict=True):
+            self._say(f"{seat.who} joins {self.room} through {url}")
+            identity = f"{seat.who}-{self._tag}"
+            await seat.join(url, token(self._access, room=self.room, identity=identity))
+        node = await self._node(subscriber.diary)
+        self._say(f"publisher publishes the tone; the room is on {node.id or 'an unknown node'}")
+        await publisher.publish(PUBLISH)
+        await bounded("subscribe", "subscriber's track", SUBSCRIBE, subscriber.subscribed.wait())
+        self._say("subscriber is subscribed and listens")
+        try:
+            async with asyncio.timeout(self._within):
+                await subscriber.heard.wait()
+        except TimeoutError:
+            raise _unheard(subscriber, self._within) from None
+        self._say(f"first frame after {subscriber.ear.steps[0] - subscriber.diary.begin:.2f} s")
+        return node
+
+    async def _node(self, diary: Diary) -> Node:
+        try:
+            return await self.where()
+        except CallError as error:  # nice to know; a call is a call without it
+            diary.note("witness", "node unknown", error.problem.fact)
+            return Node(id="", version="")
+
+    def _reported(self, subscriber: Subscriber, started: float, node: Node) -> Report:
+        ear, begin, now = subscriber.ear, subscriber.diary.begin, time.monotonic()
+        gap = largest_gap(ear.steps, now)
+        return Report(
+            room=self.room,
+            node=node.id,
+            version=node.version,
+            publish_url=self._urls[0],
+            subscribe_url=self._urls[1],
+            started=started,
+            seconds=now - ear.steps[0],
+            first_frame_s=ear.steps[0] - begin,
+            frames=ear.frames,
+            received_s=len(ear.steps) * STEP / RATE,
+            largest_gap_ms=gap.ms,
+            largest_gap_at_s=gap.at - begin,
+            tone_share=ear.share,
+            events=tuple(subscriber.diary.events),
+        )
+
+
+def _unheard(subscriber: Subscriber, within: float) -> CallError:
+    ear = subscriber.ear
+    if not ear.frames:
+        fact = "no frame"
+    elif ear.loud:
+        fact = f"{ear.frames} frames of another sound than the tone"
+    else:
+        fact = f"{ear.frames} frames of silence, which is what a receiver plays that gets no packets,"
+    remedy = "see whether media (UDP, ICE/TCP or TURN) gets from this machine to the server and back"
+    return CallError("first frame", f"{fact} within {within:.0f} s of the subscription", remedy)

@@ -1,0 +1,98 @@
+"""The server's side of a call: tokens, the API, and which node holds a room."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import uuid4
+
+import aiohttp
+from livekit import api
+from livekit.api.room_service import RoomService
+from livekit.protocol import rtc as signal
+
+from procedures.call.access import Access
+from procedures.call.errors import CallError
+
+WITHIN = 10.0  # s for one request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A livekit-server process: its id (new at every start) and its version."""
+
+    id: str
+    version: str
+
+
+def token(
+    access: Access, *, room: str, identity: str, hidden: bool = False, ttl: timedelta = timedelta(minutes=10)
+) -> str:
+    """A join token; ``hidden``: seen by nobody, may not publish.
+
+    A room that such a token creates goes a second after its last participant: probes leave nothing behind.
+    """
+    grants = api.VideoGrants(room_join=True, room=room, can_publish=not hidden, hidden=hidden)
+    made = api.AccessToken(access.api_key, access.api_secret).with_identity(identity).with_ttl(ttl)
+    passing = api.RoomConfiguration(empty_timeout=30, departure_timeout=1)
+    return made.with_grants(grants).with_room_config(passing).to_jwt()
+
+
+@asynccontextmanager
+async def server_api(access: Access, through: str | None = None) -> AsyncIterator[api.LiveKitAPI]:
+    """livekit-api against the site, or by way of one host; no retries, so that a failure shows."""
+    url = access.through(through)
+    async with (
+        _session(access) as session,
+        api.LiveKitAPI(url, access.api_key, access.api_secret, session=session, failover=False) as client,
+    ):
+        yield client
+
+
+@asynccontextmanager
+async def room_service(access: Access, through: str | None = None) -> AsyncIterator[RoomService]:
+    """The room part of :func:`server_api`: create, list and delete rooms."""
+    async with server_api(access, through) as client:
+        yield client.room
+
+
+async def where(access: Access, room: str, through: str | None = None) -> Node:
+    """Which node holds ``room``: what a hidden participant is told who joins and leaves at once.
+
+    Creates the room when there is none. The native SDK keeps ``JoinResponse.server_info`` to itself, hence
+    the WebSocket (docs.livekit.io, "Client protocol"). Raises :class:`CallError`.
+    """
+    url = access.through(through)
+    pass_ = token(access, room=room, identity=f"witness-{uuid4().hex[:8]}", hidden=True)
+    query = {"access_token": pass_, "auto_subscribe": "0", "protocol": "16", "sdk": "python"}
+    try:
+        async with (
+            asyncio.timeout(WITHIN),
+            _session(access) as session,
+            session.ws_connect(f"{url.rstrip('/')}/rtc", params=query) as socket,
+        ):
+            answer = signal.SignalResponse.FromString(await socket.receive_bytes())
+            goodbye = signal.SignalRequest(leave=signal.LeaveRequest())
+            await socket.send_bytes(goodbye.SerializeToString())
+    except TimeoutError:
+        raise CallError("node", f"{url}: no answer in {WITHIN:.0f} s", "see whether it runs") from None
+    except (aiohttp.ClientError, TypeError, ValueError) as error:
+        raise CallError("node", f"{url}: {error}", "see the server's journal") from None
+    return Node(id=answer.join.server_info.node_id, version=answer.join.server_info.version)
+
+
+def trust(access: Access) -> None:
+    """Make the native SDK accept the site's CA for ``wss``; it reads the environment: one CA per process."""
+    if access.ca_file:
+        os.environ["SSL_CERT_FILE"] = access.ca_file
+
+
+def _session(access: Access) -> aiohttp.ClientSession:
+    trusted = ssl.create_default_context(cafile=access.ca_file) if access.ca_file else True
+    timeout = aiohttp.ClientTimeout(total=WITHIN)
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted), timeout=timeout)

@@ -1,0 +1,1 @@
+"""One package per daemon. Each exports Settings, prepare (changes no traffic) and activate (one host at a time)."""

@@ -1,0 +1,15 @@
+"""The vocabulary roles are written in.
+
+look     what a host is like now: one round trip, taken again only after a change
+change   commands on a host; every changing one holds the work lock
+lock     one deploy at a time per host
+plan     Part (what to look at, what to do about it) and Step
+stage    a Part on all hosts in parallel (prepare)
+turn     Parts host by host, the first failure stops the rest (activate)
+files    a role's files in one round trip, each atomic and 0600 from birth
+service  files + unit, restarted when the running process is not the wanted one
+release  a verified artifact pushed under /opt
+ready    conditions awaited, with the unit's journal when they do not come true
+vantage  the controller's own way to a host, tried beside the connection that deploys
+report   the last table of a run
+"""

@@ -1,0 +1,142 @@
+"""The controller's store of verified programs, shared by all sites of a user.
+
+Contract: a file under ``sha256/`` had that sha256 when it was put there, and it was put there by one rename.
+
+    sha256/<aa>/<sha256>   programs, 0755, named by their bytes
+    made/<name>.json       which program came out of a source the last time (an index; may be removed)
+    archives/              where an operator may put the archives of a controller without internet
+    work/<name>/           a fetch under way; the next of the same artifact removes what a killed one left
+    locks/<name>           one fetch of an artifact at a time (flock: free at once however a process ends)
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The program that came out of a source; ``toolchain`` ("go1.26.8") is empty when it was not built."""
+
+    sha256: str
+    size: int
+    toolchain: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The directory, and the few things that happen in it. Methods raise OSError as the file system does."""
+
+    root: Path
+
+    def program(self, sha256: str) -> Path:
+        return self.root / "sha256" / sha256[:2] / sha256
+
+    def holds(self, made: Made) -> bool:
+        """True when the program is here. Only its size is looked at: it was hashed on its way in."""
+        try:
+            return self.program(made.sha256).stat().st_size == made.size
+        except FileNotFoundError:
+            return False
+
+    def put(self, program: Path, toolchain: str = "") -> Made:
+        """Move a finished program of :meth:`work` in under the name of its bytes."""
+        made = Made(sha256_of(program), program.stat().st_size, toolchain)
+        program.chmod(0o755)
+        _sync(program)
+        target = self.program(made.sha256)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        program.replace(target)
+        return made
+
+    def last(self, key: str) -> Made | None:
+        """What came out of the source ``key`` the last time; None when that is not known."""
+        try:
+            return Made(**json.loads(self._index(key).read_text()))
+        except (FileNotFoundError, TypeError, ValueError):
+            return None
+
+    def remember(self, key: str, made: Made) -> None:
+        self._index(key).parent.mkdir(parents=True, exist_ok=True)
+        write(self._index(key), json.dumps(asdict(made)) + "\n")
+
+    @contextmanager
+    def exclusive(self, key: str, busy: Callable[[], None]) -> Iterator[int]:
+        """Hold the lock of ``key``; ``busy`` is called once when another process or greenlet has it.
+
+        Gives the descriptor: a child process that gets it keeps the lock until it ends, even when this one is killed.
+        """
+        path = self.root / "locks" / _name(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as handle:
+            if not _lock(handle):
+                busy()
+                # A flock that waits stops every greenlet of this process, its holder among them: ask again.
+                while not _lock(handle):
+                    time.sleep(0.05)
+            yield handle.fileno()
+
+    @contextmanager
+    def work(self, key: str) -> Iterator[Path]:
+        """An empty directory on the store's file system, gone afterwards. Call it while holding the lock."""
+        path = self.root / "work" / _name(key)
+        if path.exists():
+            shutil.rmtree(path)
+        path.mkdir(parents=True)
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)  # a compiler whose `go` was killed may still write: next time
+
+    def _index(self, key: str) -> Path:
+        return self.root / "made" / f"{_name(key)}.json"
+
+
+def store(cache: Path | None) -> Store:
+    """The store in ``cache``; by default in $XDG_CACHE_HOME/livekit-metal/artifacts (~/.cache when unset)."""
+    if cache is not None:
+        return Store(cache.absolute())
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))  # "must be absolute … otherwise ignore" (XDG base directories)
+    return Store((base if base.is_absolute() else Path.home() / ".cache") / "livekit-metal" / "artifacts")
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write(path: Path, text: str) -> None:
+    """Replace a small text file by one rename. The caller sees to it that nobody else writes it now."""
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    _sync(new)
+    new.replace(path)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _lock(handle: IO[str]) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _name(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]

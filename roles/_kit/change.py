@@ -1,0 +1,76 @@
+"""Commands on a host.
+
+``ask`` reads, ``sh`` changes. Every changing command runs under a shared *work lock* on the host, so that a command
+left running by a dead deploy is seen by the next one (see lock.py); no other way to change a host is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pyinfra.api import QuoteString, StringCommand
+from pyinfra.api.host import Host
+
+WORK_LOCK = "/run/livekit-metal.work"
+_PRIVILEGE = ("_sudo", "_sudo_user", "_sudo_password", "_use_sudo_login", "_su_user", "_doas", "_dzdo")
+_before_first_change: list[Callable[[], None]] = []
+
+
+class Failed(Exception):
+    """Something did not work in a way that needs no traceback: the text is for the operator."""
+
+
+class Quiet(list[str]):
+    """Standard input that pyinfra's -v does not print."""
+
+    def __str__(self) -> str:
+        return "..."
+
+    __repr__ = __str__
+
+
+def before_first_change(action: Callable[[], None]) -> None:
+    """Have ``action`` run once, right before anything on any host is changed (it may raise Failed)."""
+    _before_first_change.append(action)
+
+
+def privilege(host: Host) -> dict[str, Any]:
+    """The sudo arguments in force for ``host`` (pyinfra hands them to operations only)."""
+    inherited: dict[str, Any] = dict(host.current_op_global_arguments or {})
+    chosen = {k: inherited[k] for k in _PRIVILEGE if inherited.get(k)}
+    return chosen or {k: v for k in _PRIVILEGE if (v := host.data.get(k))}
+
+
+def ask(host: Host, script: str, *args: str, stdin: str = "", timeout: int = 60) -> str:
+    """Output of a command that changes nothing. Raises Failed with what it said."""
+    return _run(host, StringCommand("sh", "-c", QuoteString(script), "sh", *map(QuoteString, args)), stdin, timeout)
+
+
+def sh(host: Host, script: str, *args: str, stdin: str = "", timeout: int = 120) -> str:
+    """Output of a command that changes the host; ``timeout`` in seconds. Raises Failed with what it said."""
+    while _before_first_change:
+        _before_first_change[0]()
+        _before_first_change.pop(0)
+    # -o: the lock belongs to flock itself, a daemon left behind by the script does not keep it
+    command = StringCommand(
+        "flock", "-s", "-o", WORK_LOCK, "sh", "-c", QuoteString(script), "sh", *map(QuoteString, args)
+    )
+    return _run(host, command, stdin, timeout)
+
+
+def _run(host: Host, command: StringCommand, stdin: str, timeout: int) -> str:
+    try:
+        ok, output = host.run_shell_command(
+            command, _timeout=timeout, **privilege(host), **({"_stdin": Quiet([stdin])} if stdin else {})
+        )
+    except TimeoutError as error:  # an OSError too, but the connection is fine
+        raise Failed(
+            f"not done after {timeout} s; it goes on at {host.name}, run the same again when it is over"
+        ) from error
+    except (OSError, EOFError) as error:
+        raise Failed(f"the connection to {host.name} broke: {error}") from error
+    if not ok:
+        said = output.stderr.strip() or output.stdout.strip() or "it said nothing"
+        raise Failed(said)
+    return str(output.stdout)

@@ -1,0 +1,50 @@
+"""What pyinfra's command line must do differently here. config.py installs it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import Any
+
+import gevent
+from pyinfra.api.inventory import Inventory
+from pyinfra.api.state import State
+
+from roles._kit.connect import Connecting
+
+
+def install() -> None:
+    """Keep the inventory's order, refuse a --limit that matches nothing, explain failures, end with 128 + signal."""
+    # pyinfra keeps active hosts in a set: every loop over hosts gets the inventory's order (the canary is the first).
+    Inventory.get_active_hosts = _in_order  # type: ignore[method-assign,assignment]
+    if State.init is not _init:
+        _original.append(State.init)
+        State.init = _init  # type: ignore[method-assign,assignment]
+    signal.signal(signal.SIGINT, _interrupted)  # libev holds SIGINT: gevent's handler would have no effect
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        gevent.signal_handler(number, _interrupted, number)
+
+
+_original: list[Any] = []
+
+
+def _in_order(inventory: Any) -> list[Any]:
+    return [host for host in inventory if host in inventory.state.active_hosts]
+
+
+def _init(state: Any, inventory: Any, config: Any, initial_limit: Any = None) -> None:
+    if initial_limit is not None and not initial_limit:
+        names = ", ".join(host.name for host in inventory)
+        raise SystemExit(f"--limit: matches no host; known here: {names}")
+    _original[0](state, inventory, config, initial_limit=initial_limit)
+    state.add_callback_handler(Connecting())
+
+
+def _interrupted(number: int, _frame: Any = None) -> None:
+    """pyinfra's own handler ends with status 0."""
+    name = signal.Signals(number).name
+    print(  # noqa: T201
+        f"--> interrupted by {name}; a command that already runs on a host goes on to its end",
+        file=sys.stderr,
+    )
+    sys.exit(128 + number)

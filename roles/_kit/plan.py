@@ -1,0 +1,67 @@
+"""How a role says what it wants: a Part looks, then plans steps. Planning changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from pyinfra.api.host import Host
+
+from roles._kit.look import Needs, Seen
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change on a host: a phrase for the log, and a function that raises Failed when it does not work.
+
+    ``preview`` shows more of the change than its name, for --diff; it changes nothing.
+    """
+
+    name: str
+    run: Callable[[Host], object]
+    preview: Callable[[Host], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Todo:
+    """What to do about what was seen. No steps: the host is as wanted.
+
+    ``summary`` is for the last table ("1.13.4 -> 1.13.5 on slot b"); ``notes`` are findings that stop nothing;
+    ``undo`` runs when a step failed.
+    """
+
+    steps: tuple[Step, ...] = ()
+    summary: str = ""
+    notes: tuple[str, ...] = ()
+    undo: Callable[[Host], object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A role's share of a run on one host: what it must know, and what follows from it."""
+
+    role: str
+    needs: Needs
+    plan: Callable[[Seen], Todo]
+
+
+@dataclass(slots=True)
+class Result:
+    """How a host fared: untouched until its first step, interrupted while steps run, then prepared, done or failed."""
+
+    word: str = "untouched"
+    why: str = ""
+    changed: bool = False
+    seconds: float = 0.0  # spent on this host's turns
+    summaries: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def join(todos: Iterable[Todo]) -> Todo:
+    """Several todos as one, in order."""
+    todos = tuple(todos)
+    return Todo(
+        steps=tuple(s for t in todos for s in t.steps),
+        summary=", ".join(t.summary for t in todos if t.summary),
+        notes=tuple(n for t in todos for n in t.notes),
+    )

@@ -1,0 +1,50 @@
+"""Conditions awaited on a host; when one does not come true, the unit's journal says why."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from pyinfra.api.host import Host
+
+from roles._kit.change import Failed, ask
+
+
+def until(host: Host, what: str, unit: str, test: str, *args: str, within: float = 30.0, secret: str = "") -> str:
+    """Wait until the shell text ``test`` succeeds on the host; its output. Raises Failed after ``within`` seconds.
+
+    The wait itself runs on the host (one round trip) and ends early when the unit has failed. ``test`` finds
+    ``secret`` in a shell variable of that name, which came by standard input and is in no argument list.
+    """
+    script = (
+        f"{'IFS= read -r secret' if secret else ':'}\n"
+        f"end=$(( $(date +%s) + {int(within)} )); unit={unit}\n"
+        f"check() {{ {test}\n}}\n"
+        'while ! out=$(check "$@" 2>&1); do\n'
+        "  [ $(date +%s) -le $end ] || { printf '%s\\n' \"$out\" >&2; exit 1; }\n"
+        '  [ "$(systemctl show -p ActiveState --value $unit)" != failed ] || { echo "$unit failed" >&2; exit 1; }\n'
+        "  sleep 0.2\n"
+        "done; printf '%s\\n' \"$out\"\n"
+    )
+    try:
+        return ask(host, script, *args, stdin=f"{secret}\n" if secret else "", timeout=int(within) + 30)
+    except Failed as error:
+        raise Failed(f"{what} did not come true within {within:.0f} s ({error})\n{journal(host, unit)}") from error
+
+
+def journal(host: Host, unit: str, lines: int = 15) -> str:
+    """The last lines of a unit's journal, for an error message."""
+    try:
+        said = ask(host, "journalctl -u $1 -n $2 --no-pager -o cat", unit, str(lines)).rstrip()
+    except Failed as error:
+        said = f"(no journal: {error})"
+    return f"last words of {unit}:\n{said}"
+
+
+def poll(what: str, test: Callable[[], bool], within: float = 30.0, every: float = 0.2) -> None:
+    """Wait on the controller until ``test()``; ``within`` and ``every`` in seconds. Raises Failed."""
+    end = time.monotonic() + within
+    while not test():
+        if time.monotonic() > end:
+            raise Failed(f"{what} did not come true within {within:.0f} s")
+        time.sleep(every)

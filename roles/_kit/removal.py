@@ -1,0 +1,93 @@
+"""Taking a host back to what it was before livekit-metal came. Each step may be repeated."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pyinfra.api.host import Host
+
+from roles._kit.change import Failed, sh
+from roles._kit.look import Needs, Seen
+from roles._kit.plan import Part, Step, Todo
+from stack.traces import Traces
+
+# What every slot says of its participants; a slot that does not run says nothing.
+_PARTICIPANTS = (
+    "for p in {ports}; do curl -s -m 2 http://127.0.0.1:$p/metrics | sed -n 's/^livekit_participant_total.* //p'; done"
+)
+# Listed packages that are still there, one after the other until no more will go; those that something else has come
+# to need meanwhile are left.
+_PURGE = r"""set -eu; [ -s "$1" ] || exit 0; export DEBIAN_FRONTEND=noninteractive
+here() { dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' $ours 2>/dev/null | awk '$2 == "ii" { print $1 }'; }
+ours=$(cat "$1"); ours=$(here); [ -n "$ours" ] || exit 0
+needed=$(apt-get -s purge $ours | sed -n 's/^Purg \([^ ]*\).*/\1/p' | grep -vxF "$ours" || :)
+go=$ours
+for p in ${needed:+$ours}; do
+  apt-get -s purge $p | sed -n 's/^Purg \([^ ]*\).*/\1/p' | grep -qvxF "$ours" && go=$(echo "$go" | grep -vxF "$p" || :)
+done
+[ -z "$go" ] || apt-get -y -q -o DPkg::Lock::Timeout=300 purge $go
+[ -z "$needed" ] || echo "@STAY@ $(echo $needed) need them: $(here | tr '\n' ' ')"
+"""
+
+_STAY = "packages stay because"
+_USERS = 'r=$1; shift; for u in "$@" $(cat "$r" 2>/dev/null); do ! getent passwd $u >/dev/null || userdel $u; done'
+# Without the deadlines of drains, which are hours: nobody is on the host, or the operator has said to drop them.
+_STOP = """rm -f /run/systemd/system/livekit-server@*.service.d/*.conf; systemctl daemon-reload
+for u in "$@"; do systemctl -q disable --now $u 2>/dev/null || systemctl stop $u 2>/dev/null || :; done
+rm -rf /run/systemd/system/livekit-server@*.service.d"""
+
+
+def removal(
+    traces: Traces, name: str, confirmed: str, metrics: tuple[int, ...], *, drop_calls: bool, needed_by: tuple[str, ...]
+) -> Part:
+    """Everything off the host ``name``. ``confirmed`` must be that very name.
+
+    ``metrics`` are the ports where slots tell how many people are on them; ``needed_by`` the hosts that use its Redis.
+    """
+    ports = " ".join(map(str, metrics))
+    needs = Needs(
+        files=frozenset(traces.files),
+        probes=(("removal.participants", _PARTICIPANTS.format(ports=ports) if ports else ":"),),
+    )
+
+    def plan(seen: Seen) -> Todo:
+        if confirmed != name:
+            raise Failed(f"remove: would take everything off {name}; say so: --limit {name} --data remove={name}")
+        if needed_by:
+            raise Failed(f"remove: {', '.join(needed_by)} use the Redis of {name}; move it first (docs/operations.md)")
+        people = sum(int(float(line)) for line in seen.probes["removal.participants"])
+        if people and not drop_calls:
+            raise Failed(
+                f"remove: {people} participants are on {name}; wait until they have left, or drop their calls: "
+                "--data calls=drop"
+            )
+        return Todo(_steps(traces), summary="removed")
+
+    return Part("remove", needs, plan)
+
+
+def _steps(traces: Traces) -> tuple[Step, ...]:
+    def run(name: str, script: str, *args: str, timeout: int = 120) -> Step:
+        return Step(name, partial(_sh, script=script, args=args, timeout=timeout))
+
+    units = (*traces.units, f"{traces.rollback}.timer", f"{traces.rollback}.service")
+    unmask = (
+        'for u in "$@"; do [ "$(readlink /etc/systemd/system/$u)" != /dev/null ] || rm /etc/systemd/system/$u; done'
+    )
+    return (
+        run("stop units", _STOP, *units, timeout=600),
+        run("remove the firewall table", "nft delete table inet $1 2>/dev/null || :", traces.table),
+        run("purge packages", _PURGE.replace("@STAY@", _STAY), traces.package_record, timeout=600),
+        run("unmask", f"{unmask}; systemctl daemon-reload", *traces.masked),
+        run("remove files", 'rm -f -- "$@"', *traces.files),
+        run("remove users", _USERS, traces.user_record, *traces.users),
+        run("remove directories", 'rm -rf -- "$@" /run/livekit-metal', *traces.directories),
+        run("remove empty directories", 'rmdir -- "$@" 2>/dev/null || :', *traces.parents),
+        run("forget units", "systemctl daemon-reload; systemctl reset-failed 'livekit-*' 2>/dev/null || :"),
+    )
+
+
+def _sh(host: Host, script: str, args: tuple[str, ...], timeout: int) -> None:
+    for line in sh(host, script, *args, timeout=timeout).splitlines():
+        if line.startswith(_STAY):
+            host.log(f"remove: {line}")

@@ -1,0 +1,91 @@
+"""A unit with the files it reads. Whether the *running process* is the wanted one is read from the process.
+
+A drop-in puts a stamp (hash of the unit and of all it reads) into the process' environment; the look reads it back from
+/proc/<MainPID>/environ, and which program it runs from /proc/<MainPID>/exe: one that apt has replaced since counts as
+stale. A restart lost in a killed deploy is therefore found by the next one. Files that a daemon takes anew while it
+runs are not in the stamp (its environment stays old): it must report itself which version of them it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyinfra.api.host import Host
+
+from roles._kit.change import sh
+from roles._kit.files import File, Validate, bundle, digest
+from roles._kit.look import Needs, Seen
+from roles._kit.plan import Step
+
+UNITS = "/etc/systemd/system"
+_ENABLE = "systemctl daemon-reload; systemctl -q enable $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """``files`` includes the unit file itself when it is ours; ``reread`` are those that need no restart."""
+
+    unit: str
+    files: tuple[File, ...]
+    validate: Validate | None = None
+    reread: tuple[File, ...] = ()
+
+    @property
+    def stamp(self) -> str:
+        return digest(self.files)
+
+    @property
+    def all_files(self) -> tuple[File, ...]:
+        stamp = f"[Service]\nEnvironment=LKM_STAMP={self.stamp}\n"
+        return (*self.files, *self.reread, File(f"{UNITS}/{self.unit}.d/50-stamp.conf", stamp))
+
+    @property
+    def needs(self) -> Needs:
+        return Needs(files=frozenset(f.path for f in self.all_files), units=frozenset({self.unit}))
+
+    def running(self, seen: Seen) -> bool:
+        """Whether the unit is active and its process was started from exactly these files and today's program.
+
+        Where a file is not ours (somebody edited it), the process may have read that, whatever its stamp says.
+        """
+        active = seen.unit(self.unit, "ActiveState") == "active"
+        replaced = seen.unit(self.unit, "Program").endswith(" (deleted)")
+        ours = all(f.current(seen) for f in self.files)
+        return active and seen.unit(self.unit, "Stamp") == self.stamp and ours and not replaced
+
+    def unread(self, seen: Seen, loaded: bool) -> bool:
+        """Whether the running process must take ``reread`` anew: it reports another version (not ``loaded``), or what
+        is there is not ours, in which case its report may not be true either."""
+        return not loaded or not all(f.current(seen) for f in self.reread)
+
+    def outcome(self, seen: Seen, otherwise: str = "") -> str:
+        """For the last table: what the steps do to the process; ``otherwise`` when they leave it running."""
+        if seen.unit(self.unit, "ActiveState") != "active":
+            return "started"
+        return otherwise if self.running(seen) else "restarted"
+
+    def steps(self, seen: Seen, *then: Callable[[Host], object], reload: Step | None = None) -> tuple[Step, ...]:
+        """Write what is stale, enable, (re)start when the wanted process does not run; then prove it with ``then``.
+
+        ``reload`` is what the wanted process needs when :meth:`unread` says so.
+        """
+        steps = list(bundle(self.all_files, seen, self.validate))
+        if seen.unit(self.unit, "UnitFileState") != "enabled":
+            steps.append(Step(f"enable {self.unit}", lambda h: sh(h, _ENABLE, self.unit)))
+        change = reload if self.running(seen) else Step(f"start {self.unit}", lambda h: restart(h, self.unit))
+        if change:
+            steps.append(change)
+            steps += [Step(f"{self.unit} answers", check) for check in then]
+        return tuple(steps)
+
+
+def restart(host: Host, unit: str) -> None:
+    """Start or restart a unit with its present files. Raises Failed with its journal when it does not come up."""
+    # reset-failed: after five fast failures systemd refuses to try again
+    sh(
+        host,
+        "systemctl daemon-reload; systemctl reset-failed $1 2>/dev/null || :\n"
+        "systemctl restart $1 && exit; journalctl -u $1 -n 15 --no-pager -o cat >&2; exit 1",
+        unit,
+    )

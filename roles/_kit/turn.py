@@ -1,0 +1,83 @@
+"""Parts host by host, in the order of the inventory; the first failure stops the rest.
+
+A turn is one operation with ``_serial=True``. pyinfra takes the hosts one after the other but goes on after a
+failure (FAIL_PERCENT is looked at only when all had their turn), so the turn itself remembers that it has stopped.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pyinfra import context
+from pyinfra.api import FunctionCommand, StringCommand, operation
+
+from roles._kit.change import Failed
+from roles._kit.look import observer
+from roles._kit.plan import Part
+from roles._kit.report import results
+from roles._kit.stage import note, observer_of, predict, refuse, run_steps, say
+
+if TYPE_CHECKING:
+    from pyinfra.api.host import Host
+    from pyinfra.api.state import State
+
+
+@operation()
+def _turn(title: str, parts: Sequence[Part]) -> Generator[Any, None, None]:
+    host, executing = context.ctx_host.get(), context.ctx_state.get().is_executing
+    all_results = results()
+    if executing and not all_results.may_go(title, host):
+        return
+    try:
+        todos = [(part, part.plan(observer().now())) for part in parts]
+    except Failed as error:
+        if not executing:
+            say(host, "turn", str(error))
+        yield FunctionCommand(_stop, (str(error),), {})
+        return
+    if not executing:
+        said = [predict(host, part, todo) for part, todo in todos]
+        if any(said):
+            yield StringCommand("true")
+    elif any(todo.steps for _, todo in todos):
+        yield FunctionCommand(_take, (title, parts), {})
+    else:
+        for part, todo in todos:
+            note(all_results.of(host.name), part, todo)
+        all_results.finish(title, host)
+
+
+def _stop(state: State, host: Host, why: str) -> bool:
+    results().stopped_at = host.name
+    return refuse(state, host, "turn", why)
+
+
+def _take(state: State, host: Host, title: str, parts: Sequence[Part]) -> bool:
+    all_results = results()
+    result = all_results.of(host.name)
+    all_results.stopped_at = host.name  # until proven otherwise: also what an interrupted run leaves behind
+    began = time.monotonic()
+    for part in parts:
+        try:
+            todo = part.plan(observer_of(host).now())  # planned anew: an earlier part may have changed the host
+        except Failed as error:
+            return refuse(state, host, part.role, str(error))
+        if todo.steps and not run_steps(state, host, part, todo, result):
+            return False
+        if not todo.steps:
+            note(result, part, todo)
+    all_results.stopped_at = ""
+    result.seconds += time.monotonic() - began
+    all_results.finish(title, host)
+    return True
+
+
+def turn(name: str, *parts: Part | None) -> None:
+    """Register the activation of ``parts`` on the host in context as one operation."""
+    present = tuple(p for p in parts if p is not None)
+    for part in present:
+        observer().need(part.needs)
+    results().join(name, context.ctx_host.get())
+    _turn(name=name, title=name, parts=present, _serial=True)

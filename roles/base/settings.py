@@ -1,0 +1,45 @@
+"""Settings of base."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from stack.fields import Checked, given, option
+
+SYSUSERS = "/etc/sysusers.d/livekit-metal.conf"
+NEEDRESTART = "/etc/needrestart/conf.d/livekit-metal.conf"
+PACKAGES = "packages"  # below paths.config: the packages that base installed, with what they brought along
+USERS = "users"  # beside it: the system users that they made
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """Packages, users and time."""
+
+    packages: tuple[str, ...] = option((), "further Debian packages for every host")
+    time_sync: bool = option(True, "install and run systemd-timesyncd where no time service is active")
+
+    needed: tuple[str, ...] = given(())  # packages of the roles on this host
+    masked: tuple[str, ...] = given(())  # stock units of those packages: ours take their place
+    daemons: tuple[str, ...] = given(())  # our units, which needrestart must leave alone
+    users: tuple[str, ...] = given(())
+    fingerprint: str = given("")  # of the secrets file
+    config_root: str = given("")
+
+    @property
+    def fingerprint_file(self) -> str:
+        return f"{self.config_root}/fingerprint"
+
+    @property
+    def package_record(self) -> str:
+        return f"{self.config_root}/{PACKAGES}"
+
+    @property
+    def user_record(self) -> str:
+        return f"{self.config_root}/{USERS}"
+
+    @staticmethod
+    def quoted(unit: str) -> str:
+        """A unit's name for a Perl regular expression; a bare @ would begin an array there."""
+        return re.escape(unit).replace("@", "\\@")

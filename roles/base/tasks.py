@@ -1,0 +1,144 @@
+"""Base: packages in one transaction, users, time, and no restart of our daemons by apt."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pyinfra.api.host import Host
+
+from roles._kit import files
+from roles._kit.change import Failed, before_first_change, sh
+from roles._kit.files import File, bundle
+from roles._kit.look import Needs, Seen
+from roles._kit.plan import Part, Step, Todo
+from roles._kit.service import UNITS
+from roles._kit.stage import stage
+from roles.base.settings import NEEDRESTART, SYSUSERS, Settings
+from stack.errors import SiteError
+from stack.vault import Vault
+
+_TIMESYNCD = "systemd-timesyncd"
+_TIME_SERVICES = ("chrony*", "ntp*", "openntpd*", _TIMESYNCD)
+
+# $1 and $2 where to note which packages and users came, the rest: packages. The notes are written even when the
+# installation fails half-way.
+_INSTALL = r"""set -eu; packages=$1 users=$2; shift 2
+export DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 LC_ALL=C
+before=$(mktemp -d); trap 'rm -rf "$before"' EXIT
+packages() { dpkg-query -W -f '${Package}\n' | sort; }
+users() { cut -d: -f1 /etc/passwd | sort; }
+packages >"$before/packages"; users >"$before/users"
+note() {
+  mkdir -p -m 755 "${packages%/*}"
+  packages | comm -13 "$before/packages" - >>"$packages"; users | comm -13 "$before/users" - >>"$users"
+}
+# apt waits for dpkg's lock, but not for the one of its lists, which a timer of Debian's may hold
+end=$(($(date +%s) + 300))
+until said=$(apt-get -q update 2>&1); do
+  case $said in *"Could not get lock"*) [ $(date +%s) -gt $end ] || { sleep 1; continue; } ;; esac
+  printf '%s\n' "$said" >&2; exit 1
+done
+# what a power cut in the middle of an installation leaves
+[ -z "$(ls /var/lib/dpkg/updates)" ] || dpkg --force-confdef --force-confold --configure -a
+status=0
+apt-get -y -q --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 \
+  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "$@" || status=$?
+note; exit $status
+"""
+# Each of them would have to go for systemd-timesyncd.
+_TIME_PACKAGES = ("chrony", "ntp", "ntpsec", "openntpd")
+
+
+def prepare(settings: Settings, vault: Vault) -> None:
+    """Bring every host to where the roles can stand on it. The secrets are saved before anything else changes."""
+    _save_first(vault)
+    users = File(SYSUSERS, files.text("base/livekit-metal.sysusers.j2", base=settings))
+    restarts = File(NEEDRESTART, files.text("base/livekit-metal.needrestart.j2", base=settings))
+    fingerprint = File(settings.fingerprint_file, f"{settings.fingerprint}\n", "600")
+    patterns = " ".join(f"'{name}.service'" for name in _TIME_SERVICES)
+    needs = files.needs((users, restarts, fingerprint)) | Needs(
+        files=frozenset(_own_unit(unit) for unit in settings.masked),
+        packages=frozenset((*settings.needed, *settings.packages, _TIMESYNCD, *_TIME_PACKAGES)),
+        units=frozenset(settings.masked),
+        probes=(
+            ("base.time", f"systemctl list-units --plain --no-legend --state=active {patterns} | cut -d. -f1"),
+            ("base.users", f"getent passwd {' '.join(settings.users)} | cut -d: -f1" if settings.users else ":"),
+            ("base.container", "systemd-detect-virt -c"),
+        ),
+    )
+    stage(Part("base", needs, partial(_plan, settings, (fingerprint, users, restarts))), "Base")
+
+
+def _save_first(vault: Vault) -> None:
+    """Have the secrets on the controller's disk before any host gets one of them."""
+
+    def save() -> None:
+        try:
+            vault.persist()
+        except SiteError as error:
+            raise Failed(str(error)) from error
+
+    before_first_change(save)
+
+
+def _plan(settings: Settings, wanted: tuple[File, ...], seen: Seen) -> Todo:
+    packages, notes = _packages(settings, seen)
+    missing = [p for p in packages if p not in seen.packages]
+    steps: list[Step] = []
+    if stock := _to_mask(settings, seen):
+        steps.append(Step(f"mask {', '.join(stock)}", lambda host: sh(host, 'systemctl -q mask "$@"', *stock)))
+    if missing:
+        install = partial(_install, records=(settings.package_record, settings.user_record), packages=missing)
+        steps.append(Step(f"install {', '.join(missing)}", install))
+    steps += bundle(wanted, seen)
+    if set(settings.users) - set(seen.probes["base.users"]):
+        steps.append(
+            Step(f"make users {', '.join(settings.users)}", lambda host: sh(host, "systemd-sysusers $1", SYSUSERS))
+        )
+    if _TIMESYNCD in packages and _TIMESYNCD not in seen.probes["base.time"]:
+        steps.append(Step("synchronise time", lambda host: sh(host, "systemctl enable -q --now $1", _TIMESYNCD)))
+    summary = f"{len(missing)} packages installed" if missing else ""
+    return Todo(tuple(steps), summary, notes)
+
+
+def _own_unit(unit: str) -> str:
+    """Where an administrator puts a unit of the same name, and where the mask would be."""
+    return f"{UNITS}/{unit}"
+
+
+def _to_mask(settings: Settings, seen: Seen) -> list[str]:
+    """Stock units that would start on one of our ports: with their package, or with the next boot.
+
+    One that runs is somebody's: it stays as it is, and preflight says when it holds one of our ports.
+    """
+    stock = []
+    for unit in settings.masked:
+        missing = unit.removesuffix(".service") not in seen.packages
+        idle = seen.unit(unit, "ActiveState") in ("", "inactive", "failed")
+        if seen.unit(unit, "LoadState") == "masked" or not idle:
+            continue
+        if missing and _own_unit(unit) in seen.files:
+            fact = f"{unit} is a unit of somebody else's, which Debian's package of that name would start"
+            raise Failed(f"{fact}; rename or remove it (systemctl cat {unit})")
+        if missing or seen.unit(unit, "UnitFileState") == "enabled":
+            stock.append(unit)
+    return stock
+
+
+def _packages(settings: Settings, seen: Seen) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What must be installed, and a note where time is not kept by us."""
+    packages = tuple(dict.fromkeys((*settings.needed, *settings.packages)))
+    others = [name for name in seen.probes["base.time"] if name != _TIMESYNCD]
+    if not settings.time_sync or others:
+        return packages, ()
+    if seen.probes["base.container"][:1] not in ([], ["none"]):
+        return packages, ("a container cannot set the clock: the machine outside must keep it in time",)
+    if stopped := [name for name in _TIME_PACKAGES if name in seen.packages]:
+        return packages, (
+            f"{stopped[0]} is installed and does not run: start it (systemctl enable --now {stopped[0]})",
+        )
+    return (*packages, _TIMESYNCD), ()
+
+
+def _install(host: Host, records: tuple[str, str], packages: list[str]) -> None:
+    sh(host, _INSTALL, *records, *packages, timeout=900)

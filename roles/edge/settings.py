@@ -1,0 +1,102 @@
+"""Settings of the edge."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from stack.active import Active
+from stack.errors import Problem
+from stack.fields import Checked, given, option
+from stack.ports import Port, PortRange, Proto, Reach, endpoint
+
+UNIT = "livekit-edge.service"
+_RUNTIME = "livekit-edge"  # directory below /run
+SOCKET = f"/run/{_RUNTIME}/admin.sock"
+_SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a reload
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A slot as HAProxy reaches it: its ports on loopback."""
+
+    name: str
+    signal: int
+    metrics: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """HAProxy on each host that has a slot."""
+
+    user: ClassVar[str] = "haproxy"  # made by Debian's package
+    runtime: ClassVar[str] = _RUNTIME
+    open_files: ClassVar[int] = 1048576  # asked for in the unit; a host may give less
+
+    tls: Literal["off"] = option("off", "plain HTTP on the http port; TLS in front is yours")
+    http: PortRange = option(PortRange(7880, 7880), "signalling and API for clients")
+    peer: PortRange = option(PortRange(7870, 7870), "the same for the edges of other hosts, never forwarded further")
+    metrics: PortRange = option(PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT, of the slots")
+    proxies: tuple[str, ...] = option((), "networks of your TLS proxies: believed about the client's address")
+    max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
+    hard_stop_after: int = option(18000, "seconds an old HAProxy worker may live for its WebSockets after a reload")
+
+    address: str = given("")  # of this host in the cluster
+    slots: tuple[Slot, ...] = given(())
+    slot_unit: str = given("")  # name of a slot's unit, with {} for the slot
+    peers: Mapping[str, str] = given({})  # host -> cluster address of the other edges
+    config_root: str = given("")
+    active: Active = given(Active())
+    monitored: bool = given(False)  # a Prometheus scrapes this host
+
+    # What only the host knows; roles/edge/tasks.py fills it in from a look.
+    connections: int = given(0)  # max_connections, or what the host's limit allows
+    ipv6: bool = given(False)  # the host's kernel has it
+    description: str = given("")  # names this very configuration; the running HAProxy reports it
+
+    def ports(self) -> Iterator[Port]:
+        yield Port("edge", "http", Proto.TCP, self.http, Reach.PUBLIC, "signalling (WebSocket) and API", "edge.http")
+        purpose, clients = "signalling from peers' edges", ("livekit",)
+        yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
+        if self.monitored:
+            purpose, clients = "metrics of HAProxy and slots", ("prometheus",)
+            yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", clients)
+
+    @property
+    def config_file(self) -> str:
+        return f"{self.config_root}/edge/haproxy.cfg"
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        """Where the cluster reaches this host: ``peer`` and ``metrics`` as address:port."""
+        return {"peer": endpoint(self.address, self.peer.first), "metrics": endpoint(self.address, self.metrics.first)}
+
+    @property
+    def peer_endpoints(self) -> Mapping[str, str]:
+        """Host -> address:port of the other edges."""
+        return {host: endpoint(address, self.peer.first) for host, address in self.peers.items()}
+
+    @property
+    def client_connections(self) -> int:
+        """Connections that clients may hold: some are kept back, so that a full edge can still be scraped."""
+        return self.connections - min(100, self.connections // 10)
+
+    def connections_within(self, open_files: int) -> int:
+        """Connections that ``open_files`` file descriptors allow; a relayed connection needs two."""
+        return min(self.max_connections, (min(open_files, self.open_files) - _SPARE_FILES) // 2)
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        for name in ("http", "peer", "metrics"):
+            if len(getattr(self, name)) != 1:
+                yield Problem(f"{path}.{name}", f"is a range ({getattr(self, name)})", "give one port")
+        for i, network in enumerate(self.proxies):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                yield Problem(f"{path}.proxies[{i}]", str(error), "write a network such as '192.0.2.7/32'")
+        if self.max_connections < 100:
+            yield Problem(f"{path}.max_connections", f"is {self.max_connections}", "allow at least 100")
+        if self.hard_stop_after < 60:
+            yield Problem(f"{path}.hard_stop_after", f"is {self.hard_stop_after} s", "give WebSockets at least 60 s")

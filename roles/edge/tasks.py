@@ -1,0 +1,193 @@
+"""The edge: one HAProxy that is only ever reloaded. Its configuration, the proof that it runs, and the way there."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from functools import partial
+
+from pyinfra.api.host import Host
+
+from roles._kit import active, files
+from roles._kit.change import Failed, sh
+from roles._kit.files import File
+from roles._kit.look import Needs, Seen
+from roles._kit.plan import Part, Step, Todo
+from roles._kit.ready import until
+from roles._kit.service import UNITS, Service, restart
+from roles.edge.settings import UNIT, Settings, Slot
+
+_RESTART = (
+    "restart needed: its unit has changed and the running HAProxy has the old one; a restart cuts the WebSockets it "
+    "relays (calls go on, clients resume signalling); run the same command with --data edge=restart"
+)
+
+_MOVED = (
+    "paths.config has moved, and a running HAProxy reads its configuration where it was; put it back, or run the same "
+    "command with --data edge=restart, which cuts the WebSockets it relays (calls go on, clients resume signalling)"
+)
+
+# What HAProxy says, and how it was called.
+_HAPROXY = r"""said=$({}); printf '%s\n' "$said"; pid=$(printf '%s\n' "$said" | sed -n 's/^Pid: //p')
+[ -z "$pid" ] || echo "called $(tr '\0' ' ' < /proc/$pid/cmdline)"
+"""
+
+_LOADED = '[ "$(systemctl show -p ActiveState --value $unit)" = active ]'  # HAProxy has told systemd READY=1
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What the running HAProxy says of itself."""
+
+    description: str = ""
+    command: str = ""
+    map: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, seen: Seen) -> _Running:
+        lines = seen.probes.get("edge.haproxy", [])
+
+        def said(start: str) -> str:
+            return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
+
+        entries = (re.fullmatch(r"0x[0-9a-f]+ (\S+) (\S+)", line) for line in lines)
+        return cls(
+            description=said("description: "),
+            command=said("called "),
+            map=tuple(sorted((m[1], m[2]) for m in entries if m)),
+        )
+
+    def reads(self, config: str) -> bool:
+        """Whether a reload brings the file ``config`` into force (one that says nothing may)."""
+        return not self.command or f" -f {config} " in self.command
+
+
+def activate(settings: Settings, *, cut: bool = False) -> Part:
+    """HAProxy with this host's configuration. ``cut`` permits a restart where a reload is not enough."""
+    return Part("edge", _needs(settings), lambda seen: _plan(settings, seen, cut=cut))
+
+
+def _needs(settings: Settings) -> Needs:
+    _, service = _files(settings)
+    said = active.question(settings.active, "show info", f"show map {settings.active.file}")
+    return (
+        Needs(
+            files=frozenset({settings.config_file, settings.active.file}),
+            units=frozenset({settings.slot_unit.format("*")}),
+            probes=(
+                ("edge.limit", r"sed -n 's/^Max open files *[0-9]* *\([0-9]*\) .*/\1/p' /proc/1/limits"),
+                ("edge.ipv6", "ls /proc/net/if_inet6"),
+                ("edge.active", f"cat {settings.active.file}"),
+                ("edge.slots", f"sed -n 's/^# slot //p' {settings.config_file}"),
+                ("edge.haproxy", _HAPROXY.format(said)),
+            ),
+        )
+        | service.needs
+    )
+
+
+def _plan(settings: Settings, seen: Seen, *, cut: bool) -> Todo:
+    wanted, notes = _complete(settings, seen)
+    config, service = _files(wanted)
+    running, state = _Running.of(seen), seen.unit(UNIT, "ActiveState")
+    runs = state in ("active", "reloading")
+    other_unit = seen.unit(UNIT, "Stamp") != service.stamp
+    if runs and not cut and not running.reads(settings.config_file):
+        raise Failed(_MOVED)
+    steps: list[Step] = []
+    if settings.active.file not in seen.files:
+        steps.append(Step("create an empty active file", partial(_create, path=settings.active.file)))
+    steps += files.bundle((config, *service.all_files), seen, lambda new: f"haproxy -c -f {new(config.path)}")
+    if not all(f.current(seen) for f in service.all_files) or seen.unit(UNIT, "UnitFileState") != "enabled":
+        steps.append(Step(f"enable {UNIT}", lambda h: sh(h, "systemctl daemon-reload; systemctl -q enable $1", UNIT)))
+    summary = "configured" if steps else ""
+    prove = Step("HAProxy runs this configuration and answers", partial(_prove, settings=wanted))
+    if not runs:
+        steps += [Step(f"start {UNIT}", lambda h: restart(h, UNIT)), prove]
+        summary = "started"
+    elif other_unit and cut:
+        steps += [Step(f"restart {UNIT}", lambda h: restart(h, UNIT)), prove]
+        summary = "restarted"
+    elif running.description != wanted.description or seen.unit(UNIT, "Program").endswith(" (deleted)"):
+        steps += [Step(f"reload {UNIT}", _reload), prove]
+        summary = "reloaded"
+    elif running.map != _entries(seen):
+        steps.append(Step("HAProxy follows the active file", lambda h: active.follow(h, settings.active)))
+    if runs and other_unit and not cut:
+        notes = (*notes, _RESTART)
+    return Todo(tuple(steps), summary, notes)
+
+
+def _complete(settings: Settings, seen: Seen) -> tuple[Settings, tuple[str, ...]]:
+    """The settings with what only the host knows, and notes about it."""
+    limit = "".join(seen.probes.get("edge.limit", []))
+    open_files = int(limit) if limit.isdigit() else settings.open_files  # 'unlimited'
+    connections = settings.connections_within(open_files)
+    if connections < 100:
+        raise Failed(f"this host lets a process open {open_files} files, too few for connections; raise that limit")
+    notes: tuple[str, ...] = ()
+    if connections < settings.max_connections:
+        fact = f"takes {connections} connections at once, not {settings.max_connections}"
+        notes = (f"{fact}: a process may open {open_files} files here",)
+    known = dataclasses.replace(
+        settings,
+        slots=_slots(settings, seen),
+        connections=connections,
+        ipv6=bool(seen.probes.get("edge.ipv6")),
+    )
+    return dataclasses.replace(known, description=files.digest([_config(known)])), notes
+
+
+def _slots(settings: Settings, seen: Seen) -> tuple[Slot, ...]:
+    """The site's slots, but those that run now as the present configuration has them.
+
+    A process keeps its ports until it ends: HAProxy may follow the site only then.
+    """
+    slots = {slot.name: slot for slot in settings.slots}
+    for line in seen.probes.get("edge.slots", []):
+        name, signal, metrics = line.split()
+        if seen.unit(settings.slot_unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
+            slots[name] = Slot(name=name, signal=int(signal), metrics=int(metrics))
+    return tuple(slots.values())
+
+
+def _entries(seen: Seen) -> tuple[tuple[str, str], ...]:
+    """The lines of the active file."""
+    words = (line.split() for line in seen.probes.get("edge.active", []))
+    return tuple(sorted((w[0], w[1]) for w in words if len(w) == 2 and not w[0].startswith("#")))
+
+
+def _config(settings: Settings) -> File:
+    text = files.text("edge/haproxy.cfg.j2", edge=settings)
+    return File(settings.config_file, text, mode="640", group=settings.user)
+
+
+def _files(settings: Settings) -> tuple[File, Service]:
+    """The configuration, which a reload brings into force, and the unit, which only a start does."""
+    unit = File(f"{UNITS}/{UNIT}", files.text("edge/livekit-edge.service.j2", edge=settings))
+    return _config(settings), Service(UNIT, (unit,))
+
+
+def _create(host: Host, path: str) -> None:
+    # -C: never over one that has appeared since
+    sh(host, 'umask 022; mkdir -p "${1%/*}"; set -C; [ -e "$1" ] || : > "$1"', path)
+
+
+def _reload(host: Host) -> None:
+    # a master that is still loading drops the signal
+    until(host, "the end of an earlier reload", UNIT, _LOADED)
+    said = "journalctl -u $1 -n 15 --no-pager -o cat >&2; exit 1"
+    sh(host, f"systemctl daemon-reload; systemctl reload $1 && exit; {said}", UNIT)
+
+
+def _prove(host: Host, settings: Settings) -> None:
+    said = active.question(settings.active, "show info")
+    runs = f'{said} | grep -qx "description: $1" && {_LOADED}'
+    until(host, "HAProxy has the new configuration", UNIT, runs, settings.description)
+    urls = [f"http://127.0.0.1:{settings.http}/", f"http://{settings.endpoints['peer']}/"]
+    if settings.monitored:
+        urls.append(f"http://{settings.endpoints['metrics']}/metrics")
+    # any status will do: before the first activation it is 503
+    test = 'for url in "$@"; do curl -s -m 2 -o /dev/null "$url" || { echo "$url does not"; return 1; }; done'
+    until(host, "the edge answers", UNIT, test, *urls)

@@ -1,0 +1,99 @@
+"""Settings of the exporters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from stack.errors import Problem
+from stack.fields import Checked, given, option
+from stack.ports import Port, PortRange, Proto, Reach, endpoint
+from stack.secret import Secret
+
+NODE_UNIT = "livekit-node-exporter.service"
+REDIS_UNIT = "livekit-redis-exporter.service"
+
+
+# What the operation of media servers is judged by: UDP buffers and drops (netstat, softnet, udp_queues), the firewall's
+# table (conntrack), clock (timex), our units (systemd), and the usual capacity.
+COLLECTORS = (
+    "conntrack",
+    "cpu",
+    "diskstats",
+    "filefd",
+    "filesystem",
+    "loadavg",
+    "meminfo",
+    "netclass",
+    "netdev",
+    "netstat",
+    "os",
+    "pressure",
+    "sockstat",
+    "softnet",
+    "stat",
+    "systemd",
+    "time",
+    "timex",
+    "udp_queues",
+    "uname",
+    "vmstat",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """node_exporter on every host, redis_exporter beside Redis; for Prometheus hosts only."""
+
+    node: PortRange = option(PortRange(9100, 9100), "port of node_exporter")
+    redis: PortRange = option(PortRange(9121, 9121), "port of redis_exporter")
+
+    address: str = given("")  # of this host in the cluster: what the exporters bind
+    redis_address: str = given("")  # host:port of the Redis on this host; empty: none runs here
+    redis_password: Secret | None = given(None)  # of the Redis user monitor
+    config_root: str = given("")
+
+    @property
+    def collectors(self) -> tuple[str, ...]:
+        return COLLECTORS
+
+    @property
+    def node_listen(self) -> str:
+        return endpoint(self.address, self.node.first)
+
+    @property
+    def redis_listen(self) -> str:
+        return endpoint(self.address, self.redis.first)
+
+    @property
+    def redis_environment(self) -> str:
+        return f"{self.config_root}/exporters/redis-exporter.env"
+
+    def ports(self) -> Iterator[Port]:
+        clients = ("prometheus",)
+        yield Port(
+            "exporters",
+            "node",
+            Proto.TCP,
+            self.node,
+            Reach.CLUSTER,
+            "metrics of the host",
+            "exporters.node",
+            clients,
+        )
+        if self.redis_address:
+            yield Port(
+                "exporters",
+                "redis",
+                Proto.TCP,
+                self.redis,
+                Reach.CLUSTER,
+                "metrics of Redis",
+                "exporters.redis",
+                clients,
+            )
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        for name in ("node", "redis"):
+            if len(getattr(self, name)) != 1:
+                yield Problem(f"{path}.{name}", f"is a range ({getattr(self, name)})", "give one port")

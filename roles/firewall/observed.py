@@ -1,0 +1,82 @@
+"""What a look tells about the firewall: the rules in force, read from the kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roles._kit.look import Seen
+from roles._kit.service import UNITS
+from roles.firewall.settings import TABLE, UNIT, Settings
+from stack.ports import PortRange
+
+PROBE = "firewall.rules"
+
+# from ADDRESS: where this SSH connection comes from (sudo drops the variable; an ancestor still has it).
+# stamp, intact: the comment of our table, and whether the kernel lists it as it did when it was confirmed.
+# public, bound: what the confirmed rules open (those that the unit loads: paths.config may have moved), and what the
+# lasting units' sockets hold; asked only when the rules in force are not those of the site alone.
+_PROBE = r"""
+s=$SSH_CONNECTION p=$$
+while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
+  s=$(tr '\0' '\n' </proc/$p/environ | sed -n 's/^SSH_CONNECTION=//p')
+  p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status)
+done
+echo "from ${s%% *}"
+if t=$(nft -s list table inet @TABLE@); then
+  c=${t#*comment '"'}; [ "$c" = "$t" ] || echo "stamp ${c%%'"'*}"
+  read -r l <@MAIN@.listing; [ "$(printf '%s\n' "$t" | sha256sum)" != "$l" ] || echo intact
+fi
+case $t in *'comment "@STAMP@"'*) ;; *)
+  m=$(sed -n 's/^ExecStart=.*nft -f \([^ ]*\) && .*/\1/p' @UNIT@)
+  sed -n 's/^# PUBLIC \([a-z]* [0-9-]*\) .*/public \1/p' "$m"
+  ss -Hlntu --cgroup | awk '$NF ~ "/(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """``source`` is '' where no SSH connection is to be seen; ``stamp`` is '' without a table of ours."""
+
+    source: str
+    stamp: str
+    intact: bool
+    public: tuple[tuple[str, PortRange], ...]
+    bound: tuple[tuple[str, int], ...]
+
+
+def probe(settings: Settings, stamp: str) -> tuple[str, str]:
+    """The probe for a host whose rules should have ``stamp``."""
+    words = {
+        "TABLE": TABLE,
+        "MAIN": settings.main,
+        "STAMP": stamp,
+        "UNIT": f"{UNITS}/{UNIT}",
+        "LASTING": "|".join(settings.lasting) or "^$",
+    }
+    text = _PROBE
+    for name, value in words.items():
+        text = text.replace(f"@{name}@", value)
+    return PROBE, text
+
+
+def observed(seen: Seen) -> Observed:
+    """The probe's answer."""
+    source, stamp, intact = "", "", False
+    public: list[tuple[str, PortRange]] = []
+    bound: list[tuple[str, int]] = []
+    for line in seen.probes[PROBE]:
+        word, *rest = line.split()
+        if word == "from" and rest:
+            source = rest[0].partition("%")[0]
+        elif word == "stamp":
+            stamp = rest[0]
+        elif word == "intact":
+            intact = True
+        elif word == "public":
+            public.append((rest[0], PortRange.parse(rest[1])))
+        elif word == "bound":
+            address, _, port = rest[1].rpartition(":")
+            if not address.startswith(("127.", "[::1]")):
+                bound.append((rest[0], int(port)))
+    return Observed(source, stamp, intact, tuple(public), tuple(bound))

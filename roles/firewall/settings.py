@@ -1,0 +1,64 @@
+"""Settings of the firewall."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from stack.errors import Problem
+from stack.fields import Checked, given, option
+from stack.ports import Port, PortRange, Proto, Reach
+
+UNIT = "livekit-firewall.service"
+ROLLBACK = "livekit-firewall-rollback"  # a timer and what it starts, while a change is not confirmed
+TABLE = "livekit_metal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """One nftables table, ``inet livekit_metal``; other tables are never touched."""
+
+    admin: tuple[str, ...] = option(("0.0.0.0/0", "::/0"), "networks that may open SSH; narrow them in production")
+    confirm: int = option(60, "seconds after which a change is rolled back unless a new SSH connection confirmed it")
+    log: bool = option(True, "log dropped packets to the kernel log, 5 per second at most")
+
+    ssh_port: int = given(22)
+    ports: tuple[Port, ...] = given(())  # of this host
+    peers: Mapping[str, tuple[str, ...]] = given({})  # role -> cluster addresses of its hosts; '' -> all hosts
+    lasting: tuple[str, ...] = given(())  # how the units begin that outlive a change of their ports
+    config_root: str = given("")
+
+    table = TABLE  # for templates
+
+    @property
+    def main(self) -> str:
+        """The confirmed rules, loaded at boot."""
+        return f"{self.config_root}/firewall/main.nft"
+
+    @property
+    def fallback(self) -> str:
+        """The minimum that is loaded when the confirmed rules cannot be."""
+        return f"{self.config_root}/firewall/fallback.nft"
+
+    def ports_of_own(self) -> Iterator[Port]:
+        yield Port(
+            "firewall",
+            "ssh",
+            Proto.TCP,
+            PortRange(self.ssh_port, self.ssh_port),
+            Reach.ADMIN,
+            "SSH",
+            "hosts.*.ssh.port",
+        )
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if not self.admin:
+            yield Problem(f"{path}.admin", "is empty", "name the networks you administer from, or nobody gets in")
+        for i, network in enumerate(self.admin):
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                yield Problem(f"{path}.admin[{i}]", str(error), "write a network such as '192.0.2.0/24'")
+        if self.confirm < 10:
+            yield Problem(f"{path}.confirm", f"is {self.confirm} s", "give a new connection at least 10 s")

@@ -1,0 +1,148 @@
+"""The firewall: one nftables table, replaced as a whole, and never in a way that locks the operator out.
+
+A change is loaded with a timer armed that brings the confirmed rules back; only a *new* SSH connection from here
+disarms it, and only then do the new rules go where the host loads them from at boot. A deploy that dies in between
+is undone by the timer. The confirmed rules are those that livekit-firewall.service loads; nothing else remembers them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from pyinfra.api.host import Host
+
+from roles._kit import files, vantage
+from roles._kit.change import Failed, sh
+from roles._kit.files import File, bundle
+from roles._kit.look import Needs, Seen
+from roles._kit.plan import Part, Step, Todo
+from roles._kit.service import UNITS, restart
+from roles._kit.stage import stage
+from roles.firewall.observed import Observed, observed, probe
+from roles.firewall.rules import admits, kept, rules
+from roles.firewall.settings import ROLLBACK, TABLE, UNIT, Settings
+from stack.ports import Port
+
+_FALLBACK = "fallback"
+
+# $0 rules that nobody confirmed. The unit loads the confirmed ones; before the first confirmation there is no unit, and
+# the host was without rules.
+_RESTORE = f"""rm -f "$0"
+systemctl cat {UNIT} >/dev/null 2>&1 && exec systemctl restart {UNIT}
+nft 'add table inet {TABLE}; delete table inet {TABLE}'
+"""
+# $1 new rules, $2 seconds, $3 what brings the old ones back. A rollback that is armed already belongs to rules that
+# nobody confirmed: they go before new ones come.
+_LOAD = f"""set -eu; umask 022
+! systemctl -q is-active {ROLLBACK}.timer || sh -c "$3" "$1"
+systemctl stop {ROLLBACK}.timer {ROLLBACK}.service 2>/dev/null || :
+systemctl reset-failed {ROLLBACK}.service 2>/dev/null || :
+mkdir -p -m 755 "${{1%/*}}"; cat >"$1"
+nft -c -f "$1" || {{ rm -f "$1"; exit 1; }}
+systemd-run -q --unit={ROLLBACK} --on-active="$2" --timer-property=AccuracySec=100ms sh -c "$3" "$1"
+nft -f "$1" || {{ systemctl stop {ROLLBACK}.timer; rm -f "$1"; exit 1; }}
+"""
+# $1 new rules, $2 where they are loaded from at boot, $3 their stamp. The listing shows later whether somebody changed
+# the rules in the kernel: their comment alone would not.
+_CONFIRM = f"""set -eu; umask 022
+systemctl stop {ROLLBACK}.timer 2>/dev/null || :
+now=$(nft -s list table inet {TABLE}) || :
+case $now in *"comment \\"$3\\""*) ;; *)
+  echo 'the old rules came back before the new ones were confirmed; run the same command again' >&2; exit 1 ;;
+esac
+printf '%s\\n' "$now" | sha256sum >"$2.listing"
+mv -fT "$1" "$2"
+"""
+
+
+def prepare(settings: Settings) -> None:
+    """Refuse rules that would keep out whoever deploys, before anything is changed on any host."""
+    _, stamp = _main(settings)
+
+    def plan(seen: Seen) -> Todo:
+        _lets_us_in(settings, observed(seen))
+        return Todo()
+
+    stage(Part("firewall", Needs(probes=(probe(settings, stamp),)), plan), "Firewall: the way back in")
+
+
+def activate(settings: Settings) -> Part:
+    """Have exactly the site's ports open, now and at boot."""
+    wanted, stamp = _main(settings)
+    boot = _boot_files(settings)
+    needs = Needs(units=frozenset({UNIT, f"{ROLLBACK}.timer"}), probes=(probe(settings, stamp),))
+    return Part("firewall", needs | files.needs((wanted, *boot)), partial(_plan, settings, wanted, stamp, boot))
+
+
+def _main(settings: Settings, beyond: tuple[Port, ...] = ()) -> tuple[File, str]:
+    """main.nft, and its stamp: a hash of all of it but the stamp itself."""
+    unstamped = files.text("firewall/main.nft.j2", firewall=rules(settings, beyond))
+    stamp = File(settings.main, unstamped).sha256[:16]
+    return File(settings.main, files.text("firewall/main.nft.j2", firewall=rules(settings, beyond, stamp))), stamp
+
+
+def _boot_files(settings: Settings) -> tuple[File, File]:
+    fallback = files.text("firewall/fallback.nft.j2", firewall=rules(settings, stamp=_FALLBACK))
+    unit = files.text("firewall/livekit-firewall.service.j2", firewall=settings)
+    return File(settings.fallback, fallback), File(f"{UNITS}/{UNIT}", unit)
+
+
+def _plan(settings: Settings, wanted: File, stamp: str, boot: tuple[File, File], seen: Seen) -> Todo:
+    now = observed(seen)
+    _lets_us_in(settings, now)
+    if beyond := kept(settings, now.public, now.bound):
+        wanted, stamp = _main(settings, beyond)
+    armed = seen.unit(f"{ROLLBACK}.timer", "ActiveState") == "active"
+    confirmed = now.stamp == stamp and now.intact and wanted.current(seen) and not armed
+    steps = () if confirmed else _change(settings, wanted, stamp)
+    summary = "" if confirmed else f"rules {now.stamp or '(none)'} -> {stamp}"
+    return Todo((*steps, *_boot(boot, seen)), summary, _notes(now, beyond))
+
+
+def _lets_us_in(settings: Settings, now: Observed) -> None:
+    """Raises Failed when the rules would keep out the address that this deploy comes from."""
+    if now.source and not admits(settings, now.source):
+        own = f"{now.source}/{128 if ':' in now.source else 32}"
+        raise Failed(f"firewall.admin: your own address {now.source} is not in it; add {own!r}")
+
+
+def _change(settings: Settings, wanted: File, stamp: str) -> tuple[Step, ...]:
+    new, within = f"{wanted.path}.new", settings.confirm
+
+    def load(host: Host) -> None:
+        files.show(host, [wanted])
+        sh(host, _LOAD, new, str(within), _RESTORE, stdin=wanted.text)
+
+    def prove(host: Host) -> None:
+        try:
+            vantage.log_in(host, within / 2)
+        except Failed as error:
+            raise Failed(
+                f"{error}; the old rules come back by themselves within {within} s: check firewall.admin and "
+                "hosts.*.ssh.port, then run the same command again"
+            ) from error
+
+    return (
+        Step(f"load the rules (they go after {within} s unless confirmed)", load),
+        Step("log in anew", prove),
+        Step("confirm the rules", lambda host: sh(host, _CONFIRM, new, wanted.path, stamp)),
+    )
+
+
+def _boot(boot: tuple[File, File], seen: Seen) -> tuple[Step, ...]:
+    """What loads the rules at boot. Starting it loads the confirmed rules once more: the way of a boot is tried."""
+    fallback, unit = boot
+    steps = list(bundle(boot, seen, lambda new: f"nft -c -f {new(fallback.path)}"))
+    if seen.unit(UNIT, "UnitFileState") != "enabled" or not unit.current(seen):
+        enable = "systemctl daemon-reload; systemctl -q enable $1"
+        steps.append(Step(f"enable {UNIT}", lambda host: sh(host, enable, UNIT)))
+    if seen.unit(UNIT, "ActiveState") != "active":
+        steps.append(Step(f"start {UNIT}", lambda host: restart(host, UNIT)))
+    return tuple(steps)
+
+
+def _notes(now: Observed, beyond: tuple[Port, ...]) -> tuple[str, ...]:
+    notes = [f"{p.range}/{p.proto} stays open: {p.purpose}; a deploy after its end closes it" for p in beyond]
+    if now.stamp == _FALLBACK:
+        notes.append(f"the minimum was in force, the rules could not be loaded at boot; journalctl -u {UNIT} says why")
+    return tuple(notes)

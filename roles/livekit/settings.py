@@ -1,0 +1,221 @@
+"""Settings of livekit-server. Upstream names: pkg/config/config.go of livekit v1.13.5 (facts checked by a run)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from stack import releases, slots
+from stack.active import Active
+from stack.errors import Problem
+from stack.fields import Checked, given, option
+from stack.ports import Port, PortRange, Proto, Reach
+from stack.secret import Secret
+
+PROGRAM = "livekit-server"
+UNIT = "livekit-server@{}.service"
+GUARD = "livekit-drain-guard.service"
+USER = "livekit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """Defaults of rooms (upstream ``room.*``)."""
+
+    auto_create: bool = option(True, "make a room when its first participant joins")
+    empty_timeout: int = option(300, "seconds an empty, never joined room lives")
+    departure_timeout: int = option(20, "seconds a room lives after its last participant left")
+    max_participants: int = option(0, "participants per room; 0 = no limit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one node (upstream ``limit.*``); a node over a limit takes no new participants."""
+
+    num_tracks: int = option(0, "published and subscribed tracks on a node; 0 = no limit")
+    bytes_per_sec: float = option(0.0, "bytes per second through a node; 0 = no limit")
+    subscription_limit_video: int = option(0, "video tracks a participant may subscribe to; 0 = no limit")
+    subscription_limit_audio: int = option(0, "audio tracks a participant may subscribe to; 0 = no limit")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RedisClient:
+    """How livekit-server reaches Redis; derived from ``redis`` of the site."""
+
+    address: str = ""
+    username: str = ""
+    password: Secret | None = None
+    lacks_password: bool = False  # the site says that there is one, and the secrets do not have it
+    tls: bool = False
+    ca_file: str = ""
+    sentinel_master: str = ""
+    sentinels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """livekit-server on one host, in slots."""
+
+    release: str = option("1.13.7", "version from stack/releases.toml")
+    source: Literal["archive", "module", "file"] = option("archive", "where the binary comes from")
+    file: str = option("", "path of your own build (source 'file')")
+    sha256: str = option("", "its sha256 (source 'file')")
+    slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
+    signal: PortRange = option(
+        PortRange(7890, 7892), "HTTP API and WebSocket of the slots, on loopback behind the edge"
+    )
+    metrics: PortRange = option(PortRange(6789, 6791), "Prometheus metrics of the slots, on loopback behind the edge")
+    ice_tcp: PortRange = option(PortRange(7881, 7883), "ICE over TCP (rtc.tcp_port) of the slots")
+    media_udp: PortRange = option(
+        PortRange(50000, 60000),
+        "media (rtc.udp_port, mux mode), split among the slots; a slot binds as many ports as the host has cores, "
+        "so a far smaller range does: slots x cores",
+    )
+    batch_size: int = option(128, "packets per sendmmsg (rtc.batch_io.batch_size)")
+    batch_interval: str = option("2ms", "longest wait for a batch (rtc.batch_io.max_flush_interval)")
+    region: str = option("", "region of the nodes (needed by node_selector regionaware, through extra)")
+    log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
+    webhooks: tuple[str, ...] = option((), "URLs that get webhooks, signed with the current API key")
+    room: Room = option(Room(), "defaults of rooms")
+    limits: Limits = option(Limits(), "limits of a node")
+    drain_deadline: int = option(18000, "seconds a slot may take to empty after a change before it is ended")
+    extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
+
+    node_ip: str = given("")
+    media_address: str = given("")
+    api_keys: Mapping[str, Secret] = given({})
+    redis: RedisClient = given(RedisClient())
+    config_root: str = given("")
+    release_root: str = given("")
+    active: Active = given(Active())
+    lock_file: str = given("")
+    arch: str = given("")
+    cores: int = given(0)
+
+    drain_drop_in: ClassVar[str] = "90-livekit-metal-drain.conf"  # in /run, while a slot drains
+    reboot_drain: ClassVar[int] = 20  # seconds a drain may have taken when the host goes down
+
+    def wanted(self) -> releases.Release:
+        """The release asked for. Raises SiteError when it is not known from that source."""
+        return releases.find(
+            PROGRAM, self.release, self.source, file=self.file, sha256=self.sha256, path="livekit.release"
+        )
+
+    def ports(self) -> Iterator[Port]:
+        """Every port of every slot, bound or not: a change must never have to open one."""
+        table = (
+            ("signal", Proto.TCP, self.signal, Reach.LOCAL, "HTTP API and WebSocket of slot {}"),
+            ("metrics", Proto.TCP, self.metrics, Reach.LOCAL, "metrics of slot {}"),
+            ("ice-tcp", Proto.TCP, self.ice_tcp, Reach.PUBLIC, "ICE over TCP, slot {}"),
+            ("media", Proto.UDP, self.media_udp, Reach.PUBLIC, "media of slot {}"),
+        )
+        for name, proto, whole, reach, purpose in table:
+            for slot in self.slots:
+                part = slots.part(whole, self.slots, slot)
+                path = f"livekit.{name.replace('-', '_') if name != 'media' else 'media_udp'}"
+                yield Port("livekit", f"{name}-{slot}", proto, part, reach, purpose.format(slot), path)
+
+    def part(self, name: str, slot: str) -> PortRange:
+        """The ports called ``name`` of ``slot``."""
+        return next(p.range for p in self.ports() if p.name == f"{name}-{slot}")
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if len(set(self.slots)) != len(self.slots) or not 2 <= len(self.slots) <= 5:
+            yield Problem(f"{path}.slots", f"are {list(self.slots)}", "name two to five different slots")
+            return
+        for slot in self.slots:
+            if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", slot):
+                yield Problem(f"{path}.slots", f"{slot!r} is no slot name", "use a lower-case letter")
+        small = [n for n in ("signal", "metrics", "ice_tcp", "media_udp") if len(getattr(self, n)) < len(self.slots)]
+        for name in small:
+            size = len(getattr(self, name))
+            yield Problem(f"{path}.{name}", f"has {size} ports for {len(self.slots)} slots", "widen it")
+        if small:
+            return
+        yield from self._collisions(path)
+
+    def _collisions(self, path: str) -> Iterator[Problem]:
+        """Keys of ``extra`` that are set from here."""
+
+        def walk(extra: Mapping[str, Any], own: Any, at: str) -> Iterator[Problem]:
+            for key, value in extra.items():
+                if not isinstance(own, Mapping) or key not in own:
+                    continue
+                if isinstance(value, Mapping) and isinstance(own[key], Mapping):
+                    yield from walk(value, own[key], f"{at}.{key}")
+                else:
+                    yield Problem(f"{at}.{key}", "is set by livekit-metal", "use the setting that owns it")
+
+        yield from walk(self.extra, self._own(self.slots[0]), f"{path}.extra")
+
+    def _own(self, slot: str) -> dict[str, Any]:
+        """The part of the config that is decided here. JSON types only; secrets are not in it."""
+        media = self.part("media", slot)
+        own: dict[str, Any] = {
+            "port": self.part("signal", slot).first,
+            "bind_addresses": ["127.0.0.1"],
+            "prometheus": {"port": self.part("metrics", slot).first},
+            "logging": {"level": self.log_level, "json": True},
+            "region": self.region,
+            "rtc": {
+                "udp_port": str(media),
+                "tcp_port": self.part("ice-tcp", slot).first,
+                "node_ip": self.node_ip,
+                "use_external_ip": False,
+                "ips": {"includes": [_exactly(self.media_address)]} if self.media_address else {},
+                "batch_io": {"batch_size": self.batch_size, "max_flush_interval": self.batch_interval},
+            },
+            "room": {
+                "auto_create": self.room.auto_create,
+                "empty_timeout": self.room.empty_timeout,
+                "departure_timeout": self.room.departure_timeout,
+                "max_participants": self.room.max_participants,
+            },
+            "limit": {
+                "num_tracks": self.limits.num_tracks,
+                "bytes_per_sec": self.limits.bytes_per_sec,
+                "subscription_limit_video": self.limits.subscription_limit_video,
+                "subscription_limit_audio": self.limits.subscription_limit_audio,
+            },
+            "redis": self._redis(),
+        }
+        if self.webhooks:
+            own["webhook"] = {"urls": list(self.webhooks), "api_key": next(iter(self.api_keys), "")}
+        return own
+
+    def _redis(self) -> dict[str, Any]:
+        r = self.redis
+        config: dict[str, Any] = {"username": r.username} if r.username else {}
+        if r.sentinels:
+            # read_timeout and write_timeout are milliseconds and default to 200: a slow Redis would look dead
+            config |= {
+                "sentinel_master_name": r.sentinel_master,
+                "sentinel_addresses": list(r.sentinels),
+                "read_timeout": 2000,
+                "write_timeout": 2000,
+            }
+        else:
+            config["address"] = r.address
+        if r.tls:
+            config["tls"] = {"enabled": True} | ({"ca_cert_file": r.ca_file} if r.ca_file else {})
+        return config
+
+    def config(self, slot: str) -> dict[str, Any]:
+        """livekit.yaml of ``slot`` (keys and passwords reach the server by other ways)."""
+        return _merge(self._own(slot), self.extra)
+
+
+def _exactly(address: str) -> str:
+    """An address as the CIDR that holds only it: livekit refuses a bare address in rtc.ips."""
+    return f"{address}/{ipaddress.ip_address(address).max_prefixlen}"
+
+
+def _merge(own: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(own)
+    for key, value in extra.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged

@@ -1,0 +1,48 @@
+"""What preflight asks a host: a part of the one look of a run, some milliseconds unless a peer does not answer."""
+
+from __future__ import annotations
+
+from roles._kit.service import UNITS
+from roles.preflight.settings import Settings
+
+# Programs that the roles use before base can install anything.
+TOOLS = ("awk", "base64", "flock", "gzip", "ip", "sed", "sha256sum", "ss", "sysctl", "systemctl", "tar", "timeout")
+KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after which a lost SYN is sent again
+
+# Where a path will be: the nearest directory that exists.
+_SPACE = r"""for d in {roots}; do while [ ! -d "$d" ]; do d=${{d%/*}}; d=${{d:-/}}; done
+df -Pm "$d" | awk -v d="$d" 'NR == 2 {{ print $4, d }}'; done"""
+# Units of ours that are here, and what they do.
+_UNITS = f"""cd {UNITS} && for u in $(grep -ls '^# Managed by livekit-metal' *.service); do
+echo "$u $(systemctl is-active "$u")"; done"""
+# A refused connection is an answer too; one that is dropped may be the work of a firewall on a peer that is there.
+# Called for all peers at once: together they take as long as the slowest.
+_KNOCK = r"""knock() {{
+  said=$(LC_ALL=C timeout {knock} bash -c "</dev/tcp/$2/$3" 2>&1) && {{ echo "$1 answers"; return; }}
+  case $said in *refused*) echo "$1 answers"; return;; esac
+  ! command -v ping >/dev/null || ping -q -c 1 -W {ping} "$2" >/dev/null && echo "$1 drops" || echo "$1 silent"
+}}
+{knocks}
+wait"""
+
+
+def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
+    """The questions, by name."""
+    knocks = "\n".join(f"knock {p.name} {p.address} {p.port} &" for p in settings.peers)
+    return (
+        ("preflight.os", '. /etc/os-release; echo "$ID" "$VERSION_ID"'),
+        ("preflight.kernel", "uname -r; uname -m"),
+        ("preflight.init", "cat /proc/1/comm; systemctl --version | sed -n '1s/systemd \\([0-9]*\\).*/\\1/p'"),
+        ("preflight.cores", "nproc"),
+        ("preflight.memory", "sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"),
+        ("preflight.space", _SPACE.format(roots=" ".join(settings.roots))),
+        ("preflight.clock", "date +%s.%N"),
+        ("preflight.sockets", "ss -Hlntup --cgroup"),
+        ("preflight.ufw", "command -v ufw >/dev/null && grep -hi '^ENABLED=yes' /etc/ufw/ufw.conf"),
+        ("preflight.chains", "nft list chains"),
+        ("preflight.addresses", 'ip -o addr | awk \'{ sub("/.*", "", $4); print $4 }\''),
+        ("preflight.fingerprint", f"cat {settings.fingerprint_file}"),
+        ("preflight.units", _UNITS),
+        ("preflight.tools", f"for t in {' '.join(TOOLS)}; do command -v $t >/dev/null || echo $t; done"),
+        ("preflight.peers", _KNOCK.format(knock=KNOCK, ping=PING, knocks=knocks) if knocks else ":"),
+    )

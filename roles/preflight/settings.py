@@ -1,0 +1,38 @@
+"""Settings of preflight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stack.fields import Checked, given, option
+from stack.ports import Port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Another host of the site, and where one knocks to see that it can be reached."""
+
+    name: str
+    address: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """What a host must offer."""
+
+    min_memory_mb: int = option(900, "megabytes of memory a host must have")
+    min_disk_mb: int = option(2000, "megabytes that must be free where releases, configuration and data go")
+    max_skew: float = option(1.0, "seconds a host's clock may differ from the controller's; 5 s remove a node")
+
+    host: str = given("")
+    ports: tuple[Port, ...] = given(())  # of this host
+    addresses: tuple[str, ...] = given(())  # that this host must carry on an interface
+    arch: str = given("")
+    peers: tuple[Peer, ...] = given(())
+    media_ports_per_slot: int = given(0)  # 0: no livekit-server here
+    daemons: tuple[str, ...] = given(())  # our units
+    fingerprint: str = given("")  # of the secrets file, see stack/vault.py
+    fingerprint_file: str = given("")
+    secrets_file: str = given("")
+    roots: tuple[str, ...] = given(())  # directories of ours, which need space

@@ -1,0 +1,112 @@
+"""Settings of Redis: one of our own on a host of the site, or somebody else's."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from stack.errors import Problem
+from stack.fields import Checked, given, option
+from stack.ports import Port, PortRange, Proto, Reach
+from stack.secret import Secret
+
+UNIT = "livekit-redis.service"
+CLIENTS = ("livekit", "exporters")
+_HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class External(Checked):
+    """A Redis that livekit-metal does not run. The password is read from the secrets file (``redis-external``)."""
+
+    address: str = option("", "host:port")
+    user: str = option("", "ACL user; empty for the default user")
+    password: bool = option(True, "there is one; store it with `procedures.secrets INVENTORY set redis-external`")
+    tls: bool = option(False, "connect with TLS")
+    ca_file: str = option("", "CA certificate on the hosts, for a private CA")
+    sentinel_master: str = option("", "name of the master, with sentinels")
+    sentinels: tuple[str, ...] = option((), "host:port of each Sentinel, instead of address")
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if bool(self.address) == bool(self.sentinels):
+            yield Problem(path, "needs exactly one of address and sentinels", "set one of them")
+        if self.sentinels and not self.sentinel_master:
+            yield Problem(f"{path}.sentinel_master", "is missing", "name the master as the Sentinels know it")
+        if self.ca_file and not self.tls:
+            yield Problem(f"{path}.ca_file", "is set and tls is not", "set tls, or drop it")
+        for name, address in [("address", self.address), *[("sentinels", s) for s in self.sentinels]]:
+            said = _HOST_PORT.fullmatch(address)
+            if address and not (said and 1 <= int(said[1]) <= 65535):
+                remedy = "write it as 10.0.0.5:6379 or [fd00::5]:6379, without a scheme"
+                yield Problem(f"{path}.{name}", f"{address!r} is no host:port", remedy)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """Redis on the one host with the role ``redis``."""
+
+    external: External | None = option(None, "use this Redis instead of one of our own")
+    port: PortRange = option(PortRange(6379, 6379), "port of our Redis")
+    max_memory_mb: int = option(512, "megabytes before Redis refuses writes; nothing is ever evicted")
+
+    address: str = given("")  # where clients on this and other hosts reach it
+    bind: tuple[str, ...] = given(())
+    passwords: tuple[Secret, ...] = given(())  # of the user livekit: current first, then one that is still valid
+    monitor_passwords: tuple[Secret, ...] = given(())  # of the user monitor
+    deploy_passwords: tuple[Secret, ...] = given(())  # of the user deploy
+    config_root: str = given("")
+    state_root: str = given("")
+
+    @property
+    def config(self) -> str:
+        return f"{self.config_root}/redis/redis.conf"
+
+    @property
+    def acl_file(self) -> str:
+        return f"{self.config_root}/redis/users.acl"
+
+    @property
+    def data(self) -> str:
+        return f"{self.state_root}/redis"
+
+    @property
+    def host(self) -> str:
+        """The host in ``address``, as redis-cli takes it."""
+        return self.address.rpartition(":")[0].strip("[]")
+
+    @property
+    def users(self) -> dict[str, str]:
+        """ACL rules by user, in the words of both the ACL file and ``ACL SETUSER``; passwords as SHA-256."""
+        return {
+            "default": "off",  # whoever has no password gets nothing
+            # all of data and messages; nothing that manages the server
+            "livekit": f"on {_hashes(self.passwords)} ~* &* +@all -@admin -@dangerous +info +keys",
+            # exactly what prometheus-redis-exporter 1.45 to 1.69 asks for (ACL LOG stays empty); no data
+            "monitor": f"on {_hashes(self.monitor_passwords)} +ping +info +client|setname "
+            "+latency|latest +latency|histogram +slowlog|len +slowlog|get",
+            # replaces all these in the running Redis. It could make itself anybody: its password is on no host
+            "deploy": f"on {_hashes(self.deploy_passwords)} +ping +acl|users +acl|setuser +acl|deluser",
+        }
+
+    @property
+    def mark(self) -> str:
+        """The name of a user who can do nothing: by it a running Redis tells which ``users`` it has."""
+        return f"managed-by-livekit-metal:{hashlib.sha256(repr(self.users).encode()).hexdigest()[:16]}"
+
+    def ports(self) -> Iterator[Port]:
+        local = all(ipaddress.ip_address(a).is_loopback for a in self.bind)
+        reach = Reach.LOCAL if local else Reach.CLUSTER
+        yield Port("redis", "redis", Proto.TCP, self.port, reach, "Redis", "redis.port", CLIENTS)
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if len(self.port) != 1:
+            yield Problem(f"{path}.port", f"is a range ({self.port})", "give one port")
+        if self.max_memory_mb < 64:
+            yield Problem(f"{path}.max_memory_mb", f"is {self.max_memory_mb}", "give Redis at least 64 MB")
+
+
+def _hashes(passwords: Iterable[Secret]) -> str:
+    return " ".join(f"#{hashlib.sha256(p.reveal().encode()).hexdigest()}" for p in passwords)

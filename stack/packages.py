@@ -1,0 +1,60 @@
+"""What the roles of a host need from Debian, and which units are ours: the input of the role base."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from roles.base import Settings as Base
+from roles.edge.settings import UNIT as EDGE_UNIT
+from roles.exporters.settings import NODE_UNIT, REDIS_UNIT
+from roles.firewall.settings import UNIT as FIREWALL_UNIT
+from roles.livekit.settings import GUARD, USER
+from roles.livekit.settings import UNIT as LIVEKIT_UNIT
+from roles.prometheus.settings import UNIT as PROMETHEUS_UNIT
+from roles.redis.settings import UNIT as REDIS_SERVER_UNIT
+
+if TYPE_CHECKING:
+    from stack.host import Host
+    from stack.site import Site
+
+_ALWAYS = ("ca-certificates", "curl", "nftables", "procps", "util-linux")
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Packages, the stock unit that comes with them and would take our ports ('' for none), and our units."""
+
+    here: bool
+    packages: tuple[str, ...]
+    stock: str
+    units: tuple[str, ...]
+
+
+def base(site: Site, host: Host, fingerprint: str) -> Base:
+    """The settings of base on ``host``."""
+    parts = [part for part in _parts(site, host) if part.here]
+    return dataclasses.replace(
+        site.base,
+        needed=(*_ALWAYS, *(name for part in parts for name in part.packages)),
+        masked=tuple(part.stock for part in parts if part.stock),
+        daemons=(FIREWALL_UNIT, *(unit for part in parts for unit in part.units)),
+        users=(USER,) if "livekit" in host.roles else (),
+        fingerprint=fingerprint,
+        config_root=site.paths.config,
+    )
+
+
+def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
+    redis, livekit, prometheus = (role in host.roles for role in ("redis", "livekit", "prometheus"))
+    watched = bool(site.with_role("prometheus"))
+    slots = tuple(LIVEKIT_UNIT.format(slot) for slot in site.livekit.slots)
+    exporter = "prometheus-{}-exporter"
+    return (
+        _Part(redis, ("redis-server", "redis-tools"), "redis-server.service", (REDIS_SERVER_UNIT,)),
+        _Part(livekit, ("haproxy",), "haproxy.service", (EDGE_UNIT, *slots, GUARD)),
+        _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),
+        _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,)),
+        _Part(watched and redis, (exporter.format("redis"),), f"{exporter.format('redis')}.service", (REDIS_UNIT,)),
+    )

@@ -1,0 +1,155 @@
+"""A site: everything an inventory says, checked, complete and frozen."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from roles.base import Settings as Base
+from roles.edge import Settings as Edge
+from roles.exporters import Settings as Exporters
+from roles.firewall import Settings as Firewall
+from roles.kernel import Settings as Kernel
+from roles.livekit import Settings as Livekit
+from roles.preflight import Settings as Preflight
+from roles.prometheus import Settings as Prometheus
+from roles.redis import Settings as Redis
+from stack import compose, ports
+from stack.errors import Problem, Problems, SiteError
+from stack.fields import REQUIRED, Checked, build, given, option
+from stack.host import Host, name_problem
+from stack.vault import Vault
+from stack.vaultkey import KeySource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paths(Checked):
+    """Where things go on the hosts."""
+
+    config: str = option("/etc/livekit-metal", "configuration and generations")
+    releases: str = option("/opt/livekit", "programs, one directory per release")
+    state: str = option("/var/lib/livekit-metal", "data of Redis and Prometheus")
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        for name in ("config", "releases", "state"):
+            value = getattr(self, name)
+            if not value.startswith("/") or value.rstrip("/").count("/") < 2 or " " in value:
+                yield Problem(f"{path}.{name}", f"is {value!r}", "write an absolute path of two parts or more")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site(Checked):
+    """What an inventory describes. ``on(host)`` gives the settings of every role on one host."""
+
+    hosts: Mapping[str, Host] = option(REQUIRED, "hosts by name, in the order of a deploy; the first is the canary")
+    paths: Paths = option(Paths(), "where things go on the hosts")
+    secrets: str = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
+    secrets_key: str = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
+    preflight: Preflight = option(Preflight(), "what a host must offer")
+    base: Base = option(Base(), "packages, users, time")
+    kernel: Kernel = option(Kernel(), "kernel settings")
+    firewall: Firewall = option(Firewall(), "the firewall")
+    redis: Redis = option(Redis(), "Redis")
+    livekit: Livekit = option(Livekit(), "livekit-server")
+    edge: Edge = option(Edge(), "HAProxy")
+    exporters: Exporters = option(Exporters(), "Prometheus exporters")
+    prometheus: Prometheus = option(Prometheus(), "Prometheus")
+
+    name: str = given("")
+    vault: Vault | None = given(None)
+    lock: Path | None = given(None)  # built artifacts' sums, see roles/_kit/artifact.py
+
+    def with_role(self, role: str) -> tuple[str, ...]:
+        """Names of the hosts that carry ``role``, in order."""
+        return tuple(name for name, host in self.hosts.items() if role in host.roles)
+
+    def on(self, host: str) -> compose.Stack:
+        """The settings of every role on ``host``. Raises KeyError for a host that is not in the site."""
+        return compose.stack(self, host)
+
+    def ports(self, host: str) -> tuple[ports.Port, ...]:
+        """The registry of one host."""
+        return self.on(host).ports
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if not self.hosts:
+            yield Problem("hosts", "is empty", "name at least one host")
+            return
+        for name in self.hosts:
+            if said := name_problem(name):
+                yield Problem(f"hosts.{name}", said, "use letters, digits, dots and dashes")
+        yield from self._addresses()
+        yield from self._redis()
+        yield from self._releases()
+        if self.edge.hard_stop_after < self.livekit.drain_deadline:
+            fact = (
+                f"is {self.edge.hard_stop_after} s, less than livekit.drain_deadline ({self.livekit.drain_deadline} s)"
+            )
+            remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
+            yield Problem("edge.hard_stop_after", fact, remedy)
+        if not self.with_role("livekit"):
+            yield Problem("hosts", "none has the role livekit", "give it to at least one host")
+
+    def _addresses(self) -> Iterator[Problem]:
+        for kind in ("address", "public_address", "cluster_address"):
+            owners: dict[str, str] = {}
+            for name, host in self.hosts.items():
+                address = getattr(host, kind)
+                if (first := owners.setdefault(address, name)) != name:
+                    where = kind.removesuffix("_address")
+                    yield Problem(f"hosts.{name}.{where}", f"{address} is also that of {first}", "give each its own")
+
+    def _releases(self) -> Iterator[Problem]:
+        try:
+            release = self.livekit.wanted()
+            for name in self.with_role("livekit"):
+                release.check(self.hosts[name].arch)
+        except SiteError as error:
+            yield from error.problems
+
+    def _redis(self) -> Iterator[Problem]:
+        owners = self.with_role("redis")
+        if self.redis.external:
+            if owners:
+                yield Problem("redis.external", f"is set and {owners[0]} has the role redis", "drop one of them")
+            return
+        if len(owners) != 1:
+            fact = "no host has the role redis" if not owners else f"{', '.join(owners)} have the role redis"
+            yield Problem("hosts", fact, "give it to exactly one host, or set redis.external")
+            return
+        address = ipaddress.ip_address(self.hosts[owners[0]].cluster_address)
+        if len(self.hosts) > 1 and address.is_global:
+            remedy = f"give hosts.{owners[0]}.cluster a private address, or use redis.external with tls"
+            yield Problem("redis", f"would listen on the public address {address} without TLS", remedy)
+
+
+def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
+    """The site ``name`` from plain data; relative paths start at ``directory``.
+
+    Raises SiteError with everything that is wrong: keys, values, ports of every host, secrets.
+    """
+    problems = Problems()
+    site = build(Site, data, "site", problems)
+    if site is None or problems:
+        raise SiteError(_short(p) for p in problems)
+    secrets = directory / (site.secrets or f"{name}.secrets")
+    source = KeySource.of(secrets.stem)
+    if site.secrets_key:
+        source = dataclasses.replace(source, default=directory / site.secrets_key)
+    vault = Vault.open(secrets, key=source)
+    site = compose.complete(site, name=name, vault=vault, lock=secrets.with_suffix(".lock"))
+    for host in site.hosts:
+        problems.extend(ports.overlaps(site.ports(host), host))
+    problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host
+    if problems_of_all:
+        raise SiteError(problems_of_all)
+    return site
+
+
+def _short(problem: Problem) -> Problem:
+    """Paths as the operator writes them: without the outermost name."""
+    return Problem(problem.path.removeprefix("site."), problem.fact, problem.remedy)

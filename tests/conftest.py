@@ -1,0 +1,50 @@
+"""Sites for tests: made from plain data, as an inventory would, in a directory of the test's own."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack import site as sites
+from tests.data import ALTERNATIVE, CLUSTER, SINGLE
+
+
+@pytest.fixture
+def site_data() -> dict[str, Any]:
+    """Plain data of a sound site of three hosts; change it before make_site."""
+    return copy.deepcopy(CLUSTER)
+
+
+@pytest.fixture
+def make_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, Any]], sites.Site]:
+    """Load a site from plain data. Raises SiteError as an inventory would end with it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # a test's keys never meet the operator's
+    for name in ("LIVEKIT_METAL_KEY", "LIVEKIT_METAL_KEY_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda data: sites.load(data, "test", tmp_path)
+
+
+@pytest.fixture(params=["single", "cluster", "alternative"])
+def any_site(request: pytest.FixtureRequest, make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
+    """One host, three hosts, and one with every port and path moved."""
+    return make_site(copy.deepcopy({"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE}[request.param]))
+
+
+@pytest.fixture
+def single(make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
+    return make_site(copy.deepcopy(SINGLE))
+
+
+@pytest.fixture
+def cluster(make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
+    return make_site(copy.deepcopy(CLUSTER))
+
+
+@pytest.fixture
+def alternative(make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
+    """Every port and path moved: what is hard-coded fails here."""
+    return make_site(copy.deepcopy(ALTERNATIVE))

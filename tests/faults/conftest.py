@@ -1,0 +1,99 @@
+"""Everything here breaks something on a lab of its own, and mends what it broke."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from stack.site import Site
+from tests import witness
+from tests.deploys import variant
+from tests.lab import INVENTORY, Lab, lab, over_ssh
+
+LAST = "test_afterwards.py"
+
+
+def pytest_report_header() -> str:
+    return f"lab: {lab().directory} ({', '.join(lab().site.hosts)}), site: {INVENTORY}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What proves that all is mended comes last."""
+    items.sort(key=lambda item: item.path.name == LAST)
+
+
+@pytest.fixture(scope="session", name="lab")
+def the_lab() -> Lab:
+    return lab()
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    return lab().site
+
+
+@pytest.fixture(scope="session")
+def hosts() -> Mapping[str, Host]:
+    """Every host over OpenSSH, in the order of a deploy."""
+    return {name: over_ssh(name) for name in lab().site.hosts}
+
+
+@pytest.fixture(scope="session")
+def first(hosts: Mapping[str, Host]) -> Host:
+    """The host whose turn is first; Redis runs there."""
+    return next(iter(hosts.values()))
+
+
+@pytest.fixture
+def untouched(hosts: Mapping[str, Host], site: Site) -> AbstractContextManager[None]:
+    """``with untouched:`` asserts that nothing changes on any host meanwhile."""
+    return witness.untouched(hosts, site)
+
+
+Change = Callable[[Mapping[str, Any]], Path]
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Change:
+    """Makes an inventory file like the one under test, but for the given settings."""
+    return partial(variant, tmp_path)
+
+
+@pytest.fixture
+def systemctl(first: Host) -> Iterator[Callable[[str], None]]:
+    """Has ``systemctl restart`` on the first host do the given shell text before (``exit`` keeps it from more)."""
+    place = "/usr/local/sbin/systemctl"
+
+    def put(text: str) -> None:
+        script = f'#!/bin/sh\n[ "$1" != restart ] || {{ {text}; }}\nexec /usr/bin/systemctl "$@"\n'
+        first.check_output("printf %s > " + f"{place}; chmod 755 {place}", script)
+
+    yield put
+    first.check_output(f"rm -f {place}")
+
+
+@pytest.fixture
+def stuck(first: Host, systemctl: Callable[[str], None]) -> Iterator[Callable[[], None]]:
+    """On the first host a restart hangs, until the given function is called (or the test ends)."""
+    go = "/run/tests-go"
+    first.check_output(f"rm -f {go}")
+    systemctl(f"until [ -e {go} ]; do sleep 0.05; done")
+
+    def release() -> None:
+        first.check_output(f"touch {go}")
+        settled(first)
+
+    yield release
+    release()
+    first.check_output(f"rm {go}")
+
+
+def settled(host: Host) -> None:
+    """Wait until no command that a killed deploy left behind runs any more."""
+    host.check_output("flock -w 60 -x /run/livekit-metal.work true")

@@ -1,0 +1,182 @@
+"""A deploy that is killed at any step of any role is finished by the next one.
+
+The places to kill at are not chosen here: a run is killed at the first place where none was killed before, and this is
+repeated until one comes to its end. So every step that a role has, or will have, is met.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+from testinfra.host import Host
+
+from roles._kit.artifact import fetch
+from stack import releases
+from stack.compose import Stack
+from stack.site import Site
+from tests import witness
+from tests.deploys import OPERATION, STEP, Deploy, deploy, unchanging
+from tests.faults.conftest import Change, settled
+from tests.lab import INVENTORY, ROOT, Lab
+
+KEY = "net.ipv4.udp_rmem_min"  # a kernel setting that a container may change too
+SLOT_MOVES = ("point to", "start", "ready", "new sessions go here", "drain")
+
+
+def _point(line: str) -> str:
+    """The place in a deploy that ``line`` tells: a step of a role, or the beginning of an operation; else ''."""
+    if found := STEP.search(line):
+        return re.sub(r"\b[0-9a-f]{16}$", "GENERATION", found["step"])  # it differs from host to host
+    return line if line.startswith(OPERATION) else ""
+
+
+def _killed_everywhere(inventory: str | Path, quiet: Callable[[], object], **environ: str) -> list[str]:
+    """The places where deploys were killed; the last one, which was not, has succeeded.
+
+    ``quiet`` waits until no command that a killed deploy left behind runs any more.
+    """
+    points: list[str] = []
+    while True:
+        running = Deploy(inventory, **environ)
+        reached = running.until(lambda line: bool(_point(line)) and _point(line) not in points, within=180)
+        if not reached:
+            ended = running.end()
+            assert ended.status == 0, f"killed at {points}, then:\n{ended.text}"
+            return points
+        points.append(_point(reached))
+        running.kill()
+        quiet()
+
+
+class Wanted(NamedTuple):
+    """An inventory that gives every role something to do on every host, and the number that its values come from."""
+
+    inventory: Path
+    new: int
+
+    @staticmethod
+    def version(new: int) -> str:
+        return f"1.13.5-own{new}"
+
+    @staticmethod
+    def network(new: int) -> str:
+        return f"198.51.{new % 250}.{new // 250}"
+
+
+@pytest.fixture
+def everything(change: Change, site: Site, hosts: Mapping[str, Host]) -> Iterator[Wanted]:
+    """Deployed by a user with sudo. Its values are new each time, so that there is something to do each time."""
+    asked = releases.find("livekit-server", site.livekit.release, site.livekit.source, path="livekit.release")
+    program = fetch(asked, next(iter(site.hosts.values())).arch, lock=site.lock)  # as an own build: it must be pushed
+    new = int(time.time()) % 1000
+    settings: Mapping[str, Any] = {
+        "hosts": {name: {"ssh": {"user": "operator"}} for name in site.hosts},
+        "kernel": {"extra": {KEY: str(5000 + new)}},
+        "firewall": {"admin": [*map(str, site.firewall.admin), f"{Wanted.network(new)}/32"]},
+        "redis": {"max_memory_mb": 1000 + new},
+        "edge": {"max_connections": 8000 + new},
+        "livekit": {
+            "log_level": "debug",
+            "release": Wanted.version(new),
+            "source": "file",
+            "file": str(program.path),
+            "sha256": program.sha256,
+        },
+        "exporters": {"node": 20000 + new},
+        "prometheus": {"retention_days": 10 + new},
+    }
+    before = {name: host.check_output(f"sysctl -n {KEY}") for name, host in hosts.items()}
+    yield Wanted(change(settings), new)
+    assert deploy().status == 0
+    for name, host in hosts.items():  # a key that the site no longer names keeps its value until the next boot
+        host.check_output(f"sysctl -w {KEY}={before[name]}")
+
+
+def test_a_change_killed_at_every_step_is_finished_by_the_next_run(
+    everything: Wanted, hosts: Mapping[str, Host], site: Site
+) -> None:
+    points = _killed_everywhere(everything.inventory, lambda: [settled(host) for host in hosts.values()])
+    roles = {point.split(":")[0] for point in points}
+    assert roles >= {"kernel", "firewall", "redis", "edge", "livekit", "exporters", "prometheus"}, points
+    for move in ("livekit: push", *(f": {move}" for move in SLOT_MOVES)):
+        assert any(move in point for point in points), f"no run was killed at '{move}': {points}"
+    unchanging(everything.inventory)
+    for name, host in hosts.items():
+        _runs(everything.new, host, site.on(name))
+        _server_runs(everything.new, host)
+    assert witness.redis_limit(hosts[site.with_role("redis")[0]], site) == 1000 + everything.new
+
+
+def _runs(new: int, host: Host, stack: Stack) -> None:
+    """What the kernel and the daemons themselves say (files alone would prove no restart)."""
+    assert host.check_output(f"sysctl -n {KEY}") == str(5000 + new)
+    assert Wanted.network(new) in host.check_output("nft list ruleset")
+    if stack.edge:
+        metrics = host.check_output(f"curl -s http://{stack.edge.endpoints['metrics']}/metrics")
+        assert f"haproxy_process_max_connections {8000 + new}" in metrics
+    if stack.exporters:
+        assert "node_uname_info" in host.check_output(f"curl -s http://{stack.exporters.address}:{20000 + new}/metrics")
+    if stack.prometheus:
+        flags = host.check_output(f"curl -s http://{stack.prometheus.listen}/api/v1/status/flags")
+        assert json.loads(flags)["data"]["storage.tsdb.retention.time"] == f"{10 + new}d"
+
+
+def _server_runs(new: int, host: Host) -> None:
+    """The one process of livekit-server is of the wanted program and configuration."""
+    (pid,) = _servers(host)
+    arguments = host.check_output(f"tr '\\0' ' ' < /proc/{pid}/cmdline").split()
+    assert f"/{Wanted.version(new)}-" in arguments[0]
+    config = yaml.safe_load(host.check_output("cat %s", arguments[arguments.index("--config") + 1]))
+    assert config["logging"]["level"] == "debug"
+
+
+def _servers(host: Host, within: float = 30) -> list[str]:
+    """Processes of livekit-server, once those that drain have ended."""
+    end = time.monotonic() + within
+    while True:
+        running: list[str] = host.run("pgrep -x livekit-server").stdout.split()
+        if len(running) == 1 or time.monotonic() > end:
+            return running
+        time.sleep(0.2)
+
+
+FRESH = {"LAB": "fresh"}
+
+
+def _lab(*words: str) -> str:
+    """A command of the lab that gets a first deploy."""
+    command = [sys.executable, "-m", "lab", *words]
+    environment = os.environ | FRESH
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def fresh(lab: Lab) -> Iterator[None]:
+    """A lab with one host that nothing was deployed on."""
+    _lab("up", "--hosts", "1", "--release", lab.facts["release"])
+    yield
+    _lab("down")
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_first_deploy_killed_at_every_step_is_finished_by_the_next_run() -> None:
+    def quiet() -> None:
+        _lab("ssh", "lk1", "flock -w 300 -x /run/livekit-metal.work true")
+
+    points = _killed_everywhere(INVENTORY, quiet, **FRESH)
+    for step in ("base: install", "base: make users", "livekit: push", "firewall: load", "redis: start", "edge: start"):
+        assert any(point.startswith(step) for point in points), f"no run was killed at '{step}': {points}"
+    unchanging(INVENTORY, **FRESH)
+    assert _lab("ssh", "lk1", "curl -s http://127.0.0.1:7880/") == "OK"

@@ -1,0 +1,197 @@
+"""Firewall changes that would lock the operator out, or die half-way: the confirmed rules come back by themselves."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from stack.site import Site
+from tests.deploys import Deploy, deploy, unchanging
+from tests.faults.conftest import Change, settled
+from tests.lab import ROOT, Lab
+
+CONFIRM = 12  # seconds
+WRAPPER = "/usr/local/sbin/nft"
+TIMER = "livekit-firewall-rollback.timer"
+LOADED = "firewall: log in anew"  # what a deploy says when the rules are loaded and not yet confirmed
+
+
+@pytest.fixture
+def wider(change: Change, site: Site) -> Callable[[str], Path]:
+    """An inventory with one more administrator."""
+
+    def make(admin: str) -> Path:
+        return change({"firewall": {"admin": [*site.firewall.admin, admin], "confirm": CONFIRM}})
+
+    return make
+
+
+@pytest.fixture
+def nft(first: Host) -> Iterator[Callable[[str], None]]:
+    """Has ``nft`` on the first host be the given shell text."""
+
+    def put(text: str) -> None:
+        first.check_output("printf '%%s\\n' '#!/bin/sh' %s > %s && chmod 755 %s", text, WRAPPER, WRAPPER)
+
+    yield put
+    first.check_output("rm -f %s", WRAPPER)
+
+
+def rules(host: Host) -> str:
+    return host.check_output("nft -s list table inet livekit_metal")
+
+
+def logs_in(lab: Lab, name: str) -> bool:
+    """Over a connection of its own."""
+    command = [
+        "ssh",
+        "-F",
+        lab.directory / "ssh_config",
+        "-o",
+        "ControlPath=none",
+        "-o",
+        "ConnectTimeout=2",
+        name,
+        "true",
+    ]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
+def until(what: str, holds: Callable[[], bool], within: float) -> float:
+    """Wait until it holds; the seconds it took."""
+    began = time.monotonic()
+    while not holds():
+        assert time.monotonic() - began < within, what
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+# After the new rules are loaded, nobody can log in any more.
+SHUT = """/usr/sbin/nft "$@" || exit
+case "$1 $2" in "-f "*main.nft.new)
+  /usr/sbin/nft insert rule inet livekit_metal input tcp dport 22 ct state new drop ;;
+esac"""
+REFUSE = """case "$1" in -c) set -- -c 'no such thing' ;; esac; exec /usr/sbin/nft "$@" """
+
+
+def test_rules_that_keep_us_out_are_not_confirmed_and_go(
+    lab: Lab, site: Site, first: Host, wider: Callable[[str], Path], nft: Callable[[str], None]
+) -> None:
+    name, before = next(iter(site.hosts)), rules(first)
+    nft(SHUT)
+    deploy(wider("198.51.100.9/32")).refused("no new SSH connection", f"by themselves within {CONFIRM} s")
+    assert not logs_in(lab, name), "else nothing was proved"
+    assert "198.51.100.9" in rules(first), "the connection that was there before lives"
+    until("nobody can log in again", lambda: logs_in(lab, name), CONFIRM + 5)
+    assert rules(first) == before
+    assert first.run(f"systemctl is-active {TIMER}").stdout.strip() == "inactive"
+    unchanging()
+
+
+def killed(inventory: Path, host: Host) -> None:
+    """A deploy that dies when its rules are in force and unconfirmed."""
+    running = Deploy(inventory)
+    assert running.until(lambda line: LOADED in line)
+    running.kill()
+    settled(host)
+
+
+def test_a_deploy_killed_before_it_confirmed_is_undone_by_the_timer(first: Host, wider: Callable[[str], Path]) -> None:
+    before = rules(first)
+    killed(wider("198.51.100.9/32"), first)
+    assert "198.51.100.9" in rules(first)
+    assert first.check_output(f"systemctl is-active {TIMER}") == "active"
+    until("the old rules are back", lambda: rules(first) == before, CONFIRM + 5)
+    unchanging()
+
+
+def test_what_nobody_confirmed_is_never_what_a_rollback_brings(
+    lab: Lab, site: Site, first: Host, wider: Callable[[str], Path], nft: Callable[[str], None]
+) -> None:
+    """A second change, that locks us out, while the rollback of a first one is armed."""
+    name, before = next(iter(site.hosts)), rules(first)
+    killed(wider("198.51.100.9/32"), first)
+    nft(SHUT)
+    deploy(wider("203.0.113.9/32")).refused("no new SSH connection", "by themselves")
+    until("nobody can log in again", lambda: logs_in(lab, name), CONFIRM + 5)
+    assert rules(first) == before
+
+
+def test_a_rerun_while_a_rollback_is_armed_confirms(first: Host, wider: Callable[[str], Path]) -> None:
+    inventory = wider("198.51.100.9/32")
+    killed(inventory, first)
+    assert deploy(inventory).status == 0
+    assert first.run(f"systemctl is-active {TIMER}").stdout.strip() == "inactive"
+    time.sleep(CONFIRM + 2)  # nothing may happen: there is no condition to wait for
+    assert "198.51.100.9" in rules(first)
+    unchanging(inventory)
+    assert deploy().status == 0
+    assert "198.51.100.9" not in rules(first)
+
+
+def test_rules_that_nft_refuses_change_nothing(
+    first: Host, site: Site, wider: Callable[[str], Path], nft: Callable[[str], None]
+) -> None:
+    def state() -> tuple[str, str]:
+        return rules(first), first.check_output(f"cd {site.paths.config}/firewall; ls -l; cat *")
+
+    before = state()
+    nft(REFUSE)
+    told = deploy(wider("198.51.100.9/32"))
+    assert told.status > 0
+    assert "firewall: load the rules" in told.text
+    assert "syntax error" in told.text
+    assert state() == before
+
+
+def test_an_operator_who_is_not_among_the_administrators_is_refused(
+    lab: Lab, change: Change, untouched: AbstractContextManager[None]
+) -> None:
+    with untouched:
+        told = deploy(change({"firewall": {"admin": ["192.0.2.0/24"]}}))
+    told.refused("firewall.admin: your own address", f"add '{lab.facts['gateway']}/32'")
+
+
+def test_what_somebody_changed_by_hand_is_set_right_and_other_tables_stay(first: Host) -> None:
+    before = rules(first)
+    first.check_output("nft insert rule inet livekit_metal input tcp dport 9999 accept; nft add table ip foreign")
+    try:
+        assert deploy().status == 0
+        assert rules(first) == before
+        assert "table ip foreign" in first.check_output("nft list tables")
+    finally:
+        first.run("nft delete table ip foreign")
+    unchanging()
+
+
+@pytest.mark.parametrize("damage", ["echo 'garbage {' >> %s", ": > %s", "rm %s"], ids=["broken", "empty", "gone"])
+def test_a_boot_without_the_rules_is_closed_to_all_but_administrators(
+    lab: Lab, site: Site, first: Host, damage: str
+) -> None:
+    name, host = next(iter(site.hosts.items()))
+    before = rules(first)
+    first.check_output(damage + "; sync", site.on(name).firewall.main)
+    subprocess.run([sys.executable, "-m", "lab", "reboot", "--name", lab.facts["name"], name], check=True, cwd=ROOT)
+    assert 'comment "fallback"' in rules(first)
+    assert first.run("systemctl is-failed livekit-firewall.service").stdout.strip() == "failed"
+    public = site.on(name).edge.http.first
+    assert _refuses_strangers(lab, host.address, public)
+    told = deploy()
+    assert told.status == 0
+    assert re.search(r"note .*the rules could not be loaded at boot", told.text)
+    assert rules(first) == before
+    unchanging()
+
+
+def _refuses_strangers(lab: Lab, address: str, port: int) -> bool:
+    connect = f"import socket; socket.create_connection(({address!r}, {port}), timeout=2)"
+    inside = ["ip", "netns", "exec", lab.facts["outside"]["namespace"], sys.executable, "-c", connect]
+    return subprocess.run(inside, check=False, capture_output=True).returncode != 0

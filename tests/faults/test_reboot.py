@@ -1,0 +1,48 @@
+"""A reboot while a slot drains with people on it: it is bounded, and the host serves again afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from testinfra.host import Host
+
+from procedures.call import Access, Call
+from stack.site import Site
+from tests.deploys import deploy, unchanging
+from tests.lab import ROOT, Lab
+
+BOUND = 120  # s: the unit's own TimeoutStopSec is 90, the deadline of the drain is hours
+Change = Callable[[Mapping[str, Any]], Path]
+
+
+def active_units(host: Host) -> list[str]:
+    listed = host.check_output("systemctl list-units --plain --no-legend --state=active 'livekit-server@*'")
+    return [line.split()[0] for line in listed.splitlines()]
+
+
+def test_a_reboot_does_not_wait_for_a_drain(lab: Lab, site: Site, first: Host, change: Change) -> None:
+    name = next(iter(site.hosts))
+    access = Access.load(lab.directory / "access.json")
+
+    async def reboot_under_a_call() -> None:
+        async with Call(access, publish_through=name, subscribe_through=name):
+            (old,) = active_units(first)
+            assert deploy(change({"livekit": {"log_level": "debug"}})).status == 0
+            assert "deactivating" in first.check_output("systemctl show -p ActiveState %s", old), "the call is on it"
+            assert "5h" in first.check_output("systemctl show -p TimeoutStopUSec %s", old)
+            command = [sys.executable, "-m", "lab", "reboot", name]
+            await asyncio.to_thread(subprocess.run, command, cwd=ROOT, check=True, timeout=BOUND)
+
+    asyncio.run(reboot_under_a_call())  # how the call fared is not asked: its server was killed
+    first.check_output("timeout 60 sh -c 'until systemctl is-active -q livekit-edge; do sleep 0.2; done'")
+    assert first.check_output("find /run/systemd/system -name '*drain*'") == ""
+    (serving,) = active_units(first)
+    slot = serving.partition("@")[2].removesuffix(".service")
+    assert first.check_output(f"cat {site.paths.config}/active.map") == f"livekit {slot}"
+    assert deploy().status == 0
+    unchanging()

@@ -1,0 +1,101 @@
+"""procedures/remove_host.py leaves a host as it was before: proved on a host of its own, by what its disk holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+LAB = "gone"
+# What any host writes by itself or apt leaves behind; everything else must be as before.
+NOISE = (
+    "/var/log/", "/var/cache/", "/var/lib/apt/", "/var/lib/dpkg/", "/var/lib/systemd/", "/var/backups/", "/var/tmp/",
+    "/etc/ld.so.cache", "/root/.ssh", "/etc/passwd-", "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-",
+    "/etc/subgid-", "/var/lib/private", "/etc/mtab", "/etc/passwd", "/etc/shadow", "/etc/group", "/etc/gshadow",
+    "/usr/share/info/dir", "/etc/resolv.conf",
+    "__pycache__", "/var/lib/ucf/", "/etc/.pwd.lock", "/etc/.updated", "/var/.updated", "/var/lib/private/",
+)  # fmt: skip
+
+
+def run(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"LAB": LAB, "PYINFRA_PROGRESS": "off"}
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert not check or done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
+def ssh(command: str) -> str:
+    return run(str(BIN / "python"), "-m", "lab", "ssh", "lk1", command).stdout
+
+
+def remove(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    return run(
+        str(BIN / "pyinfra"),
+        "-y",
+        "inventories/lab.py",
+        "procedures/remove_host.py",
+        "--limit",
+        "lk1",
+        *words,
+        check=check,
+    )
+
+
+def state() -> dict[str, set[str]]:
+    """What a host is: files with their hash, packages, users, units that are enabled or run, nft tables."""
+    roots = "/etc /opt /srv /usr /var /root /home"
+    files = ssh(
+        f"find {roots} -xdev -type f -exec sha256sum {{}} +; find {roots} -xdev ! -type f -printf '%y %p %l\\n'"
+    )
+    return {
+        "files": {
+            line for line in files.splitlines() if not any(n in line for n in NOISE) and " /etc/machine-id" not in line
+        },
+        "packages": set(ssh("dpkg-query -W -f '${Package} ${Version}\\n'").splitlines()),
+        "users": set(ssh("getent passwd; getent group").splitlines()),
+        "units": set(ssh("systemctl list-unit-files --state=enabled,masked --no-legend --plain").splitlines()),
+        "running": set(
+            ssh("systemctl list-units --type=service --state=running --no-legend --plain -q | cut -d' ' -f1").split()
+        ),
+        "tables": set(ssh("nft list tables 2>/dev/null; true").splitlines()),
+        "listening": set(ssh("ss -Hlntu | awk '{print $1, $5}'").splitlines()),
+    }
+
+
+@pytest.fixture(scope="module")
+def before() -> Iterator[dict[str, set[str]]]:
+    """The state of a fresh host, which is then deployed."""
+    run(str(BIN / "python"), "-m", "lab", "up", "--hosts", "1")
+    try:
+        fresh = state()
+        run(str(BIN / "pyinfra"), "-y", "inventories/lab.py", "deploy.py")
+        yield fresh
+    finally:
+        run(str(BIN / "python"), "-m", "lab", "down")
+
+
+def test_removal_must_be_meant(before: dict[str, set[str]]) -> None:
+    done = remove(check=False)
+    assert done.returncode != 0
+    assert "--data remove=lk1" in done.stdout + done.stderr
+    assert "active" in ssh("systemctl is-active livekit-redis")
+
+
+def test_nothing_is_left_and_nothing_else_is_gone(before: dict[str, set[str]]) -> None:
+    deployed = state()
+    assert deployed["files"] != before["files"], "the deploy left traces: else this would prove nothing"
+    remove("--data", "remove=lk1")
+    after = state()
+    for kind, was in before.items():
+        assert sorted(after[kind] - was) == [], f"left behind: {kind}"
+        assert sorted(was - after[kind]) == [], f"lost: {kind}"
+
+
+def test_a_second_removal_finds_nothing_to_do_and_does_not_fail(before: dict[str, set[str]]) -> None:
+    remove("--data", "remove=lk1")

@@ -1,0 +1,56 @@
+"""testinfra hosts of the deployed lab, and what the site says of each. Every test here runs once per host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from testinfra.host import Host
+
+from stack.compose import Stack
+from stack.site import Site
+from tests.lab import INVENTORY, Lab, lab, over_ssh
+
+
+def pytest_report_header() -> str:
+    found = lab()
+    return (
+        f"lab: {found.directory} ({', '.join(found.site.hosts)}), site: {INVENTORY}, release: {found.facts['release']}"
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "host_name" in metafunc.fixturenames:
+        metafunc.parametrize("host_name", list(lab().site.hosts), scope="session")
+
+
+@pytest.fixture(scope="session", name="lab")
+def the_lab() -> Lab:
+    return lab()
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    return lab().site
+
+
+@pytest.fixture(scope="session")
+def host(host_name: str) -> Host:
+    return over_ssh(host_name)
+
+
+@pytest.fixture(scope="session")
+def stack(host_name: str) -> Stack:
+    """What the site says of this host."""
+    return lab().site.on(host_name)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """When a host test fails, add the last lines of our units' journals on that host."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    host = getattr(item, "funcargs", {}).get("host")
+    if report.failed and report.when == "call" and isinstance(host, Host):
+        said = host.run("journalctl -u 'livekit-*' -n 30 --no-pager -o short-iso").stdout
+        report.sections.append(("journal of livekit-*", said))

@@ -1,0 +1,47 @@
+"""What base leaves on a host."""
+
+from __future__ import annotations
+
+from testinfra.host import Host
+
+from stack.compose import Stack
+
+
+def test_packages_are_installed(host: Host, stack: Stack) -> None:
+    missing = [name for name in stack.base.needed if not host.package(name).is_installed]
+    assert missing == []
+
+
+def test_stock_units_cannot_start(host: Host, stack: Stack) -> None:
+    states = {unit: host.check_output("systemctl is-enabled %s; true", unit) for unit in stack.base.masked}
+    assert set(states.values()) <= {"masked"}, states
+    assert states, "a host without any daemon of a package proves nothing"
+
+
+def test_an_upgrade_of_a_package_restarts_no_daemon_of_ours(host: Host, stack: Stack) -> None:
+    """What apt does to a package with its postinst: installed anew, the way an upgrade ends."""
+    units = [u for u in stack.base.daemons if host.service(u).is_running]
+    assert units
+
+    def pids() -> dict[str, str]:
+        return {u: host.check_output("systemctl show -p MainPID,ActiveEnterTimestampMonotonic %s", u) for u in units}
+
+    before = pids()
+    packages = [p for p in ("redis-server", "haproxy", "prometheus") if p in stack.base.needed]
+    for package in packages:
+        host.check_output("DPKG_ROOT= dpkg-reconfigure -f noninteractive %s", package)
+    assert packages or "livekit" not in stack.base.users
+    assert pids() == before
+
+
+def test_the_user_of_livekit_cannot_log_in(host: Host, stack: Stack) -> None:
+    for name in stack.base.users:
+        user = host.user(name)
+        assert user.exists
+        assert user.shell == "/usr/sbin/nologin"
+
+
+def test_the_fingerprint_is_that_of_the_site_and_only_root_reads_it(host: Host, stack: Stack) -> None:
+    file = host.file(stack.base.fingerprint_file)
+    assert file.content_string.strip() == stack.base.fingerprint
+    assert (file.mode, file.user) == (0o600, "root")

@@ -1,0 +1,132 @@
+"""The edge's files: read back by HAProxy and systemd, compared with the site."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from roles.edge import Settings
+from roles.edge.settings import UNIT
+from roles.edge.tasks import _config, _files
+from stack.active import Active
+from stack.site import Site
+
+
+@pytest.fixture(params=["lk1", "last"])
+def host(request: pytest.FixtureRequest, any_site: Site) -> str:
+    return str(request.param) if request.param == "lk1" else list(any_site.hosts)[-1]
+
+
+@pytest.fixture
+def edge(any_site: Site, host: str) -> Settings:
+    found = any_site.on(host).edge
+    assert found is not None
+    return dataclasses.replace(found, connections=9500, ipv6=True, description="0123456789abcdef")
+
+
+def sections(edge: Settings) -> dict[str, list[str]]:
+    """``frontend http`` and so on -> its lines."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in _config(edge).text.splitlines():
+        if line and not line.startswith((" ", "#")):
+            name = line
+        elif line.startswith(" "):
+            found.setdefault(name, []).append(line.strip())
+        if name:
+            found.setdefault(name, [])
+    return found
+
+
+def starting(lines: list[str], word: str) -> list[str]:
+    return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
+
+
+def test_haproxy_reads_it(edge: Settings, tmp_path: Path, program: Callable[[str, str], str]) -> None:
+    haproxy = program("haproxy", "haproxy")
+    here = Active(str(tmp_path / "active.map"), str(tmp_path / "admin.sock"))
+    Path(here.file).touch()
+    config = tmp_path / "haproxy.cfg"
+    config.write_text(_config(dataclasses.replace(edge, active=here)).text)
+    done = subprocess.run([haproxy, "-c", "-f", config], capture_output=True, text=True, check=False)
+    assert (done.returncode, "WARNING" in done.stderr) == (0, False), done.stderr
+
+
+def test_it_binds_the_registrys_ports_and_no_other(any_site: Site, host: str, edge: Settings) -> None:
+    address = ipaddress.ip_address(any_site.hosts[host].cluster_address)
+    declared = {p.name: p.range.first for p in any_site.ports(host) if p.owner == "edge"}
+    bound = {
+        n.removeprefix("frontend "): starting(lines, "bind") for n, lines in sections(edge).items() if "frontend" in n
+    }
+    assert bound == {
+        "http": [f"*:{declared['http']}", f":::{declared['http']} v6only"],
+        "peer": [f"{address}:{declared['peer']}"],
+        "metrics": [f"{address}:{declared['metrics']}"],
+    }
+
+
+def test_a_host_without_ipv6_is_not_asked_for_it(edge: Settings) -> None:
+    lines = sections(dataclasses.replace(edge, ipv6=False))["frontend http"]
+    assert starting(lines, "bind") == [f"*:{edge.http}"]
+
+
+def test_an_address_of_ipv6_is_written_in_brackets(edge: Settings) -> None:
+    six = dataclasses.replace(edge, address="2001:db8::1", peers={"other": "2001:db8::2"})
+    found = sections(six)
+    assert starting(found["frontend peer"], "bind") == [f"[2001:db8::1]:{edge.peer}"]
+    assert starting(found["backend peers"], "server") == [f"other [2001:db8::2]:{edge.peer}"]
+
+
+def test_every_slot_has_its_ports_and_the_others_behind_it(any_site: Site, host: str, edge: Settings) -> None:
+    found = sections(edge)
+    others = {n: h.cluster_address for n, h in any_site.hosts.items() if n != host and "livekit" in h.roles}
+    for slot in any_site.livekit.slots:
+        signal = f"127.0.0.1:{any_site.livekit.part('signal', slot)}"
+        servers = starting(found[f"backend livekit_{slot}"], "server")
+        assert servers[0] == f"local {signal}"
+        behind = [f"{n} {a}:{any_site.edge.peer} backup no-check track peers/{n}" for n, a in others.items()]
+        assert servers[1:] == behind
+        assert starting(found[f"backend only_{slot}"], "server") == [
+            f"local {signal} no-check track livekit_{slot}/local"
+        ], "what a peer sends is never sent on"
+        metrics = f"slot 127.0.0.1:{any_site.livekit.part('metrics', slot)} no-check"
+        assert starting(found[f"backend metrics_{slot}"], "server") == [metrics]
+    assert [s.split()[0] for s in starting(found["backend peers"], "server")] == list(others)
+    assert found["backend only_none"] == []
+
+
+def test_the_active_file_is_the_sites(any_site: Site, edge: Settings) -> None:
+    used = set(re.findall(r"map\(([^,]+),none\)", _config(edge).text))
+    assert used == {f"{any_site.paths.config}/active.map"}
+
+
+def test_nothing_ends_a_websocket_before_the_longest_drain(edge: Settings, any_site: Site) -> None:
+    lines = sections(edge)["global"]
+    assert starting(lines, "hard-stop-after") == [f"{any_site.edge.hard_stop_after}s"]
+    assert "on-marked-down" not in re.sub(r"#.*", "", _config(edge).text)
+
+
+def test_without_a_prometheus_nothing_is_offered_to_it(edge: Settings) -> None:
+    quiet = dataclasses.replace(edge, monitored=False)
+    assert not [name for name in sections(quiet) if "metrics" in name]
+    assert [p.name for p in quiet.ports()] == ["http", "peer"]
+
+
+def test_the_configuration_is_named_by_all_of_it(edge: Settings) -> None:
+    """The description changes with the text: how the running HAProxy is recognised."""
+    assert starting(sections(edge)["global"], "description") == [edge.description]
+    assert _config(edge).text != _config(dataclasses.replace(edge, hard_stop_after=7200)).text
+
+
+def test_the_unit_is_sound_and_tight(edge: Settings, verify_unit: Callable[[str, str], float]) -> None:
+    unit = _files(edge)[1].files[0].text
+    assert verify_unit(UNIT, unit) <= 2.0
+    assert f"ExecStart=/usr/sbin/haproxy -Ws -f {edge.config_root}/edge/haproxy.cfg\n" in unit
+    assert edge.active.socket == "/run/livekit-edge/admin.sock"
+    assert "\nRuntimeDirectory=livekit-edge\n" in unit

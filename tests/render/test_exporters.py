@@ -1,0 +1,85 @@
+"""The exporters' files: read by systemd, compared with the site."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+
+import pytest
+
+from roles._kit.files import File
+from roles.exporters import Settings
+from roles.exporters.tasks import _node, _redis
+from stack.ports import Port
+from stack.site import Site
+
+
+def exporters(site: Site, host: str) -> Settings:
+    found = site.on(host).exporters
+    assert found is not None
+    return found
+
+
+def all_files(settings: Settings) -> dict[str, File]:
+    services = [_node(settings), *([_redis(settings)] if settings.redis_address else [])]
+    return {f.path.rsplit("/", 1)[1]: f for service, _ in services for f in service.files}
+
+
+def command(unit: File) -> list[str]:
+    """The words of ExecStart."""
+    joined = unit.text.replace("\\\n", " ")
+    (line,) = [line for line in joined.splitlines() if line.startswith("ExecStart=")]
+    return shlex.split(line.removeprefix("ExecStart="))
+
+
+def port(site: Site, host: str, name: str) -> Port:
+    (found,) = [p for p in site.ports(host) if (p.owner, p.name) == ("exporters", name)]
+    return found
+
+
+def test_they_listen_on_the_address_of_the_cluster_only(any_site: Site) -> None:
+    for name, host in any_site.hosts.items():
+        units = all_files(exporters(any_site, name))
+        at = f"{host.cluster_address}:{port(any_site, name, 'node').range}"
+        assert f"--web.listen-address={at}" in command(units["livekit-node-exporter.service"])
+        if "redis" in host.roles:
+            at = f"{host.cluster_address}:{port(any_site, name, 'redis').range}"
+            assert f"--web.listen-address={at}" in command(units["livekit-redis-exporter.service"])
+
+
+def test_an_address_of_ipv6_is_written_in_brackets(
+    site_data: dict[str, object], make_site: Callable[..., Site]
+) -> None:
+    site_data["hosts"]["lk1"]["cluster"] = "fd00::11"  # type: ignore[index]
+    settings = exporters(make_site(site_data), "lk1")
+    assert "--web.listen-address=[fd00::11]:9100" in command(all_files(settings)["livekit-node-exporter.service"])
+    assert "--redis.addr=redis://[fd00::11]:6379" in command(all_files(settings)["livekit-redis-exporter.service"])
+
+
+def test_redis_is_looked_at_beside_redis_only(any_site: Site) -> None:
+    for name, host in any_site.hosts.items():
+        there = "livekit-redis-exporter.service" in all_files(exporters(any_site, name))
+        assert there == ("redis" in host.roles), name
+
+
+def test_the_password_of_monitor_is_in_the_environment_file_and_nowhere_else(any_site: Site) -> None:
+    assert any_site.vault is not None
+    units = all_files(exporters(any_site, "lk1"))
+    environment = units.pop("redis-exporter.env")
+    lines = [line for line in environment.text.splitlines() if not line.startswith("#")]
+    assert lines == [f'REDIS_PASSWORD="{any_site.vault.passwords("redis-monitor")[0].reveal()}"']
+    assert (environment.mode, environment.user, environment.secret) == ("600", "root", True)
+    assert f"EnvironmentFile={environment.path}\n" in units["livekit-redis-exporter.service"].text
+    assert environment.path.startswith(f"{any_site.paths.config}/")
+    assert not [v for v in any_site.vault.every_value() if v in "".join(f.text for f in units.values())]
+
+
+@pytest.mark.parametrize("unit", ["livekit-node-exporter.service", "livekit-redis-exporter.service"])
+def test_the_units_are_sound_and_tight(any_site: Site, unit: str, verify_unit: Callable[[str, str], float]) -> None:
+    assert verify_unit(unit, all_files(exporters(any_site, "lk1"))[unit].text) <= 2.0
+
+
+def test_no_collector_is_asked_for_but_those_named(any_site: Site) -> None:
+    words = command(all_files(exporters(any_site, "lk1"))["livekit-node-exporter.service"])
+    assert "--collector.disable-defaults" in words
+    assert {"--collector.netstat", "--collector.conntrack", "--collector.timex", "--collector.systemd"} <= set(words)

@@ -1,0 +1,207 @@
+"""The firewall's files: loaded by nft into a network namespace of the test's own, and compared with the site."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from roles.firewall.settings import Settings
+from roles.firewall.tasks import _boot_files, _main
+from stack.ports import Port, Proto, Reach
+from stack.site import Site
+
+TABLE = "inet livekit_metal"
+Nft = Callable[..., str]
+Networks = set[ipaddress.IPv4Network | ipaddress.IPv6Network]
+
+
+@pytest.fixture
+def nft(program: Callable[[str, str], str]) -> Nft:
+    """``nft(script, *rulesets)``: what a shell script says in an empty namespace; $1, $2 … are the rulesets' texts."""
+    program("nft", "nftables")
+    unshare = ["unshare", "-n"] if os.geteuid() == 0 else ["unshare", "-rn"]
+    if subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine lets nobody make a network namespace")
+
+    def run(script: str, *rulesets: str) -> str:
+        load = 'load() { printf "%s\n" "$1" | nft -f -; }\n'
+        done = subprocess.run(
+            [*unshare, "sh", "-euc", load + script, "sh", *rulesets], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return run
+
+
+class Loaded:
+    """The ruleset as nft lists it."""
+
+    def __init__(self, listing: str) -> None:
+        self.entries: list[dict[str, Any]] = json.loads(listing)["nftables"]
+
+    def all(self, kind: str) -> list[dict[str, Any]]:
+        return [entry[kind] for entry in self.entries if kind in entry]
+
+    def rules(self, chain: str) -> list[list[dict[str, Any]]]:
+        return [rule["expr"] for rule in self.all("rule") if rule["chain"] == chain]
+
+    def elements(self, name: str) -> list[Any]:
+        (found,) = [s for s in self.all("set") if s["name"] == name]
+        return list(found.get("elem", []))
+
+    def networks(self, group: str) -> Networks:
+        """Both families of a group."""
+        found: Networks = set()
+        for element in [*self.elements(f"{group}4"), *self.elements(f"{group}6")]:
+            if isinstance(element, str):
+                found.add(ipaddress.ip_network(element))
+            elif "prefix" in element:
+                found.add(ipaddress.ip_network(f"{element['prefix']['addr']}/{element['prefix']['len']}"))
+            else:
+                first, last = map(ipaddress.ip_address, element["range"])
+                found |= set(ipaddress.summarize_address_range(first, last))  # type: ignore[type-var]
+        return found
+
+    def untracked(self) -> set[int]:
+        return {n for element in self.elements("untracked") for n in _numbers(element)}
+
+    def verdicts(self, proto: str) -> dict[int, str]:
+        """Port -> "accept" or the group that may connect; of new connections."""
+        found: dict[int, str] = {}
+        for rule in self.rules("input"):
+            for vmap in [e["vmap"] for e in rule if "vmap" in e]:
+                if vmap["key"].get("payload") == {"protocol": proto, "field": "dport"}:
+                    for ports, verdict in vmap["data"]["set"]:
+                        word = verdict["jump"]["target"].removeprefix("from_") if "jump" in verdict else "accept"
+                        found |= dict.fromkeys(_numbers(ports), word)
+        return found
+
+
+def _numbers(element: Any) -> range:
+    first, last = element["range"] if isinstance(element, dict) else (element, element)
+    return range(first, last + 1)
+
+
+def _ports(ports: tuple[Port, ...], proto: Proto, reach: Reach) -> set[int]:
+    return {n for p in ports if (p.proto, p.reach) == (proto, reach) for n in range(p.range.first, p.range.last + 1)}
+
+
+@pytest.fixture(params=[0, -1], ids=["first", "last"])
+def firewall(request: pytest.FixtureRequest, any_site: Site) -> Settings:
+    """Of the host with the most roles, and of the one with the fewest."""
+    return any_site.on(list(any_site.hosts)[request.param]).firewall
+
+
+@pytest.fixture
+def loaded(firewall: Settings, nft: Nft) -> Loaded:
+    return Loaded(nft(f'load "$1"; nft -j list table {TABLE}', _main(firewall)[0].text))
+
+
+def test_what_is_open_to_all_is_what_the_registry_says(firewall: Settings, loaded: Loaded) -> None:
+    tcp = loaded.verdicts("tcp")
+    assert {n for n, who in tcp.items() if who == "accept"} == _ports(firewall.ports, Proto.TCP, Reach.PUBLIC)
+    assert loaded.untracked() == _ports(firewall.ports, Proto.UDP, Reach.PUBLIC)
+    assert not set(tcp) & _ports(firewall.ports, Proto.TCP, Reach.LOCAL)
+    assert "accept" not in loaded.verdicts("udp").values()
+
+
+def test_cluster_ports_are_open_to_hosts_with_the_roles_that_use_them(
+    firewall: Settings, loaded: Loaded, any_site: Site
+) -> None:
+    verdicts = {proto: loaded.verdicts(proto.value) for proto in Proto}
+    for port in [p for p in firewall.ports if p.reach is Reach.CLUSTER]:
+        users = {"exporters": "redis"}  # an exporter stands beside Redis
+        roles = {users.get(client, client) for client in port.clients}
+        hosts = [h for h in any_site.hosts.values() if not roles or roles & set(h.roles)]
+        group = verdicts[port.proto][port.range.first]
+        expected = {ipaddress.ip_network(h.cluster_address) for h in hosts}
+        assert _flat(loaded.networks(group)) == expected, port
+
+
+def _flat(networks: Networks) -> Networks:
+    """Single addresses, whichever way they were written together."""
+    return {single for network in networks for single in network.subnets(new_prefix=network.max_prefixlen)}
+
+
+def test_ssh_is_open_to_administrators_only(firewall: Settings, loaded: Loaded) -> None:
+    assert loaded.verdicts("tcp")[firewall.ssh_port] == "admin"
+    assert loaded.networks("admin") == set(map(ipaddress.ip_network, firewall.admin))
+
+
+def test_what_is_not_named_is_dropped(loaded: Loaded) -> None:
+    chains = {c["name"]: c for c in loaded.all("chain")}
+    assert chains["input"]["policy"] == "drop"
+    assert {name for name, chain in chains.items() if chain.get("hook")} == {"input", "untrack_in", "untrack_out"}
+
+
+def test_rules_come_in_the_order_that_media_needs(loaded: Loaded) -> None:
+    """Media, then ICMP, then the connection state: an error about untracked media counts as invalid."""
+    text = [json.dumps(rule) for rule in loaded.rules("input")]
+    places = [next(i for i, rule in enumerate(text) if mark in rule) for mark in ("@untracked", "icmp_in", '"ct"')]
+    assert places == [0, 1, 2]
+
+
+def test_media_is_not_tracked_in_either_direction(loaded: Loaded) -> None:
+    for chain, field in (("untrack_in", "dport"), ("untrack_out", "sport")):
+        (rule,) = loaded.rules(chain)
+        assert rule[0]["match"]["left"]["payload"] == {"protocol": "udp", "field": field}
+        assert rule[0]["match"]["right"] == "@untracked"
+        assert "notrack" in rule[1]
+
+
+def test_the_comment_is_a_stamp_of_all_else(firewall: Settings, nft: Nft) -> None:
+    file, stamp = _main(firewall)
+    assert nft(f'load "$1"; nft list table {TABLE}', file.text).splitlines()[1].strip() == f'comment "{stamp}"'
+    other, its = _main(dataclasses.replace(firewall, log=not firewall.log))
+    assert its != stamp
+    assert _main(firewall) == (file, stamp)
+    assert other.text.replace(its, stamp) != file.text
+
+
+def test_a_reload_replaces_our_table_and_no_other(firewall: Settings, nft: Nft) -> None:
+    main, (fallback, _) = _main(firewall)[0].text, _boot_files(firewall)
+    foreign = "table ip foreign { chain input { tcp dport 9999 accept; }; }"
+    listing = "nft -s list ruleset"
+    once = nft(f'load "$2"; load "$1"; {listing}', main, foreign)
+    assert nft(f'load "$2"; load "$1"; load "$3"; load "$1"; {listing}', main, foreign, fallback.text) == once
+    assert "9999" in once
+
+
+def test_the_fallback_lets_administrators_in_and_nobody_else(firewall: Settings, nft: Nft) -> None:
+    text = _boot_files(firewall)[0].text
+    listed = nft(f'load "$1"; nft list table {TABLE}', text)
+    opened = [line for line in listed.splitlines() if "dport" in line and "sport" not in line]
+    families = {ipaddress.ip_network(n).version for n in firewall.admin}
+    assert len(opened) == len(families)
+    assert all(f"tcp dport {firewall.ssh_port} accept" in line for line in opened)
+    for network in map(ipaddress.ip_network, firewall.admin):
+        assert any(str(network) in line for line in opened)
+    assert "policy drop" in listed
+    assert 'comment "fallback"' in listed
+
+
+def test_a_host_without_names_for_numbers_can_load_it(firewall: Settings, nft: Nft) -> None:
+    """Debian without netbase: no /etc/protocols, no /etc/services."""
+    hide = "mount -t tmpfs none /etc; " if os.geteuid() == 0 else ""
+    script = f'unshare -m sh -euc \'{hide}printf "%s\n" "$1" | nft -f -; printf "%s\n" "$2" | nft -f -\' sh "$1" "$2"'
+    nft(script, _main(firewall)[0].text, _boot_files(firewall)[0].text)
+
+
+def test_the_unit_is_sound_and_never_opens_the_host(
+    firewall: Settings, verify_unit: Callable[[str, str], float]
+) -> None:
+    unit = _boot_files(firewall)[1].text
+    verify_unit("livekit-firewall.service", unit)
+    assert firewall.main in unit
+    assert firewall.fallback in unit
+    assert "Before=network-pre.target" in unit
+    assert "\nExecStop=" not in unit
+    assert "flush" not in unit

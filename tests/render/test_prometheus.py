@@ -1,0 +1,101 @@
+"""Prometheus' files: read by promtool and systemd, compared with the site."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from roles._kit.files import File
+from roles.prometheus import Settings
+from roles.prometheus.tasks import _service, _stamped
+from stack.site import Site
+
+
+@pytest.fixture
+def prometheus(any_site: Site) -> Settings:
+    found = any_site.on("lk1").prometheus
+    assert found is not None
+    return _stamped(found)
+
+
+def file(settings: Settings, name: str) -> File:
+    return next(f for f in _service(settings).all_files if f.path.endswith(f"/{name}"))
+
+
+def config(settings: Settings) -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load(file(settings, "prometheus.yml").text)
+    return read
+
+
+def scraped(settings: Settings) -> set[tuple[str, str, str, str, str]]:
+    """(job, endpoint, path, host, slot) of every target but Prometheus itself."""
+    return {
+        (job["job_name"], endpoint, labels["__metrics_path__"], labels["host"], labels.get("slot", ""))
+        for job in config(settings)["scrape_configs"]
+        if job["job_name"] != "prometheus"
+        for group in job["static_configs"]
+        for labels in [group["labels"]]
+        for endpoint in group["targets"]
+    }
+
+
+def test_every_metrics_port_of_the_registry_is_scraped_and_no_other(any_site: Site, prometheus: Settings) -> None:
+    expected = set()
+    for name, host in any_site.hosts.items():
+        for port in any_site.ports(name):
+            at = f"{host.cluster_address}:{port.range}"
+            if port.owner == "exporters":
+                expected.add((port.name, at, "/metrics", name, ""))
+            if (port.owner, port.name) == ("edge", "metrics"):
+                expected.add(("edge", at, "/metrics", name, ""))
+                expected |= {("livekit", at, f"/livekit/{s}", name, s) for s in any_site.livekit.slots}
+    assert scraped(prometheus) == expected
+    assert {port[0] for port in expected} == {"node", "redis", "edge", "livekit"}
+
+
+def test_prometheus_looks_at_itself_and_carries_the_stamp_on_no_series(prometheus: Settings) -> None:
+    (own,) = [j for j in config(prometheus)["scrape_configs"] if j["job_name"] == "prometheus"]
+    (group,) = own["static_configs"]
+    assert group["targets"] == [f"127.0.0.1:{prometheus.port}"]
+    assert group["labels"] == {"__lkm_stamp": prometheus.stamp}, "labels with two underscores are dropped"
+
+
+def test_the_interval_is_that_of_the_site(any_site: Site, prometheus: Settings) -> None:
+    assert config(prometheus)["global"] == {"scrape_interval": f"{any_site.prometheus.interval}s"}
+
+
+def test_any_other_configuration_has_another_stamp(any_site: Site, prometheus: Settings) -> None:
+    settings = any_site.on("lk1").prometheus
+    assert settings is not None
+    assert _stamped(settings).stamp == prometheus.stamp
+    assert _stamped(dataclasses.replace(settings, interval=16)).stamp != prometheus.stamp
+    assert _stamped(dataclasses.replace(settings, targets=settings.targets[1:])).stamp != prometheus.stamp
+
+
+@pytest.mark.parametrize("interval", [1, 60])
+def test_promtool_accepts_it(
+    prometheus: Settings, interval: int, tmp_path: Path, program: Callable[[str, str], str]
+) -> None:
+    path = tmp_path / "prometheus.yml"
+    path.write_text(file(dataclasses.replace(prometheus, interval=interval), "prometheus.yml").text)
+    check = [program("promtool", "prometheus"), "check", "config", path]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_unit_is_sound_and_tight(
+    any_site: Site, prometheus: Settings, verify_unit: Callable[[str, str], float]
+) -> None:
+    unit = file(prometheus, "livekit-prometheus.service").text
+    assert verify_unit("livekit-prometheus.service", unit) <= 2.0
+    words = unit.replace("\\\n", " ").split()
+    assert f"--web.listen-address=127.0.0.1:{any_site.prometheus.port}" in words
+    assert f"--storage.tsdb.path={any_site.paths.state}/prometheus" in words
+    assert f"--storage.tsdb.retention.time={any_site.prometheus.retention_days}d" in words
+    assert f"--config.file={any_site.paths.config}/prometheus/prometheus.yml" in words

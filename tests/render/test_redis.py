@@ -1,0 +1,109 @@
+"""Redis' files: read back by Redis itself, compared with the site."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from roles.redis import Settings
+from roles.redis.tasks import _service
+from stack.site import Site
+from tests import redisd
+
+Ask = Callable[..., str]
+
+
+@pytest.fixture
+def redis(any_site: Site) -> Settings:
+    found = any_site.on("lk1").redis
+    assert found is not None
+    return found
+
+
+def text(redis: Settings, path: str) -> str:
+    return next(f.text for f in _service(redis).all_files if f.path.endswith(path))
+
+
+@pytest.fixture
+def ask(redis: Settings, tmp_path: Path) -> Iterator[Ask]:
+    """``ask(user, password, command…)`` of a Redis that runs with the rendered files."""
+    with redisd.started(redis, tmp_path) as here:
+        yield partial(redisd.ask, here)
+
+
+def test_redis_takes_the_settings_of_the_site(any_site: Site, redis: Settings, ask: Ask) -> None:
+    info = dict(
+        line.split(":", 1)
+        for line in ask("monitor", redis.monitor_passwords[0].reveal(), "info").splitlines()
+        if ":" in line
+    )
+    assert info["maxmemory"] == str(any_site.redis.max_memory_mb * 1024 * 1024)
+    assert info["maxmemory_policy"] == "noeviction"
+    assert info["aof_enabled"] == "1"
+
+
+def test_redis_listens_where_the_site_says_and_keeps_its_data_there(any_site: Site, redis: Settings) -> None:
+    lines = dict(line.split(" ", 1) for line in text(redis, "redis.conf").splitlines() if line and line[0] != "#")
+    others = [any_site.hosts["lk1"].cluster_address] if len(any_site.hosts) > 1 else []
+    assert lines["bind"].split() == ["127.0.0.1", *others]
+    assert lines["port"] == str(any_site.redis.port)
+    assert lines["dir"] == f"{any_site.paths.state}/redis"
+    assert lines["aclfile"] == f"{any_site.paths.config}/redis/users.acl"
+    assert shlex.split(lines["client-output-buffer-limit"]) == ["pubsub", "32mb", "8mb", "60"]
+
+
+def test_the_user_livekit_has_data_and_messages_and_manages_nothing(redis: Settings, ask: Ask) -> None:
+    password = redis.passwords[0].reveal()
+    assert ask("livekit", password, "set", "key", "value") == "OK"
+    assert ask("livekit", password, "publish", "channel", "message") == "0"
+    assert ask("livekit", password, "eval", "return redis.call('get', KEYS[1])", "1", "key") == "value"
+    for command in ("flushall", "config get *", "acl list", "shutdown", "replicaof no one", "save", "monitor"):
+        assert ask("livekit", password, *command.split()).startswith("NOPERM"), command
+
+
+def test_without_a_right_password_nobody_gets_in(redis: Settings, ask: Ask) -> None:
+    for user, password in [("", ""), ("livekit", "wrong"), ("monitor", redis.passwords[0].reveal()), ("default", "x")]:
+        assert ask(user, password, "get", "key") == "NOAUTH Authentication required.", user
+
+
+def test_the_user_monitor_sees_no_data(redis: Settings, ask: Ask) -> None:
+    password = redis.monitor_passwords[0].reveal()
+    for command in ("get key", "keys *", "publish a b", "config get *", "client list"):
+        assert ask("monitor", password, *command.split()).startswith("NOPERM"), command
+
+
+def test_both_passwords_of_a_rotation_are_valid(any_site: Site) -> None:
+    assert any_site.vault is not None
+    old = any_site.vault.passwords("redis")[0].reveal()
+    any_site.vault.rotate_password("redis")
+    redis = any_site.on("lk1").redis
+    assert redis is not None
+    new = redis.passwords[0].reveal()
+    assert (len(redis.passwords), redis.passwords[1].reveal()) == (2, old)
+    assert new != old
+    assert redis.users["livekit"].count("#") == 2
+
+
+def test_redis_tells_which_users_it_has(redis: Settings, ask: Ask) -> None:
+    told = ask("deploy", redis.deploy_passwords[0].reveal(), "acl", "users").split()
+    assert set(told) == {*redis.users, redis.mark}
+    assert ask(redis.mark, "", "ping") == "NOAUTH Authentication required."
+
+
+def test_no_file_holds_a_password(any_site: Site, redis: Settings) -> None:
+    assert any_site.vault is not None
+    files = _service(redis).all_files
+    assert not [v for v in any_site.vault.every_value() if v in "".join(f.text for f in files)]
+    (acl,) = [f for f in files if f.secret]
+    assert (acl.path, acl.mode, acl.user, acl.group) == (redis.acl_file, "640", "root", "redis")
+
+
+def test_the_unit_is_sound_and_tight(redis: Settings, verify_unit: Callable[[str, str], float]) -> None:
+    unit = text(redis, "/livekit-redis.service")
+    assert verify_unit("livekit-redis.service", unit) <= 1.5
+    assert f"ReadWritePaths={redis.data}\n" in unit
+    assert f"ExecStart=/usr/bin/redis-server {redis.config}\n" in unit

@@ -1,0 +1,87 @@
+"""Roles without a host: pyinfra's @fake connector, whose answers a test scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pyinfra.api import Config, Inventory, State
+from pyinfra.api.connect import connect_all
+from pyinfra.api.operations import run_ops
+from pyinfra.connectors.fake import FakeConnector
+from pyinfra.connectors.util import CommandOutput, OutputLine
+from pyinfra.context import ctx_host, ctx_state
+
+from roles._kit import change, look
+from roles._kit.plan import Result
+from roles._kit.report import results
+
+
+@dataclass
+class FakeRun:
+    """What a run on fake hosts did: every command by host, and each host's result."""
+
+    commands: dict[str, list[str]] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+    failed: bool = False
+
+
+Answer = Callable[[str, str], str | None]  # (host, command) -> output, or None for a failure
+
+
+@pytest.fixture
+def fake_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRun]:
+    """Run ``declare()`` once per host, as deploy.py would be, and execute what it registered.
+
+    ``answer(host, command)`` speaks for the hosts; the look's script arrives as the command ``sh -s``. By default a
+    look finds nothing (``look.script``'s closing line only) and everything else succeeds in silence. ``plans``: as
+    without -y, pyinfra asks every operation what it would do before anything is executed.
+    """
+
+    def run(
+        declare: Callable[[], None],
+        hosts: Sequence[str] = ("lk1",),
+        answer: Answer | None = None,
+        *,
+        plans: bool = False,
+    ) -> FakeRun:
+        done = FakeRun(commands={h: [] for h in hosts})
+        monkeypatch.setattr(change, "_before_first_change", [])  # each run is a program of its own
+
+        def speak(self: Any, command: Any, **arguments: Any) -> tuple[bool, CommandOutput]:
+            text = command.get_raw_value()
+            done.commands[self.host.name].append(text)
+            said = answer(self.host.name, text) if answer else None
+            if said is None and answer is None:
+                said = "#end" if "sh -s" in text else ""
+            lines = [OutputLine("stdout", line) for line in (said or "").splitlines()]
+            return said is not None, CommandOutput(lines)
+
+        monkeypatch.setattr(FakeConnector, "run_shell_command", speak)
+        inventory = Inventory(([(f"@fake/{h}", {}) for h in hosts], {}))
+        monkeypatch.setattr(
+            Inventory, "get_active_hosts", lambda self: [h for h in self if h in self.state.active_hosts]
+        )
+        state = State(inventory, Config(FAIL_PERCENT=0), check_for_changes=plans)
+        with ctx_state.use(state):
+            connect_all(state)
+            for host in inventory:
+                host.name = host.name.removeprefix("@fake/")
+                with ctx_host.use(host):
+                    declare()
+            try:
+                run_ops(state)
+            except Exception:
+                done.failed = True
+            done.results = results().hosts
+        return done
+
+    return run
+
+
+@pytest.fixture
+def seen() -> Callable[..., look.Seen]:
+    """A look's result from keyword arguments (files, packages, sysctls, units, probes)."""
+    return look.Seen

@@ -1,0 +1,147 @@
+"""What base plans from what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from roles._kit.change import Failed
+from roles._kit.look import Seen
+from roles._kit.plan import Part, Todo
+from roles.base import tasks
+from roles.base.settings import Settings
+from stack.site import Site
+from tests.roles.conftest import FakeRun
+
+
+@pytest.fixture
+def settings(single: Site) -> Settings:
+    return single.on("lk1").base
+
+
+@pytest.fixture
+def part(monkeypatch: pytest.MonkeyPatch, single: Site, settings: Settings) -> Part:
+    """The part that base would register."""
+    made: list[Part] = []
+    monkeypatch.setattr(tasks, "stage", lambda part, name: made.append(part))
+    monkeypatch.setattr(tasks, "before_first_change", lambda action: None)
+    assert single.vault is not None
+    tasks.prepare(settings, single.vault)
+    return made[0]
+
+
+def seen(
+    part: Part, *, packages: tuple[str, ...], time: str = "", container: str = "none", users: str = "livekit"
+) -> Seen:
+    probes = {
+        "base.time": [time] if time else [],
+        "base.container": [container],
+        "base.users": [users] if users else [],
+    }
+    return Seen(packages=dict.fromkeys(packages, "1"), probes=probes)
+
+
+def names(todo: Todo) -> list[str]:
+    return [step.name for step in todo.steps]
+
+
+def test_stock_units_are_masked_before_their_packages_come(part: Part, settings: Settings) -> None:
+    todo = part.plan(seen(part, packages=()))
+    first, second, *_ = names(todo)
+    assert first == f"mask {', '.join(settings.masked)}"
+    assert second.startswith("install ca-certificates, curl, ")
+    assert "systemd-timesyncd" in second
+
+
+def unit(todo_of: Part, name: str, packages: tuple[str, ...], **properties: str) -> Todo:
+    """What is planned where the stock unit ``name`` is like that and the others are masked."""
+    look = seen(todo_of, packages=packages, container="lxc")
+    look.units = {u: {"LoadState": "masked"} for u in todo_of.needs.units} | {name: properties}
+    return todo_of.plan(look)
+
+
+def test_a_stock_unit_that_runs_is_somebodys(part: Part, settings: Settings) -> None:
+    """It is not masked away: preflight says when it holds one of our ports."""
+    state = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
+    assert not [n for n in names(unit(part, "redis-server.service", settings.needed, **state)) if "mask" in n]
+
+
+def test_a_stock_unit_that_would_start_with_the_next_boot_is_masked(part: Part, settings: Settings) -> None:
+    """It would be faster than ours, and have the port."""
+    stopped = {"LoadState": "loaded", "ActiveState": "inactive", "UnitFileState": "enabled"}
+    assert names(unit(part, "redis-server.service", settings.needed, **stopped))[0] == "mask redis-server.service"
+    off = stopped | {"UnitFileState": "disabled"}
+    assert not [n for n in names(unit(part, "redis-server.service", settings.needed, **off)) if "mask" in n]
+
+
+def test_a_unit_of_somebody_that_a_package_would_start_is_refused(part: Part, settings: Settings) -> None:
+    """Its file lies where the mask would be: never replace it."""
+    look = seen(part, packages=tuple(p for p in settings.needed if p != "prometheus"), container="lxc")
+    look.units = {u: {"LoadState": "masked"} for u in part.needs.units}
+    look.units["prometheus.service"] = {"LoadState": "loaded", "ActiveState": "inactive", "UnitFileState": "disabled"}
+    assert names(part.plan(look))[:2] == ["mask prometheus.service", "install prometheus"], "a half-installed package's"
+    look.files["/etc/systemd/system/prometheus.service"] = "of somebody"
+    with pytest.raises(Failed, match=r"^prometheus\.service is a unit of somebody else's.*; rename or remove it"):
+        part.plan(look)
+
+
+def test_masked_units_and_present_packages_are_left_alone(part: Part, settings: Settings) -> None:
+    todo = unit(part, "redis-server.service", settings.needed, LoadState="masked")
+    assert not [n for n in names(todo) if "mask" in n or "install" in n]
+
+
+def test_a_time_service_that_is_off_is_not_replaced(part: Part, settings: Settings) -> None:
+    todo = part.plan(seen(part, packages=(*settings.needed, "chrony")))
+    assert not [n for n in names(todo) if "install" in n or "time" in n]
+    assert todo.notes == ("chrony is installed and does not run: start it (systemctl enable --now chrony)",)
+
+
+def test_another_time_service_is_left_to_its_work(part: Part, settings: Settings) -> None:
+    todo = part.plan(seen(part, packages=settings.needed, time="chrony"))
+    assert not [n for n in names(todo) if "install" in n or "time" in n]
+    assert todo.notes == ()
+
+
+def test_a_container_is_told_who_keeps_its_time(part: Part, settings: Settings) -> None:
+    todo = part.plan(seen(part, packages=settings.needed, container="lxc"))
+    assert todo.notes == ("a container cannot set the clock: the machine outside must keep it in time",)
+
+
+def test_a_missing_user_is_made(part: Part, settings: Settings) -> None:
+    todo = part.plan(seen(part, packages=settings.needed, container="lxc", users=""))
+    assert "make users livekit" in names(todo)
+
+
+def test_the_secrets_are_saved_before_the_first_change(
+    fake_run: Callable[..., FakeRun], single: Site, settings: Settings
+) -> None:
+    vault = single.vault
+    assert vault is not None
+
+    def answer(_host: str, command: str) -> str:
+        assert "sh -s" in command or vault.path.exists(), "a host was changed before the secrets were saved"
+        probes = "#probe base.time\n#probe base.users\n#probe base.container\nlxc\n"
+        return f"{probes}#end" if "sh -s" in command else ""
+
+    assert not vault.path.exists()
+    done = fake_run(lambda: tasks.prepare(settings, vault), ("lk1",), answer)
+    assert vault.path.exists()
+    assert len(done.commands["lk1"]) > 1
+
+
+def test_secrets_that_cannot_be_saved_stop_everything(
+    fake_run: Callable[..., FakeRun], single: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert single.vault is not None
+
+    def refuse() -> None:
+        raise Failed("secrets: no space")
+
+    monkeypatch.setattr(tasks, "_save_first", lambda vault: tasks.before_first_change(refuse))
+    probes = "#probe base.time\n#probe base.users\n#probe base.container\nlxc\n#end"
+    done = fake_run(
+        lambda: tasks.prepare(settings, single.vault), ("lk1",), lambda h, c: probes if "sh -s" in c else ""
+    )
+    assert done.results["lk1"].word == "failed"
+    assert len(done.commands["lk1"]) == 1, "the look, and no change"

@@ -1,0 +1,185 @@
+"""What the firewall role plans from what it sees."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import pytest
+
+from roles._kit import vantage
+from roles._kit.change import Failed
+from roles._kit.look import Seen
+from roles._kit.plan import Todo
+from roles._kit.turn import turn
+from roles.firewall.observed import PROBE
+from roles.firewall.settings import ROLLBACK, UNIT, Settings
+from roles.firewall.tasks import _boot_files, _main, activate
+from stack.ports import PortRange
+from stack.site import Site
+from tests.roles.conftest import FakeRun
+from tests.roles.wanted import look, names
+
+CHANGE = ["load the rules (they go after 60 s unless confirmed)", "log in anew", "confirm the rules"]
+BOOT = ["write fallback.nft, livekit-firewall.service", f"enable {UNIT}", f"start {UNIT}"]
+
+
+@pytest.fixture
+def firewall(cluster: Site) -> Settings:
+    return cluster.on("lk1").firewall
+
+
+def fresh(*said: str) -> Seen:
+    return Seen(probes={PROBE: ["from 198.51.100.7", *said]})
+
+
+def host(settings: Settings, *more: str) -> Seen:
+    """A host where the rules of ``settings`` are in force."""
+    main, stamp = _main(settings)
+    files = (main, *_boot_files(settings))
+    return Seen(
+        files={f.path: f.sha256 for f in files},
+        stat={f.path: (f.mode, f.user, f.group) for f in files},
+        units={
+            UNIT: {"ActiveState": "active", "UnitFileState": "enabled"},
+            f"{ROLLBACK}.timer": {"ActiveState": "inactive"},
+        },
+        probes={PROBE: ["from 198.51.100.7", f"stamp {stamp}", "intact", *more]},
+    )
+
+
+def plan(settings: Settings, seen: Seen) -> Todo:
+    return activate(settings).plan(seen)
+
+
+def test_a_fresh_host_gets_all_of_it(firewall: Settings) -> None:
+    todo = plan(firewall, fresh())
+    assert names(todo) == [*CHANGE, *BOOT]
+    assert todo.summary == f"rules (none) -> {_main(firewall)[1]}"
+
+
+def test_a_host_as_wanted_is_left_alone(firewall: Settings) -> None:
+    assert plan(firewall, host(firewall)) == Todo()
+
+
+def test_another_rule_is_loaded_proved_and_confirmed(firewall: Settings) -> None:
+    other = dataclasses.replace(firewall, log=False)
+    assert names(plan(other, host(firewall))) == CHANGE
+
+
+def test_other_administrators_are_in_the_fallback_too(firewall: Settings) -> None:
+    other = dataclasses.replace(firewall, admin=("198.51.100.0/24",))
+    assert names(plan(other, host(firewall))) == [*CHANGE, "write fallback.nft"]
+
+
+def test_a_rule_added_by_hand_is_found(firewall: Settings) -> None:
+    seen = host(firewall)
+    seen.probes[PROBE].remove("intact")
+    assert names(plan(firewall, seen)) == CHANGE
+
+
+def test_rules_in_force_that_nobody_confirmed_are_not_trusted(firewall: Settings) -> None:
+    """A deploy died between loading and confirming: in force, but not what a boot would load, a rollback armed."""
+    unconfirmed = host(firewall)
+    unconfirmed.files[firewall.main] = "0"
+    unconfirmed.probes[PROBE].remove("intact")
+    assert names(plan(firewall, unconfirmed)) == CHANGE
+    armed = host(firewall)
+    armed.units[f"{ROLLBACK}.timer"]["ActiveState"] = "active"
+    assert names(plan(firewall, armed)) == CHANGE
+
+
+def test_rules_that_somebody_removed_come_back(firewall: Settings) -> None:
+    seen = host(firewall)
+    seen.probes[PROBE] = ["from 198.51.100.7"]
+    assert names(plan(firewall, seen)) == CHANGE
+
+
+def test_a_boot_that_ended_with_the_fallback_is_told_and_mended(firewall: Settings) -> None:
+    seen = host(firewall)
+    seen.probes[PROBE] = ["from 198.51.100.7", "stamp fallback"]
+    seen.units[UNIT]["ActiveState"] = "failed"
+    todo = plan(firewall, seen)
+    assert names(todo) == [*CHANGE, f"start {UNIT}"]
+    assert todo.notes[0].startswith("the minimum was in force, the rules could not be loaded at boot; journalctl -u ")
+
+
+def test_a_unit_that_is_not_enabled_is_enabled(firewall: Settings) -> None:
+    seen = host(firewall)
+    seen.units[UNIT]["UnitFileState"] = "disabled"
+    assert names(plan(firewall, seen)) == [f"enable {UNIT}"]
+
+
+@pytest.mark.parametrize(
+    ("source", "remedy"), [("203.0.113.5", "203.0.113.5/32"), ("2001:db8:2::1%eth0", "2001:db8:2::1/128")]
+)
+def test_an_operator_who_would_lock_himself_out_is_refused(firewall: Settings, source: str, remedy: str) -> None:
+    seen = Seen(probes={PROBE: [f"from {source}"]})
+    with pytest.raises(Failed) as caught:
+        plan(firewall, seen)
+    address = remedy.partition("/")[0]
+    assert str(caught.value) == f"firewall.admin: your own address {address} is not in it; add '{remedy}'"
+
+
+def test_a_host_that_hides_where_we_come_from_is_proved_by_the_new_connection(firewall: Settings) -> None:
+    assert names(plan(firewall, Seen(probes={PROBE: ["from"]}))) == [*CHANGE, *BOOT]
+
+
+def test_ports_of_a_slot_that_still_runs_stay_open(firewall: Settings, cluster: Site) -> None:
+    """The media ports move while a slot serves calls on the old ones."""
+    moved = dataclasses.replace(
+        cluster, livekit=dataclasses.replace(cluster.livekit, media_udp=PortRange(41000, 41299))
+    )
+    settings = moved.on("lk1").firewall
+    old = ("public udp 50000-53333", "bound udp 0.0.0.0:50001", "bound tcp *:7881", "bound tcp 127.0.0.1:7890")
+    todo = plan(settings, host(firewall, *old))
+    assert names(todo) == CHANGE
+    assert todo.notes == (
+        "50001/udp stays open: still bound by a slot of an earlier deploy; a deploy after its end closes it",
+    )
+    assert plan(settings, host(firewall)).notes == ()
+
+
+def steps_of(done: FakeRun) -> list[str]:
+    """Which of the role's scripts ran, in order."""
+    marks = {"load": "systemd-run", "confirm": "sha256sum >", "boot": "fallback.nft", "enable": "-q enable"}
+    return [step for command in done.commands["lk1"] for step, mark in marks.items() if mark in command]
+
+
+def run(fake_run: Callable[..., FakeRun], settings: Settings, fails: str = "never") -> FakeRun:
+    def answer(_host: str, command: str) -> str | None:
+        if "sh -s" in command:
+            return look(fresh())
+        return None if fails in command else ""
+
+    return fake_run(lambda: turn("firewall", activate(settings)), answer=answer)
+
+
+def test_rules_are_confirmed_only_after_a_new_connection(
+    fake_run: Callable[..., FakeRun], firewall: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budgets: list[float] = []
+    monkeypatch.setattr(vantage, "log_in", lambda host, within: budgets.append(within))
+    done = run(fake_run, firewall)
+    assert done.results["lk1"].word == "done"
+    assert steps_of(done) == ["load", "confirm", "boot", "enable"]
+    assert budgets == [30], "half of what the rollback waits"
+
+
+def test_without_a_new_connection_nothing_is_confirmed(
+    fake_run: Callable[..., FakeRun], firewall: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shut(host: object, within: float) -> None:
+        raise Failed("no new SSH connection to lk1 within 30 s (timed out)")
+
+    monkeypatch.setattr(vantage, "log_in", shut)
+    done = run(fake_run, firewall)
+    assert done.results["lk1"].word == "failed"
+    assert "(timed out); the old rules come back by themselves within 60 s: check " in done.results["lk1"].why
+    assert steps_of(done) == ["load"]
+
+
+def test_rules_that_do_not_load_end_the_turn(fake_run: Callable[..., FakeRun], firewall: Settings) -> None:
+    done = run(fake_run, firewall, fails="systemd-run")
+    assert done.results["lk1"].word == "failed"
+    assert steps_of(done) == ["load"]

@@ -1,0 +1,59 @@
+"""The look's script run by a real shell, and its answer read back."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pwd
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from roles._kit.change import Failed
+from roles._kit.look import Needs, parse, script
+
+
+def look(needs: Needs) -> str:
+    return subprocess.run(["sh", "-s"], input=script(needs), capture_output=True, text=True, check=True).stdout
+
+
+def test_files_are_seen_with_hash_mode_and_owner(tmp_path: Path) -> None:
+    there, absent = tmp_path / "there", tmp_path / "absent"
+    there.write_text("text")
+    there.chmod(0o640)
+    seen = parse(look(Needs(files=frozenset({str(there), str(absent)}))))
+    me = pwd.getpwuid(os.getuid()).pw_name
+    assert seen.files == {str(there): hashlib.sha256(b"text").hexdigest()}
+    assert seen.stat[str(there)][:2] == ("640", me)
+
+
+def test_sysctls_are_seen_by_their_dotted_name() -> None:
+    seen = parse(look(Needs(sysctls=frozenset({"kernel.ostype", "kernel.no_such_key"}))))
+    assert seen.sysctls == {"kernel.ostype": "Linux"}
+
+
+def test_probes_come_back_as_they_are_and_may_fail() -> None:
+    seen = parse(look(Needs(probes=(("lines", "printf 'one\\ntwo words\\n'"), ("fails", "false"), ("reads", "cat")))))
+    assert seen.probes == {"lines": ["one", "two words"], "fails": [], "reads": []}
+
+
+def test_packages_are_seen_with_their_version() -> None:
+    seen = parse(look(Needs(packages=frozenset({"dpkg", "no-such-package"}))))
+    assert list(seen.packages) == ["dpkg"]
+
+
+def test_units_and_the_stamp_of_their_process() -> None:
+    answer = (
+        "#files\n#stat\n#packages\n#sysctls\n#units\n"
+        "Id=a.service\nActiveState=active\nMainPID=42\n\nId=b.service\nActiveState=inactive\nMainPID=0\n"
+        "#stamps\n/proc/42/environ:LKM_STAMP=abc123\n#end\n"
+    )
+    seen = parse(answer)
+    assert (seen.unit("a.service", "Stamp"), seen.unit("b.service", "Stamp")) == ("abc123", "")
+    assert seen.unit("c.service", "ActiveState") == ""
+
+
+def test_an_answer_without_its_end_is_refused() -> None:
+    with pytest.raises(Failed, match=r"incomplete"):
+        parse("#files\n")

@@ -1,0 +1,110 @@
+"""Services: what is restarted, what is reloaded, what is left alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from roles._kit.files import File
+from roles._kit.look import Needs, Seen, parse, script
+from roles._kit.plan import Step, Todo
+from roles._kit.service import Service
+from tests.roles.wanted import as_wanted, names
+
+UNIT = "x.service"
+SERVICE = Service(UNIT, (File("/etc/x/x.conf", "1"),), reread=(File("/etc/x/list", "a"),))
+RELOAD = Step("reload x.service", lambda host: None)
+
+
+def steps(seen: Seen, service: Service = SERVICE, reload: Step | None = None) -> list[str]:
+    return names(Todo(service.steps(seen, lambda host: None, reload=reload)))
+
+
+def test_what_runs_as_wanted_is_left_alone() -> None:
+    assert steps(as_wanted(SERVICE)) == []
+
+
+def test_a_fresh_host_gets_files_unit_and_proof() -> None:
+    wanted = ["write x.conf, list, 50-stamp.conf", f"enable {UNIT}", f"start {UNIT}", f"{UNIT} answers"]
+    assert steps(Seen()) == wanted
+
+
+def test_another_configuration_restarts() -> None:
+    seen = as_wanted(Service(UNIT, (File("/etc/x/x.conf", "0"),), reread=SERVICE.reread))
+    assert steps(seen) == ["write x.conf, 50-stamp.conf", f"start {UNIT}", f"{UNIT} answers"]
+
+
+def test_a_file_changed_by_hand_is_put_back_and_restarts() -> None:
+    seen = as_wanted(SERVICE)
+    seen.files["/etc/x/x.conf"] = "another"
+    assert steps(seen) == ["write x.conf", f"start {UNIT}", f"{UNIT} answers"]
+
+
+def test_a_file_that_is_reread_restarts_nothing() -> None:
+    seen = as_wanted(Service(UNIT, SERVICE.files, reread=(File("/etc/x/list", "b"),)))
+    assert steps(seen, reload=RELOAD) == ["write list", RELOAD.name, f"{UNIT} answers"]
+
+
+def test_a_reload_lost_in_a_killed_deploy_is_made_up_for() -> None:
+    assert steps(as_wanted(SERVICE), reload=RELOAD) == [RELOAD.name, f"{UNIT} answers"]
+
+
+def test_a_restart_needs_no_reload_beside_it() -> None:
+    seen = as_wanted(SERVICE)
+    seen.units[UNIT]["Stamp"] = "another"
+    assert steps(seen, reload=RELOAD) == [f"start {UNIT}", f"{UNIT} answers"]
+
+
+def test_the_last_table_says_what_became_of_the_process() -> None:
+    seen = as_wanted(SERVICE)
+    assert (SERVICE.outcome(seen), SERVICE.outcome(seen, "reloaded")) == ("", "reloaded")
+    seen.units[UNIT]["Stamp"] = "another"
+    assert SERVICE.outcome(seen, "reloaded") == "restarted"
+    assert SERVICE.outcome(Seen(), "reloaded") == "started"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("ActiveState", "failed"), ("ActiveState", "activating"), ("Stamp", ""), ("Program", "/usr/bin/daemon (deleted)")],
+)
+def test_a_process_that_is_not_the_wanted_one_is_restarted(key: str, value: str) -> None:
+    seen = as_wanted(SERVICE)
+    seen.units[UNIT][key] = value
+    assert steps(seen) == [f"start {UNIT}", f"{UNIT} answers"]
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a stamp whose program is then replaced, as apt does."""
+    program = tmp_path / "daemon"
+    program.write_bytes(Path("/bin/sleep").read_bytes())
+    program.chmod(0o755)
+    with subprocess.Popen([program, "60"], env={"LKM_STAMP": "abc123"}) as started:
+        yield started
+        started.kill()
+
+
+def test_stamp_and_program_are_read_from_the_process(process: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    systemctl = tmp_path / "bin" / "systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text(
+        f"#!/bin/sh\necho Id={UNIT}; echo MainPID={process.pid}; echo; echo Id=y.service; echo MainPID=0\n"
+    )
+    systemctl.chmod(0o755)
+
+    def look() -> Seen:
+        environment = os.environ | {"PATH": f"{systemctl.parent}:{os.environ['PATH']}"}
+        needs = script(Needs(units=frozenset({UNIT, "y.service"})))
+        done = subprocess.run(["sh", "-s"], input=needs, env=environment, capture_output=True, text=True, check=True)
+        return parse(done.stdout)
+
+    program = tmp_path / "daemon"
+    assert (look().unit(UNIT, "Stamp"), look().unit(UNIT, "Program")) == ("abc123", str(program))
+    assert look().unit("y.service", "Program") == ""
+    (tmp_path / "new").write_bytes(b"")
+    (tmp_path / "new").rename(program)
+    assert look().unit(UNIT, "Program") == f"{program} (deleted)"

@@ -1,0 +1,161 @@
+"""What the livekit role plans from what it sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from roles._kit.artifact import Artifact
+from roles._kit.change import Failed
+from roles._kit.look import Seen
+from roles._kit.plan import Todo
+from roles.livekit import tasks
+from roles.livekit.generation import Generation
+from roles.livekit.settings import GUARD, UNIT, Settings
+from stack.site import Site
+from tests.roles.conftest import FakeRun
+
+SHA = "ab" * 32
+
+
+@pytest.fixture(autouse=True)
+def _no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "livekit-server"
+    program.write_text("program")
+    made = Artifact(
+        component="livekit-server",
+        version="1.13.7",
+        source="archive",
+        arch="amd64",
+        sha256=SHA,
+        path=program,
+        size=7,
+        identity="test",
+    )
+    monkeypatch.setattr(tasks, "_fetch", lambda *_: made)
+
+
+@pytest.fixture
+def livekit(single: Site) -> Settings:
+    found = single.on("lk1").livekit
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def wanted(livekit: Settings) -> Generation:
+    return tasks._desired(livekit)[1]
+
+
+def host(active: str = "", generations: tuple[str, ...] = (), releases: tuple[str, ...] = (), **slots: str) -> Seen:
+    """A host with ``slots`` given as "ActiveState generation"."""
+    units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
+    for slot, text in slots.items():
+        state, _, generation = text.partition(" ")
+        units[UNIT.format(slot)] = {"ActiveState": state, "Stamp": generation}
+    probes = {
+        "livekit.active": [active] if active else [],
+        "livekit.generations": list(generations),
+        "livekit.releases": list(releases),
+    }
+    return Seen(units=units, probes=probes)
+
+
+def plan(livekit: Settings, seen: Seen) -> Todo:
+    return tasks.activate(livekit).plan(seen)
+
+
+def names(todo: Todo) -> list[str]:
+    return [step.name for step in todo.steps]
+
+
+def test_a_fresh_host_gets_its_first_slot_and_nothing_is_drained(livekit: Settings, wanted: Generation) -> None:
+    assert names(plan(livekit, host())) == [
+        f"slot a: point to {wanted.name}",
+        "slot a: start",
+        "slot a: ready",
+        "slot a: new sessions go here",
+    ]
+
+
+def test_a_host_as_wanted_is_left_alone(livekit: Settings, wanted: Generation) -> None:
+    todo = plan(livekit, host("a", a=f"active {wanted.name}"))
+    assert todo.steps == ()
+    assert todo.summary == f"1.13.7-{SHA[:12]} on slot a"
+
+
+def test_reboots_are_guarded_before_anything_can_drain(livekit: Settings) -> None:
+    seen = host("a", a="active old")
+    del seen.units[GUARD]
+    assert names(plan(livekit, seen))[0] == "guard reboots"
+
+
+def test_a_change_starts_beside_and_drains_the_old_slot_last(livekit: Settings, wanted: Generation) -> None:
+    todo = plan(livekit, host("b", ("old /opt/livekit/livekit-server/1.13.4-old",), b="active old"))
+    assert names(todo) == [
+        f"slot c: point to {wanted.name}",
+        "slot c: start",
+        "slot c: ready",
+        "slot c: new sessions go here",
+        "slot b: drain",
+    ]
+    assert todo.summary == f"1.13.4-old -> 1.13.7-{SHA[:12]} on slot c"
+
+
+def test_a_deploy_killed_between_start_and_flip_is_taken_up(livekit: Settings, wanted: Generation) -> None:
+    todo = plan(livekit, host("a", a="active old", b=f"active {wanted.name}"))
+    assert names(todo) == ["slot b: ready", "slot b: new sessions go here", "slot a: drain"]
+
+
+def test_a_deploy_killed_between_flip_and_drain_is_taken_up(livekit: Settings, wanted: Generation) -> None:
+    assert names(plan(livekit, host("b", a="active old", b=f"active {wanted.name}"))) == ["slot a: drain"]
+
+
+def test_no_empty_slot_is_refused_with_who_is_where(livekit: Settings) -> None:
+    seen = host("c", a="deactivating one", b="deactivating two", c="active three")
+    with pytest.raises(Failed) as caught:
+        plan(livekit, seen)
+    assert "no slot is empty (a: draining one, b: draining two, c: running three)" in str(caught.value)
+
+
+def test_a_change_prunes_all_but_what_is_used_and_two_more(livekit: Settings, wanted: Generation) -> None:
+    directory = "/opt/livekit/livekit-server"
+    listed = tuple(
+        f"{g} {directory}/{r}" for g, r in [("new", "n"), ("old", "o"), ("g1", "1"), ("g2", "2"), ("g3", "3")]
+    )
+    releases = tuple(f"{directory}/{r}" for r in ("n", "o", "1", "2", "3"))
+    todo = plan(livekit, host("a", listed, releases, a="active old"))
+    assert names(todo)[-1] == "prune 2 generations, 2 releases"  # new and g1 stay, old is in use
+    again = plan(livekit, host("b", listed, releases, b=f"active {wanted.name}"))
+    assert again.steps == (), "nothing to change: nothing to prune"
+
+
+def test_a_candidate_that_fails_is_drained_and_the_old_slot_serves_on(livekit: Settings) -> None:
+    todo = plan(livekit, host("a", a="active old"))
+    assert todo.undo is not None
+    assert plan(livekit, host("b", a="active old", b=f"active {tasks._desired(livekit)[1].name}")).undo is None
+
+
+def test_a_run_prepares_release_and_generation_in_parallel(fake_run: Callable[..., FakeRun], livekit: Settings) -> None:
+    answers = {"sh -s": "#probe livekit.active\n#probe livekit.generations\n#probe livekit.releases\n#end"}
+
+    def answer(_host: str, command: str) -> str | None:
+        return next((said for part, said in answers.items() if part in command), "")
+
+    done = fake_run(lambda: tasks.prepare(livekit), ("lk1", "lk2"), answer)
+    for host_name in ("lk1", "lk2"):  # @fake has no SSH: the push says so, before anything else happens
+        assert "releases are pushed over SSH only" in done.results[host_name].why
+
+
+def test_files_of_a_generation_are_written_once(
+    fake_run: Callable[..., FakeRun], livekit: Settings, wanted: Generation
+) -> None:
+    there = (
+        f"#probe livekit.active\n#probe livekit.generations\n#probe livekit.releases\n{wanted.release.directory}\n#end"
+    )
+    done = fake_run(lambda: tasks.prepare(livekit), ("lk1",), lambda _h, c: there if "sh -s" in c else "")
+    (write,) = [c for c in done.commands["lk1"] if "base64 -d" in c]
+    assert f"{wanted.directory}/keys.yaml" in write
+    assert all(s.reveal() not in write for s in livekit.api_keys.values()), "contents travel on standard input"

@@ -1,0 +1,36 @@
+"""A look at a host where services run as wanted; tests change one thing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from roles._kit.look import Seen
+from roles._kit.plan import Todo
+from roles._kit.service import Service
+
+
+def as_wanted(*services: Service, probes: Mapping[str, Sequence[str]] | None = None) -> Seen:
+    """Every file of the services in place, every unit enabled and running with its stamp."""
+    files = [f for service in services for f in service.all_files]
+    running = {"ActiveState": "active", "UnitFileState": "enabled", "Program": "/usr/bin/daemon"}
+    return Seen(
+        files={f.path: f.sha256 for f in files},
+        stat={f.path: (f.mode, f.user, f.group) for f in files},
+        units={service.unit: {**running, "Stamp": service.stamp} for service in services},
+        probes={name: list(lines) for name, lines in (probes or {}).items()},
+    )
+
+
+def names(todo: Todo) -> list[str]:
+    return [step.name for step in todo.steps]
+
+
+def look(seen: Seen) -> str:
+    """``seen`` as the host would answer the look's script, for runs on @fake."""
+    lines = ["#files", *(f"{sha}  {path}" for path, sha in seen.files.items())]
+    lines += ["#stat", *(f"{path} {' '.join(s)}" for path, s in seen.stat.items()), "#units"]
+    for unit, properties in seen.units.items():
+        lines += [f"Id={unit}", *(f"{k}={v}" for k, v in properties.items()), ""]
+    for name, said in seen.probes.items():
+        lines += [f"#probe {name}", *said]
+    return "\n".join([*lines, "#end"])

@@ -1,0 +1,77 @@
+"""``python -m tests.run``: every lab the promises need, one after the other, each gone afterwards.
+
+Prints what ran where and for how long; exit status 1 when anything failed. ``python -m tests.run NAME…`` runs only
+those rows. Nothing here is needed to run a layer by hand: see tests/README.md.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PYTHON = sys.executable
+
+
+@dataclass(frozen=True)
+class Row:
+    """A lab, the inventory deployed on it, and the tests that then run against it."""
+
+    name: str  # of the lab: seven characters at most
+    hosts: int
+    release: str = "bookworm"
+    inventory: str = "inventories/lab.py"
+    tests: tuple[str, ...] = ("tests/host", "tests/online")
+    bench: bool = False
+
+
+ROWS = (
+    Row("one", hosts=1, tests=("tests/host", "tests/online", "tests/faults"), bench=True),
+    Row("three", hosts=3),
+    Row("other", hosts=1, inventory="inventories/alternative.py"),
+    Row("trixie", hosts=1, release="trixie"),
+)
+
+
+def _run(row: Row) -> list[str]:
+    """What failed of a row."""
+    environment = os.environ | {"LAB": row.name, "INVENTORY": row.inventory}
+
+    def step(*words: str) -> bool:
+        print(f"--> [{row.name}] {' '.join(words)}", flush=True)
+        return subprocess.run([PYTHON, "-m", *words], cwd=ROOT, env=environment, check=False).returncode == 0
+
+    failed = []
+    try:
+        if not step("lab", "demo", "--hosts", str(row.hosts), "--release", row.release, "--inventory", row.inventory):
+            return ["demo"]
+        failed += [t for t in row.tests if not step("pytest", t)]
+        if row.bench and not step("bench"):
+            failed.append("bench")
+    finally:
+        if not step("lab", "down"):
+            failed.append("down")
+    return failed
+
+
+def main() -> int:
+    chosen = [row for row in ROWS if not sys.argv[1:] or row.name in sys.argv[1:]]
+    table, bad = [], 0
+    for row in chosen:
+        began = time.monotonic()
+        failed = _run(row)
+        bad += bool(failed)
+        what = f"{row.hosts} host(s), {row.release}, {row.inventory}"
+        said = "failed: " + ", ".join(failed) if failed else "passed"
+        table.append(f"    {row.name:8} {what:50} {said:30} {time.monotonic() - began:6.0f} s")
+    print("\n".join(["", *table]))
+    print(f"{len(chosen) - bad} passed, {bad} failed")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

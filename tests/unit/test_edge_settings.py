@@ -1,0 +1,50 @@
+"""The edge's settings: what is refused, and what follows from a host's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from roles.edge import Settings
+from stack.errors import SiteError
+from stack.site import Site
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("http", "7880-7881", "edge.http: is a range (7880-7881); give one port"),
+        ("tls", "on", "edge.tls: is 'on'; choose one of off"),
+        (
+            "proxies",
+            ["10.0.0.300/24"],
+            "edge.proxies[0]: '10.0.0.300/24' does not appear to be an IPv4 or IPv6 network; "
+            "write a network such as '192.0.2.7/32'",
+        ),
+        ("max_connections", 10, "edge.max_connections: is 10; allow at least 100"),
+        ("hard_stop_after", 5, "edge.hard_stop_after: is 5 s; give WebSockets at least 60 s"),
+    ],
+)
+def test_what_cannot_work_is_refused(
+    make_site: Callable[[dict[str, Any]], Site], site_data: dict[str, Any], name: str, value: object, said: str
+) -> None:
+    site_data["edge"] = {name: value}
+    with pytest.raises(SiteError) as caught:
+        make_site(site_data)
+    assert said in str(caught.value).splitlines()
+
+
+def test_some_connections_are_kept_back_for_those_who_look() -> None:
+    assert Settings(connections=9500).client_connections == 9400
+    assert Settings(connections=100).client_connections == 90
+
+
+def test_every_host_with_a_slot_has_an_edge_that_knows_the_others(cluster: Site, single: Site) -> None:
+    edge = cluster.on("lk2").edge
+    assert edge is not None
+    assert edge.peer_endpoints == {"lk1": "10.0.0.11:7870", "lk3": "10.0.0.13:7870"}
+    alone = single.on("lk1").edge
+    assert alone is not None
+    assert alone.peer_endpoints == {}

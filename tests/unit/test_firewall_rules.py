@@ -1,0 +1,116 @@
+"""firewall: what an inventory may say, and which ruleset follows from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from roles.firewall.rules import Group, admits, kept, rules
+from roles.firewall.settings import Settings
+from stack.errors import SiteError
+from stack.ports import Port, PortRange, Proto, Reach
+from stack.site import Site
+
+
+def port(first: int, reach: Reach, proto: Proto = Proto.TCP, last: int = 0, clients: tuple[str, ...] = ()) -> Port:
+    return Port("role", "name", proto, PortRange(first, last or first), reach, "purpose", "role.name", clients)
+
+
+SETTINGS = Settings(
+    admin=("192.0.2.0/24", "2001:db8::/48"),
+    ports=(
+        port(22, Reach.ADMIN),
+        port(7880, Reach.PUBLIC),
+        port(7881, Reach.PUBLIC, last=7883),
+        port(6379, Reach.CLUSTER, clients=("livekit", "exporters")),
+        port(7870, Reach.CLUSTER),
+        port(9090, Reach.LOCAL),
+        port(50000, Reach.PUBLIC, Proto.UDP, last=50099),
+        port(30000, Reach.CLUSTER, Proto.UDP, last=30099),
+    ),
+    peers={"": ("10.0.0.1", "10.0.0.2", "fd00::1"), "livekit": ("10.0.0.2",), "exporters": ("10.0.0.2", "10.0.0.5")},
+    config_root="/etc/x",
+)
+
+
+def test_each_port_gets_the_verdict_of_its_reach() -> None:
+    made = rules(SETTINGS)
+    assert made.tcp == (
+        ("22", "jump from_admin"),
+        ("6379", "jump from_livekit_exporters"),
+        ("7870", "jump from_cluster"),
+        ("7880-7883", "accept"),
+    )
+    assert made.untracked == ("50000-50099",)
+    assert made.udp == (("30000-30099", "jump from_cluster"),)
+
+
+def test_peers_are_single_addresses_and_named_once() -> None:
+    assert rules(SETTINGS).groups == (
+        Group("admin", ("192.0.2.0/24",), ("2001:db8::/48",)),
+        Group("livekit_exporters", ("10.0.0.2/32", "10.0.0.5/32"), ()),
+        Group("cluster", ("10.0.0.1/32", "10.0.0.2/32"), ("fd00::1/128",)),
+    )
+
+
+def test_overlapping_networks_become_one() -> None:
+    made = rules(dataclasses.replace(SETTINGS, admin=("10.0.0.0/8", "10.1.0.0/16", "10.1.2.3", "::/0", "fd00::/8")))
+    assert made.admin == Group("admin", ("10.0.0.0/8",), ("::/0",))
+
+
+def test_a_role_that_no_host_has_leaves_an_empty_group() -> None:
+    nobody = dataclasses.replace(SETTINGS, peers={**SETTINGS.peers, "": ()})
+    assert Group("cluster", (), ()) in rules(nobody).groups
+
+
+@pytest.mark.parametrize(
+    ("source", "inside"),
+    [("192.0.2.7", True), ("192.0.3.1", False), ("2001:db8::9", True), ("2001:db9::1", False)],
+)
+def test_whether_an_operator_is_admitted(source: str, inside: bool) -> None:
+    assert admits(SETTINGS, source) is inside
+
+
+def test_ports_of_a_running_slot_stay_open_when_they_leave_the_registry() -> None:
+    public = [("udp", PortRange(40000, 40099)), ("tcp", PortRange(7990, 7990)), ("tcp", PortRange(7880, 7880))]
+    bound = [("udp", 40000), ("udp", 40001), ("udp", 40050), ("tcp", 7990), ("tcp", 7880), ("udp", 50000)]
+    assert [(p.proto, str(p.range), p.reach) for p in kept(SETTINGS, public, bound)] == [
+        (Proto.TCP, "7990", Reach.PUBLIC),
+        (Proto.UDP, "40000-40001", Reach.PUBLIC),
+        (Proto.UDP, "40050", Reach.PUBLIC),
+    ]
+
+
+@pytest.mark.parametrize("bound", [("tcp", 4444), ("tcp", 40000), ("udp", 7990)])
+def test_nothing_is_opened_because_a_process_binds_it(bound: tuple[str, int]) -> None:
+    public = [("udp", PortRange(40000, 40099)), ("tcp", PortRange(7990, 7990))]
+    assert kept(SETTINGS, public, [bound]) == ()
+
+
+@pytest.mark.parametrize("reach", [Reach.LOCAL, Reach.CLUSTER])
+def test_the_registry_closes_what_it_still_names(reach: Reach) -> None:
+    """A port that was open to all and now is not, is closed although a slot binds it."""
+    settings = dataclasses.replace(SETTINGS, ports=(*SETTINGS.ports, port(7990, reach)))
+    assert kept(settings, [("tcp", PortRange(7990, 7990))], [("tcp", 7990)]) == ()
+
+
+@pytest.mark.parametrize(
+    ("firewall", "said"),
+    [
+        ({"admin": []}, "firewall.admin: is empty; name the networks you administer from, or nobody gets in"),
+        (
+            {"admin": ["192.0.2.1/24"]},
+            "firewall.admin[0]: 192.0.2.1/24 has host bits set; write a network such as '192.0.2.0/24'",
+        ),
+        ({"confirm": 5}, "firewall.confirm: is 5 s; give a new connection at least 10 s"),
+    ],
+)
+def test_settings_are_checked(
+    make_site: Callable[[dict[str, Any]], Site], site_data: dict[str, Any], firewall: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SiteError) as caught:
+        make_site({**site_data, "firewall": firewall})
+    assert str(caught.value) == said

@@ -1,0 +1,187 @@
+"""``python -m procedures.secrets``: what it prints and refuses, and where a secret may come from and go."""
+
+from __future__ import annotations
+
+import getpass
+import io
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from procedures import secrets as procedure
+from stack.vault import Vault
+from tests.data import SINGLE
+
+ROOT = Path(procedure.__file__).parents[1]
+LONG = "imported-'secret'-of-more-than-32-characters"
+INVENTORY = f"from stack.inventory import load\n\nhosts = load({SINGLE!r}, __file__)\n"
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A real inventory of one host, in the test's own directory."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("LIVEKIT_METAL_KEY", raising=False)
+    monkeypatch.delenv("LIVEKIT_METAL_KEY_FILE", raising=False)
+    path = tmp_path / "prod.py"
+    path.write_text(INVENTORY)
+    return path
+
+
+@pytest.fixture
+def deployed(inventory: Path) -> Vault:
+    """The vault that the first deploy of ``inventory`` leaves behind."""
+    vault = Vault.open(inventory.with_suffix(".secrets"))
+    vault.passwords("redis")
+    vault.persist()
+    return vault
+
+
+@pytest.fixture
+def run(inventory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a verb in this process: exit status, stdout, stderr."""
+
+    def call(*words: str, stdin: str = "") -> tuple[int, str, str]:
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        status = procedure.main([str(inventory), *words])
+        return status, *capsys.readouterr()
+
+    return call
+
+
+def reopened(inventory: Path) -> Vault:
+    return Vault.open(inventory.with_suffix(".secrets"))
+
+
+def next_step(inventory: Path) -> str:
+    return f"next: pyinfra {inventory} deploy.py\n"
+
+
+def test_show_reveals_on_request_only(run: Run, deployed: Vault) -> None:
+    key, secret = deployed.api_key, deployed.api_secret.reveal()
+    redacted = f"LIVEKIT_API_KEY={key}\nLIVEKIT_API_SECRET='Secret(livekit.keys.{key})'\n"
+    assert run("show") == (0, redacted, "")
+    assert run("show", "--reveal") == (0, f"LIVEKIT_API_KEY={key}\nLIVEKIT_API_SECRET={secret}\n", "")
+
+
+def test_what_show_prints_can_be_sourced(run: Run, inventory: Path) -> None:
+    run("import-key", "APIold", stdin=LONG)
+    _, out, _ = run("show", "--reveal")
+    script = f'{out}printf "%s %s" "$LIVEKIT_API_KEY" "$LIVEKIT_API_SECRET"'
+    shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True)
+    assert shell.stdout == f"APIold {LONG}"
+
+
+def test_import_into_a_new_site_makes_its_only_key(run: Run, inventory: Path) -> None:
+    status, out, err = run("import-key", "APIold", stdin=f"{LONG}\n")
+    assert (status, out) == (0, f"APIold is valid; the current API key is APIold\n{next_step(inventory)}")
+    assert err.startswith(f"secrets: wrote {inventory.with_suffix('.secrets')} (encrypted: commit it); its key ")
+    assert {k: s.reveal() for k, s in reopened(inventory).api_keys.items()} == {"APIold": LONG}
+
+
+def test_import_asks_on_a_terminal_without_echo(
+    inventory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return LONG
+
+    monkeypatch.setattr(getpass, "getpass", ask)
+    assert procedure.main([str(inventory), "import-key", "APIold"]) == 0
+    assert asked == ["Secret of APIold: "]
+    assert LONG not in "".join(capsys.readouterr())
+    assert reopened(inventory).api_secret.reveal() == LONG
+
+
+def test_a_secret_is_no_argument(run: Run, deployed: Vault) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run("import-key", "APIold", LONG)
+    assert caught.value.code == 2
+    assert list(deployed.as_saved().api_keys) == [deployed.api_key]
+
+
+def test_an_api_key_goes_through_its_life(run: Run, deployed: Vault, inventory: Path) -> None:
+    old = deployed.api_key
+    status, out, _ = run("rotate", "api-key")
+    new = reopened(inventory).api_key
+    assert status == 0
+    assert out == (
+        f"{new} is the current API key; {old} stays valid\n"
+        f"when nobody uses the old one any more: python -m procedures.secrets {inventory} retire api-key {old}\n"
+        f"{next_step(inventory)}"
+    )
+    assert list(reopened(inventory).api_keys) == [new, old]
+    assert run("show")[1].endswith(f"# also valid: {old}\n")
+    command = out.splitlines()[1].partition(f"{inventory} ")[2]  # the command that the operator was told
+    ended = f"{old} ends; the current API key is {new}\n{next_step(inventory)}"
+    assert run(*shlex.split(command))[:2] == (0, ended)
+    assert list(reopened(inventory).api_keys) == [new]
+
+
+def test_a_password_goes_through_its_life(run: Run, deployed: Vault, inventory: Path) -> None:
+    (old,) = deployed.passwords("redis")
+    status, out, _ = run("rotate", "redis")
+    new, kept = reopened(inventory).passwords("redis")
+    assert (status, kept) == (0, old)
+    assert out.endswith(f"python -m procedures.secrets {inventory} retire redis\n{next_step(inventory)}")
+    assert not [v for v in reopened(inventory).every_value() if v in out]
+    assert run("retire", "redis")[0] == 0
+    assert reopened(inventory).passwords("redis") == (new,)
+
+
+def test_fingerprint_is_that_of_the_vault(run: Run, deployed: Vault) -> None:
+    assert run("fingerprint") == (0, f"{deployed.fingerprint()}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "stdin", "message"),
+    [
+        ("import-key APIx", "short", "secrets.api_keys.APIx: its secret is shorter than 32 characters (5); "),
+        ("import-key API.x", LONG, "secrets.api_keys: 'API.x' is not an API key; "),
+        ("rotate rediss", "", "secrets.passwords.rediss: unknown password; did you mean 'redis'?"),
+        ("retire redis", "", "secrets.passwords.redis: has no previous one; "),
+        ("retire api-key APIx", "", "secrets.api_keys.APIx: unknown API key; "),
+        ("retire api-key", "", "retire: does not say what to end; "),
+        ("retire redis APIx", "", "retire: does not say what to end; "),
+    ],
+)
+def test_bad_input_is_refused(words: str, stdin: str, message: str, run: Run, deployed: Vault) -> None:
+    before = deployed.path.read_bytes()
+    status, out, err = run(*words.split(), stdin=stdin)
+    assert (status, out) == (1, "")
+    assert err.startswith(message)
+    assert deployed.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("words", ["show", "rotate api-key", "rotate redis", "retire redis", "fingerprint"])
+def test_before_the_first_deploy_there_is_nothing(words: str, run: Run, inventory: Path, tmp_path: Path) -> None:
+    fact = f"{inventory.with_suffix('.secrets')} does not exist yet"
+    message = f"secrets: {fact}; the first deploy makes it: pyinfra {inventory} deploy.py\n"
+    assert run(*words.split()) == (1, "", message)
+    assert [p.name for p in tmp_path.iterdir()] == ["prod.py"]
+
+
+def test_an_inventory_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert procedure.main([f"{tmp_path}/x.py", "show"]) == 1
+    assert capsys.readouterr().err.startswith(f"{tmp_path}/x.py: there is no such inventory; ")
+
+
+def test_a_key_of_another_site_ends_the_command(deployed: Vault, inventory: Path) -> None:
+    """As the operator runs it: the inventory itself ends the program, with a message and no traceback."""
+    environment = {**os.environ, "LIVEKIT_METAL_KEY": "x" * 43}
+    command = [sys.executable, "-m", "procedures.secrets", str(inventory), "show", "--reveal"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "LIVEKIT_METAL_KEY holds key " in done.stderr
+    assert "Traceback" not in done.stderr
