@@ -85,10 +85,8 @@ class Site(Checked):
         yield from self._addresses()
         yield from self._redis()
         yield from self._releases()
-        if self.edge.hard_stop_after < self.livekit.drain_deadline:
-            fact = (
-                f"is {self.edge.hard_stop_after} s, less than livekit.drain_deadline ({self.livekit.drain_deadline} s)"
-            )
+        if self.edge.hard_stop_after < self.livekit.drain.deadline:
+            fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
             remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
             yield Problem("edge.hard_stop_after", fact, remedy)
         if not self.with_role("livekit"):

@@ -25,6 +25,7 @@ MOVED: dict[str, Any] = {
         "slots": ["x", "y", "z"],
         "signal": "18890-18892",
         "metrics": "16789-16791",
+        "debug": "16060-16062",
         "ice_tcp": "17881-17883",
         "media_udp": "41000-41299",
         "region": "elsewhere",

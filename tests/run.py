@@ -7,12 +7,14 @@ those rows. Nothing here is needed to run a layer by hand: see tests/README.md.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+_TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
 
@@ -37,38 +39,58 @@ ROWS = (
 )
 
 
-def _run(row: Row) -> list[str]:
-    """What failed of a row."""
+def _streamed(command: list[str], environment: dict[str, str], said: list[str]) -> int:
+    """Run a command, show what it says at once, and keep it in ``said``; its exit status."""
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, bufsize=0
+    ) as process:
+        assert process.stdout is not None
+        whole = b""
+        while piece := process.stdout.read(4096):
+            sys.stdout.buffer.write(piece)
+            sys.stdout.flush()
+            whole += piece
+    said += whole.decode(errors="replace").splitlines()
+    return process.returncode
+
+
+def _run(row: Row) -> tuple[list[str], list[str]]:
+    """What failed of a row, and the lines that say why."""
     environment = os.environ | {"LAB": row.name, "INVENTORY": row.inventory}
+
+    said: list[str] = []
 
     def step(*words: str) -> bool:
         print(f"--> [{row.name}] {' '.join(words)}", flush=True)
-        return subprocess.run([PYTHON, "-m", *words], cwd=ROOT, env=environment, check=False).returncode == 0
+        return _streamed([PYTHON, "-m", *words], environment, said) == 0
 
-    failed = []
+    failed: list[str] = []
     try:
         if not step("lab", "demo", "--hosts", str(row.hosts), "--release", row.release, "--inventory", row.inventory):
-            return ["demo"]
+            failed.append("demo")
+            return failed, said[-20:]
         failed += [t for t in row.tests if not step("pytest", t)]
         if row.bench and not step("bench"):
             failed.append("bench")
     finally:
         if not step("lab", "down"):
             failed.append("down")
-    return failed
+    return failed, [line for line in said if _TELLING.match(line)]
 
 
 def main() -> int:
     chosen = [row for row in ROWS if not sys.argv[1:] or row.name in sys.argv[1:]]
-    table, bad = [], 0
+    table, why, bad = [], list[str](), 0
     for row in chosen:
         began = time.monotonic()
-        failed = _run(row)
+        failed, telling = _run(row)
         bad += bool(failed)
+        why += [f"[{row.name}] {line}" for line in telling] if failed else []
         what = f"{row.hosts} host(s), {row.release}, {row.inventory}"
         said = "failed: " + ", ".join(failed) if failed else "passed"
         table.append(f"    {row.name:8} {what:50} {said:30} {time.monotonic() - began:6.0f} s")
-    print("\n".join(["", *table]))
+    # once more at the end, where whoever sees only the last page of a log finds it
+    print("\n".join(["", *why, "", *table]))
     print(f"{len(chosen) - bad} passed, {bad} failed")
     return 1 if bad else 0
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from stack.active import Active
+from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
@@ -41,7 +42,9 @@ class Settings(Checked):
     metrics: PortRange = option(PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT, of the slots")
     proxies: tuple[str, ...] = option((), "networks of your TLS proxies: believed about the client's address")
     max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
-    hard_stop_after: int = option(18000, "seconds an old HAProxy worker may live for its WebSockets after a reload")
+    hard_stop_after: Duration = option(
+        Duration.parse("5h"), "how long an old HAProxy worker may live for its WebSockets after a reload"
+    )
 
     address: str = given("")  # of this host in the cluster
     slots: tuple[Slot, ...] = given(())
@@ -99,4 +102,4 @@ class Settings(Checked):
         if self.max_connections < 100:
             yield Problem(f"{path}.max_connections", f"is {self.max_connections}", "allow at least 100")
         if self.hard_stop_after < 60:
-            yield Problem(f"{path}.hard_stop_after", f"is {self.hard_stop_after} s", "give WebSockets at least 60 s")
+            yield Problem(f"{path}.hard_stop_after", f"is {self.hard_stop_after}", "give WebSockets at least a minute")

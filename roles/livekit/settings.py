@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from stack import releases, slots
 from stack.active import Active
+from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.ports import Port, PortRange, Proto, Reach
@@ -42,6 +43,20 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drain(Checked):
+    """How long a slot that was replaced goes on."""
+
+    deadline: Duration = option(Duration.parse("5h"), "then it is killed; clients come back by themselves in seconds")
+    unjoined: Duration = option(
+        Duration.parse("60s"), "how long a deploy waits for rooms that were created and that nobody has joined yet"
+    )
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if self.deadline < 10:
+            yield Problem(f"{path}.deadline", f"is {self.deadline}", "give calls at least 10s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RedisClient:
     """How livekit-server reaches Redis; derived from ``redis`` of the site."""
 
@@ -68,6 +83,9 @@ class Settings(Checked):
         PortRange(7890, 7892), "HTTP API and WebSocket of the slots, on loopback behind the edge"
     )
     metrics: PortRange = option(PortRange(6789, 6791), "Prometheus metrics of the slots, on loopback behind the edge")
+    debug: PortRange = option(
+        PortRange(6060, 6062), "/debug/rooms and pprof of the slots (debug_handler.port), on loopback"
+    )
     ice_tcp: PortRange = option(PortRange(7881, 7883), "ICE over TCP (rtc.tcp_port) of the slots")
     media_udp: PortRange = option(
         PortRange(50000, 60000),
@@ -81,7 +99,10 @@ class Settings(Checked):
     webhooks: tuple[str, ...] = option((), "URLs that get webhooks, signed with the current API key")
     room: Room = option(Room(), "defaults of rooms")
     limits: Limits = option(Limits(), "limits of a node")
-    drain_deadline: int = option(18000, "seconds a slot may take to empty after a change before it is ended")
+    drain: Drain = option(Drain(), "what a slot does after a change, until its last participant has left")
+    probe: Literal["controller", "host", "peer"] = option(
+        "controller", "from where a call must get through a new slot before any room can land on it"
+    )
     extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
     node_ip: str = given("")
@@ -109,6 +130,7 @@ class Settings(Checked):
         table = (
             ("signal", Proto.TCP, self.signal, Reach.LOCAL, "HTTP API and WebSocket of slot {}"),
             ("metrics", Proto.TCP, self.metrics, Reach.LOCAL, "metrics of slot {}"),
+            ("debug", Proto.TCP, self.debug, Reach.LOCAL, "rooms and profiles of slot {}"),
             ("ice-tcp", Proto.TCP, self.ice_tcp, Reach.PUBLIC, "ICE over TCP, slot {}"),
             ("media", Proto.UDP, self.media_udp, Reach.PUBLIC, "media of slot {}"),
         )
@@ -129,7 +151,9 @@ class Settings(Checked):
         for slot in self.slots:
             if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", slot):
                 yield Problem(f"{path}.slots", f"{slot!r} is no slot name", "use a lower-case letter")
-        small = [n for n in ("signal", "metrics", "ice_tcp", "media_udp") if len(getattr(self, n)) < len(self.slots)]
+        small = [
+            n for n in ("signal", "metrics", "debug", "ice_tcp", "media_udp") if len(getattr(self, n)) < len(self.slots)
+        ]
         for name in small:
             size = len(getattr(self, name))
             yield Problem(f"{path}.{name}", f"has {size} ports for {len(self.slots)} slots", "widen it")
@@ -158,6 +182,7 @@ class Settings(Checked):
             "port": self.part("signal", slot).first,
             "bind_addresses": ["127.0.0.1"],
             "prometheus": {"port": self.part("metrics", slot).first},
+            "debug_handler": {"port": self.part("debug", slot).first},
             "logging": {"level": self.log_level, "json": True},
             "region": self.region,
             "rtc": {

@@ -158,7 +158,7 @@ def _serve(settings: Settings, wanted: Generation, decision: Decision) -> list[S
 
 
 def _drains(settings: Settings, decision: Decision) -> list[Step]:
-    drain = partial(slot.drain, deadline=settings.drain_deadline)
+    drain = partial(slot.drain, deadline=settings.drain.deadline)
     return [Step(f"slot {s}: drain", partial(drain, slot=s)) for s in decision.drain]
 
 
@@ -186,4 +186,4 @@ def _prune(settings: Settings, wanted: Generation, slots: dict[str, Slot], seen:
 def _abandon(host: Host, settings: Settings, candidate: str) -> None:
     """A candidate failed: drain it (real rooms may have landed on it, so no kill). After the flip: nothing."""
     if ask(host, f"sed -n 's/^livekit //p' {settings.active.file} 2>/dev/null || :").strip() != candidate:
-        slot.drain(host, candidate, settings.drain_deadline)
+        slot.drain(host, candidate, settings.drain.deadline)

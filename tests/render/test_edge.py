@@ -15,6 +15,7 @@ from roles.edge import Settings
 from roles.edge.settings import UNIT
 from roles.edge.tasks import _config, _files
 from stack.active import Active
+from stack.duration import Duration
 from stack.site import Site
 
 
@@ -108,7 +109,7 @@ def test_the_active_file_is_the_sites(any_site: Site, edge: Settings) -> None:
 
 def test_nothing_ends_a_websocket_before_the_longest_drain(edge: Settings, any_site: Site) -> None:
     lines = sections(edge)["global"]
-    assert starting(lines, "hard-stop-after") == [f"{any_site.edge.hard_stop_after}s"]
+    assert starting(lines, "hard-stop-after") == [str(any_site.edge.hard_stop_after)]
     assert "on-marked-down" not in re.sub(r"#.*", "", _config(edge).text)
 
 
@@ -121,7 +122,7 @@ def test_without_a_prometheus_nothing_is_offered_to_it(edge: Settings) -> None:
 def test_the_configuration_is_named_by_all_of_it(edge: Settings) -> None:
     """The description changes with the text: how the running HAProxy is recognised."""
     assert starting(sections(edge)["global"], "description") == [edge.description]
-    assert _config(edge).text != _config(dataclasses.replace(edge, hard_stop_after=7200)).text
+    assert _config(edge).text != _config(dataclasses.replace(edge, hard_stop_after=Duration(7200))).text
 
 
 def test_the_unit_is_sound_and_tight(edge: Settings, verify_unit: Callable[[str, str], float]) -> None:

@@ -24,7 +24,7 @@ from stack.site import Site
             "write a network such as '192.0.2.7/32'",
         ),
         ("max_connections", 10, "edge.max_connections: is 10; allow at least 100"),
-        ("hard_stop_after", 5, "edge.hard_stop_after: is 5 s; give WebSockets at least 60 s"),
+        ("hard_stop_after", 5, "edge.hard_stop_after: is 5s; give WebSockets at least a minute"),
     ],
 )
 def test_what_cannot_work_is_refused(
