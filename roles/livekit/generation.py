@@ -90,6 +90,7 @@ def _files(settings: Settings, release: Release, name: str) -> tuple[File, ...]:
         ),
         File(f"{directory}/environment", text("livekit/environment.j2", livekit=any_slot), "600", secret=True),
         File(f"{directory}/release", f"{release.directory}\n"),
+        File(f"{directory}/ports", text("livekit/ports.j2", livekit=settings)),
     ]
     for slot in settings.slots:
         # rare options may be secrets of their own: not for other users, and with them not for --diff

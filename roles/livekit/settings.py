@@ -144,6 +144,11 @@ class Settings(Checked):
         """The ports called ``name`` of ``slot``."""
         return next(p.range for p in self.ports() if p.name == f"{name}-{slot}")
 
+    @property
+    def ranges(self) -> dict[str, PortRange]:
+        """The settings that are ranges of ports, split among the slots."""
+        return {name: getattr(self, name) for name in ("signal", "metrics", "debug", "ice_tcp", "media_udp")}
+
     def problems(self, path: str) -> Iterator[Problem]:
         if len(set(self.slots)) != len(self.slots) or not 2 <= len(self.slots) <= 5:
             yield Problem(f"{path}.slots", f"are {list(self.slots)}", "name two to five different slots")
@@ -151,11 +156,8 @@ class Settings(Checked):
         for slot in self.slots:
             if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", slot):
                 yield Problem(f"{path}.slots", f"{slot!r} is no slot name", "use a lower-case letter")
-        small = [
-            n for n in ("signal", "metrics", "debug", "ice_tcp", "media_udp") if len(getattr(self, n)) < len(self.slots)
-        ]
-        for name in small:
-            size = len(getattr(self, name))
+        small = {name: len(ports) for name, ports in self.ranges.items() if len(ports) < len(self.slots)}
+        for name, size in small.items():
             yield Problem(f"{path}.{name}", f"has {size} ports for {len(self.slots)} slots", "widen it")
         if small:
             return
