@@ -22,6 +22,15 @@ _BOOT = Path(__file__).with_name("boot.sh")
 _NSPAWN_RUN = Path("/run/systemd/nspawn")
 
 
+def _number_within(pid: int) -> int:
+    """The number that a process has in its own PID namespace (proc(5), NSpid); 0 when it is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """``address`` may be empty where the host is only to be stopped."""
@@ -43,7 +52,8 @@ class Machine:
     def pid(self) -> int | None:
         """Its systemd, as the outer machine counts."""
         found = cgroup.pids(self.cgroup / "boot/payload/init.scope")
-        return min(found) if found else None
+        # the scope also holds what systemd has just forked, and numbers wrap: the smallest may be a child
+        return next((pid for pid in found if _number_within(pid) == 1), None)
 
     def start(self) -> None:
         """Power on; returns when it has a process. What is left of a former life is killed first."""
@@ -93,7 +103,8 @@ class Machine:
         if not cgroup.populated(self.cgroup):
             raise self._failed("ended while it booted")
         told = self._ssh("systemctl is-system-running --wait; systemctl --failed --plain --no-legend")
-        return None if told.returncode == 255 else told
+        # no word at all: SSH answers already (or still), and systemd does not
+        return None if told.returncode == 255 or not told.stdout.strip() else told
 
     def _failed(self, fact: str) -> LabError:
         log = self.lab.boot_log(self.host)
