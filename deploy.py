@@ -26,7 +26,7 @@ if stack.livekit:
 turn(
     "Ground",
     kernel.activate(stack.kernel),
-    firewall.activate(stack.firewall),
+    firewall.activate(stack.firewall, livekit.proves(stack.livekit) if stack.livekit else None),
     redis.activate(stack.redis) if stack.redis else None,
 )
 turn(

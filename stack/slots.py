@@ -13,6 +13,9 @@ from enum import StrEnum
 
 from stack.ports import PortRange
 
+DRAIN_DROP_IN = "90-livekit-metal-drain.conf"  # in /run, while a slot drains; it holds the deadline
+ALONE = "~alone"  # ends the stamp of a process that is being proved and that no session can reach
+
 
 def part(whole: PortRange, slots: tuple[str, ...], slot: str) -> PortRange:
     """The ports of ``whole`` that belong to ``slot``. Raises ValueError when there are fewer ports than slots."""
@@ -23,15 +26,9 @@ class State(StrEnum):
     """What a slot's unit does."""
 
     EMPTY = "empty"  # no process, or one that systemd gave up
+    ALONE = "proving"  # a process that no session can reach: it may be ended at any time
     RUNNING = "running"
     DRAINING = "draining"  # told to stop, still holds calls
-
-
-def state(active_state: str) -> State:
-    """From systemd's ActiveState. A unit that waits for its restart counts as running: it must be stopped first."""
-    if active_state == "deactivating":
-        return State.DRAINING
-    return State.RUNNING if active_state in ("active", "activating", "reloading") else State.EMPTY
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +37,18 @@ class Slot:
 
     state: State
     generation: str = ""
+
+    @classmethod
+    def observed(cls, active_state: str, stamp: str) -> Slot:
+        """From systemd's ActiveState and the stamp in the process' environment.
+
+        A unit that waits for its restart counts as running: it must be stopped first.
+        """
+        if active_state not in ("active", "activating", "reloading", "deactivating"):
+            return cls(State.EMPTY)
+        if stamp.endswith(ALONE):
+            return cls(State.ALONE, stamp.removesuffix(ALONE))
+        return cls(State.DRAINING if active_state == "deactivating" else State.RUNNING, stamp)
 
 
 class Move(StrEnum):
@@ -51,11 +60,12 @@ class Move(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """``slot`` becomes (or stays) active; then every slot of ``drain`` is told to drain."""
+    """``slot`` becomes (or stays) active; every slot of ``drain`` is told to drain, every one of ``discard`` ended."""
 
     move: Move
     slot: str = ""
     drain: tuple[str, ...] = ()
+    discard: tuple[str, ...] = ()
 
 
 def decide(active: str, slots: Mapping[str, Slot], desired: str) -> Decision:
@@ -64,26 +74,38 @@ def decide(active: str, slots: Mapping[str, Slot], desired: str) -> Decision:
     ``active`` is the slot that new sessions reach ('' before the first activation, or a name that the site no longer
     has); ``desired`` the generation that should serve.
     """
+    if not (found := _serves(active, slots, desired) or _empty(active, slots)):
+        return Decision(Move.REFUSE)
+    move, chosen = found
+    return Decision(move, chosen, _others(State.RUNNING, chosen, slots), _others(State.ALONE, chosen, slots))
 
-    def others(slot: str) -> tuple[str, ...]:
-        return tuple(n for n, s in slots.items() if n != slot and s.state is State.RUNNING)
 
-    serving = [n for n, s in slots.items() if s == Slot(State.RUNNING, desired)]
+def retire(slots: Mapping[str, Slot]) -> Decision:
+    """What to do so that no slot of a host serves."""
+    return Decision(Move.KEEP, "", _others(State.RUNNING, "", slots), _others(State.ALONE, "", slots))
+
+
+def _others(state: State, chosen: str, slots: Mapping[str, Slot]) -> tuple[str, ...]:
+    return tuple(name for name, slot in slots.items() if name != chosen and slot.state is state)
+
+
+def _serves(active: str, slots: Mapping[str, Slot], desired: str) -> tuple[Move, str] | None:
+    serving = [name for name, slot in slots.items() if slot == Slot(State.RUNNING, desired)]
     if active in serving:
-        return Decision(Move.KEEP, active, others(active))
-    if serving:
-        return Decision(Move.RESUME, serving[0], others(serving[0]))
-    if free := _empty(active, slots):
-        return Decision(Move.START, free, others(free))
-    return Decision(Move.REFUSE)
+        return Move.KEEP, active
+    return (Move.RESUME, serving[0]) if serving else None
 
 
-def _empty(active: str, slots: Mapping[str, Slot]) -> str:
-    """The empty slot to start in: the active one when it died, else the next after it."""
+def _empty(active: str, slots: Mapping[str, Slot]) -> tuple[Move, str] | None:
+    """The slot to start in: one where a proof was cut short, the active one when it died, or the next after it."""
     names = list(slots)
     first = names.index(active) if active in names else 0
     rotation = names[first:] + names[:first]
-    return next((n for n in rotation if slots[n].state is State.EMPTY), "")
+    for state in (State.ALONE, State.EMPTY):
+        for name in rotation:
+            if slots[name].state is state:
+                return Move.START, name
+    return None
 
 
 def occupants(slots: Iterable[tuple[str, Slot]]) -> str:

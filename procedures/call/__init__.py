@@ -12,7 +12,7 @@ from procedures.call.access import Access
 from procedures.call.client import Call
 from procedures.call.errors import CallError
 from procedures.call.report import Event, Gap, Report, largest_gap
-from procedures.call.server import Node, room_service, server_api, token, where
+from procedures.call.server import Node, pinned, room_service, server_api, token, where
 
 __all__ = [
     "Access",
@@ -23,6 +23,7 @@ __all__ = [
     "Node",
     "Report",
     "largest_gap",
+    "pinned",
     "room_service",
     "server_api",
     "token",

@@ -9,11 +9,13 @@ import logging
 import os
 import signal
 import sys
+import threading
 
 from procedures.call.access import Access
 from procedures.call.client import Call
 from procedures.call.errors import CallError
 from procedures.call.report import Report
+from procedures.call.server import pinned
 
 
 def arguments() -> argparse.Namespace:
@@ -22,21 +24,37 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10.0, help="length of the call; default: %(default)s")
     parser.add_argument("--publish-through", metavar="HOST", help="default: the site's URL")
     parser.add_argument("--subscribe-through", metavar="HOST", help="default: the site's URL")
+    parser.add_argument("--node", metavar="ID", help="put the room on this node; default: wherever it lands")
+    parser.add_argument("--within", type=float, metavar="S", help="give up when the call has not ended after S seconds")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser.parse_args()
 
 
 async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Report:
     _leave_on(signals)
+    access = Access.load(options.access)
+    room = await pinned(access, options.node) if options.node else None
     call = Call(
-        Access.load(options.access),
+        access,
+        room=room,
         publish_through=options.publish_through,
         subscribe_through=options.subscribe_through,
         say=(lambda line: None) if options.json else lambda line: print(line, flush=True),
     )
     async with call:
         await asyncio.sleep(options.seconds)
-        return await call.stop()
+        report = await call.stop()
+    if options.node and report.node != options.node:
+        remedy = "see the server's journal: it has taken the room elsewhere"
+        raise CallError("node", f"the room is on {report.node or 'an unknown node'}, not on {options.node}", remedy)
+    return report
+
+
+def _give_up(within: float, as_json: bool) -> None:
+    """End the process: the SDK has no way to end an attempt to connect."""
+    problem = f"call: connect: it has not ended after {within:.0f} s; see whether media (UDP, ICE/TCP) gets through"
+    print(json.dumps({"ok": False, "problems": [problem]}) if as_json else f"FAILED {problem}", flush=True)
+    os._exit(1)
 
 
 def _leave_on(signals: list[signal.Signals]) -> None:
@@ -61,6 +79,10 @@ def _leave_on(signals: list[signal.Signals]) -> None:
 def main() -> int:
     options, signals = arguments(), list[signal.Signals]()
     logging.getLogger("livekit").setLevel(logging.CRITICAL)  # what the SDK logs, the report says in one line
+    if options.within:
+        watchdog = threading.Timer(options.within, _give_up, (options.within, options.json))
+        watchdog.daemon = True
+        watchdog.start()
     try:
         report = asyncio.run(made(options, signals))
     except CallError as error:

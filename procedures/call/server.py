@@ -15,6 +15,7 @@ import aiohttp
 from livekit import api
 from livekit.api.room_service import RoomService
 from livekit.protocol import rtc as signal
+from livekit.protocol.room import CreateRoomRequest
 
 from procedures.call.access import Access
 from procedures.call.errors import CallError
@@ -59,6 +60,19 @@ async def room_service(access: Access, through: str | None = None) -> AsyncItera
     """The room part of :func:`server_api`: create, list and delete rooms."""
     async with server_api(access, through) as client:
         yield client.room
+
+
+async def pinned(access: Access, node: str, through: str | None = None) -> str:
+    """The name of a new room that was put on ``node``. Raises :class:`CallError`."""
+    name = f"call-{uuid4().hex[:12]}"
+    try:
+        async with asyncio.timeout(WITHIN), room_service(access, through) as rooms:
+            await rooms.create_room(CreateRoomRequest(name=name, node_id=node, empty_timeout=30, departure_timeout=1))
+    except TimeoutError:
+        raise CallError("node", f"no room on {node} within {WITHIN:.0f} s", "see whether it runs") from None
+    except (aiohttp.ClientError, api.TwirpError) as error:
+        raise CallError("node", f"no room on {node}: {error}", "see the server's journal") from None
+    return name
 
 
 async def where(access: Access, room: str, through: str | None = None) -> Node:

@@ -39,29 +39,38 @@ follow() {
 }
 """
 
-# $3 component, $4 slot. HAProxy must have seen the slot answer before: the first sessions would go astray. Of `show
-# servers state` that is state 2 (up, which HAProxy also assumes before the first check) and check result 3 (passed).
-_FLIP = r"""
+# $component $slot. HAProxy must have seen the slot answer before: the first sessions would go astray. Of `show servers
+# state` that is state 2 (up, which HAProxy also assumes before the first check) and check result 3 (passed).
+FLIP = r"""
 if [ -S "$socket" ]; then
   end=$(($(date +%s) + 15))
-  until talk "show servers state $3_$4" | awk '$4 == "local" && $6 == 2 && $12 == 3 { up = 1 } END { exit !up }'; do
-    [ $(date +%s) -lt $end ] || { echo "HAProxy did not see slot $4 of $3 answer within 15 s" >&2; exit 1; }
+  passed='$4 == "local" && $6 == 2 && $12 == 3 { up = 1 } END { exit !up }'
+  until talk "show servers state ${component}_$slot" | awk "$passed"; do
+    [ $(date +%s) -lt $end ] || { echo "HAProxy did not see slot $slot of $component answer within 15 s" >&2; exit 1; }
     sleep 0.2
   done
 fi
-umask 022; touch "$file"
-{ grep -v "^$3 " "$file" || :; echo "$3 $4"; } > "$file.lkm-new"
-sync "$file.lkm-new"; mv -fT "$file.lkm-new" "$file"
-follow
+write "$component $slot"
 """
+# $component: no slot of this host is active; new sessions go to the edges of the others.
+CLOSE = """
+write
+"""
+# The file is renamed first: HAProxy, should it start at this moment, reads the new one.
+_WRITE = r"""
+write() {
+  (umask 022; touch "$file"; { grep -v "^$component " "$file" || :; [ -z "${1-}" ] || echo "$1"; } >"$file.lkm-new")
+  sync "$file.lkm-new"; mv -fT "$file.lkm-new" "$file"
+  follow
+}
+"""
+FUNCTIONS = f"{_TALK}{_FOLLOW}{_WRITE}"
 
 
 def flip(host: Host, active: Active, component: str, slot: str) -> None:
-    """Send new sessions of ``component`` to ``slot``; the other components' lines stay. Raises Failed.
-
-    The file is renamed first: HAProxy, should it start at this moment, reads the new one.
-    """
-    sh(host, f"set -eu; file=$1 socket=$2{_TALK}{_FOLLOW}{_FLIP}", active.file, active.socket, component, slot)
+    """Send new sessions of ``component`` to ``slot``; the other components' lines stay. Raises Failed."""
+    text = f"set -eu; file=$1 socket=$2 component=$3 slot=$4{FUNCTIONS}{FLIP}"
+    sh(host, text, active.file, active.socket, component, slot)
 
 
 def follow(host: Host, active: Active) -> None:

@@ -14,6 +14,7 @@ from roles._kit.look import Needs, Seen
 class Step:
     """One change on a host: a phrase for the log, and a function that raises Failed when it does not work.
 
+    A text that it returns becomes a note in the last table.
     ``preview`` shows more of the change than its name, for --diff; it changes nothing.
     """
 

@@ -85,7 +85,8 @@ def run_steps(state: State, host: Host, part: Part, todo: Todo, result: Result) 
             step_name = step.name
             result.word, result.why = "interrupted", f"{part.role}: {step.name}"
             host.log(f"{part.role}: {step.name}")
-            step.run(host)
+            if (said := step.run(host)) and isinstance(said, str):
+                result.notes.append(f"{part.role}: {said}")
     except Exception as error:
         why = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
         refuse(state, host, part.role, f"{step_name}: {why}")

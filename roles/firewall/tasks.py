@@ -7,6 +7,7 @@ is undone by the timer. The confirmed rules are those that livekit-firewall.serv
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from pyinfra.api.host import Host
@@ -24,6 +25,7 @@ from roles.firewall.settings import ROLLBACK, TABLE, UNIT, Settings
 from stack.ports import Port
 
 _FALLBACK = "fallback"
+_BACK = "the old rules come back by themselves within {} s"
 
 # $0 rules that nobody confirmed. The unit loads the confirmed ones; before the first confirmation there is no unit, and
 # the host was without rules.
@@ -66,12 +68,15 @@ def prepare(settings: Settings) -> None:
     stage(Part("firewall", Needs(probes=(probe(settings, stamp),)), plan), "Firewall: the way back in")
 
 
-def activate(settings: Settings) -> Part:
-    """Have exactly the site's ports open, now and at boot."""
+Prove = Callable[[Host], str]  # a call through what serves on the host: why it fails; '' when it works
+
+
+def activate(settings: Settings, prove: Prove | None = None) -> Part:
+    """Have exactly the site's ports open, now and at boot. ``prove``: what must work as well after it as before."""
     wanted, stamp = _main(settings)
     boot = _boot_files(settings)
     needs = Needs(units=frozenset({UNIT, f"{ROLLBACK}.timer"}), probes=(probe(settings, stamp),))
-    return Part("firewall", needs | files.needs((wanted, *boot)), partial(_plan, settings, wanted, stamp, boot))
+    return Part("firewall", needs | files.needs((wanted, *boot)), partial(_plan, settings, wanted, stamp, prove=prove))
 
 
 def _main(settings: Settings, beyond: tuple[Port, ...] = ()) -> tuple[File, str]:
@@ -87,16 +92,16 @@ def _boot_files(settings: Settings) -> tuple[File, File]:
     return File(settings.fallback, fallback), File(f"{UNITS}/{UNIT}", unit)
 
 
-def _plan(settings: Settings, wanted: File, stamp: str, boot: tuple[File, File], seen: Seen) -> Todo:
+def _plan(settings: Settings, wanted: File, stamp: str, seen: Seen, *, prove: Prove | None) -> Todo:
     now = observed(seen)
     _lets_us_in(settings, now)
     if beyond := kept(settings, now.public, now.bound):
         wanted, stamp = _main(settings, beyond)
     armed = seen.unit(f"{ROLLBACK}.timer", "ActiveState") == "active"
     confirmed = now.stamp == stamp and now.intact and wanted.current(seen) and not armed
-    steps = () if confirmed else _change(settings, wanted, stamp)
+    steps = () if confirmed else _change(settings, wanted, stamp, prove)
     summary = "" if confirmed else f"rules {now.stamp or '(none)'} -> {stamp}"
-    return Todo((*steps, *_boot(boot, seen)), summary, _notes(now, beyond))
+    return Todo((*steps, *_boot(_boot_files(settings), seen)), summary, _notes(now, beyond))
 
 
 def _lets_us_in(settings: Settings, now: Observed) -> None:
@@ -106,25 +111,37 @@ def _lets_us_in(settings: Settings, now: Observed) -> None:
         raise Failed(f"firewall.admin: your own address {now.source} is not in it; add {own!r}")
 
 
-def _change(settings: Settings, wanted: File, stamp: str) -> tuple[Step, ...]:
+def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -> tuple[Step, ...]:
     new, within = f"{wanted.path}.new", settings.confirm
+    before: list[str] = []
 
     def load(host: Host) -> None:
         files.show(host, [wanted])
+        before.append(prove(host) if prove else "-")
         sh(host, _LOAD, new, str(within), _RESTORE, stdin=wanted.text)
 
-    def prove(host: Host) -> None:
+    def log_in(host: Host) -> None:
         try:
             vantage.log_in(host, within / 2)
         except Failed as error:
             raise Failed(
-                f"{error}; the old rules come back by themselves within {within} s: check firewall.admin and "
-                "hosts.*.ssh.port, then run the same command again"
+                f"{error}; {_BACK.format(within)}: check firewall.admin and hosts.*.ssh.port, "
+                "then run the same command again"
             ) from error
+
+    def talk(host: Host) -> str:
+        if before[-1] == "-":  # nothing serves yet
+            return ""
+        if before[-1]:  # what did not work before says nothing about the rules
+            return f"confirmed by a new login alone: no call got through before the new rules either ({before[-1]})"
+        if prove and (said := prove(host)):
+            raise Failed(f"no call gets through the new rules: {said}; {_BACK.format(within)}, then run it again")
+        return ""
 
     return (
         Step(f"load the rules (they go after {within} s unless confirmed)", load),
-        Step("log in anew", prove),
+        Step("log in anew", log_in),
+        *([Step("call through what serves", talk)] if prove else []),
         Step("confirm the rules", lambda host: sh(host, _CONFIRM, new, wanted.path, stamp)),
     )
 

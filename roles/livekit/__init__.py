@@ -8,7 +8,7 @@ from roles.livekit.settings import Settings
 from stack.lazy import lazily
 
 if TYPE_CHECKING:
-    from roles.livekit.tasks import activate, prepare
+    from roles.livekit.tasks import activate, prepare, proves
 
-__all__ = ["Settings", "activate", "prepare"]
-__getattr__ = lazily(__name__, "tasks", "activate", "prepare")
+__all__ = ["Settings", "activate", "prepare", "proves"]
+__getattr__ = lazily(__name__, "tasks", "activate", "prepare", "proves")

@@ -1,6 +1,6 @@
 """Generations: immutable directories on a host, named by the hash of all that a slot would run.
 
-A generation holds the configuration of every slot, the keys, and each slot's drop-in (program, limits, sandbox). Its
+A generation holds the configuration of every slot, the keys, and each slot's drop-ins (program, limits, sandbox). Its
 files are written once and never changed, so nothing a running slot reads can change under it.
 """
 
@@ -11,31 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from roles._kit.files import File, digest, text
-from roles.livekit.settings import USER, Settings
+from roles._kit.slotted import Generation
+from roles.livekit.settings import PROGRAM, USER, Settings
 from stack.secret import Secret
+from stack.slots import ALONE
 
 _NAMELESS = "@"  # stands for the name while the name is being made
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """The program on the host."""
-
-    name: str  # "1.13.7-0123456789ab"
-    directory: str
-    program: str
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    name: str
-    directory: str
-    release: Release
-    files: tuple[File, ...]
-
-    def drop_in(self, slot: str) -> str:
-        """Path of the drop-in that makes ``slot`` run this generation."""
-        return f"{self.directory}/slot-{slot}.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +24,14 @@ class _View:
     """What the templates see: one slot of one generation."""
 
     generation: str
+    stamp: str
     directory: str
     slot: str
     program: str
     release_name: str
     config: dict[str, Any]
+    config_file: str
+    alone: bool
     api_keys: Mapping[str, Secret]
     redis: Any
 
@@ -57,23 +41,29 @@ def root(settings: Settings) -> str:
     return f"{settings.config_root}/livekit"
 
 
-def make(settings: Settings, release: Release) -> Generation:
-    """The generation that ``settings`` with ``release`` amounts to."""
+def make(settings: Settings, release: str) -> tuple[Generation, tuple[File, ...]]:
+    """The generation that ``settings`` with the program in the directory ``release`` amounts to, and its files."""
     name = digest(_files(settings, release, _NAMELESS))
-    return Generation(name, f"{root(settings)}/{name}", release, _files(settings, release, name))
+    return Generation(name, f"{root(settings)}/{name}", release), _files(settings, release, name)
 
 
-def _files(settings: Settings, release: Release, name: str) -> tuple[File, ...]:
+def _files(settings: Settings, release: str, name: str) -> tuple[File, ...]:
     directory = f"{root(settings)}/{name}"
 
-    def view(slot: str) -> _View:
+    def view(slot: str, *, alone: bool = False) -> _View:
+        config = settings.config(slot)
+        if alone:  # without Redis no other node knows of it, and no room can be placed on it
+            config = {key: value for key, value in config.items() if key != "redis"}
         return _View(
             generation=name,
+            stamp=f"{name}{ALONE}" if alone else name,
             directory=directory,
             slot=slot,
-            program=release.program,
-            release_name=release.name,
-            config=settings.config(slot),
+            program=f"{release}/{PROGRAM}",
+            release_name=release.rsplit("/", 1)[-1],
+            config=config,
+            config_file=f"{directory}/{slot}{'-alone' if alone else ''}.yaml",
+            alone=alone,
             api_keys=settings.api_keys,
             redis=settings.redis,
         )
@@ -89,12 +79,13 @@ def _files(settings: Settings, release: Release, name: str) -> tuple[File, ...]:
             secret=True,
         ),
         File(f"{directory}/environment", text("livekit/environment.j2", livekit=any_slot), "600", secret=True),
-        File(f"{directory}/release", f"{release.directory}\n"),
+        File(f"{directory}/release", f"{release}\n"),
         File(f"{directory}/ports", text("livekit/ports.j2", livekit=settings)),
     ]
-    for slot in settings.slots:
+    for each in (view(slot, alone=alone) for slot in settings.slots for alone in (False, True)):
         # rare options may be secrets of their own: not for other users, and with them not for --diff
-        config = text("livekit/livekit.yaml.j2", livekit=view(slot))
-        files.append(File(f"{directory}/{slot}.yaml", config, "640", group=USER, secret=bool(settings.extra)))
-        files.append(File(f"{directory}/slot-{slot}.conf", text("livekit/slot.conf.j2", livekit=view(slot))))
+        config = text("livekit/livekit.yaml.j2", livekit=each)
+        files.append(File(each.config_file, config, "640", group=USER, secret=bool(settings.extra)))
+        drop_in = f"{directory}/slot-{each.slot}{'-alone' if each.alone else ''}.conf"
+        files.append(File(drop_in, text("livekit/slot.conf.j2", livekit=each)))
     return tuple(files)

@@ -15,6 +15,7 @@ from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.secret import Secret
+from stack.slots import DRAIN_DROP_IN
 
 PROGRAM = "livekit-server"
 UNIT = "livekit-server@{}.service"
@@ -116,7 +117,7 @@ class Settings(Checked):
     arch: str = given("")
     cores: int = given(0)
 
-    drain_drop_in: ClassVar[str] = "90-livekit-metal-drain.conf"  # in /run, while a slot drains
+    drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
     reboot_drain: ClassVar[int] = 20  # seconds a drain may have taken when the host goes down
 
     def wanted(self) -> releases.Release:

@@ -9,25 +9,27 @@ from pathlib import Path
 import pytest
 import yaml
 
-from roles._kit.files import text
-from roles.livekit.generation import Generation, Release, make
+from roles._kit.files import File, text
+from roles._kit.slotted import Generation
+from roles.livekit.generation import make
 from stack.site import Site
 
-RELEASE = Release("1.2.3-abc", "/opt/x/1.2.3-abc", "/opt/x/1.2.3-abc/livekit-server")
+RELEASE = "/opt/x/1.2.3-abc"
+Made = tuple[Generation, tuple[File, ...]]
 
 
 @pytest.fixture
-def generation(any_site: Site) -> Generation:
+def generation(any_site: Site) -> Made:
     livekit = any_site.on("lk1").livekit
     assert livekit is not None
     return make(livekit, RELEASE)
 
 
-def by_name(generation: Generation) -> dict[str, str]:
-    return {f.path.rsplit("/", 1)[1]: f.text for f in generation.files}
+def by_name(generation: Made) -> dict[str, str]:
+    return {f.path.rsplit("/", 1)[1]: f.text for f in generation[1]}
 
 
-def test_every_slot_has_its_own_ports(any_site: Site, generation: Generation) -> None:
+def test_every_slot_has_its_own_ports(any_site: Site, generation: Made) -> None:
     livekit = any_site.on("lk1").livekit
     assert livekit is not None
     for slot in livekit.slots:
@@ -40,21 +42,21 @@ def test_every_slot_has_its_own_ports(any_site: Site, generation: Generation) ->
         assert config["rtc"]["node_ip"] == any_site.hosts["lk1"].public_address
 
 
-def test_keys_are_read_back_and_stand_nowhere_else(any_site: Site, generation: Generation) -> None:
+def test_keys_are_read_back_and_stand_nowhere_else(any_site: Site, generation: Made) -> None:
     vault = any_site.vault
     assert vault is not None
     files = by_name(generation)
     assert yaml.safe_load(files["keys.yaml"]) == {k: s.reveal() for k, s in vault.api_keys.items()}
     assert vault.passwords("redis")[0].reveal() in files["environment"]
-    open_texts = "".join(f.text for f in generation.files if not f.secret)
+    open_texts = "".join(f.text for f in generation[1] if not f.secret)
     assert not [value for value in vault.every_value() if value in open_texts]
-    assert {f.path.rsplit("/", 1)[1]: f.mode for f in generation.files if f.secret} == {
+    assert {f.path.rsplit("/", 1)[1]: f.mode for f in generation[1] if f.secret} == {
         "keys.yaml": "640",
         "environment": "600",
     }
 
 
-def test_units_are_sound_for_systemd(any_site: Site, generation: Generation, tmp_path: Path) -> None:
+def test_units_are_sound_for_systemd(any_site: Site, generation: Made, tmp_path: Path) -> None:
     """systemd-analyze reads template and drop-in as the host would."""
     slot = any_site.livekit.slots[0]
     program = tmp_path / "livekit-server"
@@ -64,7 +66,7 @@ def test_units_are_sound_for_systemd(any_site: Site, generation: Generation, tmp
     unit.write_text(text("livekit/livekit-server@.service.j2", livekit=any_site.on("lk1").livekit))
     drop_in = tmp_path / f"{unit.name}.d" / "50-generation.conf"
     drop_in.parent.mkdir()
-    drop_in.write_text(by_name(generation)[f"slot-{slot}.conf"].replace(RELEASE.program, str(program)))
+    drop_in.write_text(by_name(generation)[f"slot-{slot}.conf"].replace(f"{RELEASE}/livekit-server", str(program)))
     done = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
     )
@@ -75,14 +77,13 @@ def test_units_are_sound_for_systemd(any_site: Site, generation: Generation, tmp
 def test_a_generation_is_named_by_all_that_a_slot_would_run(any_site: Site) -> None:
     livekit = any_site.on("lk1").livekit
     assert livekit is not None
-    name = make(livekit, RELEASE).name
-    assert make(livekit, RELEASE).name == name
-    other_release = Release("1.2.4-abc", "/opt/x/1.2.4-abc", "/opt/x/1.2.4-abc/livekit-server")
-    assert make(livekit, other_release).name != name
-    assert make(dataclasses.replace(livekit, log_level="debug"), RELEASE).name != name
+    name = make(livekit, RELEASE)[0].name
+    assert make(livekit, RELEASE)[0].name == name
+    assert make(livekit, "/opt/x/1.2.4-abc")[0].name != name
+    assert make(dataclasses.replace(livekit, log_level="debug"), RELEASE)[0].name != name
     assert any_site.vault is not None
     any_site.vault.rotate_api_key()
-    assert make(dataclasses.replace(livekit, api_keys=any_site.vault.api_keys), RELEASE).name != name
+    assert make(dataclasses.replace(livekit, api_keys=any_site.vault.api_keys), RELEASE)[0].name != name
 
 
 def test_rare_upstream_options_pass_through(any_site: Site) -> None:

@@ -14,7 +14,7 @@ from roles._kit.plan import Todo
 from roles._kit.turn import turn
 from roles.firewall.observed import PROBE
 from roles.firewall.settings import ROLLBACK, UNIT, Settings
-from roles.firewall.tasks import _boot_files, _main, activate
+from roles.firewall.tasks import Prove, _boot_files, _main, activate
 from stack.ports import PortRange
 from stack.site import Site
 from tests.roles.conftest import FakeRun
@@ -146,13 +146,15 @@ def steps_of(done: FakeRun) -> list[str]:
     return [step for command in done.commands["lk1"] for step, mark in marks.items() if mark in command]
 
 
-def run(fake_run: Callable[..., FakeRun], settings: Settings, fails: str = "never") -> FakeRun:
+def run(
+    fake_run: Callable[..., FakeRun], settings: Settings, fails: str = "never", prove: Prove | None = None
+) -> FakeRun:
     def answer(_host: str, command: str) -> str | None:
         if "sh -s" in command:
             return look(fresh())
         return None if fails in command else ""
 
-    return fake_run(lambda: turn("firewall", activate(settings)), answer=answer)
+    return fake_run(lambda: turn("firewall", activate(settings, prove)), answer=answer)
 
 
 def test_rules_are_confirmed_only_after_a_new_connection(
@@ -183,3 +185,25 @@ def test_rules_that_do_not_load_end_the_turn(fake_run: Callable[..., FakeRun], f
     done = run(fake_run, firewall, fails="systemd-run")
     assert done.results["lk1"].word == "failed"
     assert steps_of(done) == ["load"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "word", "said"),
+    [
+        (["", ""], "done", ""),
+        (["", "no media"], "failed", "no call gets through the new rules: no media; the old rules come back by"),
+        (["no media"], "done", "confirmed by a new login alone: no call got through before the new rules"),
+        (["-"], "done", ""),
+    ],
+    ids=["works", "broken by the rules", "broken before", "nothing serves yet"],
+)
+def test_rules_are_confirmed_only_when_calls_fare_no_worse(
+    fake_run: Callable[..., FakeRun], firewall: Settings, answers: list[str], word: str, said: str
+) -> None:
+    left = list(answers)
+    done = run(fake_run, firewall, prove=lambda host: left.pop(0))
+    result = done.results["lk1"]
+    assert result.word == word
+    assert ("confirm" in steps_of(done)) is (word == "done")
+    assert said in "".join([result.why, *result.notes])
+    assert bool(result.why or result.notes) is bool(said)

@@ -11,8 +11,8 @@ from roles._kit.artifact import Artifact
 from roles._kit.change import Failed
 from roles._kit.look import Seen
 from roles._kit.plan import Todo
+from roles._kit.slotted import Generation
 from roles.livekit import tasks
-from roles.livekit.generation import Generation
 from roles.livekit.settings import GUARD, UNIT, Settings
 from stack.site import Site
 from tests.roles.conftest import FakeRun
@@ -46,7 +46,7 @@ def livekit(single: Site) -> Settings:
 
 @pytest.fixture
 def wanted(livekit: Settings) -> Generation:
-    return tasks._desired(livekit)[1]
+    return tasks.desired(livekit)[1]
 
 
 def host(active: str = "", generations: tuple[str, ...] = (), releases: tuple[str, ...] = (), **slots: str) -> Seen:
@@ -67,17 +67,26 @@ def plan(livekit: Settings, seen: Seen) -> Todo:
     return tasks.activate(livekit).plan(seen)
 
 
+def starts(slot: str, wanted: Generation) -> list[str]:
+    """The way of an empty slot to the point where it may serve."""
+    return [
+        f"slot {slot}: check {wanted.name}",
+        f"slot {slot}: point to {wanted.name} alone",
+        f"slot {slot}: start alone",
+        f"slot {slot}: prove alone",
+        f"slot {slot}: end the proof",
+        f"slot {slot}: point to {wanted.name}",
+        f"slot {slot}: join",
+        f"slot {slot}: ready",
+    ]
+
+
 def names(todo: Todo) -> list[str]:
     return [step.name for step in todo.steps]
 
 
 def test_a_fresh_host_gets_its_first_slot_and_nothing_is_drained(livekit: Settings, wanted: Generation) -> None:
-    assert names(plan(livekit, host())) == [
-        f"slot a: point to {wanted.name}",
-        "slot a: start",
-        "slot a: ready",
-        "slot a: new sessions go here",
-    ]
+    assert names(plan(livekit, host())) == [*starts("a", wanted), "slot a: new sessions go here"]
 
 
 def test_a_host_as_wanted_is_left_alone(livekit: Settings, wanted: Generation) -> None:
@@ -93,24 +102,32 @@ def test_reboots_are_guarded_before_anything_can_drain(livekit: Settings) -> Non
 
 
 def test_a_change_starts_beside_and_drains_the_old_slot_last(livekit: Settings, wanted: Generation) -> None:
-    todo = plan(livekit, host("b", ("old /opt/livekit/livekit-server/1.13.4-old",), b="active old"))
-    assert names(todo) == [
-        f"slot c: point to {wanted.name}",
-        "slot c: start",
-        "slot c: ready",
-        "slot c: new sessions go here",
-        "slot b: drain",
-    ]
+    todo = plan(livekit, host("b", ("old /opt/livekit/livekit-server/1.13.4-old 100",), b="active old"))
+    assert names(todo) == [*starts("c", wanted), "slot c: new sessions go here, slot b drains"]
     assert todo.summary == f"1.13.4-old -> 1.13.7-{SHA[:12]} on slot c"
 
 
 def test_a_deploy_killed_between_start_and_flip_is_taken_up(livekit: Settings, wanted: Generation) -> None:
     todo = plan(livekit, host("a", a="active old", b=f"active {wanted.name}"))
-    assert names(todo) == ["slot b: ready", "slot b: new sessions go here", "slot a: drain"]
+    assert names(todo) == ["slot b: ready", "slot b: new sessions go here, slot a drains"]
 
 
 def test_a_deploy_killed_between_flip_and_drain_is_taken_up(livekit: Settings, wanted: Generation) -> None:
-    assert names(plan(livekit, host("b", a="active old", b=f"active {wanted.name}"))) == ["slot a: drain"]
+    assert names(plan(livekit, host("b", a="active old", b=f"active {wanted.name}"))) == ["slot a drains"]
+
+
+def test_a_deploy_killed_while_the_candidate_was_alone_starts_it_anew(livekit: Settings, wanted: Generation) -> None:
+    todo = plan(livekit, host("a", a="active old", b=f"active {wanted.name}~alone"))
+    assert names(todo)[0] == "slot b: end a proof that was cut short"
+    assert names(todo)[1:-1] == starts("b", wanted)
+
+
+def test_a_proof_that_was_cut_short_is_ended_also_when_nothing_else_changes(
+    livekit: Settings, wanted: Generation
+) -> None:
+    todo = plan(livekit, host("a", a=f"active {wanted.name}", b="deactivating other~alone"))
+    assert names(todo) == ["slot b: end a proof that was cut short"]
+    assert todo.undo is None
 
 
 def test_no_empty_slot_is_refused_with_who_is_where(livekit: Settings) -> None:
@@ -120,14 +137,21 @@ def test_no_empty_slot_is_refused_with_who_is_where(livekit: Settings) -> None:
     assert "no slot is empty (a: draining one, b: draining two, c: running three)" in str(caught.value)
 
 
+def test_a_slot_that_serves_is_known_even_when_the_site_no_longer_has_it(livekit: Settings, wanted: Generation) -> None:
+    todo = plan(livekit, host("z", z="active old"))
+    assert names(todo)[-1] == "slot a: new sessions go here, slot z drains"
+
+
 def test_a_change_prunes_all_but_what_is_used_and_two_more(livekit: Settings, wanted: Generation) -> None:
     directory = "/opt/livekit/livekit-server"
     listed = tuple(
-        f"{g} {directory}/{r}" for g, r in [("new", "n"), ("old", "o"), ("g1", "1"), ("g2", "2"), ("g3", "3")]
+        f"{g} {directory}/{r} {served}"
+        for g, r, served in [("new", "n", 0), ("old", "o", 90), ("g1", "1", 0), ("g2", "2", 80), ("g3", "3", 70)]
     )
     releases = tuple(f"{directory}/{r}" for r in ("n", "o", "1", "2", "3"))
     todo = plan(livekit, host("a", listed, releases, a="active old"))
-    assert names(todo)[-1] == "prune 2 generations, 2 releases"  # new and g1 stay, old is in use
+    # g2 and g3 have served and are what a rollback goes to; g1 never did, and nothing refers to new
+    assert names(todo)[-1] == "prune 2 generations, 2 releases"
     again = plan(livekit, host("b", listed, releases, b=f"active {wanted.name}"))
     assert again.steps == (), "nothing to change: nothing to prune"
 
@@ -135,7 +159,7 @@ def test_a_change_prunes_all_but_what_is_used_and_two_more(livekit: Settings, wa
 def test_a_candidate_that_fails_is_drained_and_the_old_slot_serves_on(livekit: Settings) -> None:
     todo = plan(livekit, host("a", a="active old"))
     assert todo.undo is not None
-    assert plan(livekit, host("b", a="active old", b=f"active {tasks._desired(livekit)[1].name}")).undo is None
+    assert plan(livekit, host("b", a="active old", b=f"active {tasks.desired(livekit)[1].name}")).undo is None
 
 
 def test_a_run_prepares_release_and_generation_in_parallel(fake_run: Callable[..., FakeRun], livekit: Settings) -> None:
@@ -152,9 +176,7 @@ def test_a_run_prepares_release_and_generation_in_parallel(fake_run: Callable[..
 def test_files_of_a_generation_are_written_once(
     fake_run: Callable[..., FakeRun], livekit: Settings, wanted: Generation
 ) -> None:
-    there = (
-        f"#probe livekit.active\n#probe livekit.generations\n#probe livekit.releases\n{wanted.release.directory}\n#end"
-    )
+    there = f"#probe livekit.active\n#probe livekit.generations\n#probe livekit.releases\n{wanted.release}\n#end"
     done = fake_run(lambda: tasks.prepare(livekit), ("lk1",), lambda _h, c: there if "sh -s" in c else "")
     (write,) = [c for c in done.commands["lk1"] if "base64 -d" in c]
     assert f"{wanted.directory}/keys.yaml" in write

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from stack.slots import Decision, Move, Slot, State, decide, state
+from stack.slots import ALONE, Decision, Move, Slot, State, decide, retire
 
 WANTED, OTHER = "wanted", "other"
 STATES = (
@@ -15,7 +15,10 @@ STATES = (
     Slot(State.RUNNING, OTHER),
     Slot(State.DRAINING, WANTED),
     Slot(State.DRAINING, OTHER),
+    Slot(State.ALONE, WANTED),
+    Slot(State.ALONE, OTHER),
 )
+FREE = (State.EMPTY, State.ALONE)
 EVERY = [
     (active, dict(zip("abc", states, strict=True)))
     for active in ("", "a", "b", "c", "gone")
@@ -32,14 +35,16 @@ def test_every_combination_keeps_the_promises(active: str, slots: dict[str, Slot
     elif Slot(State.RUNNING, WANTED) in slots.values():
         assert decision.move is Move.RESUME
         assert slots[decision.slot] == Slot(State.RUNNING, WANTED)
-    elif Slot(State.EMPTY) in slots.values():
+    elif any(s.state in FREE for s in slots.values()):
         assert decision.move is Move.START
-        assert slots[decision.slot].state is State.EMPTY, "a process that runs or drains is never started over"
+        assert slots[decision.slot].state in FREE, "a process that runs or drains is never started over"
     else:
         assert decision == Decision(Move.REFUSE)
     if decision.move is not Move.REFUSE:
         running = {n for n, s in slots.items() if s.state is State.RUNNING}
         assert set(decision.drain) == running - {decision.slot}, "what runs and does not serve is told to drain"
+        alone = {n for n, s in slots.items() if s.state is State.ALONE}
+        assert set(decision.discard) == alone - {decision.slot}, "what a dead deploy was proving is ended"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +64,10 @@ def test_every_combination_keeps_the_promises(active: str, slots: dict[str, Slot
         pytest.param("a", "-w-", Decision(Move.RESUME, "b"), id="the active died, a candidate is there"),
         pytest.param("a", "Dw-", Decision(Move.RESUME, "b"), id="a drain of the wanted one is not turned back"),
         pytest.param("a", "oo-", Decision(Move.START, "c", ("a", "b")), id="left-over candidate of a dead deploy"),
+        pytest.param("a", "oP-", Decision(Move.START, "b", ("a",)), id="killed while the candidate was alone"),
+        pytest.param("a", "op-", Decision(Move.START, "b", ("a",)), id="the same, then reverted"),
+        pytest.param("a", "wp-", Decision(Move.KEEP, "a", (), ("b",)), id="the same, then reverted to what serves"),
+        pytest.param("a", "ddp", Decision(Move.START, "c"), id="a slot that is only proved is no occupant"),
     ],
 )
 def test_cases_by_name(active: str, slots: str, expected: Decision) -> None:
@@ -68,8 +77,15 @@ def test_cases_by_name(active: str, slots: str, expected: Decision) -> None:
         "o": STATES[2],
         "D": STATES[3],
         "d": STATES[4],
+        "P": STATES[5],
+        "p": STATES[6],
     }
     assert decide(active, {n: kinds[k] for n, k in zip("abc", slots, strict=True)}, WANTED) == expected
+
+
+def test_a_host_that_retires_drains_what_runs_and_ends_what_is_proved() -> None:
+    slots = {"a": STATES[1], "b": STATES[5], "c": STATES[4]}
+    assert retire(slots) == Decision(Move.KEEP, "", ("a",), ("b",))
 
 
 @pytest.mark.parametrize(
@@ -85,4 +101,9 @@ def test_cases_by_name(active: str, slots: str, expected: Decision) -> None:
     ],
 )
 def test_states_are_systemds(active_state: str, expected: State) -> None:
-    assert state(active_state) is expected
+    assert Slot.observed(active_state, WANTED).state is expected
+
+
+@pytest.mark.parametrize("active_state", ["active", "activating", "deactivating"])
+def test_a_process_that_no_session_can_reach_says_so_in_its_stamp(active_state: str) -> None:
+    assert Slot.observed(active_state, WANTED + ALONE) == Slot(State.ALONE, WANTED)

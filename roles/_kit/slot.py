@@ -1,0 +1,102 @@
+"""A slot's steps on a host: point, start, end, hand over, drain. Each may be repeated without harm.
+
+What a daemon must show before sessions may reach it is the role's to say (``Daemon`` in slots.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyinfra.api.host import Host
+
+from roles._kit import active
+from roles._kit.change import Failed, sh
+from roles._kit.ready import journal
+from stack.active import Active
+from stack.duration import Duration
+from stack.slots import DRAIN_DROP_IN
+
+RUN = "/run/livekit-metal"
+
+# $1 unit, $2 drop-in, $3 flag that lets the unit start although it is not active
+_POINT = f"""set -eu; d=/etc/systemd/system/$1.d; mkdir -p "$d" {RUN}
+ln -sfn "$2" "$d/.new"; mv -fT "$d/.new" "$d/50-generation.conf"
+rm -f "/run/systemd/system/$1.d/{DRAIN_DROP_IN}"; : >"$3"
+systemctl daemon-reload; systemctl -q enable "$1"
+"""
+# $unit $name $deadline $unjoined, and a function `waiting SLOT` of the role that prints what would die with the slot
+# although nobody is on it yet. The deadline must stay until the unit is inactive: systemd computes deadlines anew at
+# every daemon-reload. Never `systemctl kill`: Restart=always would revive the slot.
+_DRAIN = f"""
+drain() {{
+  u=$(printf "$unit" "$1"); end=$(($(date +%s) + unjoined))
+  while left=$(waiting "$1") && [ -n "$left" ] && [ $(date +%s) -lt $end ]; do sleep 0.3; done
+  [ -z "$left" ] || printf '%s\\n' "$left" | sed "s/^/left $1 /"
+  d=/run/systemd/system/$u.d; mkdir -p "$d"
+  printf '[Service]\\nTimeoutStopSec=%s\\n' "$deadline" >"$d/{DRAIN_DROP_IN}"
+  rm -f "{RUN}/candidate-$component-$1"; systemctl daemon-reload; systemctl stop --no-block "$u"
+}}
+"""
+_HEAD = """set -eu; file=$1 socket=$2 component=$3 unit=$4 deadline=$5 unjoined=$6 slot=$7; shift 7
+"""
+
+
+def candidate(component: str, slot: str) -> str:
+    """The flag that lets a slot start which is not active."""
+    return f"{RUN}/candidate-{component}-{slot}"
+
+
+def point(host: Host, unit: str, drop_in: str, flag: str) -> None:
+    """Make the empty slot ``unit`` ready to run what ``drop_in`` says; ``flag`` lets it start."""
+    sh(host, _POINT, unit, drop_in, flag)
+
+
+def start(host: Host, unit: str) -> None:
+    """Start the unit. That it runs proves nothing yet: livekit-server ends with status 0 when it cannot start."""
+    try:
+        sh(host, "systemctl reset-failed $1 2>/dev/null || :; systemctl start $1", unit)
+    except Failed as error:  # a program that this host cannot even execute
+        raise Failed(f"{unit} does not start\n{journal(host, unit)}") from error
+
+
+def end(host: Host, unit: str, flag: str) -> None:
+    """End a process that no session can reach; its own drop-in bounds how long that takes."""
+    sh(host, 'rm -f "$2"; systemctl stop "$1"', unit, flag)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """How one daemon's slots change places on a host: one command, which goes on when the controller dies.
+
+    ``waiting`` is shell text, the body of a function: it prints a line for each thing on slot $1 that would die with
+    the slot although nobody is on it yet.
+    """
+
+    component: str
+    unit: str  # with {} for the slot
+    active: Active
+    deadline: Duration
+    unjoined: Duration  # how long to wait for what ``waiting`` prints
+    waiting: str
+
+    def hand_over(self, host: Host, slot: str, old: Sequence[str] = (), mark: str = "") -> str:
+        """New sessions go to ``slot`` ('' = to no slot of this host); then every slot of ``old`` drains.
+
+        Touches the file ``mark`` when the slot has become active. Returns what the drains could not wait for.
+        """
+        flip = active.FLIP if slot else active.CLOSE
+        touched = f"mkdir -p {mark.rpartition('/')[0]}; touch {mark}\n" if mark else ""
+        return self._run(host, f"{active.FUNCTIONS}{flip}{touched}", slot, old)
+
+    def drain(self, host: Host, old: Sequence[str]) -> str:
+        """Tell slots to end when their last participant has left; does not wait for that. See :meth:`hand_over`."""
+        return self._run(host, "", "", old)
+
+    def _run(self, host: Host, before: str, slot: str, old: Sequence[str]) -> str:
+        text = f'{_HEAD}waiting() {{\n{self.waiting}\n}}{_DRAIN}{before}for s in "$@"; do drain "$s"; done'
+        where = (self.active.file, self.active.socket, self.component, self.unit.replace("{}", "%s"))
+        times = (str(self.deadline), str(int(self.unjoined)))
+        said = sh(host, text, *where, *times, slot, *old, timeout=120 + int(self.unjoined) * max(1, len(old)))
+        left = [line.removeprefix("left ").split(" ", 1) for line in said.splitlines() if line.startswith("left ")]
+        return "; ".join(f"slot {s} drains although {what}" for s, what in left)

@@ -1,0 +1,222 @@
+"""A daemon in slots: what is observed of it, and the plan that brings its wanted generation into service.
+
+stage -> prove alone -> join -> hand over and drain (design: docs/decisions). Nothing before the hand-over can drop a
+call; after it there is only forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from pyinfra.api.host import Host
+
+from roles._kit import slot
+from roles._kit.change import Failed, sh
+from roles._kit.look import Needs, Seen
+from roles._kit.plan import Step, Todo
+from stack.slots import Decision, Move, Slot, State, decide, occupants
+
+KEPT = 2  # generations kept beside those in use
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a slot is to run: an immutable directory on the host, and the release it was made for."""
+
+    name: str
+    directory: str
+    release: str  # directory of the program
+
+    def drop_in(self, slot_name: str, *, alone: bool = False) -> str:
+        """Path of the drop-in that makes a slot run this generation; ``alone``: where no session can reach it."""
+        return f"{self.directory}/slot-{slot_name}{'-alone' if alone else ''}.conf"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A generation as a host lists it. ``served`` is when it last became active (Unix time; 0: never)."""
+
+    name: str
+    release: str
+    served: int
+    rejected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Daemon:
+    """A daemon in slots, and what must be true of it. The hooks raise Failed; ``ready`` gets (host, slot, fresh)."""
+
+    component: str
+    unit: str  # with {} for the slot
+    slots: tuple[str, ...]
+    root: str  # of its generations
+    releases: str  # directory of its releases
+    change: slot.Change
+    check: Callable[[Host, str], object]  # the program's own checker on a slot's configuration
+    alone: Callable[[Host, str], object]  # a process that no session can reach works
+    ready: Callable[[Host, str, bool], object]  # a process that sessions can reach works
+
+    @property
+    def needs(self) -> Needs:
+        name = self.component
+        listing = (  # newest first
+            f"cd {self.root} && for f in $(ls -1t */release); do g=${{f%/release}}\n"
+            'echo "$g $(cat $f) $(stat -c %Y served/$g 2>/dev/null || echo 0) '
+            '$([ ! -e rejected/$g ] || echo rejected)"; done'
+        )
+        return Needs(
+            units=frozenset({self.unit.format("*"), *(self.unit.format(s) for s in self.slots)}),
+            probes=(
+                (f"{name}.active", f"sed -n 's/^{name} //p' {self.change.active.file}"),
+                (f"{name}.generations", listing),
+                (f"{name}.releases", f"ls -1d {self.releases}/*"),
+            ),
+        )
+
+    def records(self, seen: Seen) -> dict[str, Record]:
+        """The generations on the host by name, the newest first."""
+        found = {}
+        for line in seen.probes[f"{self.component}.generations"]:
+            name, release, served, *rejected = line.split()
+            found[name] = Record(name, release, int(served), bool(rejected))
+        return found
+
+    def observed(self, seen: Seen) -> tuple[str, dict[str, Slot]]:
+        """The active slot's name and what every slot does; one that the site no longer has counts while it runs."""
+        before, after = self.unit.split("{}")
+        running = [u.removeprefix(before).removesuffix(after) for u in seen.units if u.startswith(before)]
+        slots = {}
+        for name in dict.fromkeys((*self.slots, *running)):
+            unit = self.unit.format(name)
+            found = Slot.observed(seen.unit(unit, "ActiveState"), seen.unit(unit, "Stamp"))
+            if name in self.slots or found.state is not State.EMPTY:
+                slots[name] = found
+        return "".join(seen.probes[f"{self.component}.active"][:1]), slots
+
+    def serving(self, seen: Seen) -> str:
+        """The generation that new sessions reach; '' when there is none."""
+        active, slots = self.observed(seen)
+        return slots[active].generation if active in slots and slots[active].state is State.RUNNING else ""
+
+    def decision(self, wanted: Generation, seen: Seen) -> Decision:
+        """Raises Failed when a slot is needed and none is empty."""
+        active, slots = self.observed(seen)
+        decision = decide(active, slots, wanted.name)
+        if decision.move is Move.REFUSE:
+            raise Failed(
+                f"no slot is empty ({occupants(slots.items())}); wait until one has drained (procedures/status.py says "
+                "until when), then run the same command again"
+            )
+        return decision
+
+    def plan(self, wanted: Generation, seen: Seen, *, before_hand_over: tuple[Step, ...] = ()) -> Todo:
+        """Have the active slot run ``wanted``: start beside, prove, hand over, drain."""
+        _, slots = self.observed(seen)
+        decision = self.decision(wanted, seen)
+        steps = [*self._discards(decision.discard)]
+        if decision.move is Move.KEEP:
+            steps += [*(before_hand_over if decision.drain else ()), *self._drains(decision)]
+        else:
+            fresh = decision.move is Move.START
+            steps += self._proof(wanted, decision.slot, slots) if fresh else ()
+            steps += self._joins(wanted, decision, fresh=fresh, then=before_hand_over)
+        if steps:  # what a next run would find to prune is no reason to change
+            steps += self._prune(wanted, slots, seen)
+        # what has served already is given up only while another slot serves
+        new = decision.move is Move.START or (decision.move is Move.RESUME and decision.drain)
+        undo = partial(self._abandon, candidate=decision.slot) if new else None
+        return Todo(tuple(steps), self._summary(wanted, decision, seen), undo=undo)
+
+    def retire(self, seen: Seen, decision: Decision) -> tuple[Step, ...]:
+        """Have no slot of the host serve; those that run drain."""
+        steps = self._discards(decision.discard)
+        if seen.probes[f"{self.component}.active"] or decision.drain:
+            out = partial(self.change.hand_over, slot="", old=decision.drain)
+            steps.append(Step(f"new sessions go to other hosts, {_named(decision.drain)} here", out))
+        return tuple(steps)
+
+    def _proof(self, wanted: Generation, name: str, slots: Mapping[str, Slot]) -> list[Step]:
+        unit, flag = self.unit.format(name), slot.candidate(self.component, name)
+        end = partial(slot.end, unit=unit, flag=flag)
+        alone = partial(slot.point, unit=unit, drop_in=wanted.drop_in(name, alone=True), flag=flag)
+        left = [Step(f"slot {name}: end a proof that was cut short", end)] if slots[name].state is State.ALONE else []
+        return [
+            *left,
+            Step(f"slot {name}: check {wanted.name}", lambda host: self.check(host, name)),
+            Step(f"slot {name}: point to {wanted.name} alone", alone),
+            Step(f"slot {name}: start alone", partial(slot.start, unit=unit)),
+            Step(f"slot {name}: prove alone", lambda host: self.alone(host, name)),
+            Step(f"slot {name}: end the proof", end),
+        ]
+
+    def _joins(self, wanted: Generation, decision: Decision, *, fresh: bool, then: tuple[Step, ...]) -> list[Step]:
+        name = decision.slot
+        unit, flag = self.unit.format(name), slot.candidate(self.component, name)
+        steps = []
+        if fresh:
+            join = partial(slot.point, unit=unit, drop_in=wanted.drop_in(name), flag=flag)
+            steps.append(Step(f"slot {name}: point to {wanted.name}", join))
+            steps.append(Step(f"slot {name}: join", partial(slot.start, unit=unit)))
+        steps.append(Step(f"slot {name}: ready", lambda host: self.ready(host, name, fresh)))
+        steps += then
+        mark = f"{self.root}/served/{wanted.name}"
+        over = partial(self.change.hand_over, slot=name, old=decision.drain, mark=mark)
+        drains = f", {_named(decision.drain)}" if decision.drain else ""
+        steps.append(Step(f"slot {name}: new sessions go here{drains}", over))
+        return steps
+
+    def _drains(self, decision: Decision) -> list[Step]:
+        if not decision.drain:
+            return []
+        return [Step(_named(decision.drain), partial(self.change.drain, old=decision.drain))]
+
+    def _discards(self, names: tuple[str, ...]) -> list[Step]:
+        return [
+            Step(
+                f"slot {name}: end a proof that was cut short",
+                partial(slot.end, unit=self.unit.format(name), flag=slot.candidate(self.component, name)),
+            )
+            for name in names
+        ]
+
+    def _abandon(self, host: Host, candidate: str) -> None:
+        """A candidate failed: end it while it is alone, else drain it (real rooms may be on it). Not once it serves."""
+        unit, flag = self.unit.format(candidate), slot.candidate(self.component, candidate)
+        said = sh(
+            host,
+            'if grep -qsx "$1 $2" "$3"; then echo active; exit; fi\n'
+            'case $(readlink "/etc/systemd/system/$4.d/50-generation.conf") in *-alone.conf) echo alone ;; esac',
+            self.component, candidate, self.change.active.file, unit,
+        ).strip()  # fmt: skip
+        if said == "alone":
+            slot.end(host, unit, flag)
+        elif not said:
+            self.change.drain(host, (candidate,))
+
+    def _summary(self, wanted: Generation, decision: Decision, seen: Seen) -> str:
+        after = f"{wanted.release.rsplit('/', 1)[-1]} on slot {decision.slot}"
+        if decision.move is Move.KEEP:
+            return after
+        before = self.records(seen).get(self.serving(seen))
+        return f"{before.release.rsplit('/', 1)[-1]} -> {after}" if before else after
+
+    def _prune(self, wanted: Generation, slots: Mapping[str, Slot], seen: Seen) -> list[Step]:
+        """Remove generations and releases that nothing refers to, but for the last few that served."""
+        if any(s.state is not State.EMPTY and not s.generation for s in slots.values()):
+            return []  # a process whose generation cannot be read may refer to any
+        records = self.records(seen)
+        used = {wanted.name, *(s.generation for s in slots.values())}
+        spare = sorted((r for r in records.values() if r.name not in used), key=lambda r: -r.served)
+        gone = {r.name for r in spare[KEPT:]}
+        kept = {r.release for r in records.values() if r.name not in gone} | {wanted.release}
+        old = [r for r in seen.probes[f"{self.component}.releases"] if r not in kept and not r.endswith(".lkm-new")]
+        paths = [*(f"{self.root}/{name}" for name in gone), *(f"{self.root}/served/{name}" for name in gone), *old]
+        if not paths:
+            return []
+        return [Step(f"prune {len(gone)} generations, {len(old)} releases", lambda h: sh(h, 'rm -rf -- "$@"', *paths))]
+
+
+def _named(drains: tuple[str, ...]) -> str:
+    return f"slot{'s' if len(drains) > 1 else ''} {' and '.join(drains)} drain{'s' if len(drains) == 1 else ''}"

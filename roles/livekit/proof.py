@@ -1,0 +1,124 @@
+"""What a slot must show: that its configuration is understood, that it works alone, that it works in the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinfra.api.host import Host
+
+from roles._kit import media
+from roles._kit.change import Failed, ask
+from roles._kit.ready import journal, until
+from roles._kit.slotted import Generation
+from roles.livekit.settings import PROGRAM, UNIT, Settings
+
+# livekit-server ends with status 0 whatever it found: only the text tells.
+_CHECK = """said=$("$1" --config "$2" --key-file "$3" ports 2>&1)
+case $said in "TCP Ports"*) ;; *) echo "$said" >&2; exit 1 ;; esac"""
+_ALIVE = '[ "$(systemctl show -p NRestarts --value $unit)" = 0 ] || { echo "it exits at start"; exit 1; }\n'
+_ANSWERS = (
+    'pid=$(systemctl show -p MainPID --value $unit); ss -Hltnp "sport = :$1" | grep -q "pid=$pid,"'
+    ' && [ "$(curl -s -m 2 -o /dev/null -w "%{http_code}" http://127.0.0.1:$1/)" = 200 ]'
+)
+_HOLDS = (
+    "for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14; do sleep 0.5\n"
+    'code=$(curl -s -m 2 -o /dev/null -w "%{http_code}" http://127.0.0.1:$1/)\n'
+    '[ "$code" = 200 ] || { echo "HTTP $code" >&2; exit 1; }; done'
+)
+_NODE = 'id=$(curl -s -m 2 http://127.0.0.1:$1/metrics | sed -n \'s/.*node_id="\\(ND_[^"]*\\)".*/\\1/p\' | head -n 1)\n'
+_SERVING = (
+    f'{_NODE}[ -n "$id" ] && set -a && . "$2/environment" && set +a && '
+    '"$3" --config "$2/$4.yaml" --key-file "$2/keys.yaml" list-nodes | grep -A1 "$id" | grep -q SERVING && echo $id'
+)
+# $1 the active file, $2 the unit's name with %s: the signal port and the node id of the slot that serves, if one does.
+_ACTIVE = (
+    's=$(sed -n \'s/^livekit //p\' "$1" 2>/dev/null); [ -n "$s" ] || exit 0; u=$(printf "$2" "$s")\n'
+    '[ "$(systemctl show -p ActiveState --value "$u")" = active ] || exit 0\n'
+    'g=$(readlink "/etc/systemd/system/$u.d/50-generation.conf")\n'
+    'set -- $(sed -n "s/^slot $s signal \\([0-9]*\\) metrics \\([0-9]*\\).*/\\2 \\1/p" "${g%/*}/ports")\n'
+    f'{_NODE}echo "$2 $id"'
+)
+# The body of a function that prints the rooms on slot $1 that nobody has joined yet; $unit is the unit's name with %s.
+UNJOINED = r"""g=$(readlink "/etc/systemd/system/$(printf "$unit" "$1").d/50-generation.conf") || return 0
+p=$(sed -n "s/^slot $1 .* debug \([0-9]*\).*/\1/p" "${g%/*}/ports" 2>/dev/null); [ -n "$p" ] || return 0
+curl -s -m 2 "http://127.0.0.1:$p/debug/rooms" |
+  perl -ne 'push @r, $1 while /"Name":("(?:[^"\\]|\\.)*"),"Participants":\{\}/g;
+    END { print "the rooms @r, which nobody has joined yet\n" if @r }'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The hooks of a Daemon for one generation of livekit-server."""
+
+    settings: Settings
+    generation: Generation
+
+    def check(self, host: Host, slot: str) -> None:
+        """The program understands its configuration."""
+        directory = self.generation.directory
+        try:
+            ask(host, _CHECK, self._program, f"{directory}/{slot}.yaml", f"{directory}/keys.yaml")
+        except Failed as error:
+            raise Failed(f"{PROGRAM} refuses its configuration ({directory}/{slot}.yaml): {error}") from error
+
+    def alone(self, host: Host, slot: str) -> None:
+        """It starts, and a call gets through it, while no real room can be placed on it."""
+        self._answers(host, slot, fresh=True)
+        self._call(host, slot, "")
+
+    def ready(self, host: Host, slot: str, fresh: bool) -> None:
+        """It serves in the cluster: its own process owns its port, HTTP 200 beyond 6 s, SERVING in Redis, a call.
+
+        ``fresh``: it was started just now, so a restart by systemd means that it cannot start.
+        200 comes for the first 4 s even with broken pub/sub (pkg/service/server.go), hence the 7 s.
+        """
+        unit, port = UNIT.format(slot), self._port("signal", slot)
+        self._answers(host, slot, fresh=fresh)
+        try:
+            ask(host, _HOLDS, port)
+        except Failed as error:
+            raise Failed(f"slot {slot} did not stay ready for 7 s: {error}\n{journal(host, unit)}") from error
+        args = (self._port("metrics", slot), self.generation.directory, self._program, slot)
+        said = until(host, f"slot {slot} is SERVING in Redis", unit, _SERVING, *args, within=15)
+        self._call(host, slot, said.split()[-1])  # the last word: list-nodes logs as well
+
+    @property
+    def _program(self) -> str:
+        return f"{self.generation.release}/{PROGRAM}"
+
+    def _port(self, name: str, slot: str) -> str:
+        return str(self.settings.part(name, slot).first)
+
+    def _answers(self, host: Host, slot: str, *, fresh: bool) -> None:
+        port = self._port("signal", slot)
+        test = (_ALIVE if fresh else "") + _ANSWERS
+        until(host, f"slot {slot} answers on port {port}", UNIT.format(slot), test, port, within=30)
+
+    def _call(self, host: Host, slot: str, node: str) -> None:
+        key, secret = next(iter(self.settings.api_keys.items()))
+        try:
+            media.call(host, media.Line(int(self._port("signal", slot)), key, secret, node))
+        except Failed as error:
+            raise Failed(
+                f"no call gets through slot {slot} (from the {self.settings.probe}): {error}\n"
+                f"{journal(host, UNIT.format(slot))}"
+            ) from error
+
+
+def through_active(host: Host, *, settings: Settings) -> str:
+    """A call through the slot that serves now: why it fails, or ''; '-' when none serves."""
+    unit = UNIT.format("%s")
+    said = ask(
+        host,
+        _ACTIVE,
+        settings.active.file, unit,
+    ).split()  # fmt: skip
+    if len(said) != 2:
+        return "-"
+    key, secret = next(iter(settings.api_keys.items()))
+    try:
+        media.call(host, media.Line(int(said[0]), key, secret, said[1]))
+    except Failed as error:
+        return str(error)
+    return ""
