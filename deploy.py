@@ -8,10 +8,11 @@ from pyinfra import host
 from roles import base, edge, exporters, firewall, kernel, livekit, preflight, prometheus, redis
 from roles._kit import lock, report
 from roles._kit.turn import turn
-from stack import inventory
+from stack import inventory, records
 
 site = inventory.current()
 stack = site.on(host.name)
+maintenance = records.maintenance(site.paths.config)  # a host in maintenance is prepared, not activated
 report.install()
 
 # prepare
@@ -20,7 +21,7 @@ preflight.prepare(stack.preflight)
 firewall.prepare(stack.firewall)
 base.prepare(stack.base, site.vault)
 if stack.livekit:
-    livekit.prepare(stack.livekit)
+    livekit.prepare(stack.livekit, accept=str(host.data.get("accept") or ""))
 
 # activate: what everything stands on, then what serves; a failed host stops the rest
 turn(
@@ -28,6 +29,7 @@ turn(
     kernel.activate(stack.kernel),
     firewall.activate(stack.firewall, livekit.proves(stack.livekit) if stack.livekit else None),
     redis.activate(stack.redis) if stack.redis else None,
+    marker=maintenance,
 )
 turn(
     "Services",
@@ -35,4 +37,5 @@ turn(
     livekit.activate(stack.livekit) if stack.livekit else None,
     exporters.activate(stack.exporters) if stack.exporters else None,
     prometheus.activate(stack.prometheus) if stack.prometheus else None,
+    marker=maintenance,
 )

@@ -10,12 +10,13 @@ from importlib import import_module
 from typing import Any
 
 
-def lazily(package: str, module: str, *names: str) -> Callable[[str], Any]:
-    """A module ``__getattr__`` that finds ``names`` in ``package.module``."""
+def lazily(package: str, **names: tuple[str, ...]) -> Callable[[str], Any]:
+    """A module ``__getattr__`` that finds the given names in modules of ``package``: ``tasks=("prepare",)``."""
+    homes = {name: module for module, those in names.items() for name in those}
 
     def find(name: str) -> Any:
-        if name in names:
-            return getattr(import_module(f"{package}.{module}"), name)
+        if name in homes:
+            return getattr(import_module(f"{package}.{homes[name]}"), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return find

@@ -13,7 +13,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +42,10 @@ printf '%s\\n' "$1" > {LOCK}.holder; echo $$ > {LOCK}.pid
 echo taken
 exec cat >/dev/null
 """
-_BREAK = f"""p=$(cat {LOCK}.pid); [ "$(readlink /proc/$p/fd/9)" = {LOCK} ] && kill $p && sleep 0.2"""
+_HELD = f"""p=$(cat {LOCK}.pid) && [ "$(readlink "/proc/$p/fd/9")" = {LOCK} ]"""
+_BREAK = f"{_HELD} && kill $p && sleep 0.2"
+# For a look: who holds the lock now, nothing when nobody does. To try the lock would be to take it for a moment.
+PROBE = ("lock.holder", f"{_HELD} && cat {LOCK}.holder")
 _ANSWERS = {
     "held": "another deploy is at work here: {holder}; wait for it (it frees the lock however it ends)",
     "orphan": "a command of a deploy that died is still running here: {holder}; it ends by itself, try again then",
@@ -57,6 +60,9 @@ def _take() -> Generator[Any, None, None]:
     host = context.ctx_host.get()
     client = getattr(host.connector, "client", None)
     if not context.ctx_state.get().is_executing or client is None:  # a plan; or @fake: nothing to hold
+        return
+    if _KEY in host.connector_data:
+        host.noop("lock is ours")
         return
     answer, rest = _try(host)
     if answer == "held" and (_gone(rest) or host.data.get("lock") == "break"):
@@ -102,11 +108,17 @@ def _try(host: Host) -> tuple[str, str]:
     return answer, rest
 
 
+def operator() -> tuple[str, str]:
+    """Who runs this, for what is kept on hosts: login and machine of the controller."""
+    return getpass.getuser(), socket.gethostname()
+
+
 def _me() -> str:
     now = time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime())
+    login, machine = operator()
     who = {
-        "who": getpass.getuser(),
-        "from": socket.gethostname(),
+        "who": login,
+        "from": machine,
         "pid": os.getpid(),
         "boot": _boot(),
         "since": now,
@@ -133,10 +145,19 @@ def _gone(rest: str) -> bool:
 
 
 def _words(rest: str) -> str:
-    holder = _holder(rest)
+    return words(_holder(rest))
+
+
+def words(holder: Mapping[str, Any]) -> str:
+    """A holder, for people."""
     if not holder:
         return "an unknown holder"
     return f"{holder.get('who')} on {holder.get('from')}, process {holder.get('pid')}, since {holder.get('since')}"
+
+
+def holder(said: Sequence[str]) -> dict[str, Any] | None:
+    """Who holds the lock, from what PROBE's lines say; None when it is free."""
+    return _holder(said[0]) if said else None
 
 
 def take() -> None:

@@ -46,6 +46,14 @@ class Part:
     plan: Callable[[Seen], Todo]
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Parts that can be named only once the host was seen; ``parts`` raises Failed."""
+
+    needs: Needs
+    parts: Callable[[Seen], tuple[Part, ...]]
+
+
 @dataclass(slots=True)
 class Result:
     """How a host fared: untouched until its first step, interrupted while steps run, then prepared, done or failed."""
@@ -53,6 +61,7 @@ class Result:
     word: str = "untouched"
     why: str = ""
     changed: bool = False
+    resting: str = ""  # why the host takes no part in turns (maintenance)
     seconds: float = 0.0  # spent on this host's turns
     summaries: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -37,13 +37,21 @@ for u in "$@"; do systemctl -q disable --now $u 2>/dev/null || systemctl stop $u
 rm -rf /run/systemd/system/livekit-server@*.service.d"""
 
 
-def removal(
-    traces: Traces, name: str, confirmed: str, metrics: tuple[int, ...], *, drop_calls: bool, needed_by: tuple[str, ...]
-) -> Part:
-    """Everything off the host ``name``. ``confirmed`` must be that very name.
+def consent(name: str, confirmed: str, needed_by: tuple[str, ...]) -> Part:
+    """Refuse a removal that nobody asked for (``confirmed`` is not ``name``) or that hosts ``needed_by`` would feel."""
 
-    ``metrics`` are the ports where slots tell how many people are on them; ``needed_by`` the hosts that use its Redis.
-    """
+    def plan(_: Seen) -> Todo:
+        if confirmed != name:
+            raise Failed(f"would take everything off {name}; say so: --limit {name} --data remove={name}")
+        if needed_by:
+            raise Failed(f"{', '.join(needed_by)} use the Redis of {name}; move it first (docs/operations.md)")
+        return Todo()
+
+    return Part("remove", Needs(), plan)
+
+
+def removal(traces: Traces, name: str, metrics: tuple[int, ...], *, drop_calls: bool) -> Part:
+    """Everything off the host ``name``; ``metrics`` are the ports where slots tell how many people are on them."""
     ports = " ".join(map(str, metrics))
     needs = Needs(
         files=frozenset(traces.files),
@@ -51,15 +59,11 @@ def removal(
     )
 
     def plan(seen: Seen) -> Todo:
-        if confirmed != name:
-            raise Failed(f"remove: would take everything off {name}; say so: --limit {name} --data remove={name}")
-        if needed_by:
-            raise Failed(f"remove: {', '.join(needed_by)} use the Redis of {name}; move it first (docs/operations.md)")
         people = sum(int(float(line)) for line in seen.probes["removal.participants"])
         if people and not drop_calls:
             raise Failed(
-                f"remove: {people} participants are on {name}; wait until they have left, or drop their calls: "
-                "--data calls=drop"
+                f"{people} participants are still on {name}, which drains: nobody new comes; run the same again when "
+                "procedures/status.py shows none, or drop their calls with --data calls=drop"
             )
         return Todo(_steps(traces), summary="removed")
 

@@ -57,7 +57,9 @@ class Results:
         """``host`` has taken its turn. Only the last one makes it done: half a deploy is none."""
         self.finished.add((turn, host.name))
         result = self.of(host.name)
-        if missing := [t for t in self.turns[host.name] if (t, host.name) not in self.finished]:
+        if result.resting:
+            result.word, result.why = "untouched", result.resting
+        elif missing := [t for t in self.turns[host.name] if (t, host.name) not in self.finished]:
             result.word, result.why = "untouched", f"stopped before {' and '.join(missing)}"
         else:
             result.word, result.why = ("done" if result.changed else "unchanged"), ""

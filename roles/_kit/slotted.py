@@ -14,6 +14,7 @@ from pyinfra.api.host import Host
 
 from roles._kit import slot
 from roles._kit.change import Failed, sh
+from roles._kit.history import History
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Step, Todo
 from stack.slots import Decision, Move, Slot, State, decide, occupants
@@ -35,16 +36,6 @@ class Generation:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
-    """A generation as a host lists it. ``served`` is when it last became active (Unix time; 0: never)."""
-
-    name: str
-    release: str
-    served: int
-    rejected: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Daemon:
     """A daemon in slots, and what must be true of it. The hooks raise Failed; ``ready`` gets (host, slot, fresh)."""
 
@@ -61,27 +52,18 @@ class Daemon:
     @property
     def needs(self) -> Needs:
         name = self.component
-        listing = (  # newest first
-            f"cd {self.root} && for f in $(ls -1t */release); do g=${{f%/release}}\n"
-            'echo "$g $(cat $f) $(stat -c %Y served/$g 2>/dev/null || echo 0) '
-            '$([ ! -e rejected/$g ] || echo rejected)"; done'
-        )
         return Needs(
             units=frozenset({self.unit.format("*"), *(self.unit.format(s) for s in self.slots)}),
             probes=(
                 (f"{name}.active", f"sed -n 's/^{name} //p' {self.change.active.file}"),
-                (f"{name}.generations", listing),
                 (f"{name}.releases", f"ls -1d {self.releases}/*"),
+                *self.history.probes,
             ),
         )
 
-    def records(self, seen: Seen) -> dict[str, Record]:
-        """The generations on the host by name, the newest first."""
-        found = {}
-        for line in seen.probes[f"{self.component}.generations"]:
-            name, release, served, *rejected = line.split()
-            found[name] = Record(name, release, int(served), bool(rejected))
-        return found
+    @property
+    def history(self) -> History:
+        return History(self.component, self.root)
 
     def observed(self, seen: Seen) -> tuple[str, dict[str, Slot]]:
         """The active slot's name and what every slot does; one that the site no longer has counts while it runs."""
@@ -134,7 +116,7 @@ class Daemon:
         steps = self._discards(decision.discard)
         if seen.probes[f"{self.component}.active"] or decision.drain:
             out = partial(self.change.hand_over, slot="", old=decision.drain)
-            steps.append(Step(f"new sessions go to other hosts, {_named(decision.drain)} here", out))
+            steps.append(Step(", ".join(filter(None, ("new sessions go to other hosts", drains(decision.drain)))), out))
         return tuple(steps)
 
     def _proof(self, wanted: Generation, name: str, slots: Mapping[str, Slot]) -> list[Step]:
@@ -163,14 +145,14 @@ class Daemon:
         steps += then
         mark = f"{self.root}/served/{wanted.name}"
         over = partial(self.change.hand_over, slot=name, old=decision.drain, mark=mark)
-        drains = f", {_named(decision.drain)}" if decision.drain else ""
-        steps.append(Step(f"slot {name}: new sessions go here{drains}", over))
+        words = (f"slot {name}: new sessions go here", drains(decision.drain))
+        steps.append(Step(", ".join(filter(None, words)), over))
         return steps
 
     def _drains(self, decision: Decision) -> list[Step]:
         if not decision.drain:
             return []
-        return [Step(_named(decision.drain), partial(self.change.drain, old=decision.drain))]
+        return [Step(drains(decision.drain), partial(self.change.drain, old=decision.drain))]
 
     def _discards(self, names: tuple[str, ...]) -> list[Step]:
         return [
@@ -196,17 +178,19 @@ class Daemon:
             self.change.drain(host, (candidate,))
 
     def _summary(self, wanted: Generation, decision: Decision, seen: Seen) -> str:
-        after = f"{wanted.release.rsplit('/', 1)[-1]} on slot {decision.slot}"
-        if decision.move is Move.KEEP:
-            return after
-        before = self.records(seen).get(self.serving(seen))
-        return f"{before.release.rsplit('/', 1)[-1]} -> {after}" if before else after
+        release, where = wanted.release.rsplit("/", 1)[-1], f"on slot {decision.slot}"
+        before = self.history.records(seen).get(self.serving(seen))
+        if decision.move is Move.KEEP or not before:
+            return f"{release} {where}"
+        if before.release == wanted.release:
+            return f"{release} with another configuration {where}"
+        return f"{before.release.rsplit('/', 1)[-1]} -> {release} {where}"
 
     def _prune(self, wanted: Generation, slots: Mapping[str, Slot], seen: Seen) -> list[Step]:
         """Remove generations and releases that nothing refers to, but for the last few that served."""
         if any(s.state is not State.EMPTY and not s.generation for s in slots.values()):
             return []  # a process whose generation cannot be read may refer to any
-        records = self.records(seen)
+        records = self.history.records(seen)
         used = {wanted.name, *(s.generation for s in slots.values())}
         spare = sorted((r for r in records.values() if r.name not in used), key=lambda r: -r.served)
         gone = {r.name for r in spare[KEPT:]}
@@ -218,5 +202,8 @@ class Daemon:
         return [Step(f"prune {len(gone)} generations, {len(old)} releases", lambda h: sh(h, 'rm -rf -- "$@"', *paths))]
 
 
-def _named(drains: tuple[str, ...]) -> str:
-    return f"slot{'s' if len(drains) > 1 else ''} {' and '.join(drains)} drain{'s' if len(drains) == 1 else ''}"
+def drains(names: tuple[str, ...]) -> str:
+    """ "slot a drains", "slots a and b drain", or nothing."""
+    if not names:
+        return ""
+    return f"slot {names[0]} drains" if len(names) == 1 else f"slots {' and '.join(names)} drain"

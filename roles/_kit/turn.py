@@ -7,15 +7,16 @@ failure (FAIL_PERCENT is looked at only when all had their turn), so the turn it
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pyinfra import context
 from pyinfra.api import FunctionCommand, StringCommand, operation
 
+from roles._kit import maintenance
 from roles._kit.change import Failed
 from roles._kit.look import observer
-from roles._kit.plan import Part
+from roles._kit.plan import Later, Part
 from roles._kit.report import results
 from roles._kit.stage import note, observer_of, predict, refuse, run_steps, say
 
@@ -25,13 +26,19 @@ if TYPE_CHECKING:
 
 
 @operation()
-def _turn(title: str, parts: Sequence[Part]) -> Generator[Any, None, None]:
+def _turn(title: str, parts: Sequence[Part | Later], marker: str) -> Generator[Any, None, None]:
     host, executing = context.ctx_host.get(), context.ctx_state.get().is_executing
     all_results = results()
     if executing and not all_results.may_go(title, host):
         return
     try:
-        todos = [(part, part.plan(observer().now())) for part in parts]
+        if resting := maintenance.words(observer().now()) if marker else "":
+            all_results.of(host.name).resting = f"{resting}; prepared only"
+            if executing:
+                all_results.finish(title, host)
+            return
+        named = tuple(_named(parts))
+        todos = [(part, part.plan(observer().now())) for part in named]
     except Failed as error:
         if not executing:
             say(host, "turn", str(error))
@@ -42,11 +49,22 @@ def _turn(title: str, parts: Sequence[Part]) -> Generator[Any, None, None]:
         if any(said):
             yield StringCommand("true")
     elif any(todo.steps for _, todo in todos):
-        yield FunctionCommand(_take, (title, parts), {})
+        yield FunctionCommand(_take, (title, named), {})
     else:
         for part, todo in todos:
             note(all_results.of(host.name), part, todo)
         all_results.finish(title, host)
+
+
+def _named(parts: Sequence[Part | Later]) -> Iterator[Part]:
+    """The parts, those that depend on what was seen as well."""
+    for part in parts:
+        if isinstance(part, Part):
+            yield part
+            continue
+        for later in part.parts(observer().now()):
+            observer().need(later.needs)
+            yield later
 
 
 def _stop(state: State, host: Host, why: str) -> bool:
@@ -74,10 +92,15 @@ def _take(state: State, host: Host, title: str, parts: Sequence[Part]) -> bool:
     return True
 
 
-def turn(name: str, *parts: Part | None) -> None:
-    """Register the activation of ``parts`` on the host in context as one operation."""
+def turn(name: str, *parts: Part | Later | None, marker: str = "") -> None:
+    """Register the activation of ``parts`` on the host in context as one operation.
+
+    A host that has the file ``marker`` is in maintenance: nothing is activated on it.
+    """
+    if marker:
+        observer().need(maintenance.needs(marker))
     present = tuple(p for p in parts if p is not None)
     for part in present:
         observer().need(part.needs)
     results().join(name, context.ctx_host.get())
-    _turn(name=name, title=name, parts=present, _serial=True)
+    _turn(name=name, title=name, parts=present, marker=marker, _serial=True)

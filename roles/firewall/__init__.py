@@ -11,4 +11,4 @@ if TYPE_CHECKING:
     from roles.firewall.tasks import activate, prepare
 
 __all__ = ["Settings", "activate", "prepare"]
-__getattr__ = lazily(__name__, "tasks", "activate", "prepare")
+__getattr__ = lazily(__name__, tasks=("activate", "prepare"))

@@ -11,4 +11,4 @@ if TYPE_CHECKING:
     from roles.kernel.tasks import activate
 
 __all__ = ["Settings", "activate"]
-__getattr__ = lazily(__name__, "tasks", "activate")
+__getattr__ = lazily(__name__, tasks=("activate",))

@@ -8,7 +8,20 @@ from roles.livekit.settings import Settings
 from stack.lazy import lazily
 
 if TYPE_CHECKING:
+    from roles.livekit.retire import drain
+    from roles.livekit.rollback import prepare_rollback, questions, roll_back, target
     from roles.livekit.tasks import activate, prepare, proves
 
-__all__ = ["Settings", "activate", "prepare", "proves"]
-__getattr__ = lazily(__name__, "tasks", "activate", "prepare", "proves")
+_TASKS, _ROLLBACK = ("activate", "prepare", "proves"), ("prepare_rollback", "questions", "roll_back", "target")
+__all__ = [
+    "Settings",
+    "activate",
+    "drain",
+    "prepare",
+    "prepare_rollback",
+    "proves",
+    "questions",
+    "roll_back",
+    "target",
+]
+__getattr__ = lazily(__name__, tasks=_TASKS, rollback=_ROLLBACK, retire=("drain",))

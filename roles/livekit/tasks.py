@@ -50,9 +50,9 @@ def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]
     return artifact, *make(settings, release)
 
 
-def daemon(settings: Settings, generation: Generation) -> Daemon:
-    """livekit-server in its slots, to run ``generation``."""
-    proof = Proof(settings, generation)
+def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
+    """livekit-server in its slots, to run ``generation`` (None: nothing is to be started)."""
+    proof = Proof(settings, generation or Generation("", "", ""))
     drain = settings.drain
     return Daemon(
         component="livekit",
@@ -74,8 +74,11 @@ def daemon(settings: Settings, generation: Generation) -> Daemon:
     )
 
 
-def prepare(settings: Settings) -> None:
-    """Bring the program and the generation to the host; nothing that runs is touched."""
+def prepare(settings: Settings, accept: str = "") -> None:
+    """Bring the program and the generation to the host; nothing that runs is touched.
+
+    ``accept`` names generations (with commas) that may be deployed although they were rolled back.
+    """
     artifact, wanted, generation_files = desired(settings)
     server = daemon(settings, wanted)
     units = (
@@ -85,7 +88,7 @@ def prepare(settings: Settings) -> None:
 
     def plan(seen: Seen) -> Todo:
         server.decision(wanted, seen)  # refused here, before any host is changed
-        steps: list[Step] = []
+        steps: list[Step] = [*server.history.acceptance(wanted.name, seen, accept.split(","))]
         if wanted.release not in seen.probes["livekit.releases"]:
             send = partial(
                 push, artifact=artifact.path, directory=wanted.release, program=PROGRAM, sha256=artifact.sha256
@@ -94,11 +97,12 @@ def prepare(settings: Settings) -> None:
         steps += files.bundle((*generation_files, *units), seen)
         return Todo(tuple(steps))
 
-    needs = files.needs((*generation_files, *units)) | _needs(server)
-    stage(Part("livekit", needs, plan), "livekit-server: release and generation")
+    asked = files.needs((*generation_files, *units)) | needs(server)
+    stage(Part("livekit", asked, plan), "livekit-server: release and generation")
 
 
-def _needs(server: Daemon) -> Needs:
+def needs(server: Daemon) -> Needs:
+    """What must be seen before slots change places."""
     return server.needs | Needs(units=frozenset({GUARD}))
 
 
@@ -109,9 +113,9 @@ def activate(settings: Settings) -> Part:
 
     def plan(seen: Seen) -> Todo:
         todo = server.plan(wanted, seen)
-        return Todo((*_guard(seen), *todo.steps), todo.summary, todo.notes, todo.undo)
+        return Todo((*guard(seen), *todo.steps), todo.summary, todo.notes, todo.undo)
 
-    return Part("livekit", _needs(server), plan)
+    return Part("livekit", needs(server), plan)
 
 
 def proves(settings: Settings) -> Callable[[Host], str]:
@@ -119,7 +123,7 @@ def proves(settings: Settings) -> Callable[[Host], str]:
     return partial(through_active, settings=settings)
 
 
-def _guard(seen: Seen) -> tuple[Step, ...]:
+def guard(seen: Seen) -> tuple[Step, ...]:
     """What bounds a reboot, before anything can drain."""
     if (seen.unit(GUARD, "ActiveState"), seen.unit(GUARD, "UnitFileState")) == ("active", "enabled"):
         return ()

@@ -11,4 +11,4 @@ if TYPE_CHECKING:
     from roles.preflight.tasks import prepare
 
 __all__ = ["Settings", "prepare"]
-__getattr__ = lazily(__name__, "tasks", "prepare")
+__getattr__ = lazily(__name__, tasks=("prepare",))

@@ -105,6 +105,8 @@ def test_a_change_starts_beside_and_drains_the_old_slot_last(livekit: Settings, 
     todo = plan(livekit, host("b", ("old /opt/livekit/livekit-server/1.13.4-old 100",), b="active old"))
     assert names(todo) == [*starts("c", wanted), "slot c: new sessions go here, slot b drains"]
     assert todo.summary == f"1.13.4-old -> 1.13.7-{SHA[:12]} on slot c"
+    same = host("b", (f"old {wanted.release} 100",), b="active old")
+    assert plan(livekit, same).summary == f"1.13.7-{SHA[:12]} with another configuration on slot c"
 
 
 def test_a_deploy_killed_between_start_and_flip_is_taken_up(livekit: Settings, wanted: Generation) -> None:

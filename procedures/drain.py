@@ -1,0 +1,60 @@
+"""Empty a host for maintenance: calls go on to their end, new sessions reach other hosts through the edges.
+
+    pyinfra inventories/prod.py procedures/drain.py --limit lk2 --data why="new power supply"
+    pyinfra inventories/prod.py procedures/status.py                    # until nobody is on it
+    pyinfra inventories/prod.py procedures/drain.py --limit lk2 --data back=yes
+
+Deploys prepare a host in maintenance but do not activate it, and a reboot does not bring it back into service.
+``back=yes`` does, with everything that was deployed meanwhile. Refused when no other host takes new sessions
+(``--data alone=yes``).
+"""
+
+from pyinfra import host, local
+
+from roles import livekit
+from roles._kit import lock, maintenance, report
+from roles._kit.change import Failed
+from roles._kit.look import Seen
+from roles._kit.plan import Part, Step, Todo
+from roles._kit.stage import stage
+from stack import inventory, records
+
+site = inventory.current()
+stack = site.on(host.name)
+marker = records.maintenance(site.paths.config)
+report.install()
+
+
+def named(_: Seen) -> Todo:
+    """Raises Failed when it is not said which host is meant."""
+    serving = [n for n in site.with_role("livekit") if host.state.is_host_in_limit(host.inventory.get_host(n))]
+    if len(serving) > 1:
+        raise Failed(f"drain: would empty {' and '.join(serving)} at once; name one: --limit {serving[0]}")
+    if not serving:
+        raise Failed("drain: carries no role livekit; name a host that does with --limit")
+    return Todo()
+
+
+def end(seen: Seen) -> Todo:
+    """Out of maintenance; what is deployed next puts the host into service."""
+    if not maintenance.words(seen):
+        return Todo(notes=("it was not in maintenance",))
+    return Todo((Step("end the maintenance", lambda h: maintenance.end(h, marker)),))
+
+
+lock.take()
+if host.data.get("back") == "yes":
+    stage(Part("drain", maintenance.needs(marker), end), "Maintenance")
+    local.include("deploy.py")
+elif stack.livekit and stack.edge:
+    stage(Part("drain", maintenance.needs(marker), named), "Maintenance")
+    stage(
+        livekit.drain(
+            stack.livekit,
+            marker,
+            stack.edge.peer_endpoints,
+            why=str(host.data.get("why") or ""),
+            alone=host.data.get("alone") == "yes",
+        ),
+        "Drain",
+    )

@@ -1,0 +1,53 @@
+"""Back to the generation of livekit-server that served before, through the same machine as a deploy: no call drops.
+
+    pyinfra inventories/prod.py procedures/rollback.py --data why="no video since the upgrade"
+
+Works while the last change still drains. Each host goes back to what served on it before; what is given up is recorded
+on the hosts, and a deploy of it is refused until the inventory changes (or with ``--data accept=GENERATION``). Hosts
+that the change has not reached are left alone. ``--data any=yes`` rolls back whatever serves, also when the inventory
+has been edited since the last deploy.
+"""
+
+import dataclasses
+from functools import partial
+
+from pyinfra import host
+
+from roles import edge, firewall, kernel, livekit
+from roles._kit import lock, report
+from roles._kit.look import Seen
+from roles._kit.plan import Later, Part
+from roles._kit.turn import turn
+from stack import inventory, records
+
+site = inventory.current()
+stack = site.on(host.name)
+name = host.name
+anything, why = host.data.get("any") == "yes", str(host.data.get("why") or "")
+report.install()
+
+
+def back(seen: Seen, now: livekit.Settings) -> tuple[Part, ...]:
+    """The host's parts with the ports of then: they open before the old slot starts again."""
+    to = livekit.target(now, seen, anything=anything)
+    if isinstance(to, str):
+        return ()
+    then = dataclasses.replace(site, livekit=dataclasses.replace(site.livekit, **to.then)).on(name)
+    assert then.livekit
+    assert then.edge
+    return (
+        kernel.activate(then.kernel),
+        firewall.activate(then.firewall, livekit.proves(then.livekit)),
+        edge.activate(then.edge),
+        livekit.roll_back(then.livekit, to, why),
+    )
+
+
+lock.take()
+if stack.livekit:
+    livekit.prepare_rollback(stack.livekit, anything=anything)
+    turn(
+        "Rollback",
+        Later(livekit.questions(stack.livekit), partial(back, now=stack.livekit)),
+        marker=records.maintenance(site.paths.config),
+    )

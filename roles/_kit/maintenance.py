@@ -1,0 +1,42 @@
+"""A host out of service on purpose: the marker that says so, who set it, and what it keeps deploys from."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from pyinfra.api.host import Host
+
+from roles._kit import lock
+from roles._kit.change import sh
+from roles._kit.look import Needs, Seen
+from stack import records
+
+_PROBE = "maintenance"
+
+
+def needs(path: str) -> Needs:
+    """The question whether a host is in maintenance."""
+    return Needs(probes=((_PROBE, f"cat {path}"),))
+
+
+def words(seen: Seen) -> str:
+    """Since when, by whom and why the host is in maintenance; '' when it is not."""
+    text = "".join(seen.probes.get(_PROBE, []))
+    if not text:
+        return ""
+    said = records.read(text)
+    by = ": ".join(filter(None, (said.get("who"), said.get("why"))))
+    return f"in maintenance since {said.get('since', 'an unknown time')} ({by or 'its marker says no more'})"
+
+
+def begin(host: Host, path: str, why: str) -> None:
+    """Write the marker, unless there is one."""
+    said = {"who": "@".join(lock.operator()), "since": time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()), "why": why}
+    text = 'set -C; [ -e "$1" ] || { mkdir -p "${1%/*}"; cat >"$1.lkm-new"; mv -T "$1.lkm-new" "$1"; }'
+    sh(host, text, path, stdin=json.dumps(said) + "\n")
+
+
+def end(host: Host, path: str) -> None:
+    """Remove the marker."""
+    sh(host, 'rm -f "$1"', path)

@@ -1,0 +1,95 @@
+"""Back to the generation that served before: which it is, and the settings that fit it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from roles._kit.change import Failed
+from roles._kit.look import Needs, Seen
+from roles._kit.plan import Part, Step, Todo
+from roles._kit.slotted import Generation
+from roles._kit.stage import stage
+from roles.livekit.generation import root
+from roles.livekit.settings import Settings
+from roles.livekit.tasks import daemon, desired, guard, needs
+from stack.ports import PortRange
+
+_PROBE = "livekit.ports"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a host goes back to, and the settings that were other ones for it: its slots and ports."""
+
+    generation: Generation
+    rejected: str  # the generation that is given up
+    then: Mapping[str, Any]
+
+
+def questions(settings: Settings) -> Needs:
+    """What must be seen to find the target."""
+    return needs(daemon(settings)) | Needs(probes=((_PROBE, f"cd {root(settings)} && grep . */ports"),))
+
+
+def target(settings: Settings, seen: Seen, *, anything: bool) -> Target | str:
+    """The generation to go back to, or why this host has nothing to undo. Raises Failed when it has and cannot.
+
+    What is undone is what the inventory asks for; ``anything``: whatever serves.
+    """
+    wanted = desired(settings)[1]
+    server = daemon(settings)
+    history, now = server.history, server.serving(seen)
+    if not now:
+        raise Failed("no slot serves here, so there is nothing to go back from; deploy instead")
+    if now != wanted.name and not anything:
+        if wanted.name in history.records(seen):
+            return f"generation {now} serves, not {wanted.name} of the inventory: nothing to roll back"
+        raise Failed(
+            f"generation {now} serves, and the inventory asks for {wanted.name}, which was never deployed "
+            "here; restore the inventory of the last deploy, or roll back whatever serves with --data any=yes"
+        )
+    record = history.previous(seen, now)
+    if record is None:
+        raise Failed("no other generation has served here: nothing to go back to; deploy a changed inventory")
+    if record.release not in seen.probes["livekit.releases"]:
+        raise Failed(f"{record.release}, which served before, is gone; deploy that version instead")
+    generation = Generation(record.name, f"{root(settings)}/{record.name}", record.release)
+    return Target(generation, now, _then(record.name, seen))
+
+
+def _then(name: str, seen: Seen) -> dict[str, Any]:
+    """Slots and ports of a generation, from its own record."""
+    lines = (line.removeprefix(f"{name}/ports:") for line in seen.probes[_PROBE] if line.startswith(f"{name}/"))
+    words = [line.split() for line in lines]
+    then: dict[str, Any] = {w[1]: PortRange.parse(w[2]) for w in words if w[0] == "range"}
+    return then | {w[0]: tuple(w[1:]) for w in words if w[0] == "slots"}
+
+
+def prepare_rollback(settings: Settings, *, anything: bool) -> None:
+    """Refuse a rollback that cannot be, before any host is changed."""
+
+    def plan(seen: Seen) -> Todo:
+        found = target(settings, seen, anything=anything)
+        if isinstance(found, str):
+            return Todo(notes=(found,))
+        daemon(dataclasses.replace(settings, **found.then), found.generation).decision(found.generation, seen)
+        return Todo()
+
+    stage(Part("livekit", questions(settings), plan), "livekit-server: what to go back to")
+
+
+def roll_back(settings: Settings, to: Target, why: str) -> Part:
+    """Bring ``to`` back into service; ``settings`` are those of the site as it was then."""
+    server = daemon(settings, to.generation)
+
+    def plan(seen: Seen) -> Todo:
+        record = Step(
+            f"record that {to.rejected} was rolled back", lambda host: server.history.reject(host, to.rejected, why)
+        )
+        todo = server.plan(to.generation, seen, before_hand_over=(record,))
+        return dataclasses.replace(todo, steps=(*guard(seen), *todo.steps))
+
+    return Part("livekit", needs(server), plan)
