@@ -8,7 +8,7 @@ RELEASE ?= bookworm
 LAB ?= lab
 export LAB
 
-.PHONY: help lab lab-down lab-status lab-ssh deploy check format lock docs tools test bench
+.PHONY: help lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-upgrade bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,6 +62,9 @@ tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never 
 
 test: check  ## everything: check, then labs of one host, three hosts, Debian 13 and the alternative site
 	$(RUN)python -m tests.run
+
+test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
+	$(RUN)python -m tests.upgrade
 
 bench: $(VENV)/.made  ## no-op deploy against pyinfra's floor (needs a deployed lab)
 	$(RUN)python -m bench

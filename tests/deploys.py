@@ -44,15 +44,15 @@ class Told:
 
 
 class Deploy:
-    """A deploy that runs. Its lines arrive while it does."""
+    """A deploy that runs (or another ``plan``). Its lines arrive while it does."""
 
-    def __init__(self, inventory: str | Path = INVENTORY, *words: str, **environ: str) -> None:
+    def __init__(self, inventory: str | Path = INVENTORY, *words: str, plan: str = DEPLOY, **environ: str) -> None:
         self.began = time.time()
         self.lines: list[str] = []
         self._arriving: queue.Queue[str | None] = queue.Queue()
         self._over = False
         self.process = subprocess.Popen(
-            [str(PYINFRA), "-y", str(inventory), DEPLOY, *words],
+            [str(PYINFRA), "-y", str(inventory), plan, *words],
             cwd=ROOT,
             env=os.environ | {"PYINFRA_PROGRESS": "off", "PYTHONUNBUFFERED": "1"} | environ,
             stdin=subprocess.DEVNULL,

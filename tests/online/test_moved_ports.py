@@ -13,7 +13,7 @@ from stack.ports import PortRange
 from tests.deploys import deploy, unchanging, variant
 from tests.host import vantages
 from tests.lab import Lab, over_ssh
-from tests.online.test_change import FIRST, pinned, serving
+from tests.slots import pinned, serving
 
 STAYS = "stays open: still bound by a slot of an earlier deploy"
 
@@ -54,11 +54,12 @@ def _strangers(lab: Lab, ports: PortRange) -> tuple[set[tuple[str, int]], set[tu
 
 def test_ports_of_a_draining_slot_stay_open_until_it_ends(access: Access, lab: Lab, moved: Path) -> None:
     old, names = lab.site.livekit.ice_tcp, lab.site.with_role("livekit")
+    first = names[0]
     assert _strangers(lab, old)[1] == {(name, n) for name in names for n in range(old.first, old.last + 1)}
 
     async def scenario() -> tuple[set[tuple[str, int]], Report]:
         # on the host that it enters through: the edge of another would lose its signalling with its empty slot
-        async with await pinned(access, serving(lab, FIRST).node) as call:
+        async with await pinned(access, serving(lab.site, first).node, first) as call:
             told = await asyncio.to_thread(deploy, moved)
             assert told.status == 0, told.text
             assert STAYS in told.text

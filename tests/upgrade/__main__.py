@@ -1,0 +1,95 @@
+"""``python -m tests.upgrade [ROW…]``: the table of what a change does to a call; exit status 1 when a row failed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.control import untouched_server
+from tests.lab import lab
+from tests.upgrade import document, judge, run
+from tests.upgrade.ground import Ground, GroundError
+from tests.upgrade.judge import Outcome
+from tests.upgrade.rows import ROWS, Row
+
+SECONDS = 60.0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.upgrade", description=__doc__)
+    names = [row.name for row in ROWS]
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"default: all of {', '.join(names)}")
+    parser.add_argument("--hosts", type=int, choices=(1, 3), help="only on a site of this size")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each call; default: %(default)s")
+    parser.add_argument("--lab", default="upgrade", metavar="NAME", help="lab to make; default: %(default)s")
+    parser.add_argument("--keep", action="store_true", help="leave the lab as it is in the end")
+    parser.add_argument("--write", action="store_true", help=f"write the table to {document.FILE}, if nothing failed")
+    given = parser.parse_args()
+    if unknown := [name for name in given.rows if name not in names]:
+        parser.error(f"no row {unknown[0]!r}; there are {', '.join(names)}")
+    if given.write and (given.rows or given.hosts or given.seconds < SECONDS):
+        parser.error(f"--write is for the whole table with calls of {SECONDS:.0f} s")
+    return given
+
+
+def chosen(given: argparse.Namespace) -> list[tuple[int, Row]]:
+    """Sizes of site and rows, in the order that makes the fewest labs: from one host it grows to three."""
+    sizes = [given.hosts] if given.hosts else [1, 3]
+    return [
+        (hosts, row)
+        for hosts in sizes
+        for row in ROWS
+        if hosts in row.hosts and (not given.rows or row.name in given.rows)
+    ]
+
+
+def measured(ground: Ground, rows: list[tuple[int, Row]], seconds: float) -> list[Outcome]:
+    """The outcomes of the rows, up to one after which the site cannot be brought back."""
+    outcomes: list[Outcome] = []
+    for hosts, row in rows:
+        try:
+            if ground.hosts != hosts:
+                ground.up(hosts)
+                ground.settle()
+            with untouched_server(lab()) as control:
+                outcomes.append(run.row(ground, row, control, seconds))
+            say_last(outcomes)
+        except (GroundError, AssertionError) as error:
+            outcomes.append(Outcome(change="bring the site back", hosts=str(ground.hosts), problems=(str(error),)))
+            run.say(f"FAILED {error}\nthe rows after this one are not tried")
+            break
+    return outcomes
+
+
+def say_last(outcomes: list[Outcome]) -> None:
+    run.say(judge.table(outcomes[-1:]).splitlines()[-1])
+
+
+def main() -> int:
+    given = arguments()
+    os.environ["LAB"] = given.lab
+    logging.getLogger("livekit").setLevel(logging.CRITICAL)  # what the SDK logs, a report says in one line
+    with tempfile.TemporaryDirectory() as directory:
+        ground = Ground(given.lab, Path(directory))
+        try:
+            outcomes = measured(ground, chosen(given), given.seconds)
+            site = document.Site.of(ground) if given.write else None
+        finally:
+            if not given.keep:
+                ground.down()
+    failed = [outcome for outcome in outcomes if outcome.failed]
+    run.say("\n".join(["", *(f"FAILED {o.change}, {o.hosts}: {p}" for o in failed for p in o.problems)]))
+    run.say(judge.table(outcomes))
+    if site and not failed:
+        document.write(outcomes, site)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    os._exit(status)  # the SDK's exit handler may abort the process after a failed connection (livekit 1.2.0)

@@ -1,0 +1,118 @@
+"""What stands under the calls: a lab, and the inventory that is deployed on it. Everything as an operator does it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lab import places
+from lab.demo import write_access
+from procedures.call import Access
+from stack import inventory
+from stack.site import Site
+from tests import lab as looked_at
+from tests.deploys import DEPLOY, Deploy, Told, variant
+from tests.lab import INVENTORY, ROOT, over_ssh
+from tests.slots import ENDS, draining
+from tests.upgrade.judge import activations
+
+WITHIN = 900.0  # s for a run: the first of another version builds it, which takes minutes
+
+
+class GroundError(Exception):
+    """The lab, or the site on it, is not what a row needs: it would measure something else."""
+
+
+class Ground:
+    """A lab of this machine. ``inventory``, ``site`` and ``access`` are those of the last run of pyinfra."""
+
+    inventory: Path
+    site: Site
+    access: Access
+
+    def __init__(self, name: str, directory: Path) -> None:
+        self.name, self._directory = name, directory
+        self.hosts = 0
+
+    def up(self, hosts: int) -> None:
+        """Give the lab this number of hosts; nothing is deployed."""
+        self._python("lab", "up", "--hosts", str(hosts))
+        looked_at.lab.cache_clear()
+        self.hosts = hosts
+
+    def down(self) -> None:
+        self._python("lab", "down")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts that serve calls, in the order of a deploy."""
+        return self.site.with_role("livekit")
+
+    @property
+    def first(self) -> str:
+        return self.names[0]
+
+    def deploy(self, settings: Mapping[str, Any] | None = None, plan: str = DEPLOY) -> Told:
+        """A run of pyinfra with the site's own inventory, but for ``settings``."""
+        self.inventory = variant(self._directory, settings) if settings else ROOT / INVENTORY
+        return self.run(plan)
+
+    def run(self, plan: str) -> Told:
+        """A run of pyinfra with the inventory of the run before."""
+        told = Deploy(self.inventory, plan=plan).end(within=WITHIN)
+        self.site = inventory.read(self.inventory)
+        self.access = Access.load(write_access(places.Lab(self.name), self.site))
+        return told
+
+    def secrets(self, *words: str) -> Told:
+        """``python -m procedures.secrets INVENTORY …``"""
+        return self._told([sys.executable, "-m", "procedures.secrets", INVENTORY, *words])
+
+    def on_first(self, command: str) -> Told:
+        """A command on the first host; with Redis on it."""
+        done = over_ssh(self.first).run(command)
+        return Told(done.rc, done.stdout + done.stderr)
+
+    def settle(self) -> None:
+        """Have the site's own inventory deployed, every old slot ended, and nothing left to do.
+
+        Raises GroundError.
+        """
+        for _ in range(3):
+            told = self.deploy()
+            if told.status:
+                raise GroundError(f"the site's own inventory cannot be deployed:\n{tail(told.text)}")
+            self.drained()
+            if {word for word, _ in activations(told.text).values()} == {"unchanged"}:
+                return
+        raise GroundError(f"the third deploy of the site's own inventory still changes something:\n{tail(told.text)}")
+
+    def drained(self) -> None:
+        """Wait until no slot of any host drains. Raises GroundError."""
+        end = time.monotonic() + ENDS
+        for name in self.names:
+            while units := draining(name):
+                if time.monotonic() > end:
+                    raise GroundError(f"{name}: {', '.join(units)} has not ended {ENDS:.0f} s after the last call")
+                time.sleep(0.2)
+
+    def _python(self, *words: str) -> None:
+        """Run a module; what it says goes to the screen. Raises GroundError."""
+        done = subprocess.run([sys.executable, "-m", *words], cwd=ROOT, check=False)
+        if done.returncode:
+            raise GroundError(f"`python -m {' '.join(words)}` ended with status {done.returncode}; it said why above")
+
+    def _told(self, command: list[str]) -> Told:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        return Told(done.returncode, done.stdout)
+
+
+def tail(text: str, lines: int = 25) -> str:
+    """The end of what a run said, for people."""
+    return "\n".join(f"    | {line}" for line in text.rstrip().splitlines()[-lines:])

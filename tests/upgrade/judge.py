@@ -1,0 +1,127 @@
+"""What a change may do to a call: pure data and pure judgement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from procedures.call import Event, Report
+
+LIMIT = 100.0  # ms without sound; where the control call has larger gaps, the machine is to blame for as much
+FACTOR = 3  # times the control's largest gap
+RESUME = 10.0  # s from "reconnecting" to "reconnected" of a client whose signalling came through a slot that ended
+_HOST = re.compile(r"^    (?P<host>[\w.-]+) +(?P<word>done|unchanged|failed|untouched)\b(?P<rest>.*)$", re.MULTILINE)
+_TOOK = re.compile(r"(?:; | )([\d.]+) s$")
+HEAD = (
+    "change",
+    "hosts",
+    "call s",
+    "largest gap ms",
+    "control's largest gap ms",
+    "limit ms",
+    "events",
+    "activation s per host",
+    "verdict",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a row."""
+
+    change: str
+    hosts: str
+    call: Report | None = None  # None: it did not come up, or the row was skipped
+    control: Report | None = None
+    activation: Mapping[str, float] = field(default_factory=dict)  # host -> s that its turn took
+    problems: tuple[str, ...] = ()
+    skipped: str = ""  # why it was not tried
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.problems)
+
+    def cells(self) -> tuple[str, ...]:
+        """The row of the table."""
+        verdict = f"skipped: {self.skipped}" if self.skipped else "FAILED" if self.failed else "passed"
+        took = ", ".join(f"{host} {seconds:.1f}" for host, seconds in self.activation.items()) or "-"
+        if self.call is None or self.control is None:
+            return (self.change, self.hosts, *["-"] * 5, took, verdict)
+        return (
+            self.change,
+            self.hosts,
+            f"{self.call.seconds:.0f}",
+            f"{self.call.largest_gap_ms:.0f}",
+            f"{self.control.largest_gap_ms:.0f}",
+            f"{limit(self.control):.0f}",
+            told(self.call.events),
+            took,
+            verdict,
+        )
+
+
+def limit(control: Report) -> float:
+    """ms that the call may be without sound."""
+    return max(LIMIT, FACTOR * control.largest_gap_ms)
+
+
+def problems(call: Report, control: Report, *, seconds: float, resume: bool) -> Iterator[str]:
+    """Yield what breaks the promise. ``resume``: each client may resume its signalling once."""
+    for problem in control.problems():
+        yield f"the control call is no measure: {problem}"
+    if call.seconds < seconds:
+        yield f"the call lasted {call.seconds:.1f} s, not {seconds:.0f}"
+    yield from map(str, call.problems())
+    if call.largest_gap_ms > limit(control):
+        yield (
+            f"largest gap {call.largest_gap_ms:.0f} ms at {call.largest_gap_at_s:.1f} s: more than "
+            f"{limit(control):.0f} ms (the control's is {control.largest_gap_ms:.0f} ms)"
+        )
+    for who in dict.fromkeys(event.who for event in call.events):
+        own = [event for event in call.events if event.who == who]
+        took = resumed(own)
+        if not resume or took is None:
+            yield f"events: {'; '.join(map(str, own))}"
+        elif took > RESUME:
+            yield f"{who} resumed its signalling after {took:.1f} s, not within {RESUME:.0f}"
+
+
+def resumed(events: Sequence[Event]) -> float | None:
+    """Seconds that one resume took; None when these events of one client are anything else."""
+    if [event.what for event in events] != ["reconnecting", "reconnected"]:
+        return None
+    return events[1].at - events[0].at
+
+
+def told(events: Sequence[Event]) -> str:
+    """Events for the table."""
+    said = []
+    for who in dict.fromkeys(event.who for event in events):
+        own = [event for event in events if event.who == who]
+        took = resumed(own)
+        said.append("; ".join(map(str, own)) if took is None else f"{who} resumed in {took:.1f} s")
+    return ", ".join(said) or "none"
+
+
+def activations(text: str) -> dict[str, tuple[str, float]]:
+    """Host -> its outcome and the seconds of its turn (0 when it had none), from the table a deploy ends with."""
+    found = {}
+    for line in _HOST.finditer(text):
+        took = _TOOK.search(line["rest"])
+        found[line["host"]] = line["word"], float(took[1]) if took else 0.0
+    return found
+
+
+def table(outcomes: Sequence[Outcome]) -> str:
+    """For people: columns of text."""
+    rows = [HEAD, *(outcome.cells() for outcome in outcomes)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def markdown(outcomes: Sequence[Outcome]) -> str:
+    """The same for docs/call-safety.md."""
+    rows = [HEAD, ("---",) * len(HEAD), *(outcome.cells() for outcome in outcomes)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)

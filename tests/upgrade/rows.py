@@ -1,0 +1,144 @@
+"""The changes that a call must survive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from lab.places import NETWORKS
+from tests.data import MOVED
+from tests.deploys import Told
+from tests.upgrade.ground import Ground
+
+Settings = Mapping[str, Any]
+
+ROLLBACK = "procedures/rollback.py"
+# Everything with a number but Redis: while its port moves, what still runs knows the old one only.
+# PLACE FOR redis.port: add "redis": {"port": MOVED["redis"]["port"]} when both ports answer during a change.
+_RANGES = ("signal", "metrics", "debug", "ice_tcp", "media_udp")
+PORTS: Settings = {
+    "livekit": {name: MOVED["livekit"][name] for name in _RANGES},
+    "edge": MOVED["edge"],
+    "exporters": MOVED["exporters"],
+    "prometheus": MOVED["prometheus"],
+}
+
+# Shell text. What the process runs that is active and does not drain: its arguments.
+_ACTIVE = "systemctl list-units --plain --no-legend --state=active 'livekit-server@*' | cut -d ' ' -f 1"
+_PID = f"$(systemctl show -p MainPID --value $({_ACTIVE}))"
+PROGRAM = f"readlink /proc/{_PID}/exe"
+ROOM = f"tr '\\0' '\\n' </proc/{_PID}/cmdline | grep -x '.*[abc].yaml' | xargs grep empty_timeout"
+PASSWORD = f"tr '\\0' '\\n' </proc/{_PID}/environ | grep ^REDIS_PASSWORD= | sha256sum"
+LISTENERS = "ss -Hltn '! sport = :22' | awk '{print $4}' | sort -u"
+EDGE = "curl -s http://$(hostname -I | cut -d ' ' -f 1):8404/metrics | grep ^haproxy_process_max_connections"
+ADMINS = "nft list set inet livekit_metal admin4"
+REDIS = "systemctl show -p MainPID livekit-redis"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A change under a call. Its data says what is done; run.py does it the same way for all."""
+
+    name: str  # for the command line
+    change: str  # for the table
+    do: Callable[[Ground], Told]
+    shows: str  # shell text on the first host; an answer that is the same afterwards means that nothing was changed
+    before: Settings = field(default_factory=dict)  # what the site has before the change, unlike its own inventory
+    hosts: tuple[int, ...] = (1, 3)  # the sizes of site that it is for
+    grows_to: int = 0  # the size that the change gives the site
+    new_slot: bool = True  # new sessions go to another process afterwards, and the call keeps its own
+    through: int = 0  # the host that the clients enter through; the room is on the first
+    resume: bool = False  # each client may resume its signalling once
+    needs: str = ""  # a file of the project without which there is nothing to try
+    back: Callable[[Ground], None] = Ground.settle
+
+
+def deploys(**settings: Any) -> Callable[[Ground], Told]:
+    """Deploy the site's inventory with other settings; with none, its own."""
+    return lambda ground: ground.deploy(settings)
+
+
+def _grow(ground: Ground, hosts: int) -> Told:
+    ground.up(hosts)
+    return ground.deploy()
+
+
+def _new_password(ground: Ground) -> Told:
+    told = ground.secrets("rotate", "redis")
+    return told if told.status else ground.deploy()
+
+
+def _retire_password(ground: Ground) -> None:
+    ground.drained()  # a slot of before the rotation uses the old one
+    ground.secrets("retire", "redis")
+    ground.settle()
+
+
+_EMPTY = {"room": {"empty_timeout": 301}}
+
+ROWS = (
+    Row(name="config", change="config change", do=deploys(livekit=_EMPTY), shows=ROOM),
+    Row(name="ports", change="every port moved but Redis'", do=deploys(**PORTS), shows=LISTENERS),
+    Row(
+        name="upgrade",
+        change="upgrade 1.13.4 to 1.13.5",
+        before={"livekit": {"release": "1.13.4"}},
+        do=deploys(livekit={"release": "1.13.5"}),
+        shows=PROGRAM,
+    ),
+    Row(
+        name="rollback",
+        change="rollback",
+        before={"livekit": {"room": {"empty_timeout": 302}}},
+        do=lambda ground: ground.run(ROLLBACK),
+        shows=ROOM,
+        needs=ROLLBACK,
+    ),
+    Row(
+        name="edge",
+        change="HAProxy change (reload)",
+        do=deploys(edge={"max_connections": 9000, "proxies": ["198.51.100.7/32"]}),
+        shows=EDGE,
+        new_slot=False,
+    ),
+    Row(
+        name="firewall",
+        change="firewall change",
+        do=deploys(firewall={"admin": [str(NETWORKS), "198.51.100.0/24"]}),
+        shows=ADMINS,
+        new_slot=False,
+    ),
+    Row(
+        name="redis-restart",
+        change="Redis restart",
+        do=lambda ground: ground.on_first("systemctl restart livekit-redis"),
+        shows=REDIS,
+        new_slot=False,
+    ),
+    Row(
+        name="redis-password",
+        change="Redis password change",
+        do=_new_password,
+        shows=PASSWORD,
+        back=_retire_password,
+    ),
+    Row(
+        name="growth",
+        change="growth from one host to three",
+        do=partial(_grow, hosts=3),
+        shows=LISTENERS,
+        hosts=(1,),
+        grows_to=3,
+    ),
+    Row(
+        name="other-host",
+        change="config change, entered through another host",
+        do=deploys(livekit=_EMPTY),
+        shows=ROOM,
+        hosts=(3,),
+        through=1,
+        resume=True,
+    ),
+)
