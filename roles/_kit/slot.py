@@ -99,4 +99,4 @@ class Change:
         times = (str(self.deadline), str(int(self.unjoined)))
         said = sh(host, text, *where, *times, slot, *old, timeout=120 + int(self.unjoined) * max(1, len(old)))
         left = [line.removeprefix("left ").split(" ", 1) for line in said.splitlines() if line.startswith("left ")]
-        return "; ".join(f"slot {s} drains although {what}" for s, what in left)
+        return "; ".join(f"slot {s} drains without waiting any longer for {what}" for s, what in left)

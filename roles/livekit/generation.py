@@ -32,6 +32,7 @@ class _View:
     config: dict[str, Any]
     config_file: str
     alone: bool
+    drain_drop_in: str
     api_keys: Mapping[str, Secret]
     redis: Any
 
@@ -64,6 +65,7 @@ def _files(settings: Settings, release: str, name: str) -> tuple[File, ...]:
             config=config,
             config_file=f"{directory}/{slot}{'-alone' if alone else ''}.yaml",
             alone=alone,
+            drain_drop_in=settings.drain_drop_in,
             api_keys=settings.api_keys,
             redis=settings.redis,
         )

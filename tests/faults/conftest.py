@@ -11,10 +11,14 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from procedures.call import Access
 from stack.site import Site
 from tests import witness
+from tests.control import untouched_server
 from tests.deploys import variant
 from tests.lab import INVENTORY, Lab, lab, over_ssh
+from tests.slots import serving
+from tests.talk import Talk, talking
 
 LAST = "test_afterwards.py"
 
@@ -48,6 +52,26 @@ def hosts() -> Mapping[str, Host]:
 def first(hosts: Mapping[str, Host]) -> Host:
     """The host whose turn is first; Redis runs there."""
     return next(iter(hosts.values()))
+
+
+@pytest.fixture(scope="session")
+def access() -> Access:
+    return Access.load(lab().directory / "access.json")
+
+
+@pytest.fixture(scope="session")
+def control(lab: Lab) -> Iterator[Access]:
+    """A server that no test touches: what befalls its calls, the machine did."""
+    with untouched_server(lab) as found:
+        yield found
+
+
+@pytest.fixture
+def talk(access: Access, control: Access, lab: Lab) -> Iterator[Talk]:
+    """A call on the slot that serves the first host."""
+    name = next(iter(lab.site.hosts))
+    with talking(access, control, serving(lab.site, name).node, name) as found:
+        yield found
 
 
 @pytest.fixture

@@ -30,12 +30,12 @@ from tests.faults.conftest import Change, settled
 from tests.lab import INVENTORY, ROOT, Lab
 
 KEY = "net.ipv4.udp_rmem_min"  # a kernel setting that a container may change too
-SLOT_MOVES = ("point to", "start", "ready", "new sessions go here", "drain")
+MACHINE = "livekit: slot "  # test_machine_killed.py has a test for each of these steps
 
 
 def _point(line: str) -> str:
     """The place in a deploy that ``line`` tells: a step of a role, or the beginning of an operation; else ''."""
-    if found := STEP.search(line):
+    if (found := STEP.search(line)) and not found["step"].startswith(MACHINE):
         return re.sub(r"\b[0-9a-f]{16}$", "GENERATION", found["step"])  # it differs from host to host
     return line if line.startswith(OPERATION) else ""
 
@@ -108,8 +108,7 @@ def test_a_change_killed_at_every_step_is_finished_by_the_next_run(
     points = _killed_everywhere(everything.inventory, lambda: [settled(host) for host in hosts.values()])
     roles = {point.split(":")[0] for point in points}
     assert roles >= {"kernel", "firewall", "redis", "edge", "livekit", "exporters", "prometheus"}, points
-    for move in ("livekit: push", *(f": {move}" for move in SLOT_MOVES)):
-        assert any(move in point for point in points), f"no run was killed at '{move}': {points}"
+    assert any("livekit: push" in point for point in points), points
     unchanging(everything.inventory)
     for name, host in hosts.items():
         _runs(everything.new, host, site.on(name))

@@ -1,0 +1,63 @@
+"""A call that goes on while a test breaks something else, beside a control call on a server that nothing touches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from procedures.call import Access, Call, Report, where
+from tests.slots import pinned
+from tests.upgrade.judge import problems
+
+
+@dataclass
+class Talk:
+    """A running call and its control; ``node`` is where its room is."""
+
+    access: Access
+    call: Call
+    control: Call
+    node: str
+
+    def where(self) -> str:
+        """The node that holds the room now."""
+        return asyncio.run(where(self.access, self.call.room)).id
+
+    def stop(self) -> tuple[Report, Report]:
+        """End both: (the call's report, the control's)."""
+
+        async def both() -> tuple[Report, Report]:
+            return await self.call.stop(), await self.control.stop()
+
+        return asyncio.run(both())
+
+    def unnoticed(self) -> None:
+        """Assert, at the end, that the call never noticed anything."""
+        assert self.where() == self.node, "the call is where it was"
+        report, control = self.stop()
+        found = list(problems(report, control, seconds=0, resume=False))
+        assert not found, "\n".join([*found, report.table(), "the control:", control.table()])
+
+
+@contextlib.contextmanager
+def talking(access: Access, control: Access, node: str, through: str) -> Iterator[Talk]:
+    """A call in a room on ``node`` whose clients enter through the host ``through``; it ends with the block."""
+
+    async def begin() -> tuple[Call, Call]:
+        call, other = await pinned(access, node, through), Call(control)
+        await call.__aenter__()
+        try:
+            await other.__aenter__()
+        except BaseException:
+            await call.stop()
+            raise
+        return call, other
+
+    talk = Talk(access, *asyncio.run(begin()), node)
+    try:
+        yield talk
+    finally:
+        with contextlib.suppress(Exception):
+            talk.stop()
