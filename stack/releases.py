@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import nearest
+from stack.versions import bad, numbers
 
 ARCHES = ("amd64", "arm64")
 SOURCES = ("archive", "module", "file")
@@ -113,13 +114,19 @@ def find(component: str, version: str, source: str, *, path: str, file: str = ""
         _refuse(path, f"component {component!r} is not known", nearest(component, _catalogue()))
     if source not in SOURCES:
         _refuse(_beside(path, "source"), f"is {source!r}", f"choose one of {', '.join(SOURCES)}")
+    if found := bad(component, version):
+        fact = f"{component} {version} is known to be bad: {found.reason} ({found.link})"
+        good = (v for v in _good(component, source) if numbers(v) >= numbers(found.before))
+        remedy = f"choose {next(good, found.before)} or newer" if found.before else f"choose one before {found.since}"
+        own = f", or give a build in which it is mended a name of its own ({version}-mine)"
+        _refuse(path, fact, remedy + (own if source == "file" else ""))
     if source == "file":
         _check_file(version, file, sha256, path)
         return Release(component=component, version=version, origin=File(file, sha256.lower()), path=path)
     for name in (name for name, value in (("file", file), ("sha256", sha256)) if value):
         _refuse(_beside(path, name), f"is set while source is {source!r}", "remove it, or set source to 'file'")
-    versions = sorted({version for origins in known.values() for version in origins}, key=_numbers)
-    if version not in versions:
+    versions = _good(component)
+    if not any(version in origins for origins in known.values()):
         _refuse(
             path,
             f"{component} {version} is not known",
@@ -154,6 +161,13 @@ def _refuse(path: str, fact: str, remedy: str) -> NoReturn:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, re.findall(r"\d+", version)))
+
+
+def _good(component: str, source: str = "") -> list[str]:
+    """Versions to choose from, the oldest first: those known from ``source``, or from any when it offers none."""
+    known = _catalogue()[component]
+    offered = known.get(source) or [version for origins in known.values() for version in origins]
+    return sorted({version for version in offered if not bad(component, version)}, key=_numbers)
 
 
 def _near(version: str, versions: list[str]) -> str:

@@ -18,7 +18,7 @@ from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
-from stack import compose, ports
+from stack import compose, ports, versions
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import Host, name_problem
@@ -108,6 +108,13 @@ class Site(Checked):
                 release.check(self.hosts[name].arch)
         except SiteError as error:
             yield from error.problems
+            return
+        for key, since in versions.unknown(release.component, release.version, self.livekit.extra).items():
+            yield Problem(
+                f"livekit.extra.{key}", f"is not known to {release}", f"remove it, or choose {since} or newer"
+            )
+        if isinstance(found := versions.together({release.component: release.version}), Problem):
+            yield found
 
     def _redis(self) -> Iterator[Problem]:
         owners = self.with_role("redis")

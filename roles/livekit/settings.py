@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from stack import releases, slots
+from stack import releases, slots, versions
 from stack.active import Active
 from stack.duration import Duration
 from stack.errors import Problem
@@ -232,8 +232,8 @@ class Settings(Checked):
         return config
 
     def config(self, slot: str) -> dict[str, Any]:
-        """livekit.yaml of ``slot`` (keys and passwords reach the server by other ways)."""
-        return _merge(self._own(slot), self.extra)
+        """livekit.yaml of ``slot`` for the release (keys and passwords reach the server by other ways)."""
+        return versions.known(PROGRAM, self.release, _merge(self._own(slot), self.extra))
 
 
 def _exactly(address: str) -> str:

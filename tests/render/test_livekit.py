@@ -94,3 +94,13 @@ def test_rare_upstream_options_pass_through(any_site: Site) -> None:
     assert config["rtc"]["congestion_control"] == {"enabled": False}
     assert config["rtc"]["tcp_port"] == livekit.part("ice-tcp", livekit.slots[0]).first
     assert config["node_selector"] == {"kind": "cpuload"}
+
+
+def test_a_release_gets_no_key_that_it_would_stop_at(any_site: Site) -> None:
+    livekit = any_site.on("lk1").livekit
+    assert livekit is not None
+    slot = livekit.slots[0]
+    whole = livekit.config(slot)
+    assert whole["debug_handler"] == {"port": livekit.part("debug", slot).first}
+    of_own_build = dataclasses.replace(livekit, release="1.13.1-mine", source="file").config(slot)
+    assert of_own_build == {key: value for key, value in whole.items() if key != "debug_handler"}

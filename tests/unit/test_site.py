@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from stack.errors import SiteError
+from stack import versions
+from stack.errors import Problem, SiteError
 from stack.site import Site
 
 MakeSite = Callable[[dict[str, Any]], Site]
@@ -36,6 +37,16 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
             "livekit/release",
             "1.13.99",
             "livekit.release: livekit-server 1.13.99 is not known; the nearest known version is",
+        ),
+        (
+            "livekit/release",
+            "1.10.0",
+            "livekit.release: livekit-server 1.10.0 is known to be bad: it gives out malformed TURN URLs, ",
+        ),
+        (
+            "livekit/extra",
+            {"webtransport": {"port": 4433}},
+            "livekit.extra.webtransport: is not known to livekit-server 1.13.7; remove it, or choose 1.13.8 or newer",
         ),
         ("hosts/lk1/arch", "arm64", "livekit.release: livekit-server 1.13.9 has no known archive for arm64"),
         ("livekit/slots", ["a"], "livekit.slots: are ['a']; name two to five different slots"),
@@ -107,6 +118,16 @@ def test_bad_input_is_told(site_data: dict[str, Any], make_site: MakeSite, path:
     with pytest.raises(SiteError) as caught:
         make_site(site_data)
     assert any(line.startswith(said) for line in str(caught.value).splitlines()), str(caught.value)
+
+
+def test_versions_that_cannot_run_together_are_told(
+    site_data: dict[str, Any], make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"livekit-server": "1.13.7"}
+    monkeypatch.setattr(versions, "together", lambda asked: Problem("livekit.release", str(asked), "mend it"))
+    with pytest.raises(SiteError) as caught:
+        make_site(site_data)
+    assert str(caught.value) == f"livekit.release: {said}; mend it"
 
 
 def test_all_errors_come_together(site_data: dict[str, Any], make_site: MakeSite) -> None:
