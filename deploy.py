@@ -21,7 +21,9 @@ preflight.prepare(stack.preflight)
 firewall.prepare(stack.firewall)
 base.prepare(stack.base, site.vault)
 if stack.livekit:
-    livekit.prepare(stack.livekit, accept=str(host.data.get("accept") or ""))
+    livekit.prepare(
+        stack.livekit, accept=str(host.data.get("accept") or ""), accept_jump=host.data.get("jump") == "accept"
+    )
 
 # activate: what everything stands on, then what serves; a failed host stops the rest
 turn(

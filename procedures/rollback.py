@@ -5,7 +5,8 @@
 Works while the last change still drains. Each host goes back to what served on it before; what is given up is recorded
 on the hosts, and a deploy of it is refused until the inventory changes (or with ``--data accept=GENERATION``). Hosts
 that the change has not reached are left alone. ``--data any=yes`` rolls back whatever serves, also when the inventory
-has been edited since the last deploy.
+has been edited since the last deploy; ``--data jump=accept`` also goes back to a version that must not follow the
+present one (stack/versions.toml).
 """
 
 import dataclasses
@@ -45,7 +46,7 @@ def back(seen: Seen, now: livekit.Settings) -> tuple[Part, ...]:
 
 lock.take()
 if stack.livekit:
-    livekit.prepare_rollback(stack.livekit, anything=anything)
+    livekit.prepare_rollback(stack.livekit, anything=anything, accept_jump=host.data.get("jump") == "accept")
     turn(
         "Rollback",
         Later(livekit.questions(stack.livekit), partial(back, now=stack.livekit)),

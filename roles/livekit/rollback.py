@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from roles._kit import jump
 from roles._kit.change import Failed
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.slotted import Generation
 from roles._kit.stage import stage
 from roles.livekit.generation import root
-from roles.livekit.settings import Settings
+from roles.livekit.settings import PROGRAM, Settings
 from roles.livekit.tasks import daemon, desired, guard, needs
 from stack.ports import PortRange
 
@@ -68,15 +69,16 @@ def _then(name: str, seen: Seen) -> dict[str, Any]:
     return then | {w[0]: tuple(w[1:]) for w in words if w[0] == "slots"}
 
 
-def prepare_rollback(settings: Settings, *, anything: bool) -> None:
-    """Refuse a rollback that cannot be, before any host is changed."""
+def prepare_rollback(settings: Settings, *, anything: bool, accept_jump: bool = False) -> None:
+    """Refuse a rollback that cannot be, before any host is changed; ``accept_jump`` as for a deploy."""
 
     def plan(seen: Seen) -> Todo:
         found = target(settings, seen, anything=anything)
         if isinstance(found, str):
             return Todo(notes=(found,))
-        daemon(dataclasses.replace(settings, **found.then), found.generation).decision(found.generation, seen)
-        return Todo()
+        server = daemon(dataclasses.replace(settings, **found.then), found.generation)
+        server.decision(found.generation, seen)
+        return Todo(notes=jump.allowed(PROGRAM, server, found.generation, seen, accept=accept_jump))
 
     stage(Part("livekit", questions(settings), plan), "livekit-server: what to go back to")
 

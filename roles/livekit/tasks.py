@@ -10,7 +10,7 @@ import click
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
-from roles._kit import files
+from roles._kit import files, jump
 from roles._kit.artifact import Artifact, fetch
 from roles._kit.change import sh
 from roles._kit.files import File
@@ -74,10 +74,11 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
     )
 
 
-def prepare(settings: Settings, accept: str = "") -> None:
+def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
     """Bring the program and the generation to the host; nothing that runs is touched.
 
-    ``accept`` names generations (with commas) that may be deployed although they were rolled back.
+    ``accept`` names generations (with commas) that may be deployed although they were rolled back; ``accept_jump``
+    permits a version that must not follow the one that runs.
     """
     artifact, wanted, generation_files = desired(settings)
     server = daemon(settings, wanted)
@@ -88,6 +89,7 @@ def prepare(settings: Settings, accept: str = "") -> None:
 
     def plan(seen: Seen) -> Todo:
         server.decision(wanted, seen)  # refused here, before any host is changed
+        notes = jump.allowed(PROGRAM, server, wanted, seen, accept=accept_jump)
         steps: list[Step] = [*server.history.acceptance(wanted.name, seen, accept.split(","))]
         if wanted.release not in seen.probes["livekit.releases"]:
             send = partial(
@@ -95,7 +97,7 @@ def prepare(settings: Settings, accept: str = "") -> None:
             )
             steps.append(Step(f"push {PROGRAM} {wanted.release.rsplit('/', 1)[-1]}", send))
         steps += files.bundle((*generation_files, *units), seen)
-        return Todo(tuple(steps))
+        return Todo(tuple(steps), notes=notes)
 
     asked = files.needs((*generation_files, *units)) | needs(server)
     stage(Part("livekit", asked, plan), "livekit-server: release and generation")
