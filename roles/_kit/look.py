@@ -26,7 +26,7 @@ dpkg-query -W -f '${Package}\t${db:Status-Abbrev}\t${Version}\n' $PACKAGES""",
   u=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result -- $UNITS)
   printf '%s\n' "$u"
   p=$(printf '%s\n' "$u" | sed -n 's,^MainPID=\([1-9].*\),\1,p')
-  echo '#stamps'; [ -z "$p" ] || grep -azsHo '^LKM_STAMP=[0-9a-f]*' $(printf '/proc/%s/environ ' $p) | tr '\0' '\n'
+  echo '#stamps'; [ -z "$p" ] || grep -azsHo '^LKM_STAMP=[^[:cntrl:]]*' $(printf '/proc/%s/environ ' $p) | tr '\0' '\n'
   echo '#programs'; [ -z "$p" ] || find $(printf '/proc/%s/exe ' $p) -printf '%p %l\n'; }""",
 )
 # All sections at once, each into a file in memory: most of a look is waiting for small programs.

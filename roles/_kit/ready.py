@@ -13,15 +13,16 @@ from roles._kit.change import Failed, ask
 def until(host: Host, what: str, unit: str, test: str, *args: str, within: float = 30.0, secret: str = "") -> str:
     """Wait until the shell text ``test`` succeeds on the host; its output. Raises Failed after ``within`` seconds.
 
-    The wait itself runs on the host (one round trip) and ends early when the unit has failed. ``test`` finds
+    The wait itself runs on the host (one round trip); it ends early when the unit has failed, and when ``test`` calls
+    ``exit 2``: no use to wait. ``test`` finds
     ``secret`` in a shell variable of that name, which came by standard input and is in no argument list.
     """
     script = (
         f"{'IFS= read -r secret' if secret else ':'}\n"
         f"end=$(( $(date +%s) + {int(within)} )); unit={unit}\n"
         f"check() {{ {test}\n}}\n"
-        'while ! out=$(check "$@" 2>&1); do\n'
-        "  [ $(date +%s) -le $end ] || { printf '%s\\n' \"$out\" >&2; exit 1; }\n"
+        'while :; do out=$(check "$@" 2>&1) && break\n'
+        "  [ $? != 2 ] && [ $(date +%s) -le $end ] || { printf '%s\\n' \"$out\" >&2; exit 1; }\n"
         '  [ "$(systemctl show -p ActiveState --value $unit)" != failed ] || { echo "$unit failed" >&2; exit 1; }\n'
         "  sleep 0.2\n"
         "done; printf '%s\\n' \"$out\"\n"

@@ -15,7 +15,9 @@ from roles.livekit.settings import PROGRAM, UNIT, Settings
 # livekit-server ends with status 0 whatever it found: only the text tells.
 _CHECK = """said=$("$1" --config "$2" --key-file "$3" ports 2>&1)
 case $said in "TCP Ports"*) ;; *) echo "$said" >&2; exit 1 ;; esac"""
-_ALIVE = '[ "$(systemctl show -p NRestarts --value $unit)" = 0 ] || { echo "it exits at start"; exit 1; }\n'
+_ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
+*NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
+"""
 _ANSWERS = (
     'pid=$(systemctl show -p MainPID --value $unit); ss -Hltnp "sport = :$1" | grep -q "pid=$pid,"'
     ' && [ "$(curl -s -m 2 -o /dev/null -w "%{http_code}" http://127.0.0.1:$1/)" = 200 ]'

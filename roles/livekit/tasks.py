@@ -88,9 +88,10 @@ def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) 
     )
 
     def plan(seen: Seen) -> Todo:
-        server.decision(wanted, seen)  # refused here, before any host is changed
-        notes = jump.allowed(PROGRAM, server, wanted, seen, accept=accept_jump)
+        # refused here, before any host is changed
         steps: list[Step] = [*server.history.acceptance(wanted.name, seen, accept.split(","))]
+        server.decision(wanted, seen)
+        notes = jump.allowed(PROGRAM, server, wanted, seen, accept=accept_jump)
         if wanted.release not in seen.probes["livekit.releases"]:
             send = partial(
                 push, artifact=artifact.path, directory=wanted.release, program=PROGRAM, sha256=artifact.sha256

@@ -19,8 +19,11 @@ from tests.slots import draining, serving
 from tests.talk import Talk
 
 CHECKS = 'case "$*" in *ports) echo "TCP Ports"; exit ;; esac\n'  # what the real one says of a good configuration
-# The real server, on ports that the firewall does not open.
-UNHEARD = 'exec {program} "$@" --udp-port 45000 --rtc.tcp_port 45001\n'
+# The real server, which tells its clients to send media to themselves. (That a firewall is shut does not keep media
+# out: the server sends first.)
+UNHEARD = """sed 's|"{address}/32"|"127.0.0.0/8"|; s|"node_ip": "{address}"|"node_ip": "127.0.0.1"|' "$2" >/tmp/own.yaml
+shift 2; exec {program} --config /tmp/own.yaml --rtc.enable_loopback_candidate "$@"
+"""
 BAD = {  # what it does, and what the operator is told
     "exits at start": (f"{CHECKS}echo 'cannot go on'\n", "it exits at start"),
     "never gets ready": (f"{CHECKS}exec sleep infinity\n", "answers on port"),
@@ -84,11 +87,12 @@ def _refused(inventory: Path, first: Host, site: Site, talk: Talk, words: tuple[
 
 
 @pytest.fixture(params=BAD)
-def bad(request: pytest.FixtureRequest, change: Change, tmp_path: Path, program: str) -> tuple[Path, str]:
+def bad(request: pytest.FixtureRequest, change: Change, tmp_path: Path, program: str, site: Site) -> tuple[Path, str]:
     """An inventory with a program that is no good, and what the operator should be told."""
     script, why = BAD[request.param]
+    address = next(iter(site.hosts.values())).address
     own = tmp_path / "livekit-server"
-    own.write_text("#!/bin/sh\n" + script.format(program=program))
+    own.write_text("#!/bin/sh\n" + script.format(program=program, address=address))
     own.chmod(0o755)
     settings: Mapping[str, Any] = {
         "release": "1.13.5-bad",
