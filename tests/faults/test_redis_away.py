@@ -13,8 +13,8 @@ from tests.faults.conftest import Change
 from tests.slots import draining, serving
 from tests.talk import Talk
 
-# Away until the candidate has found nobody, and no longer: signalling goes through Redis, and after some seconds without
-# (signal_relay.retry_timeout, 7.5 s with its pauses) livekit-server ends every session, deploy or not.
+# Away until the candidate has found nobody, and no longer: signalling goes through Redis, and after some seconds
+# without (signal_relay.retry_timeout, 7.5 s with its pauses) livekit-server ends every session, deploy or not.
 _AWAY = """systemctl stop livekit-redis
 timeout 30 sh -c "until systemctl show -p SubState 'livekit-server@*' | grep -q auto-restart; do sleep 0.05; done"
 systemctl start livekit-redis"""
