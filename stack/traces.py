@@ -10,6 +10,7 @@ from roles.firewall.settings import ROLLBACK, TABLE
 from roles.kernel.settings import FILE as SYSCTLS
 from roles.kernel.settings import MODULES
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
+from stack.records import AUDIT_DIRECTORY
 
 if TYPE_CHECKING:
     from stack.compose import Stack
@@ -43,7 +44,13 @@ def traces(site: Site, stack: Stack) -> Traces:
         units=units,
         masked=stack.base.masked,
         files=(*unit_files, SYSCTLS, MODULES, NEEDRESTART, SYSUSERS),
-        directories=(*(f"{f}.d" for f in unit_files), site.paths.config, site.paths.releases, site.paths.state),
+        directories=(
+            *(f"{f}.d" for f in unit_files),
+            site.paths.config,
+            site.paths.releases,
+            site.paths.state,
+            AUDIT_DIRECTORY,
+        ),
         users=stack.base.users,
         table=TABLE,
         rollback=ROLLBACK,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pyinfra import context
 from pyinfra.api import FunctionCommand, StringCommand, operation
 
+from roles._kit.audit import Entry
 from roles._kit.change import Failed
 from roles._kit.look import observer
 from roles._kit.plan import Part, Result, Todo
@@ -78,8 +79,9 @@ def refuse(state: State, host: Host, role: str, why: str) -> bool:
 
 def run_steps(state: State, host: Host, part: Part, todo: Todo, result: Result) -> bool:
     """Run the steps of one todo; False when one failed (its undo has run then)."""
-    step_name = ""
+    step_name, audit = "", Entry(host, part, todo)
     result.changed = True
+    audit.began()
     try:
         for step in todo.steps:
             step_name = step.name
@@ -90,10 +92,12 @@ def run_steps(state: State, host: Host, part: Part, todo: Todo, result: Result) 
     except Exception as error:
         why = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
         refuse(state, host, part.role, f"{step_name}: {why}")
+        audit.ended(f"failed: {step_name}: {why}")
         _undo(host, part, todo)
         return False
     finally:
         observer_of(host).forget()
+    audit.ended("done")
     note(result, part, todo)
     result.word, result.why = "prepared", ""
     return True

@@ -21,6 +21,7 @@ NOISE = (
     "/usr/share/info/dir", "/etc/resolv.conf",
     "__pycache__", "/var/lib/ucf/", "/etc/.pwd.lock", "/etc/.updated", "/var/.updated", "/var/lib/private/",
 )  # fmt: skip
+OURS = " /var/log/livekit-metal"  # among what any host writes
 
 
 def run(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
@@ -55,7 +56,9 @@ def state() -> dict[str, set[str]]:
     )
     return {
         "files": {
-            line for line in files.splitlines() if not any(n in line for n in NOISE) and " /etc/machine-id" not in line
+            line
+            for line in files.splitlines()
+            if OURS in line or (not any(n in line for n in NOISE) and " /etc/machine-id" not in line)
         },
         "packages": set(ssh("dpkg-query -W -f '${Package} ${Version}\\n'").splitlines()),
         "users": set(ssh("getent passwd; getent group").splitlines()),
