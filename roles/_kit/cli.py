@@ -10,6 +10,7 @@ import gevent
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
+from roles._kit import reading
 from roles._kit.connect import Connecting
 
 
@@ -38,6 +39,7 @@ def _init(state: Any, inventory: Any, config: Any, initial_limit: Any = None) ->
         raise SystemExit(f"--limit: matches no host; known here: {names}")
     _original[0](state, inventory, config, initial_limit=initial_limit)
     state.add_callback_handler(Connecting())
+    reading.install(state)
 
 
 def _interrupted(number: int, _frame: Any = None) -> None:

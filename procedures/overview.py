@@ -1,0 +1,59 @@
+"""What procedures/status.py reads of a host. How it is shown: :mod:`procedures.showing`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from roles._kit import lock
+from roles._kit.look import Needs, Seen
+from roles.livekit import occupancy
+from roles.livekit.occupancy import Occupancy
+from stack import records
+
+if TYPE_CHECKING:
+    from stack.compose import Stack
+    from stack.site import Site
+
+_LAST = 3  # lines of the audit log
+# One line per record, whatever its file looks like.
+_MARKS = r"""one() { [ ! -f "$2" ] || printf '%s %s\n' "$1" "$(tr '\n' ' ' <"$2")"; }
+one maintenance @MAINTENANCE@
+for f in @REJECTED@/*; do one "rejected ${f##*/}" "$f"; done"""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A host as read."""
+
+    serving: str  # the slot that new sessions go to, whatever is the matter with it; '' before the first deploy
+    slots: Mapping[str, Occupancy]
+    lock: Mapping[str, Any] | None  # who holds it now
+    maintenance: Mapping[str, Any] | None
+    rejected: Mapping[str, Mapping[str, Any]]  # by generation
+    changes: tuple[Mapping[str, Any], ...]  # the last ones of the audit log, oldest first
+
+
+def needs(site: Site, stack: Stack) -> Needs:
+    """What to look at on one host."""
+    config = site.paths.config
+    marks = _MARKS.replace("@MAINTENANCE@", records.maintenance(config))
+    marks = marks.replace("@REJECTED@", records.rejected(config))
+    probes = (lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}"))
+    return Needs(probes=(*probes, occupancy.probe(stack.livekit)) if stack.livekit else probes)
+
+
+def of(stack: Stack, seen: Seen) -> Overview:
+    """What was found. Raises Failed when the host does not say what its slots do."""
+    slots = seen.probes[occupancy.NAME] if stack.livekit else []
+    marks = [line.split(" ", 1) for line in seen.probes["marks"]]
+    rejected = (rest.partition(" ") for word, rest in marks if word == "rejected")
+    return Overview(
+        serving=occupancy.active(slots),
+        slots=occupancy.parse(slots, stack.livekit) if stack.livekit else {},
+        lock=lock.holder(seen.probes[lock.PROBE[0]]),
+        maintenance=next((records.read(rest) for word, rest in marks if word == "maintenance"), None),
+        rejected={name: records.read(text) for name, _, text in rejected},
+        changes=tuple(map(records.read, seen.probes["audit"])),
+    )

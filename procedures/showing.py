@@ -1,0 +1,160 @@
+"""How procedures/status.py shows what it has read: blocks of text, one per host, or one JSON object."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from procedures.overview import Overview
+from roles._kit import lock
+from roles._kit.reading import Unread
+from roles.livekit.occupancy import Occupancy, State
+
+if TYPE_CHECKING:
+    from pyinfra.api.state import State as Run
+
+_COLUMNS = ("slot", "state", "generation", "release", "rooms", "participants", "WebSockets")
+_NAMED = 20  # rooms; the JSON has them all
+_COLOURS = {State.ACTIVE: "green", State.DRAINING: "yellow", State.PROVING: "cyan"}
+
+
+def show(run: Run, found: Mapping[str, Any]) -> None:
+    """Print it all on standard output; ``--data json=yes`` chooses the object."""
+    if any(host.data.get("json") == "yes" for host in run.inventory):
+        click.echo(as_json(found, time.time()))
+        return
+    for line in table(found, time.time()):
+        click.echo(line)
+
+
+def as_json(found: Mapping[str, Any], now: float) -> str:
+    """{"time", "hosts": {name: an Overview, or {"error": why}}}; times are UTC, ISO 8601; unknown is null."""
+
+    def host(one: Any) -> dict[str, Any]:
+        if isinstance(one, Unread):
+            return {"error": one.why}
+        said = dataclasses.asdict(one)
+        for slot in said["slots"].values():
+            slot |= {key: slot[key] and _moment(slot[key], "T") for key in ("since", "deadline")}
+        return said
+
+    return json.dumps({"time": _moment(now, "T"), "hosts": {name: host(one) for name, one in found.items()}})
+
+
+def table(found: Mapping[str, Any], now: float) -> list[str]:
+    """The lines of all hosts; ``now`` in Unix seconds."""
+    lines = []
+    for name, one in found.items():
+        block = _unread(one) if isinstance(one, Unread) else list(_block(one, now))
+        lines += ["", click.style(name, bold=True), *(f"    {line}" for line in block)]
+    return lines
+
+
+def _unread(one: Unread) -> list[str]:
+    return [click.style(line, fg="red") for line in one.why.splitlines() or ["it said nothing"]]
+
+
+def _block(one: Overview, now: float) -> Iterator[str]:
+    if one.slots:
+        yield from _slots(list(one.slots.values()), now)
+        yield from _labelled("new sessions", [_serving(one)])
+    yield from _labelled("deploy lock", ["free" if one.lock is None else f"held by {plain(lock.words(one.lock))}"])
+    yield from _labelled("maintenance", ["no" if one.maintenance is None else _record(one.maintenance, "since")])
+    yield from _labelled("rejected", [f"{plain(g)}: {_record(why, 'when')}" for g, why in one.rejected.items()])
+    yield from _labelled("last changes", [_change(change) for change in one.changes])
+
+
+def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
+    for number, line in enumerate(lines or ["none"]):
+        yield f"{'' if number else label:14}{line}"
+
+
+def _serving(one: Overview) -> str:
+    if not one.serving:
+        return "go to no slot: nothing was deployed yet"
+    state = one.slots[one.serving].state if one.serving in one.slots else State.EMPTY
+    said = f"go to slot {one.serving}"
+    return said if state is State.ACTIVE else click.style(f"{said}, which is {state}; a deploy mends it", fg="red")
+
+
+def _slots(slots: Sequence[Occupancy], now: float) -> Iterator[str]:
+    rows = [_row(slot) for slot in slots]
+    widths = [max(len(row[i]) for row in (_COLUMNS, *rows) if i < len(row)) for i in range(len(_COLUMNS))]
+
+    def line(row: Sequence[str]) -> list[str]:
+        numbers = _COLUMNS.index("rooms")
+        padded = [f"{c:{w}}" if i < numbers else f"{c:>{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=False))]
+        return [*padded[:-1], padded[-1].rstrip()]
+
+    yield "  ".join(line(_COLUMNS))
+    for slot, row in zip(slots, rows, strict=True):
+        name, state, *rest = line(row)
+        yield "  ".join([name, click.style(state, fg=_COLOURS.get(slot.state)), *rest])
+        yield from (f"{'':{widths[0]}}  {remark}" for remark in _remarks(slot, now))
+
+
+def _row(slot: Occupancy) -> tuple[str, ...]:
+    if slot.state is State.EMPTY:
+        return (slot.slot, slot.state)
+    counts = ("?" if n is None else str(n) for n in (slot.rooms, slot.participants, slot.websockets))
+    return (slot.slot, slot.state, plain(slot.generation or "?"), plain(slot.release or "?"), *counts)
+
+
+def _remarks(slot: Occupancy, now: float) -> Iterator[str]:
+    """What does not go into a column."""
+    if slot.since is not None:
+        killed = "never killed" if slot.deadline is None else f"killed at {_moment(slot.deadline)}"
+        left = "" if slot.deadline is None else f", {_span(slot.deadline - now)}"
+        yield f"drains since {_moment(slot.since)}; {killed}{left}"
+    if slot.unjoined:
+        names, more = slot.unjoined[:_NAMED], len(slot.unjoined) - _NAMED
+        yield f"rooms that nobody is in: {', '.join(map(plain, names))}" + (f" and {more} more" if more > 0 else "")
+    if slot.state is State.EMPTY:
+        return
+    if not slot.generation:
+        yield "has no process that says its generation: it is being started again, or is not ours"
+    elif slot.websockets is None:
+        yield "its generation does not say its ports: it is of an earlier livekit-metal"
+    elif slot.rooms is None:
+        yield click.style(f"does not answer: journalctl -u livekit-server@{slot.slot}", fg="red")
+    elif slot.unjoined is None:
+        yield "rooms that nobody is in: unknown, it has no debug port or does not answer there"
+
+
+def _record(record: Mapping[str, Any], time_key: str) -> str:
+    """A marker: who, since when, why."""
+    if "unreadable" in record:
+        return f"unreadable: {plain(str(record['unreadable']))}"
+    return plain(f"{record.get(time_key)} by {record.get('who')}: {record.get('why')}")
+
+
+def _change(line: Mapping[str, Any]) -> str:
+    if "unreadable" in line:
+        return f"unreadable: {plain(str(line['unreadable']))}"
+    when, who, procedure, role, what, result = (
+        line.get(k) for k in ("when", "who", "procedure", "role", "what", "result")
+    )
+    return plain(f"{when} {who} {procedure}: {role} {what}: {result}")
+
+
+def plain(text: str) -> str:
+    """Text of others, harmless for a terminal; quoted where it would read as something else."""
+    return text if text.isprintable() and text.strip() == text != "" else repr(text)
+
+
+def _moment(seconds: float, between: str = " ") -> str:
+    return time.strftime(f"%Y-%m-%d{between}%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _span(seconds: float) -> str:
+    """How far away a deadline is."""
+    left = int(seconds)
+    if left <= 0:
+        return "overdue"
+    hours, minutes = left // 3600, left % 3600 // 60
+    return "in " + (f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{left} s")

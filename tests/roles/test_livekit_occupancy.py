@@ -1,0 +1,294 @@
+"""The probe run by a real shell, with stand-ins for what a host would answer, and answers of every kind read back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from roles._kit import look as looks
+from roles._kit.change import Failed
+from roles._kit.look import Needs
+from roles.livekit import occupancy
+from roles.livekit.occupancy import Occupancy, State
+from roles.livekit.settings import Settings
+from stack.active import Active
+from stack.site import Site
+
+LEFT = "Sat 2026-11-21 11:57:29 UTC"
+LEFT_AT = 1795262249  # `date -d "$LEFT" +%s`
+FIVE_HOURS = 5 * 3600
+
+
+@pytest.fixture
+def livekit(single: Site, tmp_path: Path) -> Settings:
+    found = single.on("lk1").livekit
+    assert found is not None
+    return dataclasses.replace(found, config_root=str(tmp_path / "etc"), active=Active(str(tmp_path / "active.map")))
+
+
+class Rig:
+    """A host of shell scripts: ``units`` by slot, what answers on which port, and processes with a stamp."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.root, self.settings = root, settings
+        self.bin, self.urls = root / "bin", root / "urls"
+        self.bin.mkdir()
+        self.urls.mkdir()
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.blocks: list[str] = []
+        self.program("curl", f'for u; do :; done; u=${{u#http://127.0.0.1:}}; cat "{self.urls}/$(echo $u | tr / _)"')
+        self.program("ss", f'cat "{root}/sockets-$(echo "$4" | tr -dc 0-9)"')
+        self.program("systemctl", f'[ "$TZ" = UTC ] && cat "{root}/units"')
+
+    def program(self, name: str, text: str) -> None:
+        path = self.bin / name
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    def slot(
+        self, name: str, state: str, stamp: str = "", ports: str = "", *, left: str = "", timeout: str = "5h"
+    ) -> None:
+        pid = 0
+        if stamp:
+            process = subprocess.Popen(["sleep", "60"], env={"LKM_STAMP": stamp, "PATH": os.environ["PATH"]})
+            self.processes.append(process)
+            pid = process.pid
+            of = Path(self.settings.config_root) / "livekit" / stamp.partition("~")[0]
+            of.mkdir(parents=True, exist_ok=True)
+            (of / "release").write_text(f"/opt/livekit/livekit-server/1.13.5-{stamp[:4]}\n")
+            if ports:
+                (of / "ports").write_text(f"# a record\nslots a b\nslot {name}0 signal 1\nslot {name} {ports}\n")
+        self.blocks.append(  # in systemd's order, which is not that of the question
+            f"TimeoutStopUSec={timeout}\nMainPID={pid}\nId=livekit-server@{name}.service\nActiveState={state}\n"
+            f"ActiveExitTimestamp={left}\n"
+        )
+        (self.root / "units").write_text("\n".join(self.blocks))
+
+    def answers(self, port: int, path: str, text: str) -> None:
+        (self.urls / f"{port}_{path.replace('/', '_')}").write_text(text)
+
+    def sockets(self, port: int, count: int) -> None:
+        (self.root / f"sockets-{port}").write_text("0 0 127.0.0.1:7890 127.0.0.1:5\n" * count)
+
+    def look(self, *, draining: bool = False, drop_ins: Path | None = None) -> dict[str, Occupancy]:
+        """Through the look's own script, as a deploy would ask."""
+        name, text = occupancy.probe(self.settings, draining=draining)
+        text = text.replace("/run/systemd/system", str(drop_ins)) if drop_ins else text
+        environment = os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}"}
+        script = looks.script(Needs(probes=((name, text),)))
+        said = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=True, env=environment)
+        return occupancy.parse(looks.parse(said.stdout).probes[name], self.settings)
+
+
+@pytest.fixture
+def rig(livekit: Settings, tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path, livekit)
+    (tmp_path / "active.map").write_text("egress c\nlivekit a\n")
+    (tmp_path / "units").write_text("")
+    yield made
+    for process in made.processes:
+        process.kill()
+        process.wait()
+
+
+PORTS = "signal 7890 metrics 6789 debug 6060"
+METRICS = """# HELP livekit_room_total
+livekit_participant_join_total{{node_id="ND_1",state="rtc_active"}} 99
+livekit_participant_total{{node_id="ND_1",node_type="SERVER"}} {participants}
+livekit_room_duration_seconds_count{{node_id="ND_1"}} 98
+livekit_room_total{{node_id="ND_1",node_type="SERVER"}} {rooms}
+"""
+HOSTILE = 'a "booked" room\n# \x1b[31m ü </b> \\'
+
+
+def rooms(*names: str, joined: str = "call") -> str:
+    """What /debug/rooms says: Go sorts keys, and escapes <, > and & too."""
+    inside = {joined: {"ID": "PA_1", "Tracks": {"Name": '","Participants":{},"Sid":"', "Participants": {}}}}
+    found = [{"CreatedAt": 1795262246, "Name": joined, "Participants": inside, "Sid": "RM_0"}]
+    found += [{"CreatedAt": 1795262246, "Name": n, "Participants": {}, "Sid": "RM_1"} for n in names]
+    return json.dumps(found, separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def test_a_host_that_was_never_deployed_has_empty_slots(rig: Rig, livekit: Settings) -> None:
+    Path(livekit.active.file).unlink()
+    assert rig.look() == {name: Occupancy(name, State.EMPTY) for name in ("a", "b", "c")}
+
+
+def test_a_slot_with_a_call_and_a_room_that_nobody_joined(rig: Rig) -> None:
+    rig.slot("a", "active", "ab12cd", PORTS)
+    rig.answers(6789, "metrics", METRICS.format(rooms=2, participants="1e+06"))
+    rig.answers(6060, "debug/rooms", rooms(HOSTILE))
+    rig.sockets(7890, 3)
+    assert rig.look()["a"] == Occupancy(
+        "a",
+        State.ACTIVE,
+        generation="ab12cd",
+        release="1.13.5-ab12",
+        rooms=2,
+        participants=1_000_000,
+        unjoined=(HOSTILE,),
+        websockets=3,
+    )
+
+
+def test_a_drain_has_a_beginning_and_a_deadline(rig: Rig) -> None:
+    rig.slot("b", "deactivating", "ab12cd", PORTS, left=LEFT)
+    found = rig.look()["b"]
+    assert (found.state, found.generation) == (State.DRAINING, "ab12cd")
+    assert (found.since, found.deadline) == (LEFT_AT, LEFT_AT + FIVE_HOURS)
+
+
+def test_one_that_serves_and_drains_is_called_draining(rig: Rig) -> None:
+    rig.slot("a", "deactivating", "ab12cd", PORTS, left=LEFT, timeout="infinity")
+    found = rig.look()["a"]
+    assert (found.state, found.since, found.deadline) == (State.DRAINING, LEFT_AT, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "state", "stamp", "called"),
+    [
+        ("a", "active", "ab12cd", State.ACTIVE),
+        ("b", "active", "ab12cd", State.RUNNING),
+        ("b", "active", "ab12cd~alone", State.PROVING),
+        ("a", "active", "ab12cd~alone", State.PROVING),
+        ("b", "deactivating", "ab12cd~alone", State.DRAINING),
+        ("b", "failed", "", State.EMPTY),
+        ("a", "activating", "", State.ACTIVE),
+    ],
+)
+def test_what_a_slot_is_used_for(rig: Rig, name: str, state: str, stamp: str, called: State) -> None:
+    rig.slot(name, state, stamp, left=LEFT)
+    found = rig.look()[name]
+    assert found.state is called
+    assert found.generation == stamp.removesuffix("~alone")
+    assert found.since == (LEFT_AT if called is State.DRAINING else None), "of an earlier life of the slot"
+
+
+def test_a_slot_that_does_not_answer_is_not_called_empty_of_people(rig: Rig) -> None:
+    rig.slot("a", "active", "ab12cd", PORTS)
+    rig.sockets(7890, 2)
+    found = rig.look()["a"]
+    assert (found.rooms, found.participants, found.unjoined, found.websockets) == (None, None, None, 2)
+
+
+def test_a_generation_without_a_debug_port_leaves_only_the_names_open(rig: Rig) -> None:
+    rig.slot("a", "active", "ab12cd", "signal 7890 metrics 6789")
+    rig.answers(6789, "metrics", METRICS.format(rooms=2, participants=1))
+    rig.sockets(7890, 0)
+    found = rig.look()["a"]
+    assert (found.rooms, found.participants, found.unjoined, found.websockets) == (2, 1, None, 0)
+
+
+def test_a_generation_without_ports_is_asked_nothing(rig: Rig) -> None:
+    """Today's ports may be those of another slot."""
+    rig.slot("a", "active", "ab12cd")
+    rig.answers(6789, "metrics", METRICS.format(rooms=2, participants=1))
+    found = rig.look()["a"]
+    assert (found.generation, found.rooms, found.websockets) == ("ab12cd", None, None)
+
+
+def test_sockets_that_cannot_be_counted_are_not_none(rig: Rig) -> None:
+    rig.slot("a", "active", "ab12cd", PORTS)
+    rig.program("ss", "exit 1")
+    assert rig.look()["a"].websockets is None
+
+
+def test_a_slot_that_the_site_no_longer_has_is_seen_while_it_runs(rig: Rig) -> None:
+    rig.slot("old", "deactivating", "ab12cd", PORTS, left=LEFT)
+    rig.slot("older", "inactive")
+    found = rig.look()
+    assert list(found) == ["a", "b", "c", "old"]
+    assert found["old"].deadline == LEFT_AT + FIVE_HOURS
+
+
+@pytest.fixture
+def drop_ins(tmp_path: Path) -> Callable[..., Path]:
+    """/run/systemd/system with the drop-ins of drains."""
+
+    def make(*slots: str) -> Path:
+        root = tmp_path / "run"
+        root.mkdir(exist_ok=True)
+        for slot in slots:
+            directory = root / f"livekit-server@{slot}.service.d"
+            directory.mkdir()
+            (directory / Settings.drain_drop_in).touch()
+        return root
+
+    return make
+
+
+def test_asking_only_what_drains_asks_nothing_while_nothing_does(rig: Rig, drop_ins: Callable[..., Path]) -> None:
+    rig.slot("a", "active", "ab12cd", PORTS)
+    rig.program("systemctl", f"touch {rig.root}/asked")
+    assert rig.look(draining=True, drop_ins=drop_ins()) == {}
+    assert not (rig.root / "asked").exists()
+
+
+def test_asking_only_what_drains_leaves_the_others_alone(rig: Rig, drop_ins: Callable[..., Path]) -> None:
+    rig.slot("a", "active", "ab12cd", PORTS)
+    rig.slot("b", "deactivating", "ef34", "signal 7891 metrics 6790", left=LEFT)
+    rig.program("curl", f'echo "$@" >>{rig.root}/asked')
+    found = rig.look(draining=True, drop_ins=drop_ins("b", "c"))
+    assert [(o.slot, o.state) for o in found.values()] == [("b", State.DRAINING)]
+    assert (rig.root / "asked").read_text().split()[-1:] == ["http://127.0.0.1:6790/metrics"]
+    assert "6789" not in (rig.root / "asked").read_text()
+
+
+def test_a_host_whose_systemd_does_not_answer_is_not_called_empty(rig: Rig) -> None:
+    rig.slot("a", "active", "ab12cd", PORTS)
+    rig.program("systemctl", "exit 1")
+    with pytest.raises(Failed, match="does not say what its slots do"):
+        rig.look()
+
+
+BAD: Mapping[str, list[str]] = {
+    "nothing": [],
+    "cut off": ["active a", "a state active"],
+    "end in the middle": ["active a", "end", "a state active"],
+}
+
+
+@pytest.mark.parametrize("lines", BAD.values(), ids=BAD)
+def test_an_answer_that_is_not_whole_is_refused(lines: list[str], livekit: Settings) -> None:
+    with pytest.raises(Failed):
+        occupancy.parse(lines, livekit)
+
+
+def test_values_that_make_no_sense_are_unknown(livekit: Settings) -> None:
+    lines = [
+        "active a",
+        "a state active",
+        "a left n/a",
+        "a timeout soon",
+        "a stamp ab",
+        "a rooms many",
+        "a websockets ",
+    ]
+    lines += ["a debug read", 'a unjoined "half', "b state ", "b stamp ", "???", "end"]
+    found = occupancy.parse(lines, livekit)["a"]
+    assert (found.rooms, found.participants, found.websockets, found.release) == (None, None, None, "")
+    assert found.unjoined == ('"half',)
+
+
+@pytest.mark.parametrize(
+    ("span", "seconds"),
+    [
+        ("5h", 18000),
+        ("1min 30s", 90),
+        ("20s", 20),
+        ("1w 2d 3h", 788400),
+        ("1month", 2629800),
+        ("500ms", 0),
+        ("infinity", None),
+        ("", None),
+        ("5 h", None),
+    ],
+)
+def test_lengths_of_time_as_systemd_shows_them(span: str, seconds: int | None) -> None:
+    assert occupancy.seconds(span) == seconds

@@ -1,0 +1,259 @@
+"""procedures/status.py: what is read, how it is shown, and what a host that cannot be read does to the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.context import ctx_state
+
+from procedures import overview, showing
+from procedures.overview import Overview
+from roles._kit import reading
+from roles._kit.change import Failed
+from roles._kit.look import Needs, Seen
+from roles._kit.reading import Reading, Unread
+from roles.livekit.occupancy import Occupancy, State
+from stack.site import Site
+from tests.roles.conftest import FakeRun
+
+ROOT = Path(__file__).parents[2]
+NOW = 1795262400  # 2026-11-21 12:00:00 UTC
+HOUR = 3600
+
+
+def seen(**probes: list[str]) -> Seen:
+    found = {"lock.holder": [], "marks": [], "audit": [], "livekit.occupancy": ["active a", "a state active", "end"]}
+    return Seen(probes=found | {name.replace("_", "."): lines for name, lines in probes.items()})
+
+
+def of(site: Site, **probes: list[str]) -> Overview:
+    return overview.of(site.on("lk1"), seen(**probes))
+
+
+def test_a_host_without_any_record(single: Site) -> None:
+    found = of(single)
+    assert (found.serving, list(found.slots)) == ("a", ["a", "b", "c"])
+    assert (found.lock, found.maintenance, found.rejected, found.changes) == (None, None, {}, ())
+
+
+def test_every_record_is_read(single: Site) -> None:
+    found = of(
+        single,
+        lock_holder=['{"who": "root", "from": "vm", "pid": 4, "since": "now"}'],
+        marks=['maintenance {"who": "anna", "since": "then", "why": "disk"} ', 'rejected ab12 {"why": "no sound"}'],
+        audit=['{"what": "one"}', '{"what": "tw'],
+    )
+    assert found.lock == {"who": "root", "from": "vm", "pid": 4, "since": "now"}
+    assert found.maintenance == {"who": "anna", "since": "then", "why": "disk"}
+    assert found.rejected == {"ab12": {"why": "no sound"}}
+    assert found.changes == ({"what": "one"}, {"unreadable": '{"what": "tw'})
+
+
+def test_damaged_records_still_count(single: Site) -> None:
+    found = of(single, lock_holder=["{"], marks=["maintenance ", "rejected ab12 "])
+    assert found.lock == {}
+    assert found.maintenance == {"unreadable": ""}
+    assert found.rejected == {"ab12": {"unreadable": ""}}
+
+
+def test_a_host_without_livekit_has_no_slots(site_data: dict[str, Any], make_site: Callable[..., Site]) -> None:
+    site_data["hosts"]["lk3"]["roles"] = []
+    site = make_site(site_data)
+    stack = site.on("lk3")
+    found = overview.of(stack, Seen(probes={"lock.holder": [], "marks": [], "audit": []}))
+    assert (found.slots, found.serving) == ({}, "")
+    assert "livekit.occupancy" not in dict(overview.needs(site, stack).probes)
+
+
+def test_marks_are_found_where_the_site_keeps_them(alternative: Site, tmp_path: Path) -> None:
+    """By a real shell; a record of several lines is one line of the answer, and other files are no records."""
+    marks = dict(overview.needs(alternative, alternative.on("lk1")).probes)["marks"]
+    marks = marks.replace(alternative.paths.config, str(tmp_path))
+    assert str(tmp_path) in marks
+
+    def run() -> list[str]:
+        return subprocess.run(["sh", "-c", marks], capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert run() == []
+    (tmp_path / "maintenance").write_text('{\n"who": "anna"\n}\n')
+    (tmp_path / "livekit/rejected").mkdir(parents=True)
+    (tmp_path / "livekit/rejected/ab12").write_text('{"why": "no sound"}')
+    assert run() == ['maintenance { "who": "anna" } ', 'rejected ab12 {"why": "no sound"}']
+
+
+SLOTS = {
+    "a": Occupancy("a", State.DRAINING, "ab12", "1.13.4-e", 1, 2, (), 2, NOW - 90, NOW - 90 + 5 * HOUR),
+    "b": Occupancy("b", State.ACTIVE, "cd34", "1.13.5-f", 12, 340, ("weekly", "\x1b[31mred\n", " "), 351),
+    "c": Occupancy("c", State.EMPTY),
+}
+ANNA = {"who": "anna@laptop", "since": "2026-11-21T11:00:00Z", "when": "2026-11-21T10:00:00Z", "why": "disk"}
+CHANGE = {
+    "when": "W",
+    "who": "anna@laptop",
+    "procedure": "deploy",
+    "role": "livekit",
+    "what": "1 -> 2",
+    "result": "done",
+}
+FULL = Overview("b", SLOTS, {"who": "r", "from": "vm", "pid": 4, "since": "S"}, ANNA, {"ab12": ANNA}, (CHANGE, CHANGE))
+
+
+def shown(one: Overview | Unread) -> str:
+    return "\n".join(showing.table({"lk1": one}, NOW)).replace("\x1b[0m", "").replace("\x1b[1m", "")
+
+
+def test_the_table_says_everything() -> None:
+    text = shown(FULL)
+    for words in (
+        "drains since 2026-11-21 11:58:30Z; killed at 2026-11-21 16:58:30Z, in 4 h 58 min",
+        "12           340         351",
+        "rooms that nobody is in: weekly, '\\x1b[31mred\\n', ' '",
+        "new sessions  go to slot b\n",
+        "deploy lock   held by r on vm, process 4, since S",
+        "maintenance   2026-11-21T11:00:00Z by anna@laptop: disk",
+        "rejected      ab12: 2026-11-21T10:00:00Z by anna@laptop: disk",
+        "last changes  W anna@laptop deploy: livekit 1 -> 2: done\n                  W anna@laptop",
+    ):
+        assert words in text, text
+
+
+@pytest.mark.parametrize(
+    ("slot", "words"),
+    [
+        (Occupancy("a", State.ACTIVE, "ab", "r", websockets=3), "does not answer: journalctl -u livekit-server@a"),
+        (Occupancy("a", State.ACTIVE), "has no process that says its generation"),
+        (Occupancy("a", State.ACTIVE, "ab", "r"), "does not say its ports"),
+        (Occupancy("a", State.ACTIVE, "ab", "r", 1, 2, None, 3), "rooms that nobody is in: unknown"),
+        (Occupancy("a", State.EMPTY), "go to slot a, which is empty; a deploy mends it"),
+        (Occupancy("a", State.DRAINING, "ab", "r", 1, 2, (), 3, 4), "never killed"),
+        (Occupancy("a", State.DRAINING, "ab", "r", 1, 2, (), 3, 4, 5), "overdue"),
+        (Occupancy("a", State.ACTIVE, "ab", "r", 1, 2, tuple("abcdefghijklmnopqrstuvwxyz"), 3), "s, t and 6 more"),
+    ],
+)
+def test_what_is_unusual_is_said(slot: Occupancy, words: str) -> None:
+    assert words in shown(Overview("a", {"a": slot}, None, None, {}, ()))
+
+
+def test_a_host_that_could_not_be_read_stands_beside_the_others() -> None:
+    lines = showing.table({"lk1": Unread("hosts.lk1: gone; mend it"), "lk2": FULL}, NOW)
+    assert "hosts.lk1: gone; mend it" in lines[2]
+    assert any("go to slot b" in line for line in lines)
+
+
+def test_the_json_has_the_same_in_utc() -> None:
+    said = json.loads(showing.as_json({"lk1": FULL, "lk2": Unread("gone")}, NOW))
+    assert said["time"] == "2026-11-21T12:00:00Z"
+    assert said["hosts"]["lk2"] == {"error": "gone"}
+    one = said["hosts"]["lk1"]
+    assert (one["serving"], one["maintenance"], one["rejected"]) == ("b", ANNA, {"ab12": ANNA})
+    assert one["slots"]["a"]["deadline"] == "2026-11-21T16:58:30Z"
+    assert one["slots"]["b"]["unjoined"] == ["weekly", "\x1b[31mred\n", " "]
+    assert one["slots"]["c"] == {
+        "slot": "c", "state": "empty", "generation": "", "release": "", "rooms": None, "participants": None,
+        "unjoined": None, "websockets": None, "since": None, "deadline": None,
+    }  # fmt: skip
+
+
+class Shown:
+    """Stands for procedures.showing."""
+
+    found: Mapping[str, Any] | None = None
+
+    def show(self, run: object, found: Mapping[str, Any]) -> None:
+        assert self.found is None, "once"
+        self.found = found
+
+
+def read_all(
+    fake_run: Callable[..., FakeRun], of: Callable[[Seen], Any], answer: Callable[[str, str], str | None] | None = None
+) -> tuple[Mapping[str, Any], int]:
+    """Two hosts as procedures/status.py would read them: what was shown, and the exit status."""
+    shown = Shown()
+    reader = Reading(shown.show)
+    runs: list[Any] = []
+
+    def declare() -> None:
+        state = ctx_state.get()
+        if state not in runs:
+            state.add_callback_handler(reader)
+            runs.append(state)
+        reading.read(Needs(probes=(("it", "true"),)), of)
+
+    with pytest.raises(SystemExit) as ended:
+        fake_run(declare, ("lk2", "lk1"), answer)
+    for host in runs[0].inventory:
+        reader.host_disconnect(runs[0], host)
+    assert shown.found is not None
+    assert isinstance(ended.value.code, int)
+    return shown.found, ended.value.code
+
+
+def test_every_host_is_read_once_and_then_the_run_ends(fake_run: Callable[..., FakeRun]) -> None:
+    assert read_all(fake_run, lambda found: "read") == ({"lk2": "read", "lk1": "read"}, 0)
+
+
+def test_a_host_whose_look_fails_is_shown_as_such(fake_run: Callable[..., FakeRun]) -> None:
+    found, status = read_all(fake_run, lambda found: "read", lambda host, command: "#end" if host == "lk1" else None)
+    assert status == 1
+    assert found == {"lk2": Unread("it said nothing"), "lk1": "read"}
+
+
+@pytest.mark.parametrize(("error", "why"), [(Failed("told"), "told"), (KeyError("x"), "KeyError: 'x'")])
+def test_an_answer_that_makes_no_sense_is_that_hosts_alone(
+    fake_run: Callable[..., FakeRun], error: Exception, why: str
+) -> None:
+    failing = [error]
+
+    def of(found: Seen) -> str:
+        if failing:
+            raise failing.pop()
+        return "read"
+
+    assert read_all(fake_run, of) == ({"lk2": Unread(why), "lk1": "read"}, 1)
+
+
+def test_together_with_another_deploy_file_it_is_refused(fake_run: Callable[..., FakeRun]) -> None:
+    with pytest.raises(PyinfraError, match="run it alone"):
+        fake_run(lambda: reading.read(Needs(), lambda found: None))
+
+
+def pyinfra(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """pyinfra as a program, on two hosts that nobody answers for."""
+    hosts = {
+        n: {"address": f"127.0.0.{i}", "ssh": {"port": 1, "known_hosts": "/dev/null"}}
+        for i, n in ((2, "lk1"), (3, "lk2"))
+    }
+    hosts["lk1"]["roles"], hosts["lk2"]["roles"] = ["livekit", "redis"], ["livekit"]
+    inventory = directory / "gone.py"
+    inventory.write_text(
+        f"from stack.inventory import load\n\nsite = {{'hosts': {hosts!r}}}\nhosts = load(site, __file__)\n"
+    )
+    environment = os.environ | {"XDG_CONFIG_HOME": str(directory), "PYINFRA_PROGRESS": "off"}
+    return subprocess.run(
+        [Path(sys.executable).with_name("pyinfra"), str(inventory), "procedures/status.py", *words],
+        cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_hosts_that_nobody_answers_for_are_told_apart_without_a_question(tmp_path: Path) -> None:
+    done = pyinfra(tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    for name, address in (("lk1", "127.0.0.2"), ("lk2", "127.0.0.3")):
+        assert f"hosts.{name}: {address} cannot be reached" in done.stdout
+
+
+def test_the_json_is_all_that_is_on_standard_output(tmp_path: Path) -> None:
+    done = pyinfra(tmp_path, "--data", "json=yes", "--limit", "lk2")
+    assert done.returncode == 1
+    said = json.loads(done.stdout)
+    assert list(said["hosts"]) == ["lk2"]
+    assert said["hosts"]["lk2"]["error"].startswith("hosts.lk2: 127.0.0.3 cannot be reached")
