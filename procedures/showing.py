@@ -33,17 +33,17 @@ def show(run: Run, found: Mapping[str, Any]) -> None:
 
 
 def as_json(found: Mapping[str, Any], now: float) -> str:
-    """{"time", "hosts": {name: an Overview, or {"error": why}}}; times are UTC, ISO 8601; unknown is null."""
+    """{"time", "hosts": {name: an Overview, or {"error": why}}}; times are UTC, unknown is null."""
 
     def host(one: Any) -> dict[str, Any]:
         if isinstance(one, Unread):
             return {"error": one.why}
         said = dataclasses.asdict(one)
         for slot in said["slots"].values():
-            slot |= {key: slot[key] and _moment(slot[key], "T") for key in ("since", "deadline")}
+            slot |= {key: slot[key] and _moment(slot[key]) for key in ("since", "deadline")}
         return said
 
-    return json.dumps({"time": _moment(now, "T"), "hosts": {name: host(one) for name, one in found.items()}})
+    return json.dumps({"time": _moment(now), "hosts": {name: host(one) for name, one in found.items()}})
 
 
 def table(found: Mapping[str, Any], now: float) -> list[str]:
@@ -76,7 +76,7 @@ def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
 
 def _serving(one: Overview) -> str:
     if not one.serving:
-        return "go to no slot: nothing was deployed yet"
+        return "go to other hosts" if one.maintenance is not None else "go to no slot: nothing was deployed yet"
     state = one.slots[one.serving].state if one.serving in one.slots else State.EMPTY
     said = f"go to slot {one.serving}"
     return said if state is State.ACTIVE else click.style(f"{said}, which is {state}; a deploy mends it", fg="red")
@@ -147,8 +147,8 @@ def plain(text: str) -> str:
     return text if text.isprintable() and text.strip() == text != "" else repr(text)
 
 
-def _moment(seconds: float, between: str = " ") -> str:
-    return time.strftime(f"%Y-%m-%d{between}%H:%M:%SZ", time.gmtime(seconds))
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(seconds))
 
 
 def _span(seconds: float) -> str:

@@ -23,7 +23,7 @@ _BEGIN = """set -eu; d=${1%/*}
 [ -e "$1" ] || install -m 640 -o root -g adm /dev/null "$1"
 """
 _END = '[ -e "$1" ] || exit 0\n'
-_APPEND = """printf '{"when": "%s", %s\\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$2" >> "$1\""""
+_APPEND = """printf '{"when": "%s", %s\\n' "$(date -u '+%Y-%m-%d %H:%M:%SZ')" "$2" >> "$1\""""
 
 
 class Entry:

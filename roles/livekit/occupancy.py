@@ -18,9 +18,9 @@ from roles._kit.change import Failed
 from roles.livekit import generation
 from roles.livekit.settings import UNIT, Settings
 from stack import slots
+from stack.slots import DRAIN_DROP_IN, Slot
 
 NAME = "livekit.occupancy"
-ALONE = "~alone"  # ends the stamp of a candidate that is proved without Redis
 
 
 class State(StrEnum):
@@ -28,7 +28,7 @@ class State(StrEnum):
 
     ACTIVE = "active"  # runs, and new sessions go there
     RUNNING = "running"  # runs, and new sessions go elsewhere
-    PROVING = "proving"  # a candidate without Redis: no room can land on it
+    PROVING = "proving"  # a candidate that no session can reach
     DRAINING = "draining"
     EMPTY = "empty"
 
@@ -91,7 +91,7 @@ def probe(settings: Settings, *, draining: bool = False) -> tuple[str, str]:
 
     ``draining``: only of slots that drain. Costs next to nothing while none does, so that every deploy may ask.
     """
-    drop_ins = f"/run/systemd/system/{UNIT.format('*')}.d/{settings.drain_drop_in}"
+    drop_ins = f"/run/systemd/system/{UNIT.format('*')}.d/{DRAIN_DROP_IN}"
     filled = {
         "FIRST": _ONLY_DRAINING.replace("@DROP_INS@", drop_ins) if draining else ":",
         "ACTIVE": settings.active.file,
@@ -126,14 +126,14 @@ def parse(lines: Iterable[str], settings: Settings) -> dict[str, Occupancy]:
 
 def _occupancy(name: str, words: dict[str, list[str]], serving: str) -> Occupancy:
     one = {word: values[0] for word, values in words.items()}
-    stamp = one.get("stamp", "")
-    state = _state(one.get("state", ""), alone=stamp.endswith(ALONE), serves=name == serving)
+    observed = Slot.observed(one.get("state", ""), one.get("stamp", ""))
+    state = State.ACTIVE if (observed.state, name) == (slots.State.RUNNING, serving) else State(observed.state.value)
     since = _moment(one.get("left", "")) if state is State.DRAINING else None
     patience = seconds(one.get("timeout", ""))
     return Occupancy(
         slot=name,
         state=state,
-        generation=stamp.removesuffix(ALONE),
+        generation=observed.generation,
         release=one.get("release", "").rpartition("/")[2],
         rooms=_count(one.get("rooms")),
         participants=_count(one.get("participants")),
@@ -142,13 +142,6 @@ def _occupancy(name: str, words: dict[str, list[str]], serving: str) -> Occupanc
         since=since,
         deadline=None if since is None or patience is None else since + patience,
     )
-
-
-def _state(active_state: str, *, alone: bool, serves: bool) -> State:
-    unit = slots.state(active_state)
-    if unit is not slots.State.RUNNING:
-        return State(unit.value)
-    return State.PROVING if alone else State.ACTIVE if serves else State.RUNNING
 
 
 def _count(text: str | None) -> int | None:

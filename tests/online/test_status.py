@@ -15,10 +15,11 @@ from livekit.protocol.room import CreateRoomRequest, DeleteRoomRequest
 
 from procedures.call import Access, room_service
 from tests.deploys import deploy, variant
-from tests.lab import Lab
-from tests.online.test_change import FIRST, ended, pinned, serving
+from tests.lab import Lab, lab
+from tests.slots import ended, pinned, serving
 from tests.statuses import hosts, status
 
+FIRST = lab().site.with_role("livekit")[0]
 SOON = 30.0  # s until the slot's own numbers have followed; its hidden witnesses have left by then
 
 
@@ -48,14 +49,14 @@ def people(rooms: int, participants: int) -> Callable[[dict[str, Any]], bool]:
 
 
 def seconds(moment: str) -> int:
-    return calendar.timegm(time.strptime(moment, "%Y-%m-%dT%H:%M:%SZ"))
+    return calendar.timegm(time.strptime(moment, "%Y-%m-%d %H:%M:%SZ"))
 
 
 def test_a_call_is_counted_where_it_is_before_and_after_a_change(access: Access, lab: Lab, changed: Path) -> None:
-    old = serving(lab, FIRST)
+    old = serving(lab.site, FIRST)
 
     async def scenario() -> None:
-        async with await pinned(access, old.node):
+        async with await pinned(access, old.node, FIRST):
             found = await until(slot_of(old.unit), people(1, 2))
             assert (found["state"], found["unjoined"]) == ("active", [])
             assert found["websockets"] == 2
@@ -70,14 +71,14 @@ def test_a_call_is_counted_where_it_is_before_and_after_a_change(access: Access,
             assert (drains["generation"], drains["release"]) == (found["generation"], found["release"])
             assert before <= seconds(drains["since"]) <= after
             assert seconds(drains["deadline"]) - seconds(drains["since"]) == lab.site.livekit.drain.deadline
-            new = serving(lab, FIRST)
+            new = serving(lab.site, FIRST)
             assert (await until(slot_of(new.unit), people(0, 0)))["state"] == "active"
             text = (await asyncio.to_thread(status)).text
             assert f"go to slot {slot_of(new.unit)}\n" in text
             assert "drains since" in text
 
     asyncio.run(scenario())
-    ended(old.unit)
+    ended(FIRST, old.unit)
     found = hosts()[FIRST]["slots"][slot_of(old.unit)]
     assert (found["state"], found["since"], found["rooms"]) == ("empty", None, None)
 
@@ -86,7 +87,7 @@ NAME = 'weekly "all hands" \x1b[31m\n# ü'
 
 
 def test_a_room_that_nobody_has_joined_is_named(access: Access, lab: Lab) -> None:
-    slot = serving(lab, FIRST)
+    slot = serving(lab.site, FIRST)
     room = f"{NAME} {uuid4().hex[:8]}"
 
     async def scenario() -> None:

@@ -1,4 +1,4 @@
-"""procedures/status.py: what is read, how it is shown, and what a host that cannot be read does to the others."""
+"""procedures/status.py: what is read of a host, how it is shown, and what is shown when nobody answers."""
 
 from __future__ import annotations
 
@@ -6,23 +6,18 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pyinfra.api.exceptions import PyinfraError
-from pyinfra.context import ctx_state
 
 from procedures import overview, showing
 from procedures.overview import Overview
-from roles._kit import reading
-from roles._kit.change import Failed
-from roles._kit.look import Needs, Seen
-from roles._kit.reading import Reading, Unread
+from roles._kit.look import Seen
+from roles._kit.reading import Unread
 from roles.livekit.occupancy import Occupancy, State
 from stack.site import Site
-from tests.roles.conftest import FakeRun
 
 ROOT = Path(__file__).parents[2]
 NOW = 1795262400  # 2026-11-21 12:00:00 UTC
@@ -94,7 +89,7 @@ SLOTS = {
     "b": Occupancy("b", State.ACTIVE, "cd34", "1.13.5-f", 12, 340, ("weekly", "\x1b[31mred\n", " "), 351),
     "c": Occupancy("c", State.EMPTY),
 }
-ANNA = {"who": "anna@laptop", "since": "2026-11-21T11:00:00Z", "when": "2026-11-21T10:00:00Z", "why": "disk"}
+ANNA = {"who": "anna@laptop", "since": "2026-11-21 11:00:00Z", "when": "2026-11-21 10:00:00Z", "why": "disk"}
 CHANGE = {
     "when": "W",
     "who": "anna@laptop",
@@ -118,8 +113,8 @@ def test_the_table_says_everything() -> None:
         "rooms that nobody is in: weekly, '\\x1b[31mred\\n', ' '",
         "new sessions  go to slot b\n",
         "deploy lock   held by r on vm, process 4, since S",
-        "maintenance   2026-11-21T11:00:00Z by anna@laptop: disk",
-        "rejected      ab12: 2026-11-21T10:00:00Z by anna@laptop: disk",
+        "maintenance   2026-11-21 11:00:00Z by anna@laptop: disk",
+        "rejected      ab12: 2026-11-21 10:00:00Z by anna@laptop: disk",
         "last changes  W anna@laptop deploy: livekit 1 -> 2: done\n                  W anna@laptop",
     ):
         assert words in text, text
@@ -142,6 +137,13 @@ def test_what_is_unusual_is_said(slot: Occupancy, words: str) -> None:
     assert words in shown(Overview("a", {"a": slot}, None, None, {}, ()))
 
 
+@pytest.mark.parametrize(
+    ("maintenance", "words"), [(None, "go to no slot: nothing was deployed yet"), (ANNA, "go to other hosts")]
+)
+def test_a_host_without_an_active_slot_says_why(maintenance: dict[str, str] | None, words: str) -> None:
+    assert words in shown(Overview("", {"a": Occupancy("a", State.EMPTY)}, None, maintenance, {}, ()))
+
+
 def test_a_host_that_could_not_be_read_stands_beside_the_others() -> None:
     lines = showing.table({"lk1": Unread("hosts.lk1: gone; mend it"), "lk2": FULL}, NOW)
     assert "hosts.lk1: gone; mend it" in lines[2]
@@ -150,79 +152,16 @@ def test_a_host_that_could_not_be_read_stands_beside_the_others() -> None:
 
 def test_the_json_has_the_same_in_utc() -> None:
     said = json.loads(showing.as_json({"lk1": FULL, "lk2": Unread("gone")}, NOW))
-    assert said["time"] == "2026-11-21T12:00:00Z"
+    assert said["time"] == "2026-11-21 12:00:00Z"
     assert said["hosts"]["lk2"] == {"error": "gone"}
     one = said["hosts"]["lk1"]
     assert (one["serving"], one["maintenance"], one["rejected"]) == ("b", ANNA, {"ab12": ANNA})
-    assert one["slots"]["a"]["deadline"] == "2026-11-21T16:58:30Z"
+    assert one["slots"]["a"]["deadline"] == "2026-11-21 16:58:30Z"
     assert one["slots"]["b"]["unjoined"] == ["weekly", "\x1b[31mred\n", " "]
     assert one["slots"]["c"] == {
         "slot": "c", "state": "empty", "generation": "", "release": "", "rooms": None, "participants": None,
         "unjoined": None, "websockets": None, "since": None, "deadline": None,
     }  # fmt: skip
-
-
-class Shown:
-    """Stands for procedures.showing."""
-
-    found: Mapping[str, Any] | None = None
-
-    def show(self, run: object, found: Mapping[str, Any]) -> None:
-        assert self.found is None, "once"
-        self.found = found
-
-
-def read_all(
-    fake_run: Callable[..., FakeRun], of: Callable[[Seen], Any], answer: Callable[[str, str], str | None] | None = None
-) -> tuple[Mapping[str, Any], int]:
-    """Two hosts as procedures/status.py would read them: what was shown, and the exit status."""
-    shown = Shown()
-    reader = Reading(shown.show)
-    runs: list[Any] = []
-
-    def declare() -> None:
-        state = ctx_state.get()
-        if state not in runs:
-            state.add_callback_handler(reader)
-            runs.append(state)
-        reading.read(Needs(probes=(("it", "true"),)), of)
-
-    with pytest.raises(SystemExit) as ended:
-        fake_run(declare, ("lk2", "lk1"), answer)
-    for host in runs[0].inventory:
-        reader.host_disconnect(runs[0], host)
-    assert shown.found is not None
-    assert isinstance(ended.value.code, int)
-    return shown.found, ended.value.code
-
-
-def test_every_host_is_read_once_and_then_the_run_ends(fake_run: Callable[..., FakeRun]) -> None:
-    assert read_all(fake_run, lambda found: "read") == ({"lk2": "read", "lk1": "read"}, 0)
-
-
-def test_a_host_whose_look_fails_is_shown_as_such(fake_run: Callable[..., FakeRun]) -> None:
-    found, status = read_all(fake_run, lambda found: "read", lambda host, command: "#end" if host == "lk1" else None)
-    assert status == 1
-    assert found == {"lk2": Unread("it said nothing"), "lk1": "read"}
-
-
-@pytest.mark.parametrize(("error", "why"), [(Failed("told"), "told"), (KeyError("x"), "KeyError: 'x'")])
-def test_an_answer_that_makes_no_sense_is_that_hosts_alone(
-    fake_run: Callable[..., FakeRun], error: Exception, why: str
-) -> None:
-    failing = [error]
-
-    def of(found: Seen) -> str:
-        if failing:
-            raise failing.pop()
-        return "read"
-
-    assert read_all(fake_run, of) == ({"lk2": Unread(why), "lk1": "read"}, 1)
-
-
-def test_together_with_another_deploy_file_it_is_refused(fake_run: Callable[..., FakeRun]) -> None:
-    with pytest.raises(PyinfraError, match="run it alone"):
-        fake_run(lambda: reading.read(Needs(), lambda found: None))
 
 
 def pyinfra(directory: Path, *words: str) -> subprocess.CompletedProcess[str]:

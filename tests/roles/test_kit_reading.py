@@ -1,0 +1,79 @@
+"""Runs that only read: every host once, and one that cannot be read is no reason not to show the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.context import ctx_state
+
+from roles._kit import reading
+from roles._kit.change import Failed
+from roles._kit.look import Needs, Seen
+from roles._kit.reading import Reading, Unread
+from tests.roles.conftest import FakeRun
+
+
+class Shown:
+    """Stands for procedures.showing."""
+
+    found: Mapping[str, Any] | None = None
+
+    def show(self, run: object, found: Mapping[str, Any]) -> None:
+        assert self.found is None, "once"
+        self.found = found
+
+
+def read_all(
+    fake_run: Callable[..., FakeRun], of: Callable[[Seen], Any], answer: Callable[[str, str], str | None] | None = None
+) -> tuple[Mapping[str, Any], int]:
+    """Two hosts as procedures/status.py would read them: what was shown, and the exit status."""
+    shown = Shown()
+    reader = Reading(shown.show)
+    runs: list[Any] = []
+
+    def declare() -> None:
+        state = ctx_state.get()
+        if state not in runs:
+            state.add_callback_handler(reader)
+            runs.append(state)
+        reading.read(Needs(probes=(("it", "true"),)), of)
+
+    with pytest.raises(SystemExit) as ended:
+        fake_run(declare, ("lk2", "lk1"), answer)
+    for host in runs[0].inventory:
+        reader.host_disconnect(runs[0], host)
+    assert shown.found is not None
+    assert isinstance(ended.value.code, int)
+    return shown.found, ended.value.code
+
+
+def test_every_host_is_read_once_and_then_the_run_ends(fake_run: Callable[..., FakeRun]) -> None:
+    assert read_all(fake_run, lambda found: "read") == ({"lk2": "read", "lk1": "read"}, 0)
+
+
+def test_a_host_whose_look_fails_is_shown_as_such(fake_run: Callable[..., FakeRun]) -> None:
+    found, status = read_all(fake_run, lambda found: "read", lambda host, command: "#end" if host == "lk1" else None)
+    assert status == 1
+    assert found == {"lk2": Unread("it said nothing"), "lk1": "read"}
+
+
+@pytest.mark.parametrize(("error", "why"), [(Failed("told"), "told"), (KeyError("x"), "KeyError: 'x'")])
+def test_an_answer_that_makes_no_sense_is_that_hosts_alone(
+    fake_run: Callable[..., FakeRun], error: Exception, why: str
+) -> None:
+    failing = [error]
+
+    def of(found: Seen) -> str:
+        if failing:
+            raise failing.pop()
+        return "read"
+
+    assert read_all(fake_run, of) == ({"lk2": Unread(why), "lk1": "read"}, 1)
+
+
+def test_together_with_another_deploy_file_it_is_refused(fake_run: Callable[..., FakeRun]) -> None:
+    with pytest.raises(PyinfraError, match="run it alone"):
+        fake_run(lambda: reading.read(Needs(), lambda found: None))
