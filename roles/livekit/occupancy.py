@@ -65,7 +65,6 @@ while IFS='|' read -r unit state pid left timeout; do
   printf '%s\n' "$slot state $state" "$slot left $left" "$slot timeout $timeout"
   case $state:$pid in *:0 | *:) continue ;; @WHICH@:*) ;; *) continue ;; esac
   stamp=$(sed -zn 's/^LKM_STAMP=//p' "/proc/$pid/environ" | tr -d '\0')
-  [ -n "$stamp" ] || continue
   of=@ROOT@/${stamp%%~*}
   port() { sed -n "s/^slot $slot .*\<$1 \([0-9]*\).*/\1/p" "$of/ports"; }
   signal=$(port signal) metrics=$(port metrics) debug=$(port debug)

@@ -62,6 +62,13 @@ def test_a_slot_with_a_call_and_a_room_that_nobody_joined(rig: Rig) -> None:
     )
 
 
+def test_a_candidate_that_is_proved_is_read_from_its_generation_too(rig: Rig) -> None:
+    rig.slot("b", "active", "ab12cd~alone", PORTS)
+    rig.answers(6789, "metrics", METRICS.format(rooms=1, participants=2))
+    found = rig.look()["b"]
+    assert (found.state, found.release, found.participants) == (State.PROVING, "1.13.5-ab12", 2)
+
+
 def test_a_drain_has_a_beginning_and_a_deadline(rig: Rig) -> None:
     rig.slot("b", "deactivating", "ab12cd", PORTS, left=LEFT)
     found = rig.look()["b"]

@@ -60,12 +60,13 @@ def test_damaged_records_still_count(single: Site) -> None:
 
 
 def test_a_host_without_livekit_has_no_slots(site_data: dict[str, Any], make_site: Callable[..., Site]) -> None:
-    site_data["hosts"]["lk3"]["roles"] = []
+    site_data["hosts"]["lk1"]["roles"] = ["redis"]
     site = make_site(site_data)
-    stack = site.on("lk3")
+    stack = site.on("lk1")
     found = overview.of(stack, Seen(probes={"lock.holder": [], "marks": [], "audit": []}))
     assert (found.slots, found.serving) == ({}, "")
     assert "livekit.occupancy" not in dict(overview.needs(site, stack).probes)
+    assert "new sessions" not in shown(found)
 
 
 def test_marks_are_found_where_the_site_keeps_them(alternative: Site, tmp_path: Path) -> None:
@@ -135,6 +136,14 @@ def test_the_table_says_everything() -> None:
 )
 def test_what_is_unusual_is_said(slot: Occupancy, words: str) -> None:
     assert words in shown(Overview("a", {"a": slot}, None, None, {}, ()))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("ü b-1", "ü b-1"), ("", "''"), (" a", "' a'"), ("\x1b[31mred", "'\\x1b[31mred'"), ("a\u202eb", "'a\\u202eb'")],
+)
+def test_texts_of_others_do_no_harm_to_a_terminal(text: str, said: str) -> None:
+    assert showing.plain(text) == said
 
 
 @pytest.mark.parametrize(
