@@ -17,6 +17,7 @@ from roles._kit.change import Failed
 from roles._kit.look import Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.stage import stage
+from roles._kit.turn import turn
 from stack import inventory, records
 
 site = inventory.current()
@@ -48,13 +49,5 @@ if host.data.get("back") == "yes":
     local.include("deploy.py")
 elif stack.livekit and stack.edge:
     stage(Part("drain", maintenance.needs(marker), named), "Maintenance")
-    stage(
-        livekit.drain(
-            stack.livekit,
-            marker,
-            stack.edge.peer_endpoints,
-            why=str(host.data.get("why") or ""),
-            alone=host.data.get("alone") == "yes",
-        ),
-        "Drain",
-    )
+    why, alone = str(host.data.get("why") or ""), host.data.get("alone") == "yes"
+    turn("Drain", livekit.drain(stack.livekit, marker, stack.edge.peer_endpoints, why=why, alone=alone))

@@ -44,6 +44,7 @@ class Part:
     role: str
     needs: Needs
     plan: Callable[[Seen], Todo]
+    closing: Callable[[Seen], tuple[str, ...]] = lambda _: ()  # notes about how things are when the turn is over
 
 
 @dataclass(frozen=True, slots=True)

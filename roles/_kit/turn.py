@@ -16,7 +16,7 @@ from pyinfra.api import FunctionCommand, StringCommand, operation
 from roles._kit import maintenance
 from roles._kit.change import Failed
 from roles._kit.look import observer
-from roles._kit.plan import Later, Part
+from roles._kit.plan import Later, Part, Result
 from roles._kit.report import results
 from roles._kit.stage import note, observer_of, predict, refuse, run_steps, say
 
@@ -53,6 +53,7 @@ def _turn(title: str, parts: Sequence[Part | Later], marker: str) -> Generator[A
     else:
         for part, todo in todos:
             note(all_results.of(host.name), part, todo)
+        _close(host, named, all_results.of(host.name))
         all_results.finish(title, host)
 
 
@@ -86,10 +87,20 @@ def _take(state: State, host: Host, title: str, parts: Sequence[Part]) -> bool:
             return False
         if not todo.steps:
             note(result, part, todo)
+    _close(host, parts, result)
     all_results.stopped_at = ""
     result.seconds += time.monotonic() - began
     all_results.finish(title, host)
     return True
+
+
+def _close(host: Host, parts: Sequence[Part], result: Result) -> None:
+    """Add what is to be said of the host at the end; one that cannot be read by now has been changed nonetheless."""
+    try:
+        seen = observer_of(host).now()
+        result.notes.extend(f"{part.role}: {text}" for part in parts for text in part.closing(seen))
+    except Failed as error:
+        result.notes.append(f"how things are now is not known: {error}")
 
 
 def turn(name: str, *parts: Part | Later | None, marker: str = "") -> None:

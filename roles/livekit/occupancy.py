@@ -143,6 +143,16 @@ def _occupancy(name: str, words: dict[str, list[str]], serving: str) -> Occupanc
     )
 
 
+def words(one: Occupancy) -> str:
+    """A slot that drains, in a sentence."""
+    who = "who is on it is not known"
+    if one.participants is not None and one.rooms is not None:
+        who = f"{one.participants} participants in {one.rooms} rooms"
+    if one.deadline is None:
+        return f"slot {one.slot} drains: {who}"
+    return f"slot {one.slot} drains: {who}, until {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(one.deadline))}"
+
+
 def _count(text: str | None) -> int | None:
     """A number as Prometheus writes it ("2", "1e+06")."""
     try:

@@ -11,7 +11,8 @@ from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.slotted import drains
 from roles.livekit.settings import Settings
-from roles.livekit.tasks import daemon, guard, needs
+from roles.livekit.tasks import daemon, draining, guard, needs
+from roles.livekit.tasks import drains as drains_now
 from stack.slots import State, retire
 
 _PROBE = "livekit.others"
@@ -46,4 +47,5 @@ def drain(settings: Settings, marker: str, others: Mapping[str, str], *, why: st
         left = [name for name, slot in slots.items() if slot.state is State.DRAINING]
         return Todo(tuple(steps), f"out of service, {drains((*left, *decision.drain)) or 'no slot runs'}")
 
-    return Part("livekit", needs(server) | maintenance.needs(marker) | asked, plan)
+    closing = partial(drains_now, settings=settings)
+    return Part("livekit", needs(server) | draining(settings) | maintenance.needs(marker) | asked, plan, closing)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from roles._kit import jump
@@ -15,7 +16,7 @@ from roles._kit.slotted import Generation
 from roles._kit.stage import stage
 from roles.livekit.generation import root
 from roles.livekit.settings import PROGRAM, Settings
-from roles.livekit.tasks import daemon, desired, guard, needs
+from roles.livekit.tasks import daemon, desired, draining, drains, guard, needs
 from stack.ports import PortRange
 
 _PROBE = "livekit.ports"
@@ -94,4 +95,4 @@ def roll_back(settings: Settings, to: Target, why: str) -> Part:
         todo = server.plan(to.generation, seen, before_hand_over=(record,))
         return dataclasses.replace(todo, steps=(*guard(seen), *todo.steps))
 
-    return Part("livekit", needs(server), plan)
+    return Part("livekit", needs(server) | draining(settings), plan, partial(drains, settings=settings))

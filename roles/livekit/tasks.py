@@ -21,6 +21,7 @@ from roles._kit.service import UNITS
 from roles._kit.slot import Change
 from roles._kit.slotted import Daemon, Generation
 from roles._kit.stage import stage
+from roles.livekit import occupancy
 from roles.livekit.generation import make, root
 from roles.livekit.proof import UNJOINED, Proof, through_active
 from roles.livekit.settings import GUARD, PROGRAM, UNIT, Settings
@@ -118,7 +119,18 @@ def activate(settings: Settings) -> Part:
         todo = server.plan(wanted, seen)
         return Todo((*guard(seen), *todo.steps), todo.summary, todo.notes, todo.undo)
 
-    return Part("livekit", needs(server), plan)
+    return Part("livekit", needs(server) | draining(settings), plan, partial(drains, settings=settings))
+
+
+def draining(settings: Settings) -> Needs:
+    """The question what still drains."""
+    return Needs(probes=(occupancy.probe(settings, draining=True),))
+
+
+def drains(seen: Seen, settings: Settings) -> tuple[str, ...]:
+    """What still drains, for the last table."""
+    found = occupancy.parse(seen.probes[occupancy.NAME], settings)
+    return tuple(occupancy.words(each) for each in found.values() if each.state is occupancy.State.DRAINING)
 
 
 def proves(settings: Settings) -> Callable[[Host], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,15 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host, ctx_state
 
 from roles._kit import change, look
+from roles._kit.artifact import Artifact
 from roles._kit.plan import Result
 from roles._kit.report import results
+from roles._kit.slotted import Generation
+from roles.livekit import tasks as livekit_tasks
+from roles.livekit.settings import Settings as LivekitSettings
+from stack.site import Site
+
+SHA = "ab" * 32  # of the program that tests deploy
 
 
 @dataclass
@@ -85,3 +93,34 @@ def fake_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRun]:
 def seen() -> Callable[..., look.Seen]:
     """A look's result from keyword arguments (files, packages, sysctls, units, probes)."""
     return look.Seen
+
+
+@pytest.fixture
+def no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    program = tmp_path / "livekit-server"
+    program.write_text("program")
+    made = Artifact(
+        component="livekit-server",
+        version="1.13.7",
+        source="archive",
+        arch="amd64",
+        sha256=SHA,
+        path=program,
+        size=7,
+        identity="test",
+    )
+    monkeypatch.setattr(livekit_tasks, "_fetch", lambda *_: made)
+
+
+@pytest.fixture
+def livekit(single: Site, no_download: None) -> LivekitSettings:
+    """livekit-server's settings on a host; its program is there without a download."""
+    found = single.on("lk1").livekit
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def wanted(livekit: LivekitSettings) -> Generation:
+    """The generation that these settings amount to."""
+    return livekit_tasks.desired(livekit)[1]

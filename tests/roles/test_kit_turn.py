@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ from pyinfra.context import ctx_host
 
 from roles._kit.change import Failed, sh
 from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
+from roles._kit.plan import Later, Part, Step, Todo
 from roles._kit.stage import stage
 from roles._kit.turn import turn
 from tests.roles.conftest import FakeRun
@@ -152,3 +153,45 @@ def test_hosts_out_of_order_are_refused(fake_run: Run) -> None:
 
     assert fake_run(declare, HOSTS).failed
     assert log == []
+
+
+def test_parts_that_depend_on_what_was_seen_are_named_then(fake_run: Run) -> None:
+    log: list[str] = []
+    later = Later(Needs(probes=(("which", "true"),)), lambda seen: tuple(part(n, log) for n in seen.probes["which"]))
+    looks: list[str] = []
+
+    def answer(_host: str, command: str) -> str:
+        if "sh -s" not in command:
+            return ""
+        looks.append(command)
+        return "#probe which\nfirst\nsecond\n#probe first\n#probe second\n#end"
+
+    done = fake_run(lambda: turn("all", later), ("lk1",), answer)
+    assert log == ["first lk1", "second lk1"]
+    assert done.results["lk1"].word == "done"
+
+
+def test_a_turn_ends_with_how_things_are_then(fake_run: Run) -> None:
+    answers = iter(["before", "after", "after"])
+
+    def answer(_host: str, command: str) -> str:
+        return f"#probe one\n{next(answers)}\n#end" if "sh -s" in command else ""
+
+    told = dataclasses.replace(part("one", []), closing=lambda seen: tuple(seen.probes["one"]))
+    done = fake_run(lambda: turn("all", told), ("lk1",), answer)
+    assert done.results["lk1"].notes == ["one: after"]
+
+
+def test_a_host_in_maintenance_takes_no_turn(fake_run: Run) -> None:
+    log: list[str] = []
+    marker = '{"who": "ada@desk", "since": "noon", "why": "power"}'
+
+    def answer(host: str, command: str) -> str:
+        if "sh -s" not in command:
+            return ""
+        return f"#probe maintenance\n{marker if host == 'lk1' else ''}\n#probe one\n#end"
+
+    done = fake_run(lambda: turn("all", part("one", log), marker="/etc/x/maintenance"), HOSTS, answer)
+    assert log == ["one lk3", "one lk2"]
+    assert done.results["lk1"].word == "untouched"
+    assert done.results["lk1"].why == "in maintenance since noon (ada@desk: power); prepared only"

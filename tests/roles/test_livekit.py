@@ -3,50 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from roles._kit.artifact import Artifact
 from roles._kit.change import Failed
 from roles._kit.look import Seen
 from roles._kit.plan import Todo
 from roles._kit.slotted import Generation
 from roles.livekit import tasks
 from roles.livekit.settings import GUARD, UNIT, Settings
-from stack.site import Site
-from tests.roles.conftest import FakeRun
-
-SHA = "ab" * 32
-
-
-@pytest.fixture(autouse=True)
-def _no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    program = tmp_path / "livekit-server"
-    program.write_text("program")
-    made = Artifact(
-        component="livekit-server",
-        version="1.13.7",
-        source="archive",
-        arch="amd64",
-        sha256=SHA,
-        path=program,
-        size=7,
-        identity="test",
-    )
-    monkeypatch.setattr(tasks, "_fetch", lambda *_: made)
-
-
-@pytest.fixture
-def livekit(single: Site) -> Settings:
-    found = single.on("lk1").livekit
-    assert found is not None
-    return found
-
-
-@pytest.fixture
-def wanted(livekit: Settings) -> Generation:
-    return tasks.desired(livekit)[1]
+from tests.roles.conftest import SHA, FakeRun
 
 
 def host(active: str = "", generations: tuple[str, ...] = (), releases: tuple[str, ...] = (), **slots: str) -> Seen:
