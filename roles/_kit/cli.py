@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import gevent
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
+from pyinfra.connectors import util
 
 from roles._kit import reading
+from roles._kit.change import Failed
 from roles._kit.connect import Connecting
 
 
 def install() -> None:
-    """Keep the inventory's order, refuse a --limit that matches nothing, explain failures, end with 128 + signal."""
+    """Keep the inventory's order, refuse a --limit that matches nothing, explain failures, end with 128 + signal.
+
+    Never ask for sudo's password: what is run beside pyinfra's commands (the lock) could not use it.
+    """
     # pyinfra keeps active hosts in a set: every loop over hosts gets the inventory's order (the canary is the first).
     Inventory.get_active_hosts = _in_order  # type: ignore[method-assign,assignment]
     if State.init is not _init:
         _original.append(State.init)
         State.init = _init  # type: ignore[method-assign,assignment]
+    util.getpass = _no_password
     signal.signal(signal.SIGINT, _interrupted)  # libev holds SIGINT: gevent's handler would have no effect
     for number in (signal.SIGTERM, signal.SIGHUP):
         gevent.signal_handler(number, _interrupted, number)
@@ -40,6 +46,10 @@ def _init(state: Any, inventory: Any, config: Any, initial_limit: Any = None) ->
     _original[0](state, inventory, config, initial_limit=initial_limit)
     state.add_callback_handler(Connecting())
     reading.install(state)
+
+
+def _no_password(prompt: str = "", stream: TextIO | None = None) -> str:
+    raise Failed("sudo asks for a password")
 
 
 def _interrupted(number: int, _frame: Any = None) -> None:

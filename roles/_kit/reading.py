@@ -17,7 +17,7 @@ from pyinfra import context
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
-from roles._kit.change import Failed
+from roles._kit.change import Failed, ask
 from roles._kit.connect import explained
 from roles._kit.look import Needs, Seen, observer
 
@@ -85,9 +85,20 @@ def read(needs: Needs, of: Callable[[Seen], Any]) -> None:
         reading.found[host.name] = of(observer().now())
     except Exception as error:  # whatever it is, the other hosts are still to be shown
         why = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
-        reading.found[host.name] = Unread(why)
+        reading.found[host.name] = Unread(_powerless(host) or why)
     if len(reading.found) == len(_hosts(state)):
         raise SystemExit(int(any(isinstance(found, Unread) for found in reading.found.values())))
+
+
+def _powerless(host: Host) -> str:
+    """Why no command can be run there, if none can: sudo hangs up on a script that it does not let through."""
+    try:
+        ask(host, "true", timeout=10)
+    except Exception as error:
+        said = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        remedy = "give the login user sudo without password" if host.data.get("_sudo") else "try `ssh` by hand"
+        return f"hosts.{host.name}: no command runs there ({said[0]}); {remedy}"
+    return ""
 
 
 def _hosts(state: State) -> list[str]:

@@ -74,3 +74,10 @@ def test_a_failure_is_in_the_log_with_its_reason(busy: Any, first: Host, systemc
     assert (last["role"], last["procedure"]) == ("redis", "deploy")
     assert last["result"].startswith("failed: start livekit-redis.service: "), last
     assert "no restart today" in last["result"]
+
+
+def test_a_user_without_sudo_is_told_so(change: Change, site: Site) -> None:
+    found = hosts(change({"hosts": {name: {"ssh": {"user": "nosudo"}} for name in site.hosts}}))
+    for name in site.hosts:
+        assert found[name]["error"].startswith(f"hosts.{name}: no command runs there (sudo asks for a password)")
+        assert "give the login user sudo" in found[name]["error"]

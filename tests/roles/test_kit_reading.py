@@ -55,9 +55,19 @@ def test_every_host_is_read_once_and_then_the_run_ends(fake_run: Callable[..., F
 
 
 def test_a_host_whose_look_fails_is_shown_as_such(fake_run: Callable[..., FakeRun]) -> None:
+    def answer(host: str, command: str) -> str | None:
+        return "#end" if host == "lk1" else "" if "sh -s" not in command else "#files"
+
+    found, status = read_all(fake_run, lambda found: "read", answer)
+    assert status == 1
+    assert found["lk1"] == "read"
+    assert "the host's answer is incomplete" in found["lk2"].why
+
+
+def test_a_host_that_runs_no_command_is_told_from_one_whose_answer_is_odd(fake_run: Callable[..., FakeRun]) -> None:
     found, status = read_all(fake_run, lambda found: "read", lambda host, command: "#end" if host == "lk1" else None)
     assert status == 1
-    assert found == {"lk2": Unread("it said nothing"), "lk1": "read"}
+    assert found["lk2"] == Unread("hosts.lk2: no command runs there (it said nothing); try `ssh` by hand")
 
 
 @pytest.mark.parametrize(("error", "why"), [(Failed("told"), "told"), (KeyError("x"), "KeyError: 'x'")])
