@@ -29,7 +29,9 @@ def serving(site: Site, name: str) -> Slot:
     """The one slot that runs on a host and does not drain; ``site`` is what is deployed there."""
     host, livekit = over_ssh(name), site.on(name).livekit
     assert livekit is not None
-    (unit,) = [line.split()[0] for line in host.check_output(_ACTIVE).splitlines()]
+    units = [line.split()[0] for line in host.check_output(_ACTIVE).splitlines()]
+    assert len(units) == 1, f"{name}: not one slot runs, but {', '.join(units) or 'none'}"
+    unit = units[0]
     metrics = livekit.part("metrics", unit.partition("@")[2].removesuffix(".service")).first
     found = host.check_output(f"curl -s http://127.0.0.1:{metrics}/metrics | grep -o 'ND_[^\"]*' | head -n 1")
     return Slot(unit, found)

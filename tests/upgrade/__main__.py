@@ -57,16 +57,14 @@ def measured(ground: Ground, rows: list[tuple[int, Row]], seconds: float) -> lis
                 ground.settle()
             with untouched_server(lab()) as control:
                 outcomes.append(run.row(ground, row, control, seconds))
-            say_last(outcomes)
+            run.say(judge.table(outcomes[-1:]))
+            if not outcomes[-1].skipped:
+                row.back(ground)
         except (GroundError, AssertionError) as error:
             outcomes.append(Outcome(change="bring the site back", hosts=str(ground.hosts), problems=(str(error),)))
             run.say(f"FAILED {error}\nthe rows after this one are not tried")
             break
     return outcomes
-
-
-def say_last(outcomes: list[Outcome]) -> None:
-    run.say(judge.table(outcomes[-1:]).splitlines()[-1])
 
 
 def main() -> int:
@@ -82,8 +80,8 @@ def main() -> int:
             if not given.keep:
                 ground.down()
     failed = [outcome for outcome in outcomes if outcome.failed]
-    run.say("\n".join(["", *(f"FAILED {o.change}, {o.hosts}: {p}" for o in failed for p in o.problems)]))
-    run.say(judge.table(outcomes))
+    why = [f"FAILED {o.change}, {o.hosts} host(s): {p.splitlines()[0]}" for o in failed for p in o.problems]
+    run.say("\n".join(["", *why, judge.table(outcomes)]))
     if site and not failed:
         document.write(outcomes, site)
     return 1 if failed else 0

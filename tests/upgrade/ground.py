@@ -64,6 +64,8 @@ class Ground:
     def run(self, plan: str) -> Told:
         """A run of pyinfra with the inventory of the run before."""
         told = Deploy(self.inventory, plan=plan).end(within=WITHIN)
+        if told.status:  # who failed half-way still is where it was, as far as a client knows
+            return told
         self.site = inventory.read(self.inventory)
         self.access = Access.load(write_access(places.Lab(self.name), self.site))
         return told
@@ -73,7 +75,7 @@ class Ground:
         return self._told([sys.executable, "-m", "procedures.secrets", INVENTORY, *words])
 
     def on_first(self, command: str) -> Told:
-        """A command on the first host; with Redis on it."""
+        """A command on the first host, which has Redis too."""
         done = over_ssh(self.first).run(command)
         return Told(done.rc, done.stdout + done.stderr)
 

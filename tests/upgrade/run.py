@@ -18,13 +18,16 @@ from tests.upgrade.ground import Ground, GroundError, tail
 from tests.upgrade.judge import Outcome
 from tests.upgrade.rows import Row
 
+# What ends a row early, but not the table: it is what the row says.
+_FAULTS = (AssertionError, CallError, GroundError, OSError, RuntimeError, ValueError)
+
 
 def say(text: str) -> None:
     print(text, flush=True)
 
 
 def row(ground: Ground, row: Row, control: Access, seconds: float) -> Outcome:
-    """Take a call through a row. Raises GroundError when the site cannot be brought back afterwards."""
+    """Take a call through a row. What it changed stays until ``row.back``."""
     hosts = f"{ground.hosts} to {row.grows_to}" if row.grows_to else str(ground.hosts)
     if row.needs and not (ROOT / row.needs).exists():
         return Outcome(change=row.change, hosts=hosts, skipped=f"{row.needs} is not there yet")
@@ -35,12 +38,11 @@ def row(ground: Ground, row: Row, control: Access, seconds: float) -> Outcome:
             measured.expect(ground.deploy(row.before))
             ground.drained()
         asyncio.run(measured.under_a_call())
-    except (AssertionError, CallError, GroundError, OSError, RuntimeError, ValueError) as error:
-        measured.problems.append(f"{type(error).__name__}: {error}")
+    except _FAULTS as error:
+        measured.problems.append(str(error))
     outcome = measured.outcome(hosts)
     if outcome.failed:
         say(measured.why(outcome))
-    row.back(ground)
     return outcome
 
 
@@ -54,30 +56,39 @@ class _Row:
         self._reports: list[Report] = []
 
     def expect(self, told: Told) -> None:
-        assert told.status == 0, f"it ended with status {told.status}:\n{tail(told.text)}"
+        self._told = told
+        assert told.status == 0, f"it ended with status {told.status}"
 
     async def under_a_call(self) -> None:
         ground, row = self._ground, self._row
         old, entry = serving(ground.site, ground.first), ground.names[row.through]
         entered, shown = serving(ground.site, entry), ground.on_first(row.shows).text
         async with await pinned(ground.access, old.node, entry) as call, Call(self._control) as control:
-            end = time.monotonic() + self._seconds
-            people = await _people(ground.access, call.room)
-            self._told = await asyncio.to_thread(row.do, ground)
-            self.expect(self._told)
-            if ground.on_first(row.shows).text == shown:
-                self.problems.append(f"nothing was changed: `{row.shows}` still says {shown.strip()!r}")
-            self.problems += [problem async for problem in self._serves(call.room, old)]
-            await asyncio.sleep(max(0.0, end - time.monotonic()))
-            if row.resume and _state(entry, entered.unit) != "inactive":
-                self.problems.append(f"{entered.unit} of {entry} has not ended: nothing forced a resume")
-            now = await _people(ground.access, call.room)
+            try:
+                await self._change(call, old, shown)
+                if row.resume and _state(entry, entered.unit) != "inactive":
+                    self.problems.append(f"{entered.unit} of {entry} has not ended: nothing forced a resume")
+            except _FAULTS as error:
+                self.problems.append(str(error))
             self._reports += await asyncio.gather(call.stop(), control.stop())
+        seconds = 0 if self.problems else self._seconds  # what has failed already need not last
+        self.problems += judge.problems(*self._reports, seconds=seconds, resume=row.resume)
+        if row.new_slot and not self.problems:
+            ended(ground.first, old.unit)
+
+    async def _change(self, call: Call, old: Slot, shown: str) -> None:
+        """Make the change, see what came of it, and let the call have its time."""
+        ground, row = self._ground, self._row
+        end = time.monotonic() + self._seconds
+        people = await _people(ground.access, call.room)
+        self.expect(await asyncio.to_thread(row.do, ground))
+        if ground.on_first(row.shows).text == shown:
+            self.problems.append(f"nothing was changed: the first host still shows {shown.strip()!r}")
+        self.problems += [problem async for problem in self._serves(call.room, old)]
+        await asyncio.sleep(max(0.0, end - time.monotonic()))
+        now = await _people(ground.access, call.room)
         gone = [who for who, sid in people.items() if now.get(who) != sid]
         self.problems += [f"{who} is not who it was: it has joined again or is gone" for who in gone]
-        self.problems += judge.problems(*self._reports, seconds=self._seconds, resume=row.resume)
-        if row.new_slot:
-            ended(ground.first, old.unit)
 
     async def _serves(self, room: str, old: Slot) -> AsyncIterator[str]:
         """Yield what is wrong with the site after the change, while the call goes on."""
