@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -77,6 +78,8 @@ def _retire_password(ground: Ground) -> None:
 
 
 _EMPTY = {"room": {"empty_timeout": 301}}
+# What was rolled back is refused from then on: a lab that is kept needs another one each time.
+_REJECTED = {"room": {"empty_timeout": 400 + int(time.time()) % 86400}}
 
 ROWS = (
     Row(name="config", change="config change", do=deploys(livekit=_EMPTY), shows=ROOM),
@@ -91,7 +94,7 @@ ROWS = (
     Row(
         name="rollback",
         change="rollback",
-        before={"livekit": {"room": {"empty_timeout": 302}}},
+        before={"livekit": _REJECTED},
         do=lambda ground: ground.run(ROLLBACK),
         shows=ROOM,
         needs=ROLLBACK,
