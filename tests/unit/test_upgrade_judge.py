@@ -43,6 +43,13 @@ def test_a_control_that_failed_excuses_nothing() -> None:
     assert problem.startswith("the control call is no measure: call: media: 30.0 s of 61.0 s")
 
 
+def test_a_row_is_void_when_the_control_failed_and_only_then() -> None:
+    lossy = dataclasses.replace(CONTROL, received_s=59.0)
+    assert Outcome(change="", hosts="1", call=CALL, control=lossy).void
+    assert not Outcome(change="", hosts="1", call=lossy, control=CONTROL).void
+    assert not Outcome(change="", hosts="1").void
+
+
 def test_a_call_that_was_too_short() -> None:
     assert said(dataclasses.replace(CALL, seconds=59.9, received_s=59.9)) == ["the call lasted 59.9 s, not 60"]
 

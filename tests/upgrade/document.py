@@ -37,9 +37,10 @@ as that host was changed. The sound goes on, and the client may resume its signa
 Each row is a call of {seconds:.0f} s or more: a publisher and a subscriber, on the native SDK, in a room put on a slot
 of the first host. The tone steps through four frequencies, one each 20 ms, and the subscriber counts new steps: sound
 that a receiver invents while packets are missing does not count. A control call goes on at the same time through a
-livekit-server on the same machine that nobody touches; its gaps are the machine's own. The change is made as an
-operator makes it, by pyinfra as a program. After it, the room must be where it was, both clients must be the same
-participants to the server, new rooms must be on the new process, and the old one must end by itself after the call.
+livekit-server on the same machine that nobody touches; its gaps are the machine's own. A row during which the machine
+lost sound of the control call is measured again. The change is made as an operator makes it, by pyinfra as a program.
+After it, the room must be where it was, both clients must be the same participants to the server, new rooms must be on
+the new process, and the old one must end by itself after the call.
 
 Sound over UDP is what these calls are made of: video, ICE over TCP and relays are not in this table. *activation* is
 what the deploy's own table says about each host's turn; nothing is asserted about it.

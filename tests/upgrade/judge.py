@@ -42,6 +42,11 @@ class Outcome:
     def failed(self) -> bool:
         return bool(self.problems)
 
+    @property
+    def void(self) -> bool:
+        """Whether the machine could not even hold the control call: the row says nothing about the change."""
+        return self.control is not None and any(self.control.problems())
+
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""
         verdict = f"skipped: {self.skipped}" if self.skipped else "FAILED" if self.failed else "passed"

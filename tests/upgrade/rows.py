@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -46,7 +46,7 @@ class Row:
     change: str  # for the table
     do: Callable[[Ground], Told]
     shows: str  # shell text on the first host; an answer that is the same afterwards means that nothing was changed
-    before: Settings = field(default_factory=dict)  # what the site has before the change, unlike its own inventory
+    before: Callable[[], Settings] = dict  # makes what the site has before the change, unlike its own inventory
     hosts: tuple[int, ...] = (1, 3)  # the sizes of site that it is for
     grows_to: int = 0  # the size that the change gives the site
     new_slot: bool = True  # new sessions go to another process afterwards, and the call keeps its own
@@ -77,9 +77,12 @@ def _retire_password(ground: Ground) -> None:
     ground.settle()
 
 
+def _another() -> Settings:
+    """Settings of their own each time: what was rolled back once is refused from then on."""
+    return {"livekit": {"room": {"empty_timeout": 400 + int(time.time()) % 86400}}}
+
+
 _EMPTY = {"room": {"empty_timeout": 301}}
-# What was rolled back is refused from then on: a lab that is kept needs another one each time.
-_REJECTED = {"room": {"empty_timeout": 400 + int(time.time()) % 86400}}
 
 ROWS = (
     Row(name="config", change="config change", do=deploys(livekit=_EMPTY), shows=ROOM),
@@ -87,14 +90,14 @@ ROWS = (
     Row(
         name="upgrade",
         change="upgrade 1.13.4 to 1.13.5",
-        before={"livekit": {"release": "1.13.4"}},
+        before=lambda: {"livekit": {"release": "1.13.4"}},
         do=deploys(livekit={"release": "1.13.5"}),
         shows=PROGRAM,
     ),
     Row(
         name="rollback",
         change="rollback",
-        before={"livekit": _REJECTED},
+        before=_another,
         do=lambda ground: ground.run(ROLLBACK),
         shows=ROOM,
         needs=ROLLBACK,

@@ -34,8 +34,8 @@ def row(ground: Ground, row: Row, control: Access, seconds: float) -> Outcome:
     say(f"--> {row.change}, {hosts} host(s)")
     measured = _Row(ground, row, control, seconds)
     try:
-        if row.before:
-            measured.expect(ground.deploy(row.before))
+        if before := row.before():
+            measured.expect(ground.deploy(before))
             ground.drained()
         asyncio.run(measured.under_a_call())
     except _FAULTS as error:
