@@ -33,7 +33,7 @@ class Row:
 
 ROWS = (
     Row("one", hosts=1, tests=("tests/host", "tests/online", "tests/faults"), bench=True),
-    Row("three", hosts=3),
+    Row("three", hosts=3, tests=("tests/host", "tests/online", "tests/faults/cluster")),
     Row("other", hosts=1, inventory="inventories/alternative.py"),
     Row("trixie", hosts=1, release="trixie"),
 )
