@@ -29,6 +29,7 @@ if stack.livekit:
 turn(
     "Ground",
     kernel.activate(stack.kernel),
+    redis.retire(stack.redis) if stack.redis else None,
     firewall.activate(stack.firewall, livekit.proves(stack.livekit) if stack.livekit else None),
     redis.activate(stack.redis) if stack.redis else None,
     marker=maintenance,

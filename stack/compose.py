@@ -25,6 +25,9 @@ from roles.preflight.settings import Peer
 from roles.prometheus import Settings as Prometheus
 from roles.prometheus.settings import Target
 from roles.redis import Settings as Redis
+from roles.redis.settings import FORMER_UNIT as REDIS_FORMER_UNIT
+from roles.redis.settings import UNIT as REDIS_UNIT
+from roles.redis.settings import user as redis_user
 from stack import packages
 from stack.active import Active
 from stack.ports import Port, endpoint
@@ -70,7 +73,7 @@ def stack(site: Site, name: str) -> Stack:
         site.firewall,
         ssh_port=host.ssh.port,
         peers=_peers(site),
-        lasting=(LIVEKIT_UNIT.partition("{")[0],),
+        lasting=(LIVEKIT_UNIT.partition("{")[0], REDIS_UNIT, REDIS_FORMER_UNIT),
         config_root=site.paths.config,
     )
     registry = (*firewall.ports_of_own(), *(p for role in present for p in role.ports()))
@@ -140,7 +143,8 @@ def _redis_client(site: Site) -> RedisClient:
             sentinel_master=external.sentinel_master,
             sentinels=external.sentinels,
         )
-    return RedisClient(address=_redis_address(site), username="livekit", password=vault.passwords("redis")[0])
+    password = vault.passwords("redis")[0]
+    return RedisClient(address=_redis_address(site), username=redis_user(password), password=password)
 
 
 def _livekit(site: Site, host: Host) -> Livekit:

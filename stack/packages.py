@@ -13,6 +13,7 @@ from roles.firewall.settings import UNIT as FIREWALL_UNIT
 from roles.livekit.settings import GUARD, USER
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
 from roles.prometheus.settings import UNIT as PROMETHEUS_UNIT
+from roles.redis.settings import FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_SERVER_UNIT
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
     slots = tuple(LIVEKIT_UNIT.format(slot) for slot in site.livekit.slots)
     exporter = "prometheus-{}-exporter"
     return (
-        _Part(redis, ("redis-server", "redis-tools"), "redis-server.service", (REDIS_SERVER_UNIT,)),
+        _Part(redis, ("redis-server", "redis-tools"), "redis-server.service", (REDIS_SERVER_UNIT, FORMER_UNIT)),
         _Part(livekit, ("haproxy",), "haproxy.service", (EDGE_UNIT, *slots, GUARD)),
         _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),
         _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,)),

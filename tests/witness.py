@@ -70,6 +70,6 @@ def redis_limit(host: Host, site: Site) -> int:
     """The memory limit (MB) that the running Redis has, on its host."""
     redis = site.on(site.with_role("redis")[0]).redis
     assert redis is not None
-    ask = f"REDISCLI_AUTH=%s redis-cli -h {redis.host} -p {redis.port} --user livekit info memory"
+    ask = f"REDISCLI_AUTH=%s redis-cli -h {redis.host} -p {redis.port} --user {redis.user} info memory"
     said = host.run(ask, redis.passwords[0].reveal()).stdout
     return int(dict(line.strip().split(":", 1) for line in said.splitlines() if ":" in line)["maxmemory"]) >> 20

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 from roles._kit.look import Seen
 from roles._kit.service import UNITS
+from roles.firewall.rules import Opened
 from roles.firewall.settings import TABLE, UNIT, Settings
-from stack.ports import PortRange
+from stack.ports import PortRange, Proto, Reach
 
 PROBE = "firewall.rules"
 
 # from ADDRESS: where this SSH connection comes from (sudo drops the variable; an ancestor still has it).
 # stamp, intact: the comment of our table, and whether the kernel lists it as it did when it was confirmed.
-# public, bound: what the confirmed rules open (those that the unit loads: paths.config may have moved), and what the
-# lasting units' sockets hold; asked only when the rules in force are not those of the site alone.
+# open, bound: what the confirmed rules open to other machines (those that the unit loads: paths.config may have moved),
+# and what the lasting units' sockets hold; asked only when the rules in force are not those of the site alone.
 _PROBE = r"""
 s=$SSH_CONNECTION p=$$
 while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
@@ -28,7 +29,7 @@ if t=$(nft -s list table inet @TABLE@); then
 fi
 case $t in *'comment "@STAMP@"'*) ;; *)
   m=$(sed -n 's/^ExecStart=.*nft -f \([^ ]*\) && .*/\1/p' @UNIT@)
-  sed -n 's/^# PUBLIC \([a-z]* [0-9-]*\) .*/public \1/p' "$m"
+  sed -n 's/^# \(PUBLIC\|CLUSTER\) \([a-z]* [0-9-]* [^ :]*\): .*/open \1 \2/p' "$m"
   ss -Hlntu --cgroup | awk '$NF ~ "/(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
 esac
 """
@@ -41,7 +42,7 @@ class Observed:
     source: str
     stamp: str
     intact: bool
-    public: tuple[tuple[str, PortRange], ...]
+    opened: tuple[Opened, ...]
     bound: tuple[tuple[str, int], ...]
 
 
@@ -63,7 +64,7 @@ def probe(settings: Settings, stamp: str) -> tuple[str, str]:
 def observed(seen: Seen) -> Observed:
     """The probe's answer."""
     source, stamp, intact = "", "", False
-    public: list[tuple[str, PortRange]] = []
+    opened: list[Opened] = []
     bound: list[tuple[str, int]] = []
     for line in seen.probes[PROBE]:
         word, *rest = line.split()
@@ -73,10 +74,10 @@ def observed(seen: Seen) -> Observed:
             stamp = rest[0]
         elif word == "intact":
             intact = True
-        elif word == "public":
-            public.append((rest[0], PortRange.parse(rest[1])))
+        elif word == "open":
+            opened.append(Opened(Reach(rest[0]), Proto(rest[1]), PortRange.parse(rest[2]), rest[3]))
         elif word == "bound":
             address, _, port = rest[1].rpartition(":")
             if not address.startswith(("127.", "[::1]")):
                 bound.append((rest[0], int(port)))
-    return Observed(source, stamp, intact, tuple(public), tuple(bound))
+    return Observed(source, stamp, intact, tuple(opened), tuple(bound))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from roles.firewall.settings import TABLE, Settings
 from stack.ports import Port, PortRange, Proto, Reach, merged
 
 BOUND = "still bound by a slot of an earlier deploy"
+USED = "slots of an earlier deploy may still use it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,16 @@ class Group:
     name: str
     v4: tuple[str, ...]
     v6: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Ports that rules open to other machines; ``name`` is owner/name of the port in the registry of then."""
+
+    reach: Reach
+    proto: Proto
+    range: PortRange
+    name: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,30 +72,31 @@ def rules(settings: Settings, kept: Iterable[Port] = (), stamp: str = "") -> Rul
     )
 
 
-def kept(
-    settings: Settings, public: Iterable[tuple[str, PortRange]], bound: Iterable[tuple[str, int]]
-) -> tuple[Port, ...]:
-    """Ports that were PUBLIC, are in the registry no more, and on which a draining slot still serves its calls.
+def kept(settings: Settings, opened: Iterable[Opened], bound: Iterable[tuple[str, int]]) -> tuple[Port, ...]:
+    """Ports that were open, are in the registry no more, and that something of an earlier deploy still uses.
 
-    ``public`` is what the confirmed rules open, ``bound`` what the lasting units' sockets hold: nothing is ever opened
-    because a process binds it.
+    ``opened`` is what the confirmed rules open, ``bound`` what the lasting units' sockets hold: nothing is ever opened
+    because a process binds it. PUBLIC ports stay so for the calls of a draining slot. CLUSTER ports stay open to those
+    who may use the port of that name now (Redis, which slots on other hosts expect where it was).
     """
-    was_open = tuple(public)
-    registry = [(p.proto.value, p.range) for p in settings.ports]
-    found: dict[str, list[PortRange]] = {}
+    before = tuple(opened)
+    found: dict[Port, list[PortRange]] = {}
     for proto, number in sorted(set(bound)):
         one = PortRange(number, number)
+        if any(p.proto == proto and p.range.overlaps(one) for p in settings.ports):
+            continue
+        was = next((o for o in before if o.proto == proto and o.range.overlaps(one)), None)
+        if now := was and _now(settings, was):
+            found.setdefault(now, []).append(one)
+    return tuple(dataclasses.replace(port, range=r) for port, ranges in found.items() for r in merged(ranges))
 
-        def within(ranges: Iterable[tuple[str, PortRange]], proto: str = proto, one: PortRange = one) -> bool:
-            return any(p == proto and r.overlaps(one) for p, r in ranges)
 
-        if within(was_open) and not within(registry):
-            found.setdefault(proto, []).append(one)
-    return tuple(
-        Port("firewall", "kept", Proto(proto), r, Reach.PUBLIC, BOUND, "")
-        for proto, ranges in found.items()
-        for r in merged(ranges)
-    )
+def _now(settings: Settings, was: Opened) -> Port | None:
+    """What keeps a port open to those who may still need it; its range does not count."""
+    if was.reach is Reach.PUBLIC:
+        return Port("firewall", "kept", was.proto, PortRange(1, 65535), Reach.PUBLIC, BOUND, "")
+    same = (p for p in settings.ports if f"{p.owner}/{p.name}" == was.name and p.reach is was.reach)
+    return next((dataclasses.replace(p, purpose=USED) for p in same), None)
 
 
 def admits(settings: Settings, source: str) -> bool:

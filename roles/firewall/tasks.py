@@ -95,7 +95,7 @@ def _boot_files(settings: Settings) -> tuple[File, File]:
 def _plan(settings: Settings, wanted: File, stamp: str, seen: Seen, *, prove: Prove | None) -> Todo:
     now = observed(seen)
     _lets_us_in(settings, now)
-    if beyond := kept(settings, now.public, now.bound):
+    if beyond := kept(settings, now.opened, now.bound):
         wanted, stamp = _main(settings, beyond)
     armed = seen.unit(f"{ROLLBACK}.timer", "ActiveState") == "active"
     confirmed = now.stamp == stamp and now.intact and wanted.current(seen) and not armed

@@ -8,7 +8,7 @@ from roles.redis.settings import Settings
 from stack.lazy import lazily
 
 if TYPE_CHECKING:
-    from roles.redis.tasks import activate
+    from roles.redis.tasks import activate, retire
 
-__all__ = ["Settings", "activate"]
-__getattr__ = lazily(__name__, tasks=("activate",))
+__all__ = ["Settings", "activate", "retire"]
+__getattr__ = lazily(__name__, tasks=("activate", "retire"))

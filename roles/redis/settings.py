@@ -10,10 +10,12 @@ from dataclasses import dataclass
 
 from stack.errors import Problem
 from stack.fields import Checked, given, option
-from stack.ports import Port, PortRange, Proto, Reach
+from stack.ports import Port, PortRange, Proto, Reach, endpoint
 from stack.secret import Secret
 
 UNIT = "livekit-redis.service"
+FORMER_UNIT = "livekit-redis-formerly.service"
+USER = "livekit-"  # how the users of livekit-server begin
 CLIENTS = ("livekit", "exporters")
 _HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
@@ -54,11 +56,15 @@ class Settings(Checked):
 
     address: str = given("")  # where clients on this and other hosts reach it
     bind: tuple[str, ...] = given(())
-    passwords: tuple[Secret, ...] = given(())  # of the user livekit: current first, then one that is still valid
+    passwords: tuple[Secret, ...] = given(())  # of livekit-server: current first, then one that is still valid
     monitor_passwords: tuple[Secret, ...] = given(())  # of the user monitor
     deploy_passwords: tuple[Secret, ...] = given(())  # of the user deploy
     config_root: str = given("")
     state_root: str = given("")
+
+    # What only the host knows; roles/redis/tasks.py fills it in from a look.
+    retired: tuple[str, ...] = given(())  # SHA-256 of passwords that the site has no more and somebody is logged in by
+    former: tuple[str, ...] = given(())  # host:port where Redis was and clients may still expect it
 
     @property
     def config(self) -> str:
@@ -75,7 +81,17 @@ class Settings(Checked):
     @property
     def host(self) -> str:
         """The host in ``address``, as redis-cli takes it."""
-        return self.address.rpartition(":")[0].strip("[]")
+        return host(self.address)
+
+    @property
+    def listens(self) -> tuple[str, ...]:
+        """Every host:port that Redis itself is to bind."""
+        return tuple(endpoint(address, self.port.first) for address in self.bind)
+
+    @property
+    def user(self) -> str:
+        """Who livekit-server logs in as."""
+        return user(self.passwords[0])
 
     @property
     def users(self) -> dict[str, str]:
@@ -83,12 +99,15 @@ class Settings(Checked):
         return {
             "default": "off",  # whoever has no password gets nothing
             # all of data and messages; nothing that manages the server
-            "livekit": f"on {_hashes(self.passwords)} ~* &* +@all -@admin -@dangerous +info +keys",
+            **{
+                _user(sha256): f"on #{sha256} ~* &* +@all -@admin -@dangerous +info +keys"
+                for sha256 in (*map(_sha256, self.passwords), *self.retired)
+            },
             # exactly what prometheus-redis-exporter 1.45 to 1.69 asks for (ACL LOG stays empty); no data
             "monitor": f"on {_hashes(self.monitor_passwords)} +ping +info +client|setname "
             "+latency|latest +latency|histogram +slowlog|len +slowlog|get",
             # replaces all these in the running Redis. It could make itself anybody: its password is on no host
-            "deploy": f"on {_hashes(self.deploy_passwords)} +ping +acl|users +acl|setuser +acl|deluser",
+            "deploy": f"on {_hashes(self.deploy_passwords)} +ping +acl|list +acl|setuser +acl|deluser +client|list",
         }
 
     @property
@@ -108,5 +127,23 @@ class Settings(Checked):
             yield Problem(f"{path}.max_memory_mb", f"is {self.max_memory_mb}", "give Redis at least 64 MB")
 
 
+def host(address: str) -> str:
+    """The host in a host:port, without the brackets of IPv6."""
+    return address.rpartition(":")[0].strip("[]")
+
+
+def user(password: Secret) -> str:
+    """The user of livekit-server with ``password``: one for each, so that Redis can tell which are in use."""
+    return _user(_sha256(password))
+
+
+def _user(sha256: str) -> str:
+    return f"{USER}{sha256[:8]}"
+
+
+def _sha256(password: Secret) -> str:
+    return hashlib.sha256(password.reveal().encode()).hexdigest()
+
+
 def _hashes(passwords: Iterable[Secret]) -> str:
-    return " ".join(f"#{hashlib.sha256(p.reveal().encode()).hexdigest()}" for p in passwords)
+    return " ".join(f"#{_sha256(p)}" for p in passwords)

@@ -3,16 +3,17 @@
 A change of users alone restarts nothing. Redis itself says which users it has (``Settings.mark``); those of the ACL
 file are then given to it by ``ACL SETUSER``, which leaves every connection as it is. ``ACL LOAD`` would read the file
 with fewer rights, but Redis 7.0 closes all connections for it, and livekit-server loses the messages of that moment.
-A password that was retired is refused from then on; who is logged in by it stays so until the connection ends.
+A slot that drains keeps the address and the password it was started with, so both go on working until nobody uses
+them any more: a password that was retired stays while Redis has somebody logged in by it, former.py has the address.
 Where the process does not let us in (it has none of our passwords), and for everything else, Redis is restarted:
 measured under a call, 2 s, no gap in the media, and the append-only file keeps the data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
 from functools import partial
-from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -23,10 +24,14 @@ from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.ready import until
 from roles._kit.service import UNITS, Service, restart
-from roles.redis.settings import UNIT, Settings
+from roles.redis import former
+from roles.redis.observed import needs, observed
+from roles.redis.settings import FORMER_UNIT, UNIT, USER, Settings
+from roles.redis.settings import host as host_of
 
-# $1 and $2: host and port. Passwords come by standard input and go on in the environment: no argument list has them.
-_ANSWERS = """said=$(REDISCLI_AUTH=$secret timeout 5 redis-cli -h "$1" -p "$2" --user livekit ping 2>&1)
+# $1, $2 and $3: host, port, user. Passwords come by standard input and go on in the environment: no argument list has
+# them.
+_ANSWERS = """said=$(REDISCLI_AUTH=$secret timeout 5 redis-cli -h "$1" -p "$2" --user "$3" ping 2>&1)
 [ "$said" = PONG ] || { echo "$said"; false; }"""
 _SET_USERS = """cli() { timeout 5 redis-cli -e -h "$host" -p "$port" --user deploy "$@" </dev/null; }
 host=$1 port=$2; export REDISCLI_AUTH
@@ -36,14 +41,26 @@ set -f
 while read -r line; do said=$(cli acl $line 2>&1) || { echo "$said"; exit 1; }; done"""
 
 
+def retire(settings: Settings) -> Part:
+    """Close the former addresses when nobody uses any of them. Before the firewall, which then closes their ports."""
+
+    def plan(seen: Seen) -> Todo:
+        now = observed(seen)
+        running = seen.unit(FORMER_UNIT, "ActiveState") == "active"
+        if now.former and (now.used or not running):  # one that does not run is started first, for who may need it
+            return Todo()
+        return Todo(former.end(seen), f"{' and '.join(now.former)} closed" if now.former else "")
+
+    return Part("redis", needs(settings) | former.service(settings).needs, plan)
+
+
 def activate(settings: Settings) -> Part:
     """Have Redis run with the wanted settings and users."""
-    service = _service(settings)
     # where the running Redis keeps its data, if that is elsewhere (-ef: by a link to it is no other place)
     data = f"d=/proc/$(systemctl show -p MainPID --value {UNIT})/cwd; [ $d -ef {settings.data} ] || readlink $d"
-    probes = (("redis.users", _users_probe(settings)), ("redis.elsewhere", data))
-    needs = service.needs | Needs(files=frozenset({settings.data}), probes=probes)
-    return Part("redis", needs, lambda seen: _plan(settings, service, seen))
+    here = Needs(files=frozenset({settings.data}), probes=(("redis.elsewhere", data),))
+    services = _service(settings).needs | former.service(settings).needs
+    return Part("redis", here | services | needs(settings), partial(_plan, settings))
 
 
 def _service(settings: Settings) -> Service:
@@ -54,19 +71,26 @@ def _service(settings: Settings) -> Service:
     return Service(UNIT, (config, unit), reread=(acl,))
 
 
-def _users_probe(settings: Settings) -> str:
-    """Shell text that prints the users of the running Redis; nothing when it lets nobody of us in."""
-    passwords = " ".join(quote(p.reveal()) for p in settings.deploy_passwords)
-    ask = f"timeout 5 redis-cli -e -h {settings.host} -p {settings.port} --user deploy acl users"
-    return f'for p in {passwords}; do ! users=$(REDISCLI_AUTH=$p {ask}) || {{ echo "$users"; break; }}; done'
-
-
-def _plan(settings: Settings, service: Service, seen: Seen) -> Todo:
+def _plan(settings: Settings, seen: Seen) -> Todo:
     _data_is_here(settings, seen)
-    users = _users(settings, service, seen)
+    now = observed(seen)
+    left = sorted({*now.former, *now.leaves} - {*settings.listens})
+    settings = dataclasses.replace(settings, former=tuple(left), retired=now.retired)
+    service, answers = _service(settings), partial(_answers, settings=settings)
+    users = _users(settings, service, seen, now.users)
     steps = files.directory(settings.data, seen, mode="750", user="redis", group="redis")
-    steps += service.steps(seen, partial(_answers, settings=settings), reload=users)
-    return Todo(steps, service.outcome(seen, "users changed" if users else ""))
+    moves = service.steps(seen, partial(answers, at=settings.address), reload=users)
+    steps += former.around(settings, seen, moves, [partial(answers, at=address) for address in left])
+    return Todo(steps, service.outcome(seen, "users changed" if users else ""), tuple(_notes(settings)))
+
+
+def _notes(settings: Settings) -> Iterator[str]:
+    if settings.former:
+        end = "for slots of an earlier deploy; a deploy after their end closes it"
+        yield f"{' and '.join(settings.former)} goes on leading to Redis {end}"
+    for sha256 in settings.retired:
+        who = f"a slot of an earlier deploy is logged in by it (user {USER}{sha256[:8]})"
+        yield f"the retired password stays valid: {who}; a deploy after its end drops it"
 
 
 def _data_is_here(settings: Settings, seen: Seen) -> None:
@@ -78,9 +102,8 @@ def _data_is_here(settings: Settings, seen: Seen) -> None:
         )
 
 
-def _users(settings: Settings, service: Service, seen: Seen) -> Step | None:
+def _users(settings: Settings, service: Service, seen: Seen, running: Sequence[str]) -> Step | None:
     """What makes the users of the running Redis the wanted ones, if they are not."""
-    running = [user for user in seen.probes["redis.users"] if user]
     if not service.unread(seen, loaded=set(running) == {*settings.users, settings.mark}):
         return None
     if not running:
@@ -97,6 +120,8 @@ def _set_users(host: Host, settings: Settings, running: Sequence[str]) -> None:
     sh(host, _SET_USERS, settings.host, str(settings.port), stdin="\n".join([passwords, *lines, ""]))
 
 
-def _answers(host: Host, settings: Settings, within: float = 30.0) -> None:
-    secret = settings.passwords[0].reveal()
-    until(host, "Redis' answer", UNIT, _ANSWERS, settings.host, str(settings.port), within=within, secret=secret)
+def _answers(host: Host, at: str, *, settings: Settings, within: float = 30.0) -> None:
+    """Await that Redis lets livekit-server in at the host:port ``at``."""
+    address, port, secret = host_of(at), at.rpartition(":")[2], settings.passwords[0].reveal()
+    unit = UNIT if at in settings.listens else FORMER_UNIT
+    until(host, f"Redis' answer at {at}", unit, _ANSWERS, address, port, settings.user, within=within, secret=secret)

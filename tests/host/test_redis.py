@@ -43,9 +43,9 @@ def test_it_listens_where_the_site_says_and_nowhere_else(host: Host, stack: Stac
 
 def test_nobody_gets_in_without_a_right_password(stack: Stack, ask: Ask) -> None:
     assert stack.redis is not None
-    right = stack.redis.passwords[0].reveal()
-    assert ask("livekit", right, "ping") == "PONG"
-    refused = [("", ""), ("livekit", "wrong"), ("default", right), ("monitor", right), (stack.redis.mark, right)]
+    right, user = stack.redis.passwords[0].reveal(), stack.redis.user
+    assert ask(user, right, "ping") == "PONG"
+    refused = [("", ""), (user, "wrong"), ("default", right), ("monitor", right), (stack.redis.mark, right)]
     for user, password in refused:
         assert ask(user, password, "ping") == "NOAUTH Authentication required.", user
 
@@ -53,7 +53,7 @@ def test_nobody_gets_in_without_a_right_password(stack: Stack, ask: Ask) -> None
 def test_livekit_may_not_manage_it(stack: Stack, ask: Ask) -> None:
     assert stack.redis is not None
     for command in ("flushall", "config get maxmemory", "acl users", "shutdown nosave", "debug object x"):
-        said = ask("livekit", stack.redis.passwords[0].reveal(), command)
+        said = ask(stack.redis.user, stack.redis.passwords[0].reveal(), command)
         assert said.startswith(("NOPERM", "ERR DEBUG command not allowed")), said
 
 
@@ -69,18 +69,18 @@ def test_it_keeps_what_it_is_told_and_evicts_nothing(site: Site, stack: Stack, a
 
 def test_what_was_written_survives_a_crash(host: Host, stack: Stack, ask: Ask) -> None:
     assert stack.redis is not None
-    password = stack.redis.passwords[0].reveal()
-    assert ask("livekit", password, "set tests:crash here") == "OK"
+    password, user = stack.redis.passwords[0].reveal(), stack.redis.user
+    assert ask(user, password, "set tests:crash here") == "OK"
     # everysec: while the disk is busy with the last second, the next one waits in memory
     for _ in range(100):
-        if "aof_buffer_length:0\n" in ask("livekit", password, "info persistence").replace("\r", "") + "\n":
+        if "aof_buffer_length:0\n" in ask(user, password, "info persistence").replace("\r", "") + "\n":
             break
     before = host.check_output("systemctl show -p MainPID --value livekit-redis")
     host.check_output("kill -9 %s", before)
     wait = "for i in $(seq 100); do redis-cli -h %s -p %s ping 2>&1 | grep -q NOAUTH && exit; sleep 0.2; done; exit 1"
     host.check_output(wait, stack.redis.host, str(stack.redis.port))
     assert host.check_output("systemctl show -p MainPID --value livekit-redis") != before
-    assert ask("livekit", password, "getdel tests:crash") == "here"
+    assert ask(user, password, "getdel tests:crash") == "here"
 
 
 def test_only_redis_reads_its_users_and_its_data(host: Host, site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from roles.redis import Settings
+from roles.redis import Settings, former
 from roles.redis.tasks import _service
 from stack.site import Site
 from tests import redisd
@@ -57,16 +58,16 @@ def test_redis_listens_where_the_site_says_and_keeps_its_data_there(any_site: Si
 
 
 def test_the_user_livekit_has_data_and_messages_and_manages_nothing(redis: Settings, ask: Ask) -> None:
-    password = redis.passwords[0].reveal()
-    assert ask("livekit", password, "set", "key", "value") == "OK"
-    assert ask("livekit", password, "publish", "channel", "message") == "0"
-    assert ask("livekit", password, "eval", "return redis.call('get', KEYS[1])", "1", "key") == "value"
+    password, user = redis.passwords[0].reveal(), redis.user
+    assert ask(user, password, "set", "key", "value") == "OK"
+    assert ask(user, password, "publish", "channel", "message") == "0"
+    assert ask(user, password, "eval", "return redis.call('get', KEYS[1])", "1", "key") == "value"
     for command in ("flushall", "config get *", "acl list", "shutdown", "replicaof no one", "save", "monitor"):
-        assert ask("livekit", password, *command.split()).startswith("NOPERM"), command
+        assert ask(user, password, *command.split()).startswith("NOPERM"), command
 
 
 def test_without_a_right_password_nobody_gets_in(redis: Settings, ask: Ask) -> None:
-    for user, password in [("", ""), ("livekit", "wrong"), ("monitor", redis.passwords[0].reveal()), ("default", "x")]:
+    for user, password in [("", ""), (redis.user, "wrong"), ("monitor", redis.passwords[0].reveal()), ("default", "x")]:
         assert ask(user, password, "get", "key") == "NOAUTH Authentication required.", user
 
 
@@ -85,12 +86,12 @@ def test_both_passwords_of_a_rotation_are_valid(any_site: Site) -> None:
     new = redis.passwords[0].reveal()
     assert (len(redis.passwords), redis.passwords[1].reveal()) == (2, old)
     assert new != old
-    assert redis.users["livekit"].count("#") == 2
+    assert len([user for user in redis.users if user.startswith("livekit-")]) == 2, "each with a user of its own"
 
 
 def test_redis_tells_which_users_it_has(redis: Settings, ask: Ask) -> None:
-    told = ask("deploy", redis.deploy_passwords[0].reveal(), "acl", "users").split()
-    assert set(told) == {*redis.users, redis.mark}
+    told = ask("deploy", redis.deploy_passwords[0].reveal(), "acl", "list").splitlines()
+    assert {line.split()[1] for line in told} == {*redis.users, redis.mark}
     assert ask(redis.mark, "", "ping") == "NOAUTH Authentication required."
 
 
@@ -107,3 +108,14 @@ def test_the_unit_is_sound_and_tight(redis: Settings, verify_unit: Callable[[str
     assert verify_unit("livekit-redis.service", unit) <= 1.5
     assert f"ReadWritePaths={redis.data}\n" in unit
     assert f"ExecStart=/usr/bin/redis-server {redis.config}\n" in unit
+
+
+def test_the_unit_for_former_addresses_is_sound_and_tight(
+    redis: Settings, verify_unit: Callable[[str, str], float]
+) -> None:
+    left = ("10.0.0.11:1111", "[fd00::11]:1111")
+    (unit,) = former.service(dataclasses.replace(redis, former=left)).files
+    assert verify_unit("livekit-redis-formerly.service", unit.text) <= 1.5
+    command = unit.text.split("\nExecStart=")[1].split("\nRestart=")[0].replace("\\\n", " ").split()
+    assert [word.removeprefix("--listen=") for word in command if word.startswith("--listen=")] == list(left)
+    assert command[-1] == f"127.0.0.1:{redis.port}", "Redis itself, without a way around"

@@ -12,7 +12,8 @@ from roles._kit.change import Failed
 from roles._kit.look import Seen
 from roles._kit.plan import Todo
 from roles._kit.turn import turn
-from roles.firewall.observed import PROBE
+from roles.firewall.observed import PROBE, observed
+from roles.firewall.rules import kept
 from roles.firewall.settings import ROLLBACK, UNIT, Settings
 from roles.firewall.tasks import Prove, _boot_files, _main, activate
 from stack.ports import PortRange
@@ -131,13 +132,40 @@ def test_ports_of_a_slot_that_still_runs_stay_open(firewall: Settings, cluster: 
         cluster, livekit=dataclasses.replace(cluster.livekit, media_udp=PortRange(41000, 41299))
     )
     settings = moved.on("lk1").firewall
-    old = ("public udp 50000-53333", "bound udp 0.0.0.0:50001", "bound tcp *:7881", "bound tcp 127.0.0.1:7890")
+    old = (
+        "open PUBLIC udp 50000-53333 livekit/media-a",
+        "bound udp 0.0.0.0:50001",
+        "bound tcp *:7881",
+        "bound tcp 127.0.0.1:7890",
+    )
     todo = plan(settings, host(firewall, *old))
     assert names(todo) == CHANGE
     assert todo.notes == (
         "50001/udp stays open: still bound by a slot of an earlier deploy; a deploy after its end closes it",
     )
     assert plan(settings, host(firewall)).notes == ()
+
+
+def test_the_port_that_redis_leaves_stays_open_to_the_hosts_that_may_still_use_it(
+    firewall: Settings, cluster: Site
+) -> None:
+    moved = dataclasses.replace(cluster, redis=dataclasses.replace(cluster.redis, port=PortRange(7379, 7379)))
+    settings = moved.on("lk1").firewall
+    old = ("open CLUSTER tcp 6379 redis/redis", "bound tcp 127.0.0.1:6379", "bound tcp 10.0.0.11:6379")
+    todo = plan(settings, host(firewall, *old))
+    assert names(todo) == CHANGE
+    assert todo.notes == (
+        "6379/tcp stays open: slots of an earlier deploy may still use it; a deploy after its end closes it",
+    )
+    # in force now; the old Redis' port is bound by what forwards from it
+    beyond = kept(settings, observed(host(firewall, *old)).opened, [("tcp", 6379)])
+    main, stamp = _main(settings, beyond)
+    seen = host(settings, *old)
+    seen.probes[PROBE][1] = f"stamp {stamp}"
+    seen.files[main.path] = main.sha256
+    assert names(plan(settings, seen)) == [], "the next deploy leaves them as they are"
+    seen.probes[PROBE] = [line for line in seen.probes[PROBE] if not line.startswith("bound")]
+    assert names(plan(settings, seen)) == CHANGE, "and closes it when nothing is bound there"
 
 
 def steps_of(done: FakeRun) -> list[str]:

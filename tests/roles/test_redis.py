@@ -10,6 +10,7 @@ import pytest
 from roles._kit.change import Failed
 from roles._kit.look import Seen
 from roles._kit.turn import turn
+from roles.redis.observed import PROBE
 from roles.redis.settings import UNIT, Settings
 from roles.redis.tasks import _service, activate
 from stack.site import Site
@@ -30,7 +31,7 @@ def redis(cluster: Site) -> Settings:
 def host(redis: Settings, users: tuple[str, ...] | None = None) -> Seen:
     """A host where ``redis`` runs; what it says of its users may differ."""
     here = (*redis.users, redis.mark) if users is None else users
-    seen = as_wanted(_service(redis), probes={"redis.users": here, "redis.elsewhere": ()})
+    seen = as_wanted(_service(redis), probes={PROBE: [f"user {name}" for name in here], "redis.elsewhere": ()})
     seen.stat[redis.data] = ("750", "redis", "redis")
     return seen
 
@@ -40,7 +41,7 @@ def plan(redis: Settings, seen: Seen) -> list[str]:
 
 
 def test_a_fresh_host_gets_all_of_it(redis: Settings) -> None:
-    assert plan(redis, Seen(probes={"redis.users": [], "redis.elsewhere": []})) == [
+    assert plan(redis, Seen(probes={PROBE: [], "redis.elsewhere": []})) == [
         f"make {redis.data}",
         "write redis.conf, livekit-redis.service, users.acl, 50-stamp.conf",
         f"enable {UNIT}",
@@ -112,7 +113,7 @@ def test_no_password_is_in_an_argument_list(fake_run: Callable[..., FakeRun], re
     assert done.results["lk1"].word == "done"
     commands = done.commands["lk1"]
     assert [c for c in commands if "acl $line" in c], "the users were set"
-    assert [c for c in commands if "--user livekit ping" in c], "an answer was asked for"
+    assert [c for c in commands if '--user "$3" ping' in c], "an answer was asked for"
     assert cluster.vault is not None
     assert not [v for v in cluster.vault.every_value() if v in "".join(commands)]
 
@@ -124,11 +125,11 @@ def test_a_redis_that_does_not_answer_fails_the_host(fake_run: Callable[..., Fak
     def answer(_host: str, command: str) -> str | None:
         if "sh -s" in command:
             return look(seen)
-        return None if "--user livekit ping" in command else ""
+        return None if '--user "$3" ping' in command else ""
 
     done = fake_run(lambda: turn("redis", activate(redis)), answer=answer)
     assert done.results["lk1"].word == "failed"
-    assert "Redis' answer did not come true" in done.results["lk1"].why
+    assert f"Redis' answer at {redis.address} did not come true" in done.results["lk1"].why
 
 
 def test_the_look_holds_no_password_where_it_could_be_printed(redis: Settings) -> None:

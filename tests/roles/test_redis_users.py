@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from roles._kit import change
-from roles.redis.settings import Settings
-from roles.redis.tasks import _answers, _set_users, _users_probe
+from roles._kit.look import Seen
+from roles.redis.observed import PROBE, Observed, needs, observed
+from roles.redis.settings import Settings, user
+from roles.redis.tasks import _answers, _set_users
 from stack.site import Site
 from tests import redisd
 
@@ -57,10 +61,34 @@ def newest(site: Site, here: Settings) -> Settings:
     return dataclasses.replace(here, **{name: getattr(found, name) for name in passwords})
 
 
+def report(settings: Settings, age: int = 60) -> Observed:
+    """What the look would report of a Redis that has been there for ``age`` seconds."""
+    probe = f"systemctl() {{ echo 1; }}; ps() {{ echo {age}; }}\n{dict(needs(settings).probes)[PROBE]}"
+    said = subprocess.run(["sh", "-s"], input=probe, capture_output=True, text=True, check=True).stdout
+    return observed(Seen(probes={PROBE: said.splitlines()}))
+
+
 def users(settings: Settings) -> list[str]:
-    """What the look would report."""
-    probe = _users_probe(settings)
-    return subprocess.run(["sh", "-s"], input=probe, capture_output=True, text=True, check=True).stdout.split()
+    return list(report(settings).users)
+
+
+@contextlib.contextmanager
+def logged_in(here: Settings) -> Iterator[Callable[[], str]]:
+    """Somebody who stays connected with the current password; yields what gives the id of the connection."""
+    environment = os.environ | {"REDISCLI_AUTH": here.passwords[0].reveal()}
+    words = ["redis-cli", "-p", str(here.port), "--user", here.user]
+    with subprocess.Popen(words, env=environment, stdin=-1, stdout=-1, text=True) as connected:
+        assert connected.stdin
+        assert connected.stdout
+        asks, says = connected.stdin, connected.stdout
+
+        def client_id() -> str:
+            print("client id", file=asks, flush=True)
+            return says.readline()
+
+        client_id()
+        yield client_id
+        asks.close()
 
 
 def test_the_look_reports_the_users(here: Settings) -> None:
@@ -70,34 +98,65 @@ def test_the_look_reports_the_users(here: Settings) -> None:
 def test_a_rotation_is_taken_without_a_restart_and_cuts_nobody(
     single: Site, here: Settings, do: Callable[..., None]
 ) -> None:
-    old = here.passwords[0].reveal()
-    environment = os.environ | {"REDISCLI_AUTH": old}
-    words = ["redis-cli", "-p", str(here.port), "--user", "livekit"]
-    with subprocess.Popen(words, env=environment, stdin=-1, stdout=-1, text=True) as connected:
-        assert connected.stdin
-        assert connected.stdout
-        print("client id", file=connected.stdin, flush=True)
-        before = connected.stdout.readline()
+    with logged_in(here) as client_id:
+        before = client_id()
         new = rotated(single, here, "redis", "redis-deploy")
         do(_set_users, settings=new, running=users(new))
-        print("client id", file=connected.stdin, flush=True)
-        assert connected.stdout.readline() == before, "the same connection"
-        connected.stdin.close()
+        assert client_id() == before, "the same connection"
     assert set(users(new)) == {*new.users, new.mark}
-    for password in (old, new.passwords[0].reveal()):
-        assert redisd.ask(new, "livekit", password, "ping") == "PONG"
+    for password in new.passwords:
+        assert redisd.ask(new, user(password), password.reveal(), "ping") == "PONG"
+
+
+def retired(site: Site, here: Settings, do: Callable[..., None]) -> Settings:
+    """The settings after a rotation that Redis has taken, and the end of the old password, which it has not."""
+    new = rotated(site, here, "redis")
+    do(_set_users, settings=new, running=users(new))
+    assert site.vault is not None
+    site.vault.retire_password("redis")
+    return newest(site, here)
 
 
 def test_a_retired_password_is_refused(single: Site, here: Settings, do: Callable[..., None]) -> None:
-    old = here.passwords[0].reveal()
-    new = rotated(single, here, "redis")
-    do(_set_users, settings=new, running=users(new))
-    assert single.vault is not None
-    single.vault.retire_password("redis")
-    left = newest(single, here)
+    left = retired(single, here, do)
+    assert report(left).retired == ()
     do(_set_users, settings=left, running=users(left))
-    assert redisd.ask(left, "livekit", old, "ping") == "NOAUTH Authentication required."
-    assert redisd.ask(left, "livekit", left.passwords[0].reveal(), "ping") == "PONG"
+    assert redisd.ask(left, here.user, here.passwords[0].reveal(), "ping") == "NOAUTH Authentication required."
+    assert redisd.ask(left, left.user, left.passwords[0].reveal(), "ping") == "PONG"
+
+
+def test_a_retired_password_stays_while_somebody_is_logged_in_by_it(
+    single: Site, here: Settings, do: Callable[..., None]
+) -> None:
+    """A slot that drains, on whatever host: it must get in anew whenever it needs another connection."""
+    old = here.passwords[0].reveal()
+    with logged_in(here) as client_id:
+        before, left = client_id(), retired(single, here, do)
+        still = dataclasses.replace(left, retired=report(left).retired)
+        do(_set_users, settings=still, running=users(still))
+        assert client_id() == before
+        assert redisd.ask(left, here.user, old, "ping") == "PONG"
+        assert set(users(left)) == {*still.users, still.mark}, "a second deploy would find nothing to do"
+    until_gone(left)
+    do(_set_users, settings=left, running=users(left))
+    assert redisd.ask(left, here.user, old, "ping") == "NOAUTH Authentication required."
+
+
+def until_gone(left: Settings) -> None:
+    """Wait until Redis has seen the end of the last connection by a retired password."""
+    end = time.monotonic() + 10
+    while report(left).retired:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_right_after_a_start_of_redis_a_retired_password_counts_as_used(
+    single: Site, here: Settings, do: Callable[..., None]
+) -> None:
+    """Whoever lost the connection has not had the time to come back."""
+    left = retired(single, here, do)
+    assert len(report(left, age=9).retired) == 1
+    assert report(left, age=10).retired == ()
 
 
 def test_whoever_does_not_belong_is_removed(here: Settings, do: Callable[..., None]) -> None:
@@ -117,7 +176,7 @@ def test_a_refused_command_is_an_error_and_the_mark_stays(
     here: Settings, do: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = here.mark
-    monkeypatch.setattr(Settings, "users", property(lambda self: {"livekit": "on no-such-rule"}))
+    monkeypatch.setattr(Settings, "users", property(lambda self: {"livekit-0": "on no-such-rule"}))
     assert here.mark != before
     with pytest.raises(change.Failed, match="Error in ACL SETUSER modifier 'no-such-rule'"):
         do(_set_users, settings=here, running=[before])
@@ -125,7 +184,7 @@ def test_a_refused_command_is_an_error_and_the_mark_stays(
 
 
 def test_the_proof_needs_the_right_password(single: Site, here: Settings, do: Callable[..., None]) -> None:
-    do(_answers, settings=here)
+    do(_answers, at=here.address, settings=here)
     unknown = rotated(single, here, "redis")
     with pytest.raises(change.Failed, match="WRONGPASS"):
-        do(partial(_answers, within=0.5), settings=unknown)
+        do(partial(_answers, within=0.5), at=here.address, settings=unknown)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from roles.firewall.rules import Group, admits, kept, rules
+from roles.firewall.rules import Group, Opened, admits, kept, rules
 from roles.firewall.settings import Settings
 from stack.errors import SiteError
 from stack.ports import Port, PortRange, Proto, Reach
@@ -74,27 +74,52 @@ def test_whether_an_operator_is_admitted(source: str, inside: bool) -> None:
     assert admits(SETTINGS, source) is inside
 
 
+def opened(proto: str, first: int, last: int = 0, reach: Reach = Reach.PUBLIC, name: str = "role/name") -> Opened:
+    return Opened(reach, Proto(proto), PortRange(first, last or first), name)
+
+
 def test_ports_of_a_running_slot_stay_open_when_they_leave_the_registry() -> None:
-    public = [("udp", PortRange(40000, 40099)), ("tcp", PortRange(7990, 7990)), ("tcp", PortRange(7880, 7880))]
+    public = [opened("udp", 40000, 40029), opened("udp", 40030, 40099), opened("tcp", 7990), opened("tcp", 7880)]
     bound = [("udp", 40000), ("udp", 40001), ("udp", 40050), ("tcp", 7990), ("tcp", 7880), ("udp", 50000)]
+    bound += [("udp", 40029), ("udp", 40030)]
     assert [(p.proto, str(p.range), p.reach) for p in kept(SETTINGS, public, bound)] == [
         (Proto.TCP, "7990", Reach.PUBLIC),
         (Proto.UDP, "40000-40001", Reach.PUBLIC),
+        (Proto.UDP, "40029-40030", Reach.PUBLIC),
         (Proto.UDP, "40050", Reach.PUBLIC),
     ]
 
 
 @pytest.mark.parametrize("bound", [("tcp", 4444), ("tcp", 40000), ("udp", 7990)])
 def test_nothing_is_opened_because_a_process_binds_it(bound: tuple[str, int]) -> None:
-    public = [("udp", PortRange(40000, 40099)), ("tcp", PortRange(7990, 7990))]
+    public = [opened("udp", 40000, 40099), opened("tcp", 7990)]
     assert kept(SETTINGS, public, [bound]) == ()
+
+
+def test_a_port_for_hosts_of_the_site_stays_open_to_those_who_may_use_its_successor() -> None:
+    """Redis has moved from 6399 to 6379, and slots on other hosts expect it where it was."""
+    redis = Port("redis", "redis", Proto.TCP, PortRange(6379, 6379), Reach.CLUSTER, "Redis", "redis.port", ("livekit",))
+    settings = dataclasses.replace(SETTINGS, ports=(redis,))
+    before = opened("tcp", 6399, reach=Reach.CLUSTER, name="redis/redis")
+    (port,) = kept(settings, [before], [("tcp", 6399), ("tcp", 6379)])
+    assert (port.range, port.reach, port.clients) == (PortRange(6399, 6399), Reach.CLUSTER, ("livekit",))
+    assert rules(settings, [port]).tcp == (("6379", "jump from_livekit"), ("6399", "jump from_livekit"))
+    assert kept(settings, [opened("tcp", 6399, reach=Reach.CLUSTER, name=f"{port.owner}/{port.name}")], []) == ()
+
+
+@pytest.mark.parametrize("name", ["redis/redis", "role/name"])
+def test_a_port_for_hosts_of_the_site_is_closed_when_none_of_them_has_business_there(name: str) -> None:
+    """Without a successor, or with one for this host alone: a cluster became one host."""
+    redis = port(6379, Reach.LOCAL)
+    settings = dataclasses.replace(SETTINGS, ports=(dataclasses.replace(redis, owner="redis", name="redis"),))
+    assert kept(settings, [opened("tcp", 6399, reach=Reach.CLUSTER, name=name)], [("tcp", 6399)]) == ()
 
 
 @pytest.mark.parametrize("reach", [Reach.LOCAL, Reach.CLUSTER])
 def test_the_registry_closes_what_it_still_names(reach: Reach) -> None:
     """A port that was open to all and now is not, is closed although a slot binds it."""
     settings = dataclasses.replace(SETTINGS, ports=(*SETTINGS.ports, port(7990, reach)))
-    assert kept(settings, [("tcp", PortRange(7990, 7990))], [("tcp", 7990)]) == ()
+    assert kept(settings, [opened("tcp", 7990)], [("tcp", 7990)]) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,94 @@
+"""What a look tells about Redis: its users, where it listens, and which of what the site has no more is still in use.
+
+Redis itself says who is logged in, the kernel who is connected to where: whatever runs, on whatever host, counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from shlex import quote
+
+from roles._kit.look import Needs, Seen
+from roles._kit.service import UNITS
+from roles.redis.settings import FORMER_UNIT, UNIT, USER, Settings
+
+PROBE = "redis.state"
+ADDRESS = "# Former address: "  # how a line of the former unit's file says what it listens on
+FORMER_FILE = f"{UNITS}/{FORMER_UNIT}"
+_SETTLED = 10  # seconds after which whoever lost a connection has another: livekit-server speaks every few seconds
+
+# leaves ADDRESS: the running Redis listens there, the site wants that no more. former ADDRESS: the former unit does,
+# or should. Of both only addresses that this host still has. used ADDRESS: a former one with somebody connected.
+# user NAME: one of Redis. retired SHA256: the password of a user that the site has no more and somebody is logged in
+# as. While what they go through has just started, everybody counts as connected. Redis is asked where it listens now.
+_PROBE = r"""
+here() { a=${1%:*}; a=${a#[}; ip -o addr show to "${a%]}" | grep -q .; }
+fresh() { s=$(ps -o etimes= -p "$(systemctl show -p MainPID --value $1)"); [ "${s:-0}" -lt @SETTLED@ ]; }
+new=0; ! fresh @UNIT@ || new=1
+now=$(ss -Hltn --cgroup | awk '$NF ~ "/@UNIT@$" { print $4 }')
+for e in $now; do case ' @LISTENS@ ' in *" $e "*) ;; *) ! here $e || echo "leaves $e" ;; esac; done
+if [ -e @FILE@ ]; then
+  busy=$(ss -Htn state established | awk '{ print $3 }')
+  [ $new = 0 ] && ! fresh @FORMER@ || busy=$(sed -n 's/^@ADDRESS@//p' @FILE@)
+  for e in $(sed -n 's/^@ADDRESS@//p' @FILE@); do
+    here $e || continue
+    echo "former $e"
+    ! printf '%s\n' "$busy" | grep -qxF "$e" || echo "used $e"
+  done
+fi
+e=$(printf '%s\n' $now @LISTENS@ | sed 1q); a=${e%:*}; a=${a#[}
+for p in @PASSWORDS@; do
+  said=$(printf 'acl list\nclient list\n' |
+    REDISCLI_AUTH=$p timeout 5 redis-cli -h "${a%]}" -p "${e##*:}" --user deploy)
+  case $said in *"user default"*) break ;; esac
+done
+printf '%s\n' "$said" | awk -v wanted=' @USERS@ ' -v new=$new '
+  $1 == "user" { print "user", $2 }
+  $1 == "user" && index($2, "@USER@") == 1 && !index(wanted, " " $2 " ") {
+    for (i = 3; i <= NF; i++) if ($i ~ /^#/) old[$2] = substr($i, 2)
+  }
+  /^id=/ { for (i = 1; i <= NF; i++) if (sub(/^user=/, "", $i)) in_use[$i] }
+  END { for (u in old) if (new || u in in_use) print "retired", old[u] }'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """``users`` is empty when Redis does not run, or lets nobody of us in."""
+
+    leaves: tuple[str, ...]
+    former: tuple[str, ...]
+    used: tuple[str, ...]
+    users: tuple[str, ...]
+    retired: tuple[str, ...]
+
+
+def needs(settings: Settings) -> Needs:
+    """What to ask a host whose Redis should have ``settings``."""
+    words = {
+        "SETTLED": str(_SETTLED),
+        "UNIT": UNIT,
+        "FORMER": FORMER_UNIT,
+        "FILE": FORMER_FILE,
+        "ADDRESS": ADDRESS,
+        "LISTENS": " ".join(settings.listens),
+        "PASSWORDS": " ".join(quote(p.reveal()) for p in settings.deploy_passwords),
+        "USERS": " ".join(settings.users),
+        "USER": USER,
+    }
+    text = _PROBE
+    for name, value in words.items():
+        text = text.replace(f"@{name}@", value)
+    return Needs(probes=((PROBE, text),))
+
+
+def observed(seen: Seen) -> Observed:
+    """The probe's answer."""
+    said: dict[str, list[str]] = {}
+    for line in seen.probes[PROBE]:
+        word, _, value = line.partition(" ")
+        said.setdefault(word, []).append(value)
+    leaves, former, used, users, retired = (
+        tuple(sorted(said.get(word, ()))) for word in ("leaves", "former", "used", "user", "retired")
+    )
+    return Observed(leaves, former, used, users, retired)
