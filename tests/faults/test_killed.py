@@ -6,6 +6,7 @@ repeated until one comes to its end. So every step that a role has, or will have
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -23,10 +24,12 @@ from testinfra.host import Host
 from roles._kit.artifact import fetch
 from stack import releases
 from stack.compose import Stack
+from stack.ports import PortRange
 from stack.site import Site
 from tests import witness
 from tests.deploys import OPERATION, STEP, Deploy, deploy, unchanging
 from tests.faults.conftest import Change, settled
+from tests.formerly import UNIT, unused
 from tests.lab import INVENTORY, ROOT, Lab
 
 KEY = "net.ipv4.udp_rmem_min"  # a kernel setting that a container may change too
@@ -74,7 +77,7 @@ class Wanted(NamedTuple):
 
 
 @pytest.fixture
-def everything(change: Change, site: Site, hosts: Mapping[str, Host]) -> Iterator[Wanted]:
+def everything(change: Change, site: Site, hosts: Mapping[str, Host], first: Host) -> Iterator[Wanted]:
     """Deployed by a user with sudo. Its values are new each time, so that there is something to do each time."""
     asked = releases.find("livekit-server", site.livekit.release, site.livekit.source, path="livekit.release")
     program = fetch(asked, next(iter(site.hosts.values())).arch, lock=site.lock)  # as an own build: it must be pushed
@@ -83,7 +86,7 @@ def everything(change: Change, site: Site, hosts: Mapping[str, Host]) -> Iterato
         "hosts": {name: {"ssh": {"user": "operator"}} for name in site.hosts},
         "kernel": {"extra": {KEY: str(5000 + new)}},
         "firewall": {"admin": [*map(str, site.firewall.admin), f"{Wanted.network(new)}/32"]},
-        "redis": {"max_memory_mb": 1000 + new},
+        "redis": {"max_memory_mb": 1000 + new, "port": 21000 + new},
         "edge": {"max_connections": 8000 + new},
         "livekit": {
             "log_level": "debug",
@@ -98,6 +101,8 @@ def everything(change: Change, site: Site, hosts: Mapping[str, Host]) -> Iterato
     before = {name: host.check_output(f"sysctl -n {KEY}") for name, host in hosts.items()}
     yield Wanted(change(settings), new)
     assert deploy().status == 0
+    unused(first)
+    assert deploy().status == 0
     for name, host in hosts.items():  # a key that the site no longer names keeps its value until the next boot
         host.check_output(f"sysctl -w {KEY}={before[name]}")
 
@@ -108,12 +113,18 @@ def test_a_change_killed_at_every_step_is_finished_by_the_next_run(
     points = _killed_everywhere(everything.inventory, lambda: [settled(host) for host in hosts.values()])
     roles = {point.split(":")[0] for point in points}
     assert roles >= {"kernel", "firewall", "redis", "edge", "livekit", "exporters", "prometheus"}, points
-    assert any("livekit: push" in point for point in points), points
+    for move in ("livekit: push", f"redis: start {UNIT}"):
+        assert any(move in point for point in points), f"no run was killed at '{move}': {points}"
+    unused(hosts[site.with_role("redis")[0]])
+    assert deploy(everything.inventory).status == 0
     unchanging(everything.inventory)
     for name, host in hosts.items():
         _runs(everything.new, host, site.on(name))
         _server_runs(everything.new, host)
-    assert witness.redis_limit(hosts[site.with_role("redis")[0]], site) == 1000 + everything.new
+    moved = dataclasses.replace(
+        site, redis=dataclasses.replace(site.redis, port=PortRange.parse(21000 + everything.new))
+    )
+    assert witness.redis_limit(hosts[site.with_role("redis")[0]], moved) == 1000 + everything.new
 
 
 def _runs(new: int, host: Host, stack: Stack) -> None:
