@@ -18,8 +18,9 @@ from tests.deploys import deploy, unchanging, variant
 from tests.formerly import UNIT, unused
 from tests.host import vantages
 from tests.lab import INVENTORY, ROOT, Lab, lab, over_ssh
-from tests.online.test_change import FIRST, Slot, ended, pinned, serving
+from tests.online.test_change import FIRST, SERVING, Slot, ended, pinned, serving
 
+LAST = SERVING[-1]  # in a cluster Redis is on another host
 REDIS = lab().site.with_role("redis")[0]
 OLD = lab().site.redis.port.first
 NEW = OLD + 1000
@@ -66,26 +67,26 @@ def reached(lab: Lab, port: int) -> set[str]:
     return found | ({"outside"} if taken | refused else set())
 
 
-async def late(access: Access, call: Call, node: str) -> Report:
+async def late(access: Access, call: Call, slot: Slot) -> Report:
     """Two more who join the room while its slot drains: they come through another, and Redis brings them together."""
-    async with Call(access, room=call.room, publish_through=FIRST, subscribe_through=FIRST) as more:
-        assert (await more.where()).id == node
+    async with Call(access, room=call.room, publish_through=LAST, subscribe_through=LAST) as more:
+        assert (await more.where()).id == slot.node
         return await more.stop()
 
 
 def test_redis_moves_under_a_call(access: Access, lab: Lab, moved: Path) -> None:
-    before, first = serving(lab, FIRST), over_ssh(FIRST)
+    before, there = serving(lab, LAST), over_ssh(LAST)
     others = set(lab.site.with_role("livekit")) - {REDIS}
 
     async def scenario() -> tuple[Report, Report]:
-        async with await pinned(access, before.node) as call:
+        async with await pinned(access, before.node, LAST) as call:
             told = await asyncio.to_thread(deploy, moved)
             assert told.status == 0, told.text
             assert LEADS in told.text
-            assert first.run(f"systemctl is-active {before.unit}").stdout.strip() == "deactivating"
-            assert redis_ports(first, before) == {OLD}
-            assert redis_ports(first, serving(lab, FIRST)) == {NEW}
-            joined = await late(access, call, before.node)
+            assert there.run(f"systemctl is-active {before.unit}").stdout.strip() == "deactivating"
+            assert redis_ports(there, before) == {OLD}
+            assert redis_ports(there, serving(lab, LAST)) == {NEW}
+            joined = await late(access, call, before)
             assert reached(lab, OLD) == reached(lab, NEW) == others
             await asyncio.to_thread(unchanging, moved)
             return await call.stop(), joined
@@ -94,7 +95,7 @@ def test_redis_moves_under_a_call(access: Access, lab: Lab, moved: Path) -> None
     assert report.events == (), report.table()
     assert report.ok, report.table()
     assert joined.ok, joined.table()
-    ended(before.unit)
+    ended(before.unit, LAST)
     closed(OLD, moved)
     assert reached(lab, OLD) == set()
     unchanging(moved)
@@ -105,7 +106,7 @@ def test_redis_gets_the_address_of_a_cluster_under_a_call_and_gives_it_up_under_
     access: Access, lab: Lab, tmp_path: Path
 ) -> None:
     """One host grows, and shrinks again. The second host needs not be there: nothing is asked of it."""
-    first, there = lab.site.hosts[FIRST], over_ssh(FIRST)
+    first, there = lab.site.hosts[FIRST], over_ssh(LAST)
     second = {"address": str(ipaddress.ip_address(first.address) + 1), "roles": ["livekit"]}
     grown = variant(tmp_path, {"hosts": {"second": second}})
     alone, both = f"127.0.0.1:{OLD}", f"{first.cluster_address}:{OLD}"
@@ -114,22 +115,22 @@ def test_redis_gets_the_address_of_a_cluster_under_a_call_and_gives_it_up_under_
         told = await asyncio.to_thread(deploy, *words)
         assert told.status == 0, told.text
         assert there.run(f"systemctl is-active {slot.unit}").stdout.strip() == "deactivating"
-        joined = await late(access, call, slot.node)
+        joined = await late(access, call, slot)
         return told.text, joined, await call.stop()
 
     async def scenario() -> list[Report]:
-        before = serving(lab, FIRST)
-        async with await pinned(access, before.node) as call:
+        before = serving(lab, LAST)
+        async with await pinned(access, before.node, LAST) as call:
             said, *reports = await change(call, before, grown, "--limit", FIRST)
         assert LEADS not in said, "Redis is where it was, and elsewhere too"
         assert listeners(there) == {alone, both}
-        ended(before.unit)
-        between = serving(lab, FIRST)
-        async with await pinned(access, between.node) as call:
+        ended(before.unit, LAST)
+        between = serving(lab, LAST)
+        async with await pinned(access, between.node, LAST) as call:
             said, *more = await change(call, between)
         assert f"{both} {LEADS}" in said
         assert listeners(there) == {alone, both}
-        ended(between.unit)
+        ended(between.unit, LAST)
         return reports + more
 
     try:
@@ -167,11 +168,11 @@ def users() -> set[str]:
 def test_a_password_ends_under_a_call_when_the_call_has_ended(
     access: Access, lab: Lab, secrets: Callable[[str], None]
 ) -> None:
-    before, redis = serving(lab, FIRST), over_ssh(REDIS)
+    before, redis = serving(lab, LAST), over_ssh(REDIS)
     (old,) = users()
 
     async def scenario() -> tuple[Report, Report]:
-        async with await pinned(access, before.node) as call:
+        async with await pinned(access, before.node, LAST) as call:
             for verb in ("rotate", "retire"):
                 await asyncio.to_thread(secrets, verb)
                 told = await asyncio.to_thread(deploy)
@@ -183,14 +184,14 @@ def test_a_password_ends_under_a_call_when_the_call_has_ended(
             await asyncio.to_thread(unchanging)
             # now the slot has to log in anew
             await asyncio.to_thread(redis.check_output, "timeout 30 systemctl restart livekit-redis")
-            joined = await late(access, call, before.node)
+            joined = await late(access, call, before)
             return await call.stop(), joined
 
     report, joined = asyncio.run(scenario())
     assert report.events == (), report.table()
     assert report.ok, report.table()
     assert joined.ok, joined.table()
-    ended(before.unit)
+    ended(before.unit, LAST)
     unused(redis)
     assert deploy().status == 0
     assert users().isdisjoint({old})
