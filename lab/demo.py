@@ -6,11 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from lab import verbs
 from lab.places import CHECKOUT, DEFAULT_NAME, Lab
 from lab.run import LabError
+from procedures.call import Access, CallError
 from stack import inventory
 from stack.site import Site
 
@@ -44,20 +46,10 @@ def deploy(lab: Lab, inventory_file: str) -> None:
 
 def write_access(lab: Lab, site: Site) -> Path:
     """access.json: how a client gets in. 0600 from birth; it holds the API secret."""
-    if site.vault is None:
-        raise LabError("lab", "the site has no secrets", "run `make lab-down`, then `make lab`")
-    port = site.edge.http
-    urls = {n: f"ws://{h.public_address}:{port}" for n, h in site.hosts.items() if "livekit" in h.roles}
-    content = {
-        "url": next(iter(urls.values())),
-        "api_key": site.vault.api_key,
-        "api_secret": site.vault.api_secret.reveal(),
-        "ca_file": None,
-        "hosts": {
-            name: {"address": host.address, "url": urls.get(name), "roles": list(host.roles)}
-            for name, host in site.hosts.items()
-        },
-    }
+    try:
+        content = asdict(Access.of(site))
+    except CallError as error:
+        raise LabError("lab", error.problem.fact, "run `make lab-down`, then `make lab`") from error
     path, new = lab.dir / "access.json", lab.dir / "access.json.new"
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 
-from procedures.call.access import Access
+from procedures.call.access import add_arguments, chosen
 from procedures.call.client import Call
 from procedures.call.errors import CallError
 from procedures.call.report import Report
@@ -20,7 +20,7 @@ from procedures.call.server import pinned
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m procedures.call", description=__doc__)
-    parser.add_argument("--access", default=".lab/access.json", metavar="FILE", help="default: %(default)s")
+    add_arguments(parser)
     parser.add_argument("--seconds", type=float, default=10.0, help="length of the call; default: %(default)s")
     parser.add_argument("--publish-through", metavar="HOST", help="default: the site's URL")
     parser.add_argument("--subscribe-through", metavar="HOST", help="default: the site's URL")
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
 
 async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Report:
     _leave_on(signals)
-    access = Access.load(options.access)
+    access = chosen(options)
     room = await pinned(access, options.node) if options.node else None
     call = Call(
         access,

@@ -1,19 +1,25 @@
-"""How to reach a site as a client: the file that a lab or a deploy leaves behind.
+"""How to reach a site as a client: from its inventory, or from a file for those who have none.
 
 Contract: the shape of access.json is the fields of :class:`Access`; unknown keys are errors.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from procedures.call.errors import CallError
 from stack.errors import Problems
 from stack.fields import REQUIRED, build, nearest, option
+from stack.ports import endpoint
+
+if TYPE_CHECKING:
+    from stack.site import Site
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,24 @@ class Access:
             raise CallError("access", "\n".join(map(str, problems)), "write it again: 'make lab'")
         return made
 
+    @classmethod
+    def of(cls, site: Site) -> Access:
+        """As the inventory says, with the current API key. Raises :class:`CallError` before the first deploy."""
+        vault = site.vault
+        if vault is None or not vault.exists:
+            fact = f"{vault.path} does not exist yet" if vault else "the site has no secrets"
+            raise CallError("access", fact, "the first deploy makes it: pyinfra INVENTORY deploy.py")
+        hosts = {
+            name: Host(
+                address=host.address,
+                url=f"ws://{endpoint(host.public_address, site.edge.http.first)}" if "livekit" in host.roles else None,
+                roles=host.roles,
+            )
+            for name, host in site.hosts.items()
+        }
+        url = next(host.url for host in hosts.values() if host.url)  # a site has at least one that serves
+        return cls(url=url, api_key=vault.api_key, api_secret=vault.api_secret.reveal(), hosts=hosts)
+
     def through(self, host: str | None) -> str:
         """The URL by way of one host, or the site's own for None. Raises :class:`CallError`."""
         if host is None:
@@ -60,3 +84,22 @@ class Access:
             serving = ", ".join(name for name, h in self.hosts.items() if h.url) or "none"
             raise CallError("access", f"{host} serves no clients", f"hosts that do: {serving}")
         return url
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The words that say which site a command is for; :func:`chosen` reads them."""
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--inventory", metavar="FILE", help="the site, such as inventories/prod.py")
+    said = "a file with its URL and API key, where there is no inventory; default: %(default)s"
+    which.add_argument("--access", default=".lab/access.json", metavar="FILE", help=said)
+
+
+def chosen(options: argparse.Namespace) -> Access:
+    """Raises :class:`CallError`; an inventory with errors ends the program with them."""
+    if options.inventory is None:
+        return Access.load(options.access)
+    if not Path(options.inventory).is_file():
+        raise CallError("access", f"{options.inventory}: there is no such inventory", "name one: inventories/prod.py")
+    from stack import inventory  # noqa: PLC0415 - what needs no site need not load what a site is
+
+    return Access.of(inventory.read(options.inventory))

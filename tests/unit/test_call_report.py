@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from procedures.call.access import Access
 from procedures.call.errors import CallError, redacted, remedy_for
 from procedures.call.report import Event, Gap, Report, largest_gap
+from stack.site import Site
+from tests.data import CLUSTER
 
 
 def test_the_largest_gap_is_between_arrivals() -> None:
@@ -200,3 +204,26 @@ def test_a_bad_access_file_is_told(tmp_path: Path, content: object, said: str) -
 def test_a_missing_access_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(CallError, match=r"No such file or directory; run 'make lab' or name the file"):
         Access.load(tmp_path / "none.json")
+
+
+def test_access_of_a_site_is_by_its_hosts_that_serve(make_site: Callable[[dict[str, Any]], Site]) -> None:
+    data = copy.deepcopy(CLUSTER) | {"edge": {"http": 17880}}
+    data["hosts"]["lk1"]["roles"] = ["redis"]
+    data["hosts"]["lk2"]["public"] = "2001:db8::2"
+    site = make_site(data)
+    with pytest.raises(CallError, match=r"test\.secrets does not exist yet; the first deploy makes it: "):
+        Access.of(site)  # its API key would be known to nobody else
+    assert site.vault is not None
+    site.vault.persist()
+    access = Access.of(site)
+    urls = {name: host.url for name, host in access.hosts.items()}
+    assert urls == {"lk1": None, "lk2": "ws://[2001:db8::2]:17880", "lk3": "ws://192.0.2.13:17880"}
+    assert access.url == urls["lk2"]
+    assert (access.api_key, access.api_secret) == (site.vault.api_key, site.vault.api_secret.reveal())
+
+
+def test_access_of_a_site_goes_through_a_file_unchanged(single: Site, tmp_path: Path) -> None:
+    assert single.vault is not None
+    single.vault.persist()
+    access = Access.of(single)
+    assert Access.load(written(tmp_path / "a.json", dataclasses.asdict(access))) == access
