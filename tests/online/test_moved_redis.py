@@ -18,9 +18,10 @@ from tests.deploys import deploy, unchanging, variant
 from tests.formerly import UNIT, unused
 from tests.host import vantages
 from tests.lab import INVENTORY, ROOT, Lab, lab, over_ssh
-from tests.online.test_change import FIRST, SERVING, Slot, ended, pinned, serving
+from tests.slots import Slot, ended, pinned, serving
 
-LAST = SERVING[-1]  # in a cluster Redis is on another host
+FIRST = lab().site.with_role("livekit")[0]
+LAST = lab().site.with_role("livekit")[-1]  # in a cluster Redis is on another host
 REDIS = lab().site.with_role("redis")[0]
 OLD = lab().site.redis.port.first
 NEW = OLD + 1000
@@ -75,7 +76,7 @@ async def late(access: Access, call: Call, slot: Slot) -> Report:
 
 
 def test_redis_moves_under_a_call(access: Access, lab: Lab, moved: Path) -> None:
-    before, there = serving(lab, LAST), over_ssh(LAST)
+    before, there = serving(lab.site, LAST), over_ssh(LAST)
     others = set(lab.site.with_role("livekit")) - {REDIS}
 
     async def scenario() -> tuple[Report, Report]:
@@ -85,7 +86,7 @@ def test_redis_moves_under_a_call(access: Access, lab: Lab, moved: Path) -> None
             assert LEADS in told.text
             assert there.run(f"systemctl is-active {before.unit}").stdout.strip() == "deactivating"
             assert redis_ports(there, before) == {OLD}
-            assert redis_ports(there, serving(lab, LAST)) == {NEW}
+            assert redis_ports(there, serving(lab.site, LAST)) == {NEW}
             joined = await late(access, call, before)
             assert reached(lab, OLD) == reached(lab, NEW) == others
             await asyncio.to_thread(unchanging, moved)
@@ -95,7 +96,7 @@ def test_redis_moves_under_a_call(access: Access, lab: Lab, moved: Path) -> None
     assert report.events == (), report.table()
     assert report.ok, report.table()
     assert joined.ok, joined.table()
-    ended(before.unit, LAST)
+    ended(LAST, before.unit)
     closed(OLD, moved)
     assert reached(lab, OLD) == set()
     unchanging(moved)
@@ -119,18 +120,18 @@ def test_redis_gets_the_address_of_a_cluster_under_a_call_and_gives_it_up_under_
         return told.text, joined, await call.stop()
 
     async def scenario() -> list[Report]:
-        before = serving(lab, LAST)
+        before = serving(lab.site, LAST)
         async with await pinned(access, before.node, LAST) as call:
             said, *reports = await change(call, before, grown, "--limit", FIRST)
         assert LEADS not in said, "Redis is where it was, and elsewhere too"
         assert listeners(there) == {alone, both}
-        ended(before.unit, LAST)
-        between = serving(lab, LAST)
+        ended(LAST, before.unit)
+        between = serving(lab.site, LAST)
         async with await pinned(access, between.node, LAST) as call:
             said, *more = await change(call, between)
         assert f"{both} {LEADS}" in said
         assert listeners(there) == {alone, both}
-        ended(between.unit, LAST)
+        ended(LAST, between.unit)
         return reports + more
 
     try:
@@ -168,7 +169,7 @@ def users() -> set[str]:
 def test_a_password_ends_under_a_call_when_the_call_has_ended(
     access: Access, lab: Lab, secrets: Callable[[str], None]
 ) -> None:
-    before, redis = serving(lab, LAST), over_ssh(REDIS)
+    before, redis = serving(lab.site, LAST), over_ssh(REDIS)
     (old,) = users()
 
     async def scenario() -> tuple[Report, Report]:
@@ -191,7 +192,7 @@ def test_a_password_ends_under_a_call_when_the_call_has_ended(
     assert report.events == (), report.table()
     assert report.ok, report.table()
     assert joined.ok, joined.table()
-    ended(before.unit, LAST)
+    ended(LAST, before.unit)
     unused(redis)
     assert deploy().status == 0
     assert users().isdisjoint({old})
