@@ -64,7 +64,7 @@ def stack(site: Site, name: str) -> Stack:
     """The settings of every role on host ``name``."""
     host = site.hosts[name]
     redis = _redis(site, host) if "redis" in host.roles else None
-    livekit = _livekit(site, host) if "livekit" in host.roles else None
+    livekit = _livekit(site, name, host) if "livekit" in host.roles else None
     edge = _edge(site, name, host) if livekit else None
     exporters = _exporters(site, host) if site.with_role("prometheus") else None
     prometheus = _prometheus(site) if "prometheus" in host.roles else None
@@ -147,7 +147,9 @@ def _redis_client(site: Site) -> RedisClient:
     return RedisClient(address=_redis_address(site), username=redis_user(password), password=password)
 
 
-def _livekit(site: Site, host: Host) -> Livekit:
+def _livekit(site: Site, name: str, host: Host) -> Livekit:
+    names = site.with_role("livekit")
+    after = names.index(name) + 1
     return dataclasses.replace(
         site.livekit,
         node_ip=host.public_address,
@@ -159,6 +161,7 @@ def _livekit(site: Site, host: Host) -> Livekit:
         active=_active(site),
         lock_file=str(site.lock or ""),
         arch=host.arch,
+        peers=(*names[after:], *names[: after - 1]),
     )
 
 
@@ -226,6 +229,7 @@ def _knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
 
 def _preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> Preflight:
     own = [host.cluster_address] + ([host.address] if "livekit" in host.roles else [])
+    calls = site.livekit.probe if "livekit" in host.roles and site.livekit.probe != "controller" else ""
     media = min(len(site.livekit.part("media", s)) for s in site.livekit.slots)
     return dataclasses.replace(
         site.preflight,
@@ -236,6 +240,9 @@ def _preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) ->
         peers=_knocks(site, name, host),
         daemons=packages.base(site, host, "").daemons,
         media_ports_per_slot=media if "livekit" in host.roles else 0,
+        calls=calls,
+        hairpin=host.public_address if calls == "host" and host.public_address != host.address else "",
+        media=site.livekit.media_udp,
         fingerprint=_vault(site).fingerprint(),
         fingerprint_file=f"{site.paths.config}/fingerprint",
         secrets_file=str(_vault(site).path),

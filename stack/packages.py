@@ -50,11 +50,13 @@ def base(site: Site, host: Host, fingerprint: str) -> Base:
 def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
     redis, livekit, prometheus = (role in host.roles for role in ("redis", "livekit", "prometheus"))
     watched = bool(site.with_role("prometheus"))
+    calls = livekit and site.livekit.probe != "controller"  # are made from hosts
     slots = tuple(LIVEKIT_UNIT.format(slot) for slot in site.livekit.slots)
     exporter = "prometheus-{}-exporter"
     return (
         _Part(redis, ("redis-server", "redis-tools"), "redis-server.service", (REDIS_SERVER_UNIT, FORMER_UNIT)),
         _Part(livekit, ("haproxy",), "haproxy.service", (EDGE_UNIT, *slots, GUARD)),
+        _Part(calls, ("python3",), "", ()),
         _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),
         _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,)),
         _Part(watched and redis, (exporter.format("redis"),), f"{exporter.format('redis')}.service", (REDIS_UNIT,)),

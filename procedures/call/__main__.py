@@ -53,8 +53,12 @@ async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Re
 def _give_up(within: float, as_json: bool) -> None:
     """End the process: the SDK has no way to end an attempt to connect."""
     problem = f"call: connect: it has not ended after {within:.0f} s; see whether media (UDP, ICE/TCP) gets through"
-    print(json.dumps({"ok": False, "problems": [problem]}) if as_json else f"FAILED {problem}", flush=True)
+    print(_failed(problem, no_media=True) if as_json else f"FAILED {problem}", flush=True)
     os._exit(1)
+
+
+def _failed(problem: str, *, no_media: bool) -> str:
+    return json.dumps({"ok": False, "no_media": no_media, "problems": [problem]})
 
 
 def _leave_on(signals: list[signal.Signals]) -> None:
@@ -86,7 +90,7 @@ def main() -> int:
     try:
         report = asyncio.run(made(options, signals))
     except CallError as error:
-        print(json.dumps({"ok": False, "problems": [str(error)]}) if options.json else f"FAILED {error}")
+        print(_failed(str(error), no_media=error.no_media) if options.json else f"FAILED {error}")
         return 1
     except asyncio.CancelledError:
         print(f"interrupted by {signals[0].name}", file=sys.stderr)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,9 +44,9 @@ class Access:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Access:
-        """Read an access file. Raises :class:`CallError` when it is missing or is no such file."""
+        """Read an access file, '-' from standard input. Raises :class:`CallError` when it is none."""
         try:
-            data = json.loads(Path(path).read_text())
+            data = json.loads(sys.stdin.read() if path == "-" else Path(path).read_text())
         except OSError as error:
             raise CallError("access", f"{path}: {error.strerror}", "run 'make lab' or name the file") from None
         except ValueError as error:

@@ -10,14 +10,20 @@ from stack.errors import Problem
 
 Step = Literal["access", "node", "connect", "publish", "subscribe", "first frame"]
 
+_MEDIA = ("publish", "subscribe", "first frame")
+_NO_PATH = "wait_pc"  # how the SDK says that the media connection did not come up
 _TOKEN = re.compile(r"eyJ[\w-]+(?:\.[\w-]+)*")  # the start of every JSON object in base64url: '{"'
 
 
 class CallError(Exception):
-    """A call that did not come up (or could not be asked for); ``step`` says how far it got."""
+    """A call that did not come up (or could not be asked for); ``step`` says how far it got.
+
+    ``no_media``: the signalling worked, and what came to nothing needs media.
+    """
 
     def __init__(self, step: Step, fact: str, remedy: str) -> None:
         self.step = step
+        self.no_media = step in _MEDIA or (step == "connect" and _NO_PATH in fact)
         self.problem = Problem(f"call: {step}", redacted(fact), remedy)
         super().__init__(str(self.problem))
 
@@ -30,7 +36,7 @@ def redacted(text: str) -> str:
 _REMEDIES = (
     ("401", "use a key and secret that the server has (keys in its configuration)"),
     ("certificate", "name the CA that signed the server's certificate as ca_file"),
-    ("wait_pc", "open a path for media between this machine and the server (UDP, ICE/TCP or TURN)"),
+    (_NO_PATH, "open a path for media between this machine and the server (UDP, ICE/TCP or TURN)"),
 )
 _NEAR = (
     ("lookup", "make the name resolve on this machine"),

@@ -1,8 +1,8 @@
 """A call through one livekit-server on a host: real clients, real media, before people depend on it.
 
-The signalling goes through an SSH tunnel to the server's port on the host's loopback, whatever the edge says; media
-goes the way that clients' media goes. The call is a program of its own (``python -m procedures.call``): the SDK's
-threads and pyinfra's patched ones do not mix.
+It is made from a vantage: this machine, the host itself, or a peer. The signalling goes to the server's port on the
+host's loopback, whatever the edge says; media goes the way that media of clients at that place goes. The call is a
+program of its own (``python -m procedures.call``): the SDK's threads and pyinfra's patched ones do not mix.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import gevent
-from gevent.server import StreamServer
-from paramiko import SSHException
+from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 
+from roles._kit import runner
+from roles._kit.bridge import client, reverse, tunnel
 from roles._kit.change import Failed
 from stack.secret import Secret
 
-Vantage = Literal["controller", "host", "peer"]
+Kind = Literal["controller", "host", "peer"]
 SECONDS = 1.0  # of sound once it is heard
 _ROOT = Path(__file__).parents[2]
-_PIECE = 65536  # bytes
+
+
+class NoMedia(Failed):
+    """The signalling of a call worked, its media did not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,73 +44,97 @@ class Line:
     node: str = ""
 
 
-def call(host: Host, line: Line, within: float = 25.0) -> None:
-    """Make a call from this machine through ``line``. Raises Failed with the step that failed, after ``within`` s."""
-    if _client(host) is None:  # @fake: there is nobody to call
+@dataclass(frozen=True, slots=True)
+class Vantage:
+    """From where calls are made. ``peers`` are the other hosts that could make one, the next first."""
+
+    kind: Kind
+    peers: tuple[str, ...]
+    root: str  # where the program that makes calls is on hosts
+
+    @property
+    def on_hosts(self) -> bool:
+        return self.kind != "controller"
+
+    def place(self, host: Host) -> Host | None:
+        """The host from which a call through ``host`` is made; None for this machine. Raises Failed."""
+        if self.kind == "controller":
+            return None
+        return host if self.kind == "host" else _peer(host, self.peers)
+
+
+def call(host: Host, line: Line, vantage: Vantage, within: float = 25.0) -> None:
+    """Make a call through ``line``. Raises Failed (NoMedia: only media fails) after ``within`` s at the latest."""
+    if client(host) is None:  # @fake: there is nobody to call
         return
-    with tunnel(host, line.port) as port:
-        said = _talk(line, f"ws://127.0.0.1:{port}", within)
-    if said:
-        raise Failed(said)
+    place = vantage.place(host)
+    arguments = ("--seconds", str(SECONDS), "--within", str(within), *(("--node", line.node) if line.node else ()))
+    with _signalling(host, place, line.port) as port:
+        access = {"url": f"ws://127.0.0.1:{port}", "api_key": line.api_key, "api_secret": line.api_secret.reveal()}
+        if place is None:
+            said = _here(access, arguments, within)
+        else:
+            said = runner.call(place, vantage.root, access, arguments, within)
+    _judge(said)
 
 
 @contextmanager
-def tunnel(host: Host, port: int) -> Iterator[int]:
-    """A port on this machine's loopback that leads to ``port`` on the host's, over the connection that deploys."""
+def _signalling(host: Host, place: Host | None, port: int) -> Iterator[int]:
+    """The port on loopback, where the call is made, that leads to ``port`` on the host's."""
+    if place is None:
+        with tunnel(host, port) as near:
+            yield near
+    elif place is host:
+        yield port
+    else:
+        with reverse(place, host, port) as there:
+            yield there
 
-    def relay(near: Any, _: Any) -> None:
-        transport = _client(host).get_transport()
+
+def _peer(host: Host, names: tuple[str, ...]) -> Host:
+    """The first of ``names`` that this run has a connection to, or else the first that one can be made to."""
+    known = [host.inventory.get_host(name) for name in names]
+    said = []
+    for peer in sorted(known, key=lambda each: not each.connected):
         try:
-            far = transport.open_channel("direct-tcpip", ("127.0.0.1", port), near.getpeername(), timeout=10)
-        except SSHException:  # the caller sees a closed connection
-            near.close()
-            return
-        try:
-            gevent.joinall([gevent.spawn(_pump, near.recv, far), gevent.spawn(_pump, far.recv, near)])
-        finally:
-            far.close()
-            near.close()
-
-    server = StreamServer(("127.0.0.1", 0), relay)
-    server.start()
-    try:
-        yield server.server_port
-    finally:
-        server.stop(timeout=1)
+            peer.connect(reason="to call from there", show_errors=False, raise_exceptions=True)
+        except ConnectError as error:
+            said.append(f"{peer.name}: {error}")
+        else:
+            return peer
+    fact = f"no peer of {host.name} can be reached ({'; '.join(said) or 'there is none'})"
+    raise Failed(f"livekit.probe: {fact}; mend one, or set the probe to controller or host")
 
 
-def _client(host: Host) -> Any:
-    return getattr(host.connector, "client", None)
-
-
-def _pump(read: Callable[[int], bytes], to: Any) -> None:
-    try:
-        while piece := read(_PIECE):
-            to.sendall(piece)
-        to.shutdown_write() if hasattr(to, "shutdown_write") else to.shutdown(1)
-    except OSError:
-        pass  # the other direction ends too
-
-
-def _talk(line: Line, url: str, within: float) -> str:
-    """What was wrong with the call; '' for a good one."""
-    access = {"url": url, "api_key": line.api_key, "api_secret": line.api_secret.reveal()}
-    command = [sys.executable, "-m", "procedures.call", "--access", "/dev/stdin", "--json"]
-    command += ["--seconds", str(SECONDS), "--within", str(within), *(["--node", line.node] if line.node else [])]
+def _here(access: dict[str, str], arguments: tuple[str, ...], within: float) -> str:
+    command = [sys.executable, "-m", "procedures.call", "--access", "-", "--json", *arguments]
     # the SDK would send even loopback through a proxy
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    done = subprocess.run(
-        command,
-        input=json.dumps(access),
-        cwd=_ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=within + 30,
-    )
     try:
-        report = json.loads(done.stdout.splitlines()[-1])
-    except (ValueError, IndexError):
-        return f"the call said nothing ({done.stderr.strip()[-300:]})"
-    return "" if report["ok"] else "; ".join(report["problems"])
+        done = subprocess.run(
+            command,
+            input=json.dumps(access),
+            cwd=_ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=within + 30,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Failed(f"the call did not end within {within + 30:.0f} s") from error
+    return f"{done.stderr}\n{done.stdout}"
+
+
+def _judge(said: str) -> None:
+    """Raise what the report in ``said``, the last of its lines that is one, amounts to."""
+    for line in reversed(said.splitlines()):
+        try:
+            report = json.loads(line)
+            good, problems = report["ok"], report["problems"]
+        except (ValueError, TypeError, KeyError):
+            continue
+        if good:
+            return
+        raise (NoMedia if report.get("no_media") else Failed)("; ".join(problems))
+    raise Failed(f"the call said nothing ({said.strip()[-300:]})")

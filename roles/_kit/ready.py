@@ -34,9 +34,9 @@ def until(host: Host, what: str, unit: str, test: str, *args: str, within: float
 
 
 def journal(host: Host, unit: str, lines: int = 15) -> str:
-    """The last lines of a unit's journal, for an error message."""
+    """The last lines of a unit's journal, for an error message; livekit-server's may have 20 000 characters."""
     try:
-        said = ask(host, "journalctl -u $1 -n $2 --no-pager -o cat", unit, str(lines)).rstrip()
+        said = ask(host, "journalctl -u $1 -n $2 --no-pager -o cat | cut -c 1-400", unit, str(lines)).rstrip()
     except Failed as error:
         said = f"(no journal: {error})"
     return f"last words of {unit}:\n{said}"

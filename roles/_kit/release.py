@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pyinfra.api import QuoteString, StringCommand
@@ -26,11 +26,15 @@ chmod 755 "$t/$2"; sync -f "$t/$2"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
 
 def push(host: Host, artifact: Path, directory: str, program: str, sha256: str) -> None:
     """Bring the file ``artifact`` to the host. Raises Failed when it does not arrive whole (disk full, connection)."""
+    size = artifact.stat().st_size
+    parts = _squeezed(progress(host, _read(artifact), size))
+    send(host, _RECEIVE, (directory, program, sha256), parts, f"{size >> 20} MB to {directory}")
+
+
+def send(host: Host, script: str, args: Iterable[str], parts: Iterable[bytes], what: str) -> None:
+    """Feed ``parts`` to the shell text ``script``, which changes the host. Raises Failed in its own words."""
     sh(host, "true")  # what must happen before a first change happens before this one
-    raw = StringCommand(
-        "flock", "-s", "-o", WORK_LOCK, "sh", "-c", QuoteString(_RECEIVE), "sh",
-        *map(QuoteString, (directory, program, sha256)),
-    )  # fmt: skip
+    raw = StringCommand("flock", "-s", "-o", WORK_LOCK, "sh", "-c", QuoteString(script), "sh", *map(QuoteString, args))
     client = getattr(host.connector, "client", None)
     if client is None:
         raise Failed(f"{host.name} is not reached over SSH; releases are pushed over SSH only")
@@ -39,30 +43,41 @@ def push(host: Host, artifact: Path, directory: str, program: str, sha256: str) 
     said = ""
     stdin.channel.settimeout(_SILENCE)
     try:
-        for part in _progress(host, artifact):
+        for part in parts:
             stdin.write(part)
         stdin.channel.shutdown_write()
         stdout.channel.settimeout(_SILENCE)
         stdout.read()  # nothing; it ends when the host is done, or raises when it stays silent
     except TimeoutError as error:
-        raise Failed(f"pushing to {directory}: {host.name} was silent for {_SILENCE} s; is the link up?") from error
+        raise Failed(f"pushing {what}: {host.name} was silent for {_SILENCE} s; is the link up?") from error
     except OSError as error:  # the far end stopped reading: its own words below say why
         said = f"{error}; "
     status = stdout.channel.recv_exit_status()
     said += stderr.read().decode(errors="replace").strip()
     if status:
-        raise Failed(f"pushing {artifact.stat().st_size >> 20} MB to {directory} failed: {said or f'status {status}'}")
+        raise Failed(f"pushing {what} failed: {said or f'status {status}'}")
 
 
-def _progress(host: Host, artifact: Path) -> Iterator[bytes]:
-    """The file as a gzip stream, with a line on the screen every few seconds."""
-    size, sent, said = artifact.stat().st_size, 0, time.monotonic()
+def progress(host: Host, parts: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """The same parts, with a line on the screen every few seconds; ``size`` is that of all, in bytes."""
+    sent, said = 0, time.monotonic()
+    for part in parts:
+        yield part
+        sent += len(part)
+        if time.monotonic() - said > 3:
+            said = time.monotonic()
+            host.log(f"pushing: {sent * 100 // size} % of {size >> 20} MB")
+
+
+def _read(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while chunk := opened.read(_CHUNK):
+            yield chunk
+
+
+def _squeezed(parts: Iterable[bytes]) -> Iterator[bytes]:
+    """One gzip stream."""
     squeeze = zlib.compressobj(1, wbits=31)  # 31: with gzip's header
-    with artifact.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield squeeze.compress(chunk)
-            sent += len(chunk)
-            if time.monotonic() - said > 3:
-                said = time.monotonic()
-                host.log(f"pushing: {sent * 100 // size} % of {size >> 20} MB")
+    for part in parts:
+        yield squeeze.compress(part)
     yield squeeze.flush()

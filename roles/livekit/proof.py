@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from pyinfra.api.host import Host
 
-from roles._kit import media
-from roles._kit.change import Failed, ask
+from roles._kit import media, path
+from roles._kit.change import Failed, ask, sh
 from roles._kit.ready import journal, until
 from roles._kit.slotted import Generation
 from roles.livekit.settings import PROGRAM, UNIT, Settings
@@ -99,13 +99,22 @@ class Proof:
         until(host, f"slot {slot} answers on port {port}", UNIT.format(slot), test, port, within=30)
 
     def _call(self, host: Host, slot: str, node: str) -> None:
+        unit, settings = UNIT.format(slot), self.settings
         try:
-            _call(host, self.settings, int(self._port("signal", slot)), node)
+            _call(host, settings, int(self._port("signal", slot)), node)
         except Failed as error:
-            raise Failed(
-                f"no call gets through slot {slot} (from the {self.settings.probe}): {error}\n"
-                f"{journal(host, UNIT.format(slot))}"
-            ) from error
+            why = f"no call gets through slot {slot} (from the {settings.probe}): {error}\n{journal(host, unit)}"
+            if isinstance(error, media.NoMedia):
+                if not node:  # alone: nobody is on it, and its end frees the very ports that the call used
+                    sh(host, "systemctl stop $1", unit)
+                goal = path.Goal(settings.node_ip, settings.part("media", slot), settings.part("ice-tcp", slot).first)
+                why = "\n".join(filter(None, (path.verdict(host, vantage(settings), goal), why)))
+            raise Failed(why) from error
+
+
+def vantage(settings: Settings) -> media.Vantage:
+    """From where calls are made."""
+    return media.Vantage(settings.probe, settings.peers, f"{settings.release_root}/probe")
 
 
 def through_active(host: Host, *, settings: Settings) -> str:
@@ -130,7 +139,7 @@ def _call(host: Host, settings: Settings, port: int, node: str) -> None:
     keys = list(settings.api_keys.items())
     for key, secret in keys:
         try:
-            media.call(host, media.Line(port, key, secret, node))
+            media.call(host, media.Line(port, key, secret, node), vantage(settings))
         except Failed as error:
             if "401" in str(error) and key != keys[-1][0]:
                 continue

@@ -116,6 +116,7 @@ class Settings(Checked):
     lock_file: str = given("")
     arch: str = given("")
     cores: int = given(0)
+    peers: tuple[str, ...] = given(())  # the other hosts of livekit-server, the next first
 
     drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
     reboot_drain: ClassVar[int] = 20  # seconds a drain may have taken when the host goes down

@@ -10,7 +10,7 @@ import click
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
-from roles._kit import files, jump
+from roles._kit import files, jump, runner
 from roles._kit.artifact import Artifact, fetch
 from roles._kit.change import sh
 from roles._kit.files import File
@@ -23,7 +23,7 @@ from roles._kit.slotted import Daemon, Generation
 from roles._kit.stage import stage
 from roles.livekit import occupancy
 from roles.livekit.generation import make, root
-from roles.livekit.proof import UNJOINED, Proof, through_active
+from roles.livekit.proof import UNJOINED, Proof, through_active, vantage
 from roles.livekit.settings import GUARD, PROGRAM, UNIT, Settings
 from stack import releases
 from stack.errors import Problem, SiteError
@@ -82,7 +82,7 @@ def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) 
     permits a version that must not follow the one that runs.
     """
     artifact, wanted, generation_files = desired(settings)
-    server = daemon(settings, wanted)
+    server, calls = daemon(settings, wanted), vantage(settings)
     units = (
         File(f"{UNITS}/{UNIT.format('')}", files.text("livekit/livekit-server@.service.j2", livekit=settings)),
         File(f"{UNITS}/{GUARD}", files.text("livekit/livekit-drain-guard.service.j2", livekit=settings)),
@@ -99,9 +99,10 @@ def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) 
             )
             steps.append(Step(f"push {PROGRAM} {wanted.release.rsplit('/', 1)[-1]}", send))
         steps += files.bundle((*generation_files, *units), seen)
+        steps += runner.steps(calls.root, seen, wanted=calls.on_hosts)
         return Todo(tuple(steps), notes=notes)
 
-    asked = files.needs((*generation_files, *units)) | needs(server)
+    asked = files.needs((*generation_files, *units)) | needs(server) | runner.needs(calls.root, wanted=calls.on_hosts)
     stage(Part("livekit", asked, plan), "livekit-server: release and generation")
 
 

@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from roles._kit.look import Seen
+from roles._kit.runner_pack import OLDEST
 from roles._kit.service import UNITS
+from roles.preflight.probes import OURS
 from roles.preflight.settings import Settings
 from stack.errors import Problem
 from stack.ports import Proto, Reach
@@ -29,7 +31,7 @@ class Finding:
 
 def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:
     """Everything at once. ``in_run`` names the hosts of this run: a silent peer outside it stops nothing."""
-    for check in (_system, _size, _clock, _addresses, _ports, _firewalls, _fingerprint, _left):
+    for check in (_system, _size, _clock, _addresses, _ports, _firewalls, _fingerprint, _left, _calls):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
     yield from _peers(settings, seen, in_run)
 
@@ -141,7 +143,7 @@ def _firewalls(settings: Settings, seen: Seen) -> Iterator[Finding]:
     for line in seen.probes["preflight.chains"]:
         if line.startswith("table "):
             table = line.removeprefix("table ").removesuffix(" {")
-        elif "hook input" in line and "policy drop" in line and table not in ("inet livekit_metal", *ufws):
+        elif "hook input" in line and "policy drop" in line and table not in (OURS, *ufws):
             fact = f"nftables' table {table} drops what it does not know; {both}"
             yield _bad(settings, "firewall", fact, f"remove it (`nft delete table {table}`, and what loads it at boot)")
 
@@ -163,6 +165,19 @@ def _left(settings: Settings, seen: Seen) -> Iterator[Finding]:
             stops = unit == "livekit-redis.service" and state == "active"
             remedy = f"move what it holds, then `systemctl disable --now {unit}` and remove {UNITS}/{unit}"
             yield _bad(settings, "units", f"{unit} is here and the site no longer has it here", remedy, stops=stops)
+
+
+def _calls(settings: Settings, seen: Seen) -> Iterator[Finding]:
+    """Whether a host can be the place from which calls are made (livekit.probe)."""
+    version = _one(seen, "python")
+    if settings.calls and version and tuple(int(n) for n in version.split(".")) < OLDEST:
+        fact = f"a call needs Python {'.'.join(map(str, OLDEST))}, {settings.host} has {version}"
+        yield Finding(Problem("livekit.probe", fact, "use controller"))
+    if _one(seen, "hairpin") == "lost":
+        fact = (
+            f"what {settings.host} sends to its public address {settings.hairpin} does not come back (no hairpin NAT)"
+        )
+        yield Finding(Problem("livekit.probe", fact, "use controller or peer" if settings.peers else "use controller"))
 
 
 def _peers(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:

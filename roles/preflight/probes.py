@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+
 from roles._kit.service import UNITS
 from roles.preflight.settings import Settings
 
+OURS = "inet livekit_metal"  # our nftables table
 # Programs that the roles use before base can install anything.
 TOOLS = ("awk", "base64", "flock", "gzip", "ip", "sed", "sha256sum", "ss", "sysctl", "systemctl", "tar", "timeout")
 KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after which a lost SYN is sent again
@@ -25,6 +28,30 @@ _KNOCK = r"""knock() {{
 {knocks}
 wait"""
 
+# Arguments: the public address, first and last port for media. Does a datagram to that address come back here? Rules
+# of ours that are loaded and do not have the port yet would drop it: then only a call will tell.
+HAIRPIN = rf"""use IO::Socket::IP; use IO::Select; my ($to, $first, $last) = @ARGV; my $u;
+for (reverse $first .. $last) {{
+  $u = IO::Socket::IP->new(LocalHost => $to =~ /:/ ? "::" : "0.0.0.0", LocalPort => $_, Proto => "udp") and last }}
+$u or exit; my ($p, $word, $b) = ($u->sockport, "livekit-metal " . rand);
+exit if !system("nft list table {OURS} >/dev/null 2>&1") &&
+  system("nft get element {OURS} untracked '{{ $p }}' >/dev/null 2>&1");
+my $s = IO::Socket::IP->new(PeerHost => $to, PeerPort => $p, Proto => "udp");
+for (1 .. 5) {{
+  $s and $s->send($word);
+  while (IO::Select->new($u)->can_read(0.2)) {{ $u->recv($b, 99); $b eq $word and print("back\n"), exit }}
+}}
+print "lost\n";"""
+# Also where base has yet to install it: then the version that Debian would.
+_PYTHON = """python3 -I -S -c 'import sys; print("%d.%d" % sys.version_info[:2])' ||
+apt-cache show --no-all-versions python3 | sed -n 's/^Version: \\([0-9]*\\.[0-9]*\\).*/\\1/p'"""
+
+
+def _hairpin(settings: Settings) -> str:
+    if not settings.hairpin or settings.media is None:
+        return ":"
+    return shlex.join(["perl", "-e", HAIRPIN, settings.hairpin, str(settings.media.first), str(settings.media.last)])
+
 
 def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
     """The questions, by name."""
@@ -44,5 +71,7 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.fingerprint", f"cat {settings.fingerprint_file}"),
         ("preflight.units", _UNITS),
         ("preflight.tools", f"for t in {' '.join(TOOLS)}; do command -v $t >/dev/null || echo $t; done"),
+        ("preflight.hairpin", _hairpin(settings)),
+        ("preflight.python", _PYTHON if settings.calls else ":"),
         ("preflight.peers", _KNOCK.format(knock=KNOCK, ping=PING, knocks=knocks) if knocks else ":"),
     )

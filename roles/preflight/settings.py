@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stack.fields import Checked, given, option
-from stack.ports import Port
+from stack.ports import Port, PortRange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,9 @@ class Settings(Checked):
     arch: str = given("")
     peers: tuple[Peer, ...] = given(())
     media_ports_per_slot: int = given(0)  # 0: no livekit-server here
+    calls: str = given("")  # livekit.probe, where calls are made on hosts; '' elsewhere
+    hairpin: str = given("")  # the public address that media of a call made here goes to, where NAT brings it back
+    media: PortRange | None = given(None)
     daemons: tuple[str, ...] = given(())  # our units
     fingerprint: str = given("")  # of the secrets file, see stack/vault.py
     fingerprint_file: str = given("")

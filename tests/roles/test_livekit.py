@@ -25,6 +25,7 @@ def host(active: str = "", generations: tuple[str, ...] = (), releases: tuple[st
         "livekit.active": [active] if active else [],
         "livekit.generations": list(generations),
         "livekit.releases": list(releases),
+        "runner.there": [],
     }
     return Seen(units=units, probes=probes)
 
@@ -131,7 +132,9 @@ def test_a_candidate_that_fails_is_drained_and_the_old_slot_serves_on(livekit: S
 
 
 def test_a_run_prepares_release_and_generation_in_parallel(fake_run: Callable[..., FakeRun], livekit: Settings) -> None:
-    answers = {"sh -s": "#probe livekit.active\n#probe livekit.generations\n#probe livekit.releases\n#end"}
+    answers = {
+        "sh -s": "#probe livekit.active\n#probe livekit.generations\n#probe runner.there\n#probe livekit.releases\n#end"
+    }
 
     def answer(_host: str, command: str) -> str | None:
         return next((said for part, said in answers.items() if part in command), "")
@@ -144,7 +147,8 @@ def test_a_run_prepares_release_and_generation_in_parallel(fake_run: Callable[..
 def test_files_of_a_generation_are_written_once(
     fake_run: Callable[..., FakeRun], livekit: Settings, wanted: Generation
 ) -> None:
-    there = f"#probe livekit.active\n#probe livekit.generations\n#probe livekit.releases\n{wanted.release}\n#end"
+    empty = "#probe livekit.active\n#probe livekit.generations\n#probe runner.there\n"
+    there = f"{empty}#probe livekit.releases\n{wanted.release}\n#end"
     done = fake_run(lambda: tasks.prepare(livekit), ("lk1",), lambda _h, c: there if "sh -s" in c else "")
     (write,) = [c for c in done.commands["lk1"] if "base64 -d" in c]
     assert f"{wanted.directory}/keys.yaml" in write

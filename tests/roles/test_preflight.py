@@ -39,6 +39,8 @@ SOUND = {
     "units": ["livekit-edge.service active", "livekit-server@.service inactive"],
     "tools": [],
     "peers": ["lk1 answers", "lk3 answers"],
+    "python": [],
+    "hairpin": [],
 }
 
 
