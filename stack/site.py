@@ -89,9 +89,9 @@ class Site(Checked):
             fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
             remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
             yield Problem("edge.hard_stop_after", fact, remedy)
-        if self.livekit.probe == "peer" and len(self.with_role("livekit")) == 1:
-            remedy = "set it to controller or host, or give another host the role livekit"
-            yield Problem("livekit.probe", f"is 'peer' and only {self.with_role('livekit')[0]} has the role", remedy)
+        if self.livekit.probe == "peer" and len(serving := self.with_role("livekit")) == 1:
+            fact = f"is 'peer' and only {serving[0]} has the role livekit"
+            yield Problem("livekit.probe", fact, "set it to controller or host, or give another host the role")
         if not self.with_role("livekit"):
             yield Problem("hosts", "none has the role livekit", "give it to at least one host")
 

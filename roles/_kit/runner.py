@@ -64,7 +64,9 @@ def ensure(host: Host, root: str) -> str:
     target = Target(*known[0].split())
     if target.too_old:
         oldest = ".".join(map(str, OLDEST))
-        raise Failed(f"livekit.probe: a call needs Python {oldest}, {host.name} has {target.python}; set controller")
+        raise Failed(
+            f"livekit.probe: a call needs Python {oldest}, {host.name} has {target.python}; set it to controller"
+        )
     directory = f"{root}/{target.name}"
     if target.name not in known[1:]:
         pack = packed(target, host.log)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import io
 import json
 import logging
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from procedures.call.access import Access
-from procedures.call.errors import CallError, redacted, remedy_for
+from procedures.call.errors import CallError, Step, redacted, remedy_for
 from procedures.call.report import Event, Gap, Report, largest_gap
 from stack.site import Site
 from tests.data import CLUSTER
@@ -162,6 +163,26 @@ ACCESS = {
 def written(path: Path, content: object) -> Path:
     path.write_text(json.dumps(content))
     return path
+
+
+@pytest.mark.parametrize(
+    ("step", "fact", "expected"),
+    [
+        ("connect", "engine: timeout: wait_pc_connection timed out", True),
+        ("connect", "signal failure: connection refused", False),
+        ("first frame", "no frame", True),
+        ("publish", "publisher's track: nothing after 10 s", True),
+        ("node", "no room on ND_1", False),
+    ],
+)
+def test_a_failure_of_media_is_told_from_one_of_signalling(step: Step, fact: str, expected: bool) -> None:
+    assert CallError(step, fact, "do").no_media is expected
+
+
+def test_access_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file would stay, and the pipe of another user (/dev/stdin) cannot be opened anew."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(ACCESS)))
+    assert Access.load("-").api_secret == "hush"
 
 
 def test_access_is_read_and_hides_its_secret(tmp_path: Path) -> None:

@@ -1,0 +1,176 @@
+"""From where a new slot is proved: on the host, on a peer, and when the way there is shut.
+
+What a deploy is told to change is harmless and new each time, so that a slot has to be proved each time.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from stack.site import Site
+from tests.deploys import deploy, unchanging
+from tests.faults.conftest import Change
+from tests.lab import Lab, lab
+from tests.slots import Slot, serving
+
+SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
+FIRST = SERVING[0]
+CALLED = "journalctl -q --no-pager -o cat --since=@{:.0f} -g 'Started .*livekit-metal: a call'"
+TABLE = "tests_vantage"
+_new = itertools.count(int(time.time()) % 10_000 + 400)
+
+needs_peers = pytest.mark.skipif(len(SERVING) < 2, reason="needs two hosts of livekit-server: make lab HOSTS=3")
+From = Callable[[str], Path]
+
+
+@pytest.fixture
+def probing(change: Change) -> Iterator[From]:
+    """An inventory that needs a new slot on every host, proved from the given place; in the end the site's own again."""
+
+    def make(probe: str) -> Path:
+        return change({"livekit": {"probe": probe, "room": {"empty_timeout": next(_new)}}})
+
+    yield make
+    told = deploy()
+    assert told.status == 0, told.text
+    unchanging()
+
+
+def calls(hosts: Mapping[str, Host], since: float) -> dict[str, int]:
+    """How many calls each host has made, from its journal."""
+    return {name: len(hosts[name].run(CALLED.format(since)).stdout.splitlines()) for name in SERVING}
+
+
+def packs(host: Host, site: Site) -> list[str]:
+    said: str = host.run(f"ls -1 {site.paths.releases}/probe").stdout
+    return said.splitlines()
+
+
+def filtered(first: Host, rules: str) -> None:
+    first.run_test(f"nft delete table inet {TABLE}")
+    table = f"table inet {TABLE} {{ {rules} }}"
+    first.check_output("printf %s | nft -f -", table)
+
+
+@pytest.fixture
+def wall(lab: Lab, site: Site, first: Host) -> Iterator[Callable[[], None]]:
+    """Shuts the first host's media ports for all but the hosts: this machine sends from any of its addresses."""
+    livekit = site.livekit
+    inside = ", ".join(host.address for host in site.hosts.values())
+    rules = (
+        "chain input { type filter hook input priority -10; policy accept; iif lo accept; "
+        f"ip saddr {{ {inside} }} accept; udp dport {livekit.media_udp} drop; tcp dport {livekit.ice_tcp} drop; }}"
+    )
+    yield lambda: filtered(first, rules)
+    first.run_test(f"nft delete table inet {TABLE}")
+
+
+@pytest.fixture
+def mute(site: Site, first: Host) -> Iterator[Callable[[], None]]:
+    """Has livekit-server on the first host send no media, as a broken release would."""
+    livekit = site.livekit
+    rules = (
+        "chain output { type filter hook output priority -10; policy accept; "
+        f"meta skuid livekit udp sport {livekit.media_udp} drop; "
+        f"meta skuid livekit tcp sport {livekit.ice_tcp} drop; }}"
+    )
+    yield lambda: filtered(first, rules)
+    first.run_test(f"nft delete table inet {TABLE}")
+
+
+def test_a_slot_is_proved_on_its_own_host(probing: From, hosts: Mapping[str, Host], site: Site) -> None:
+    began, inventory = time.time(), probing("host")
+    assert deploy(inventory).status == 0
+    assert calls(hosts, began) == dict.fromkeys(SERVING, 2), "alone, and in the cluster"
+    for name in SERVING:
+        assert len(packs(hosts[name], site)) == 1
+    unchanging(inventory)
+    assert deploy().status == 0
+    assert packs(hosts[FIRST], site) == [], "it stays where it is used only"
+
+
+@needs_peers
+def test_a_slot_is_proved_from_the_next_host(probing: From, hosts: Mapping[str, Host]) -> None:
+    began = time.time()
+    assert deploy(probing("peer")).status == 0
+    assert calls(hosts, began) == dict.fromkeys(SERVING, 2)
+
+
+@needs_peers
+def test_a_peer_outside_the_run_makes_the_call(probing: From, hosts: Mapping[str, Host], site: Site) -> None:
+    began, peer = time.time(), SERVING[1]
+    assert deploy(probing("peer")).status == 0
+    hosts[peer].check_output(f"rm -r {site.paths.releases}/probe")  # what is missing there is brought there
+    began = time.time()
+    told = deploy(probing("peer"), "--limit", FIRST)
+    assert told.status == 0, told.text
+    assert calls(hosts, began) == dict.fromkeys(SERVING, 0) | {peer: 2}
+
+
+def test_a_vantage_without_a_way_stops_the_deploy_and_another_one_serves(
+    probing: From, wall: Callable[[], None], first: Host, site: Site
+) -> None:
+    before = serving(site, FIRST)
+    wall()
+    told = deploy(probing("controller"))
+    told.refused(
+        "livekit.probe: ", "from the controller", f"reaches {site.hosts[FIRST].address}", "set livekit.probe to"
+    )
+    assert serving(site, FIRST) == before, "the old slot serves on"
+    assert deploy(probing("host")).status == 0
+    assert serving(site, FIRST) != before
+
+
+def test_a_release_that_carries_no_media_is_not_blamed_on_the_way(
+    probing: From, mute: Callable[[], None], site: Site
+) -> None:
+    before = serving(site, FIRST)
+    mute()
+    told = deploy(probing("controller"))
+    told.refused("livekit.release: media does not flow through the release although UDP and TCP get through")
+    assert serving(site, FIRST) == before
+
+
+def test_a_host_that_cannot_reach_its_public_address_is_told_before_anything_changes(
+    change: Change, first: Host, site: Site
+) -> None:
+    before = serving(site, FIRST)
+    nowhere = {"hosts": {FIRST: {"public": "192.0.2.99"}}, "livekit": {"probe": "host"}}
+    told = deploy(change(nowhere))
+    told.refused("livekit.probe: ", f"what {FIRST} sends to its public address 192.0.2.99 does not come back")
+    assert serving(site, FIRST) == before
+
+
+def test_the_key_is_in_no_argument_list(probing: From, first: Host, site: Site) -> None:
+    """What runs on the host meanwhile is written down there, every 20 ms."""
+    assert site.vault is not None
+    watch = "while :; do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null; sleep 0.02; done >/run/tests-seen"
+    first.check_output("systemd-run -q --unit=tests-watch sh -c %s", watch)
+    try:
+        assert deploy(probing("host")).status == 0
+    finally:
+        first.check_output("systemctl stop tests-watch")
+    seen = "grep -ac %s /run/tests-seen || :"
+    assert int(first.check_output(seen, "procedures.call")) > 0, "else nothing was proved"
+    secrets = [site.vault.api_secret.reveal(), json.dumps({"api_key": site.vault.api_key})[1:-1]]
+    assert [first.check_output(seen, secret) for secret in secrets] == ["0", "0"]
+    first.check_output("rm /run/tests-seen")
+
+
+def test_where_sshd_forwards_nothing_the_remedy_is_told(probing: From, first: Host, site: Site) -> None:
+    before, place = serving(site, FIRST), "/etc/ssh/sshd_config.d/00-tests.conf"
+    first.check_output(f"echo 'AllowTcpForwarding no' >{place}; systemctl reload ssh")
+    try:
+        told = deploy(probing("controller"))
+        told.refused(f"the sshd of {FIRST} forwards no TCP", "set AllowTcpForwarding yes there, or the probe to host")
+        assert serving(site, FIRST) == before
+        assert deploy(probing("host")).status == 0
+    finally:
+        first.check_output(f"rm {place}; systemctl reload ssh")
