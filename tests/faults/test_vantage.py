@@ -18,7 +18,7 @@ from stack.site import Site
 from tests.deploys import deploy, unchanging
 from tests.faults.conftest import Change
 from tests.lab import Lab, lab
-from tests.slots import Slot, serving
+from tests.slots import serving
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 FIRST = SERVING[0]
@@ -32,7 +32,7 @@ From = Callable[[str], Path]
 
 @pytest.fixture
 def probing(change: Change) -> Iterator[From]:
-    """An inventory that needs a new slot on every host, proved from the given place; in the end the site's own again."""
+    """An inventory that needs a new slot on every host, proved from the given place; the site's own in the end."""
 
     def make(probe: str) -> Path:
         return change({"livekit": {"probe": probe, "room": {"empty_timeout": next(_new)}}})
@@ -55,8 +55,7 @@ def packs(host: Host, site: Site) -> list[str]:
 
 def filtered(first: Host, rules: str) -> None:
     first.run_test(f"nft delete table inet {TABLE}")
-    table = f"table inet {TABLE} {{ {rules} }}"
-    first.check_output("printf %s | nft -f -", table)
+    first.check_output("printf %s | nft -f -", f"table inet {TABLE} {{\n{rules}\n}}\n")
 
 
 @pytest.fixture
