@@ -10,6 +10,9 @@ files    a role's files in one round trip, each atomic and 0600 from birth
 service  files + unit, restarted when the running process is not the wanted one
 release  a verified artifact pushed under /opt
 ready    conditions awaited, with the unit's journal when they do not come true
+media    a call through a server, made here, on its host or on a peer (bridge: the ways its signalling goes)
+runner   the program that makes calls, on a host (runner_pack: how it comes to be)
+path     whether packets get from there to a host and back, when a call has no media
 vantage  the controller's own way to a host, tried beside the connection that deploys
 report   the last table of a run
 """

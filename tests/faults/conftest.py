@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from functools import partial
@@ -15,7 +17,7 @@ from procedures.call import Access
 from stack.site import Site
 from tests import witness
 from tests.control import untouched_server
-from tests.deploys import variant
+from tests.deploys import deploy, unchanging, variant
 from tests.lab import INVENTORY, Lab, lab, over_ssh
 from tests.slots import serving
 from tests.talk import Talk, talking
@@ -87,6 +89,25 @@ Change = Callable[[Mapping[str, Any]], Path]
 def change(tmp_path: Path) -> Change:
     """Makes an inventory file like the one under test, but for the given settings."""
     return partial(variant, tmp_path)
+
+
+From = Callable[[str], Path]
+
+
+@pytest.fixture
+def probing(change: Change) -> Iterator[From]:
+    """An inventory that needs a new slot on every host, proved from the given place; the site's own in the end."""
+    new = itertools.count(int(time.time()) % 10_000 + 400)
+    yield lambda probe: change({"livekit": {"probe": probe, "room": {"empty_timeout": next(new)}}})
+    told = deploy()
+    assert told.status == 0, told.text
+    unchanging()
+
+
+def calls_made(hosts: Mapping[str, Host], since: float) -> dict[str, int]:
+    """How many calls each host has made since then (Unix time), from its journal."""
+    asked = f"journalctl -q --no-pager -o cat --since=@{since:.0f} -g 'Started .*livekit-metal: a call'"
+    return {name: len(host.run(asked).stdout.splitlines()) for name, host in hosts.items()}
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ def prepared(fake_run: Callable[..., FakeRun]) -> Prepared:
             (
                 "#probe livekit.active", "a",
                 "#probe livekit.generations", f"0124 {WANTED.release} 2", f"0123 {BACK} 1",
-                "#probe livekit.releases", WANTED.release, BACK,
+                "#probe livekit.releases", WANTED.release, BACK, "#probe runner.there",
                 "#probe livekit.rejected",
                 "#units", "MainPID=7", f"Id={UNIT.format('a')}", "ActiveState=active", "",
                 "#stamps", f"/proc/7/environ:LKM_STAMP={serves}", "#end",

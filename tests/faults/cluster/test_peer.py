@@ -1,0 +1,28 @@
+"""A new slot is proved by a call from another host."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from testinfra.host import Host
+
+from stack.site import Site
+from tests.deploys import deploy
+from tests.faults.conftest import From, calls_made
+
+
+def test_a_slot_is_proved_from_the_next_host(probing: From, hosts: Mapping[str, Host], site: Site) -> None:
+    began = time.time()
+    assert deploy(probing("peer")).status == 0
+    assert calls_made(hosts, began) == dict.fromkeys(site.with_role("livekit"), 2), "alone, and in the cluster"
+
+
+def test_a_peer_outside_the_run_makes_the_call(probing: From, hosts: Mapping[str, Host], site: Site) -> None:
+    first, peer, *_ = site.with_role("livekit")
+    assert deploy(probing("peer")).status == 0
+    hosts[peer].check_output(f"rm -r {site.paths.releases}/probe")  # what is missing there is brought there
+    began = time.time()
+    told = deploy(probing("peer"), "--limit", first)
+    assert told.status == 0, told.text
+    assert calls_made(hosts, began) == dict.fromkeys(hosts, 0) | {peer: 2}
