@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The words that say which site a command is for; :func:`chosen` reads them."""
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--inventory", metavar="FILE", help="the site, such as inventories/prod.py")
-    said = "a file with its URL and API key, where there is no inventory; default: %(default)s"
+    said = "a file with its URL and API key ('-': standard input), without an inventory; default: %(default)s"
     which.add_argument("--access", default=".lab/access.json", metavar="FILE", help=said)
 
 

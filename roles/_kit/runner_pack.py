@@ -28,7 +28,11 @@ OLDEST = (3, 11)  # Python: what requirements.lock is made for
 _ROOT = Path(__file__).parents[2]
 _LOCK = _ROOT / "requirements.lock"
 _USES = ("livekit", "livekit-api", "numpy")  # what procedures/call imports that is not ours; the rest comes with them
-_CODE = ("procedures/__init__.py", "procedures/call", "stack/__init__.py", "stack/errors.py", "stack/fields.py")
+_CODE = (
+    "procedures/__init__.py",
+    "procedures/call",
+    *(f"stack/{n}.py" for n in ("__init__", "errors", "fields", "ports")),
+)
 # What manylinux wheels a host of glibc 2.35 (Ubuntu 22.04) or newer can load; pip takes these as they are.
 _GLIBC = (*range(35, 16, -1), 12, 5)
 
