@@ -67,11 +67,20 @@ def requirements(target: Target) -> str:
         if name not in locked:
             raise Failed(f"{_LOCK}: has no {name} for Python {target.python}; write it anew (make lock)")
         chosen[name] = locked[name]
-        for text in metadata.requires(name) or ():
+        for text in _requires(name):
             needed = Requirement(text)
             if needed.marker is None or needed.marker.evaluate(_environment(target)):
                 waiting.append(needed.name)
     return "".join(f"{chosen[name]}\n" for name in sorted(chosen))
+
+
+def _requires(name: str) -> list[str]:
+    """What the package needs, by its own words; it is installed here, or this machine could make no call either."""
+    try:
+        return metadata.requires(name) or []
+    except metadata.PackageNotFoundError:
+        fact = f"{name}, which a call needs, is not installed here"
+        raise Failed(f"livekit.probe: {fact}; install requirements.lock (make .venv/.made)") from None
 
 
 def _locked(target: Target) -> dict[str, str]:
