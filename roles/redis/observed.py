@@ -24,12 +24,11 @@ _SETTLED = 10  # seconds after which whoever lost a connection has another: live
 _PROBE = r"""
 here() { a=${1%:*}; a=${a#[}; ip -o addr show to "${a%]}" | grep -q .; }
 fresh() { s=$(ps -o etimes= -p "$(systemctl show -p MainPID --value $1)"); [ "${s:-0}" -lt @SETTLED@ ]; }
-new=0; ! fresh @UNIT@ || new=1
 now=$(ss -Hltn --cgroup | awk '$NF ~ "/@UNIT@$" { print $4 }')
 for e in $now; do case ' @LISTENS@ ' in *" $e "*) ;; *) ! here $e || echo "leaves $e" ;; esac; done
 if [ -e @FILE@ ]; then
   busy=$(ss -Htn state established | awk '{ print $3 }')
-  [ $new = 0 ] && ! fresh @FORMER@ || busy=$(sed -n 's/^@ADDRESS@//p' @FILE@)
+  ! fresh @UNIT@ && ! fresh @FORMER@ || busy=$(sed -n 's/^@ADDRESS@//p' @FILE@)
   for e in $(sed -n 's/^@ADDRESS@//p' @FILE@); do
     here $e || continue
     echo "former $e"
@@ -42,13 +41,15 @@ for p in @PASSWORDS@; do
     REDISCLI_AUTH=$p timeout 5 redis-cli -h "${a%]}" -p "${e##*:}" --user deploy)
   case $said in *"user default"*) break ;; esac
 done
-printf '%s\n' "$said" | awk -v wanted=' @USERS@ ' -v new=$new '
+told=$(printf '%s\n' "$said" | awk -v wanted=' @USERS@ ' '
   $1 == "user" { print "user", $2 }
   $1 == "user" && index($2, "@USER@") == 1 && !index(wanted, " " $2 " ") {
-    for (i = 3; i <= NF; i++) if ($i ~ /^#/) old[$2] = substr($i, 2)
+    for (i = 3; i <= NF; i++) if ($i ~ /^#/) of[$2] = substr($i, 2)
   }
   /^id=/ { for (i = 1; i <= NF; i++) if (sub(/^user=/, "", $i)) in_use[$i] }
-  END { for (u in old) if (new || u in in_use) print "retired", old[u] }'
+  END { for (u in of) print (u in in_use ? "retired" : "idle"), of[u] }')
+case $told in *idle*) ! fresh @UNIT@ || told=$(printf '%s\n' "$told" | sed 's/^idle/retired/') ;; esac
+[ -z "$told" ] || printf '%s\n' "$told"
 """
 
 
