@@ -18,6 +18,7 @@ PROVED = {("debian", "12"), ("debian", "13")}
 RENDERED = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
 KERNEL = (5, 4)
 SYSTEMD = 249
+_REDIS = ("livekit-redis.service", "livekit-redis-formerly.service")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -113,15 +114,22 @@ def _ports(settings: Settings, seen: Seen) -> Iterator[Finding]:
         words = line.split()
         number = words[4].rpartition(":")[2] if len(words) > 4 else ""
         unit = line.rpartition("/")[2].strip()  # the line ends with cgroup:/system.slice/UNIT
-        if not number.isdigit() or unit in settings.daemons:
+        if not number.isdigit() or (unit in settings.daemons and unit not in _REDIS):
             continue
         program = re.search(r'users:\(\("([^"]+)",pid=(\d+)', line)
         who = f"{program[1]} (process {program[2]})" if program else "another process"
         for port in declared:
-            if port.proto == words[0] and port.range.first <= int(number) <= port.range.last:
-                fact = f"{number}/{port.proto} of {port.owner}/{port.name} is taken by {who}"
+            if port.proto != words[0] or not port.range.first <= int(number) <= port.range.last:
+                continue
+            what = f"{number}/{port.proto} of {port.owner}/{port.name}"
+            if unit not in _REDIS:
                 stops = int(number) < port.range.first + bound or port.proto is Proto.TCP
-                yield _bad(settings, "port", fact, f"stop it, or move {port.option}", stops=stops)
+                yield _bad(
+                    settings, "port", f"{what} is taken by {who}", f"stop it, or move {port.option}", stops=stops
+                )
+            elif port.owner != "redis":  # slots of before expect Redis there
+                remedy = f"move Redis first, and {port.option} by a later deploy, when slots of before have ended"
+                yield _bad(settings, "port", f"{what} is where Redis is or was", remedy)
 
 
 def _firewalls(settings: Settings, seen: Seen) -> Iterator[Finding]:
@@ -162,7 +170,7 @@ def _left(settings: Settings, seen: Seen) -> Iterator[Finding]:
         unit, _, state = line.partition(" ")
         if unit not in settings.daemons and not unit.endswith("@.service"):
             # a second Redis would start empty, and rooms would be on two buses
-            stops = unit == "livekit-redis.service" and state == "active"
+            stops = unit == _REDIS[0] and state == "active"
             remedy = f"move what it holds, then `systemctl disable --now {unit}` and remove {UNITS}/{unit}"
             yield _bad(settings, "units", f"{unit} is here and the site no longer has it here", remedy, stops=stops)
 

@@ -157,12 +157,12 @@ def secrets(lab: Lab) -> Iterator[Callable[[str], None]]:
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
 
     yield do
-    slots = {name: serving(lab, name) for name in SERVING}
+    slots = {name: serving(lab.site, name) for name in lab.site.with_role("livekit")}
     file.write_bytes(before)
     assert deploy().status == 0
     for name, slot in slots.items():
-        if serving(lab, name) != slot:
-            ended(slot.unit, name)
+        if serving(lab.site, name) != slot:
+            ended(name, slot.unit)
     unused(over_ssh(REDIS))
     assert deploy().status == 0
     unchanging()
