@@ -75,7 +75,7 @@ def tried(ground: Ground, hosts: int, row: Row, seconds: float) -> Outcome:
         ground.settle()
     with untouched_server(lab()) as control:
         outcome = run.row(ground, row, control, seconds)
-    run.say(judge.table([outcome]))
+    run.say("\n".join([judge.table([outcome]), *judge.moments(outcome)]))
     return outcome
 
 

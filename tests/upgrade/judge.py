@@ -118,6 +118,14 @@ def activations(text: str) -> dict[str, tuple[str, float]]:
     return found
 
 
+def moments(outcome: Outcome) -> Iterator[str]:
+    """When what the table tells of happened, in seconds after each call's start."""
+    for name, report in (("call", outcome.call), ("control", outcome.control)):
+        if report:
+            yield f"    {name}: largest gap at {report.largest_gap_at_s:.2f} s"
+            yield from (f"    {name}: {event}" for event in report.events)
+
+
 def table(outcomes: Sequence[Outcome]) -> str:
     """For people: columns of text."""
     rows = [HEAD, *(outcome.cells() for outcome in outcomes)]
