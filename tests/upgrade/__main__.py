@@ -72,6 +72,7 @@ def tried(ground: Ground, hosts: int, row: Row, seconds: float) -> Outcome:
     """One measurement of a row, on a site of ``hosts``."""
     if ground.hosts != hosts:
         ground.up(hosts)
+        run.say(f"--> the site's own inventory, {hosts} host(s)")
         ground.settle()
     with untouched_server(lab()) as control:
         outcome = run.row(ground, row, control, seconds)
