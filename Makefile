@@ -8,7 +8,7 @@ RELEASE ?= bookworm
 LAB ?= lab
 export LAB
 
-.PHONY: help lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-upgrade bench
+.PHONY: help lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-faults test-upgrade bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -62,6 +62,9 @@ tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never 
 
 test: check  ## everything: check, then labs of one host, three hosts, Debian 13 and the alternative site
 	$(RUN)python -m tests.run
+
+test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour more, on labs of one and of three hosts
+	$(RUN)python -m tests.run calls cluster
 
 test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
 	$(RUN)python -m tests.upgrade
