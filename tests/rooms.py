@@ -18,7 +18,7 @@ from procedures.call import Access, room_service, server_api
 from stack.site import Site
 from tests.lab import ROOT, Lab, over_ssh
 
-REDIS = "REDISCLI_AUTH=%s redis-cli -h {} -p {} --user livekit {}"
+REDIS = "REDISCLI_AUTH=%s redis-cli -e -h {} -p {} --user {} {}"
 
 
 async def until(what: str, true: Callable[[], Awaitable[object]], within: float = 60) -> None:
@@ -67,7 +67,7 @@ def redis(site: Site, words: str) -> str:
     (name,) = site.with_role("redis")
     settings = site.on(name).redis
     assert settings is not None
-    ask = REDIS.format(settings.host, settings.port, words)
+    ask = REDIS.format(settings.host, settings.port, settings.user, words)
     said: str = over_ssh(name).check_output(ask, settings.passwords[0].reveal())
     return said
 

@@ -15,6 +15,7 @@ from testinfra.host import Host
 from stack.site import Site
 from tests.deploys import deploy, unchanging
 from tests.faults.conftest import Change
+from tests.rooms import redis
 from tests.slots import draining, serving
 from tests.talk import Talk
 
@@ -40,25 +41,19 @@ def program(first: Host, site: Site) -> str:
     return found
 
 
-def _nodes(first: Host, site: Site) -> set[str]:
+def _nodes(site: Site) -> set[str]:
     """Every node that Redis has ever heard of (the dead are forgotten only when a server starts)."""
-    redis = site.on(next(iter(site.hosts))).redis
-    assert redis is not None
-    said = first.run(
-        f"REDISCLI_AUTH=%s redis-cli -h {redis.host} -p {redis.port} --user livekit hkeys nodes",
-        redis.passwords[0].reveal(),
-    )
-    return set(said.stdout.split())
+    return set(redis(site, "hkeys nodes").split())
 
 
 @contextmanager
-def _no_new_node(first: Host, site: Site) -> Iterator[None]:
+def _no_new_node(site: Site) -> Iterator[None]:
     """Assert that no node appears in Redis meanwhile: without that no room can land on it."""
-    before, found, over = _nodes(first, site), set[str](), threading.Event()
+    before, found, over = _nodes(site), set[str](), threading.Event()
 
     def watch() -> None:
         while not over.wait(0.5):
-            found.update(_nodes(first, site))
+            found.update(_nodes(site))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -74,7 +69,7 @@ def _no_new_node(first: Host, site: Site) -> Iterator[None]:
 def _refused(inventory: Path, first: Host, site: Site, talk: Talk, words: tuple[str, ...]) -> None:
     name = next(iter(site.hosts))
     before = serving(site, name)
-    with _no_new_node(first, site):
+    with _no_new_node(site):
         told = deploy(inventory)
     assert told.status > 0
     assert "Traceback" not in told.text, told.text
