@@ -122,10 +122,11 @@ def probing(change: Change) -> Iterator[From]:
     unchanging()
 
 
-def calls_made(hosts: Mapping[str, Host], since: float) -> dict[str, int]:
-    """How many calls each host has made since then (Unix time), from its journal."""
-    asked = f"journalctl -q --no-pager -o cat --since=@{since:.0f} -g 'Started .*livekit-metal: a call'"
-    return {name: len(host.run(asked).stdout.splitlines()) for name, host in hosts.items()}
+def callers(hosts: Mapping[str, Host], since: float) -> list[str]:
+    """The host that made it, for each call since then (Unix time) in the order of time, from their journals."""
+    asked = f"journalctl -q --no-pager -o short-unix --since=@{since:.0f} -g 'Started .*livekit-metal: a call'"
+    said = {name: host.run(asked).stdout.splitlines() for name, host in hosts.items()}
+    return [name for _, name in sorted((float(line.split()[0]), name) for name in said for line in said[name])]
 
 
 @pytest.fixture
