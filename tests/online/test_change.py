@@ -13,10 +13,10 @@ from tests.control import untouched_server
 from tests.deploys import deploy, variant
 from tests.lab import Lab, lab, over_ssh
 from tests.slots import ended, pinned, serving
+from tests.talk import unnoticed
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 FIRST = SERVING[0]
-LIMIT = 100.0  # ms without sound; the hiccups of this machine show in the control call
 
 
 @pytest.fixture
@@ -54,8 +54,5 @@ def test_a_change_under_a_call_drops_nothing(access: Access, untouched: Access, 
 
     asyncio.run(scenario())
     report, control = reports
-    assert report.ok, report.table()
-    assert report.events == (), report.table()  # no reconnection, no rejoin
-    limit = max(LIMIT, 3 * control.largest_gap_ms)
-    assert report.largest_gap_ms <= limit, f"{report.table()}\nthe control:\n{control.table()}"
+    unnoticed(report, control)
     ended(FIRST, before.unit)
