@@ -15,7 +15,8 @@ from functools import partial
 from pyinfra import host
 
 from roles import edge, firewall, kernel, livekit
-from roles._kit import lock, report
+from roles._kit import back, lock, report
+from roles._kit.component import Component
 from roles._kit.look import Seen
 from roles._kit.plan import Later, Part
 from roles._kit.turn import turn
@@ -28,9 +29,9 @@ anything, why = host.data.get("any") == "yes", str(host.data.get("why") or "")
 report.install()
 
 
-def back(seen: Seen, now: livekit.Settings) -> tuple[Part, ...]:
+def parts(seen: Seen, now: Component) -> tuple[Part, ...]:
     """The host's parts with the ports of then: they open before the old slot starts again."""
-    to = livekit.target(now, seen, anything=anything)
+    to = back.target(now, seen, anything=anything)
     if isinstance(to, str):
         return ()
     then = dataclasses.replace(site, livekit=dataclasses.replace(site.livekit, **to.then)).on(name)
@@ -40,15 +41,16 @@ def back(seen: Seen, now: livekit.Settings) -> tuple[Part, ...]:
         kernel.activate(then.kernel),
         firewall.activate(then.firewall, livekit.proves(then.livekit)),
         edge.activate(then.edge),
-        livekit.roll_back(then.livekit, to, why),
+        back.roll_back(livekit.component(then.livekit), to, why),
     )
 
 
 lock.take()
 if stack.livekit:
-    livekit.prepare_rollback(stack.livekit, anything=anything, accept_jump=host.data.get("jump") == "accept")
+    server = livekit.component(stack.livekit)
+    back.prepare(server, anything=anything, accept_jump=host.data.get("jump") == "accept")
     turn(
         "Rollback",
-        Later(livekit.questions(stack.livekit), partial(back, now=stack.livekit)),
+        Later(back.questions(server), partial(parts, now=server)),
         marker=records.maintenance(site.paths.config),
     )
