@@ -42,6 +42,7 @@ class Talk:
 
 def unnoticed(report: Report, control: Report) -> None:
     """Assert that a call was told nothing, and missed no more than the machine is to blame for."""
+    print(f"largest gap {report.largest_gap_ms:.0f} ms, the control's {control.largest_gap_ms:.0f} ms")  # pytest -rP
     said = f"{report.table()}\nthe control:\n{control.table()}"
     assert report.events == (), said  # no reconnection, no rejoin
     assert report.largest_gap_ms <= limit(control), said
