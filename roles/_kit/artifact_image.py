@@ -26,10 +26,12 @@ from stack.releases import Image, Release
 _GZIP = ("application/vnd.oci.image.layer.v1.tar+gzip", "application/vnd.docker.image.rootfs.diff.tar.gzip")
 _PLAIN = ("application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar")
 _ROOM = 7  # times the compressed size: the layers, the same unpacked (about three times as much), the merged archive
+_TRUST = "nothing was installed; try again, and if it stays so do not trust that registry"
 # What skopeo says -> what helps
 _REMEDIES = (
     ("unauthorized|authentication required|denied", "`skopeo login {registry}` on this machine, or correct the image"),
     ("manifest unknown|name unknown|not found", "compare digest and name with what the registry shows"),
+    ("(does|did) not match", _TRUST),
     ("no space left", "make room on the file system of {work}"),
     (
         "policy.json",
@@ -176,8 +178,7 @@ class _Copy:
         return (option,) if loopback else ()
 
     def _changed(self, fact: str) -> SiteError:
-        remedy = "nothing was installed; try again, and if it stays so do not trust that registry"
-        return self._problem(f"{self.image.pinned}: its {fact}", remedy)
+        return self._problem(f"{self.image.pinned}: its {fact}", _TRUST)
 
     def _problem(self, fact: str, remedy: str) -> SiteError:
         return SiteError([Problem(self.release.path, fact, remedy)])
