@@ -119,6 +119,7 @@ def edge(site: Site, name: str, host: Host) -> Edge:
         config_root=site.paths.config,
         active=active(site),
         monitored=bool(site.with_role("prometheus")),
+        served=site.served.get(name),
     )
 
 
@@ -143,6 +144,8 @@ def prometheus(site: Site) -> Prometheus:
         if "livekit" in host.roles:
             port = site.edge.metrics.first
             targets.append(Target(job="edge", port=port, **at))
+            if site.edge.encrypted:
+                targets.append(Target(job="certificate", port=port, path="/certificate", **at))
             targets += [
                 Target(job="livekit", port=port, path=f"/livekit/{slot}", slot=slot, **at)
                 for slot in site.livekit.slots

@@ -30,9 +30,14 @@ MOVED: dict[str, Any] = {
         "media_udp": "41000-41299",
         "region": "elsewhere",
     },
-    "edge": {"http": 17880, "peer": 17870, "metrics": 18404},
+    "edge": {"https": 17443, "redirect": 17080, "http": 17880, "peer": 17870, "metrics": 18404},
     "exporters": {"node": 19100, "redis": 19121},
     "prometheus": {"port": 19090},
 }
 
 ALTERNATIVE: dict[str, Any] = {**CLUSTER, **MOVED}
+
+# The same over TLS.
+SECURE: dict[str, Any] = ALTERNATIVE | {
+    "edge": MOVED["edge"] | {"tls": "internal", "domain": "lk.example.org", "hsts_days": 30},
+}
