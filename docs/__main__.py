@@ -20,7 +20,7 @@ _REACH = {
     Reach.PUBLIC: "open to everybody",
     Reach.CLUSTER: "open to the hosts of the site named under *clients*",
     Reach.ADMIN: "open to `firewall.admin`",
-    Reach.LOCAL: "on loopback, never open",
+    Reach.LOCAL: "for the host itself, never open",
 }
 # The smallest site that has every role, with TLS, and more than one host so that CLUSTER shows.
 _EXAMPLE = {

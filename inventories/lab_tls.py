@@ -7,6 +7,10 @@ from stack.inventory import load
 
 from inventories.lab import site as _lab_site  # isort: skip
 
-site = {**_lab_site, "edge": {"tls": "internal", "domain": "livekit.test", "hsts_days": 1}}
+site = {
+    **_lab_site,
+    "edge": {"tls": "internal", "domain": "livekit.test", "hsts_days": 1},
+    "livekit": {**_lab_site["livekit"], "turn": {"domain": "{host}.turn.test"}},
+}
 
 hosts = load(site, __file__)

@@ -90,6 +90,8 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
         site.livekit,
         node_ip=host.public_address,
         media_address=host.address,
+        turn_name=site.livekit.turn.name(name),
+        nodes=tuple(site.hosts[n].public_address for n in names),
         api_keys=vault_of(site).api_keys,
         redis=redis_client(site),
         config_root=site.paths.config,
@@ -111,9 +113,16 @@ def edge(site: Site, name: str, host: Host) -> Edge:
         site.edge,
         address=host.cluster_address,
         slots=tuple(
-            EdgeSlot(name=s, signal=livekit.part("signal", s).first, metrics=livekit.part("metrics", s).first)
+            EdgeSlot(
+                name=s,
+                signal=livekit.part("signal", s).first,
+                metrics=livekit.part("metrics", s).first,
+                turn=livekit.part("turn-tls", s).first,
+            )
             for s in livekit.slots
         ),
+        turn_name=livekit.turn.name(name),
+        turn_address=host.address,
         slot_unit=LIVEKIT_UNIT,
         peers={n: site.hosts[n].cluster_address for n in site.with_role("livekit") if n != name},
         config_root=site.paths.config,

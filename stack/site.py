@@ -86,6 +86,7 @@ class Site(Checked):
             if said := name_problem(name):
                 yield Problem(f"hosts.{name}", said, "use letters, digits, dots and dashes")
         yield from self._addresses()
+        yield from tls.problems(self)
         yield from self._redis()
         yield from self._releases()
         if self.edge.hard_stop_after < self.livekit.drain.deadline:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from stack import certificates
 from stack.certificates import Certificate
 from stack.errors import Problem, SiteError
+from stack.names import is_domain
 from stack.secret import Secret
 from stack.vault import Vault
 
@@ -26,8 +27,33 @@ _AGAIN = "get a new one from your CA"
 
 def names(site: Site, host: str) -> tuple[str, ...]:
     """The names by which clients ask the edge of ``host``."""
-    wanted = (site.edge.domain, *site.edge.names)
+    wanted = (site.edge.domain, *site.edge.names, site.livekit.turn.name(host))
     return tuple(dict.fromkeys(name.lower() for name in wanted if name))
+
+
+def problems(site: Site) -> Iterator[Problem]:
+    """What is wrong with how the site's names lead to its edges and to TURN behind them."""
+    turn, edge, hosts = site.livekit.turn, site.edge, site.with_role("livekit")
+    if not turn.domain:
+        return
+    path = "livekit.turn.domain"
+    if not edge.encrypted:
+        yield Problem(path, "is set and edge.tls is 'off'", "set edge.tls, or leave it empty for TURN over UDP only")
+    elif edge.https_suffix:
+        fact = f"clients are told port 443 for it, and edge.https is {edge.https}"
+        yield Problem(path, fact, "leave edge.https at 443, or the domain empty")
+    if len(hosts) > 1 and len({turn.name(host) for host in hosts}) == 1:
+        fact = f"{turn.domain!r} leads to {len(hosts)} hosts"
+        why = "a relay on another host than its room is cut when that host drains"
+        yield Problem(path, fact, f"write it with {{host}}, such as {{host}}.turn.example.org: {why}")
+    for host in hosts:
+        name = turn.name(host)
+        if not is_domain(name):
+            yield Problem(path, f"is {name!r} for {host}, which is no name", f"rename hosts.{host}")
+        if name in (edge.domain.lower(), *(n.lower() for n in edge.names)):
+            yield Problem(
+                path, f"{name!r} is also a name of the site", "give TURN one of its own: names tell them apart"
+            )
 
 
 def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str, Certificate]:

@@ -25,11 +25,12 @@ _SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A slot as HAProxy reaches it: its ports on loopback."""
+    """A slot as HAProxy reaches it: its ports on loopback, and that of TURN on the host's own address."""
 
     name: str
     signal: int
     metrics: int
+    turn: int = 0  # none: a slot of before there was TURN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,8 @@ class Settings(Checked):
     active: Active = given(Active())
     monitored: bool = given(False)  # a Prometheus scrapes this host
     served: Certificate | None = given(None)  # with tls
+    turn_name: str = given("")  # leads to TURN here; '' for no TURN over TLS
+    turn_address: str = given("")  # where slots have it
 
     # What only the host knows; roles/edge/tasks.py fills it in from a look.
     connections: int = given(0)  # max_connections, or what the host's limit allows
@@ -127,6 +130,11 @@ class Settings(Checked):
     def peer_endpoints(self) -> Mapping[str, str]:
         """Host -> address:port of the other edges."""
         return {host: endpoint(address, self.peer.first) for host, address in self.peers.items()}
+
+    @property
+    def turn_servers(self) -> Mapping[str, str]:
+        """Slot -> address:port of its TURN."""
+        return {slot.name: endpoint(self.turn_address, slot.turn) for slot in self.slots if slot.turn}
 
     @property
     def client_connections(self) -> int:

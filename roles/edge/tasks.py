@@ -171,9 +171,9 @@ def _slots(settings: Settings, seen: Seen) -> tuple[Slot, ...]:
     """
     slots = {slot.name: slot for slot in settings.slots}
     for line in seen.probes.get("edge.slots", []):
-        name, signal, metrics = line.split()
+        name, signal, metrics, *turn = line.split()
         if seen.unit(settings.slot_unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
-            slots[name] = Slot(name=name, signal=int(signal), metrics=int(metrics))
+            slots[name] = Slot(name=name, signal=int(signal), metrics=int(metrics), turn=int("".join(turn) or 0))
     return tuple(slots.values())
 
 

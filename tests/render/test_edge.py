@@ -70,7 +70,7 @@ def test_it_binds_the_registrys_ports_and_no_other(any_site: Site, host: str, ed
     bound = {
         n.removeprefix("frontend "): [b for b in starting(lines, "bind") if not b.startswith("unix@")]
         for n, lines in sections(edge).items()
-        if "frontend" in n
+        if "frontend" in n and n != "frontend turn"
     }
     public = {p.name for p in any_site.ports(host) if p.owner == "edge" and p.reach is Reach.PUBLIC}
     assert public == ({"https", "redirect"} if any_site.edge.encrypted else {"http"})
@@ -135,12 +135,31 @@ def test_the_configuration_is_named_by_all_of_it(edge: Settings) -> None:
     assert _config(edge).text != _config(dataclasses.replace(edge, hard_stop_after=Duration(7200))).text
 
 
+def test_turn_over_tls_leads_to_the_active_slots_turn(any_site: Site, host: str, edge: Settings) -> None:
+    found, domain = sections(edge), any_site.livekit.turn.name(host)
+    assert ("frontend turn" in found) == bool(domain)
+    if not domain:
+        return
+    assert f"tls_turn if {{ req.ssl_sni -i {domain} }}" in starting(found["frontend https"], "use_backend")
+    at = {s: f"{any_site.hosts[host].address}:{any_site.livekit.part('turn-tls', s)}" for s in any_site.livekit.slots}
+    for slot in any_site.livekit.slots:
+        servers = starting(found[f"backend turn_{slot}"], "server")
+        assert [s.split()[1] for s in servers] == list(at.values())
+        assert [s.split()[0] for s in servers if not s.endswith(" backup")] == [slot]
+        assert all(f"no-check track livekit_{s.split()[0]}/local" in s for s in servers)
+    assert [s.split()[1] for s in starting(found["backend turn_none"], "server")] == list(at.values())
+    assert edge.served is not None
+    assert edge.served.covers(domain)
+
+
 def test_the_certificate_has_a_file_that_only_haproxy_reads(any_site: Site, host: str, edge: Settings) -> None:
     files = _certificates(edge)
     assert bool(files) == any_site.edge.encrypted
     for file in files:
         assert (file.mode, file.user, file.group, file.secret) == ("640", "root", "haproxy", True)
-        assert f"ssl crt {file.path} alpn http/1.1" in _config(edge).text
+        served = {line for line in _config(edge).text.splitlines() if " ssl " in line}
+        assert all(f"accept-proxy ssl crt {file.path}" in line for line in served)
+        assert len(served) == 1 + bool(edge.turn_name)
     assert any_site.vault is not None
     assert not [v for v in any_site.vault.every_value() if v in _config(edge).text]
 
