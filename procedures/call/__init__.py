@@ -12,6 +12,7 @@ from procedures.call.access import Access
 from procedures.call.client import Call
 from procedures.call.errors import CallError
 from procedures.call.report import Event, Gap, Report, largest_gap
+from procedures.call.seats import Ice
 from procedures.call.server import Node, pinned, room_service, server_api, token, where
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "CallError",
     "Event",
     "Gap",
+    "Ice",
     "Node",
     "Report",
     "largest_gap",

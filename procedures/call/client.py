@@ -18,12 +18,13 @@ from uuid import uuid4
 from procedures.call.access import Access
 from procedures.call.errors import CallError
 from procedures.call.report import Report, largest_gap
-from procedures.call.seats import Diary, Publisher, Subscriber, bounded
+from procedures.call.seats import Diary, Ice, Publisher, Subscriber, bounded
 from procedures.call.server import Node, token, trust, where
 from procedures.call.tone import RATE, STEP, Sound, tone
 
 PUBLISH = 10.0  # s
 SUBSCRIBE = 10.0  # s
+EVERY_WAY = Ice()
 
 
 class Call:
@@ -31,8 +32,8 @@ class Call:
 
     ``publish_through`` and ``subscribe_through`` name hosts of the access file (None: the site's URL).
     ``room`` joins a room made before, such as one pinned to a node; by default a fresh one. ``within`` is the
-    time (s) for the first frame of the tone once the track is subscribed. ``say`` gets one line per phase,
-    from the call's thread.
+    time (s) for the first frame of the tone once the track is subscribed. ``ice`` says which ways media may
+    take. ``say`` gets one line per phase, from the call's thread.
     """
 
     def __init__(
@@ -44,13 +45,14 @@ class Call:
         room: str | None = None,
         sound: Sound = tone,
         within: float = 10.0,
+        ice: Ice = EVERY_WAY,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._access, self._through = access, publish_through
         self._urls = access.through(publish_through), access.through(subscribe_through)
         self._tag = uuid4().hex[:12]  # in both identities: several calls may share a room
         self.room = room or f"call-{self._tag}"
-        self._sound, self._within, self._say = sound, within, say
+        self._sound, self._within, self._ice, self._say = sound, within, ice, say
         self._up: Future[None] = Future()
         self._stop: Future[None] = Future()
         self._report: Future[Report] = Future()
@@ -99,8 +101,8 @@ class Call:
 
     async def _session(self) -> Report:
         started, diary = time.time(), Diary()
-        publisher = Publisher(diary, self._sound)
-        subscriber = Subscriber(diary, f"publisher-{self._tag}")
+        publisher = Publisher(diary, self._sound, self._ice)
+        subscriber = Subscriber(diary, f"publisher-{self._tag}", self._ice)
         stopped = asyncio.wrap_future(self._stop)
         starting = asyncio.create_task(self._start(publisher, subscriber))
         stopped.add_done_callback(lambda _: starting.cancel())  # does nothing once the call is up

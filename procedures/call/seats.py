@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -61,11 +62,27 @@ async def bounded(step: Step, what: str, seconds: float | None, doing: Awaitable
     raise CallError(step, fact, remedy_for(fact, proxy))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ice:
+    """Which ways media may take."""
+
+    relayed: bool = False  # through TURN and no other way
+    servers: tuple[rtc.IceServer, ...] = ()  # in place of those that the server names
+
+    def configuration(self) -> rtc.RtcConfiguration:
+        """For the SDK."""
+        kind = rtc.IceTransportType.TRANSPORT_RELAY if self.relayed else rtc.IceTransportType.TRANSPORT_ALL
+        # Gathering for ever costs 40 % of a core instead of 12 % on a machine with 30 interfaces (lab bridges)
+        once = rtc.ContinualGatheringPolicy.GATHER_ONCE
+        servers = list(self.servers)
+        return rtc.RtcConfiguration(ice_transport_type=kind, continual_gathering_policy=once, ice_servers=servers)
+
+
 class Seat:
     """One participant."""
 
-    def __init__(self, who: str, diary: Diary) -> None:
-        self.who, self.diary = who, diary
+    def __init__(self, who: str, diary: Diary, ice: Ice) -> None:
+        self.who, self.diary, self._ice = who, diary, ice
         self.room = rtc.Room()
         self._joining: asyncio.Future[None] | None = None
         self.room.on("reconnecting", lambda: diary.note(who, "reconnecting"))
@@ -81,9 +98,7 @@ class Seat:
         There is no way to end it earlier: the SDK kills the process (SIGTERM, "timed out waiting for
         ReadyForRoomEventRequest") when a connection comes up that nobody waits for any more.
         """
-        # Gathering for ever costs 40 % of a core instead of 12 % on a machine with 30 interfaces (lab bridges)
-        gather = rtc.RtcConfiguration(continual_gathering_policy=rtc.ContinualGatheringPolicy.GATHER_ONCE)
-        options = rtc.RoomOptions(connect_timeout=CONNECT, rtc_config=gather)
+        options = rtc.RoomOptions(connect_timeout=CONNECT, rtc_config=self._ice.configuration())
         self._joining = asyncio.ensure_future(self.room.connect(url, token, options))
         joined = asyncio.shield(self._joining)
         await bounded("connect", f"{self.who} through {url}", None, joined, proxy_for(url))
@@ -97,8 +112,8 @@ class Seat:
 class Publisher(Seat):
     """Plays a sound, for ever, at the speed of the SDK's clock."""
 
-    def __init__(self, diary: Diary, sound: Sound) -> None:
-        super().__init__("publisher", diary)
+    def __init__(self, diary: Diary, sound: Sound, ice: Ice) -> None:
+        super().__init__("publisher", diary, ice)
         self._sound = sound
         with _LOADING:
             self._source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
@@ -134,8 +149,8 @@ class Publisher(Seat):
 class Subscriber(Seat):
     """Listens to the tracks of one publisher, one after the other when it has to publish again."""
 
-    def __init__(self, diary: Diary, publisher: str) -> None:
-        super().__init__("subscriber", diary)
+    def __init__(self, diary: Diary, publisher: str, ice: Ice) -> None:
+        super().__init__("subscriber", diary, ice)
         self.ear = Ear()
         self.subscribed, self.heard = asyncio.Event(), asyncio.Event()
         self._publisher = publisher
