@@ -19,6 +19,7 @@ from roles.redis import Settings as Redis
 from roles.redis.settings import user as redis_user
 from stack import packages
 from stack.active import Active
+from stack.host import CALLERS
 from stack.ports import Port, endpoint
 from stack.redis_client import RedisClient
 from stack.vault import Vault
@@ -34,7 +35,7 @@ def peers(site: Site) -> dict[str, tuple[str, ...]]:
     def addresses(names: Any) -> tuple[str, ...]:
         return tuple(site.hosts[n].cluster_address for n in names)
 
-    by_role = {role: addresses(site.with_role(role)) for role in ("livekit", "redis", "prometheus")}
+    by_role = {role: addresses(site.with_role(role)) for role in (*CALLERS, "redis", "prometheus")}
     # an exporter beside Redis asks it over the same address as everybody
     return {"": addresses(site.hosts), "exporters": by_role["redis"], **by_role}
 
@@ -107,12 +108,13 @@ def active(site: Site) -> Active:
 
 def edge(site: Site, name: str, host: Host) -> Edge:
     livekit = site.livekit
+    here = livekit.slots if "livekit" in host.roles else ()
     return dataclasses.replace(
         site.edge,
         address=host.cluster_address,
         slots=tuple(
             EdgeSlot(name=s, signal=livekit.part("signal", s).first, metrics=livekit.part("metrics", s).first)
-            for s in livekit.slots
+            for s in here
         ),
         slot_unit=LIVEKIT_UNIT,
         peers={n: site.hosts[n].cluster_address for n in site.with_role("livekit") if n != name},
@@ -140,9 +142,10 @@ def prometheus(site: Site) -> Prometheus:
         targets.append(Target(job="node", port=site.exporters.node.first, **at))
         if "redis" in host.roles:
             targets.append(Target(job="redis", port=site.exporters.redis.first, **at))
-        if "livekit" in host.roles:
-            port = site.edge.metrics.first
+        port = site.edge.metrics.first
+        if host.calls:
             targets.append(Target(job="edge", port=port, **at))
+        if "livekit" in host.roles:
             targets += [
                 Target(job="livekit", port=port, path=f"/livekit/{slot}", slot=slot, **at)
                 for slot in site.livekit.slots
@@ -157,7 +160,7 @@ def knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
     ports: dict[str, int] = {}
     if "prometheus" in host.roles:
         ports |= dict.fromkeys(site.hosts, site.exporters.node.first)
-    if "livekit" in host.roles:
+    if host.calls:
         ports |= dict.fromkeys(site.with_role("redis"), site.redis.port.first)
         ports |= dict.fromkeys(site.with_role("livekit"), site.edge.peer.first)
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != name)

@@ -13,12 +13,13 @@ from roles.base import Settings as Base
 from roles.edge import Settings as Edge
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
+from roles.ingress import Settings as Ingress
 from roles.kernel import Settings as Kernel
 from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
-from stack import compose, ports, versions
+from stack import compose, ports, streams, versions
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import Host, name_problem
@@ -55,6 +56,7 @@ class Site(Checked):
     firewall: Firewall = option(Firewall(), "the firewall")
     redis: Redis = option(Redis(), "Redis")
     livekit: Livekit = option(Livekit(), "livekit-server")
+    ingress: Ingress = option(Ingress(), "ingress: streams by RTMP and WHIP")
     edge: Edge = option(Edge(), "HAProxy")
     exporters: Exporters = option(Exporters(), "Prometheus exporters")
     prometheus: Prometheus = option(Prometheus(), "Prometheus")
@@ -85,6 +87,7 @@ class Site(Checked):
         yield from self._addresses()
         yield from self._redis()
         yield from self._releases()
+        yield from streams.problems(self)
         if self.edge.hard_stop_after < self.livekit.drain.deadline:
             fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
             remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from stack.active import Active
@@ -39,6 +39,25 @@ class Scraped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSlot:
+    """A slot of ingress as HAProxy reaches it: its ports on loopback."""
+
+    name: str
+    rtmp: int
+    whip: int
+    health: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """What takes streams (ingress) in the site: slots of this host, and the edges of the other hosts that have some."""
+
+    slots: tuple[StreamSlot, ...] = ()
+    unit: str = ""  # name of a slot's unit, with {} for the slot
+    peers: Mapping[str, str] = field(default_factory=dict)  # host -> cluster address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
     """HAProxy on each host that has a slot of livekit-server, or a daemon that needs one."""
 
@@ -49,7 +68,11 @@ class Settings(Checked):
     tls: Literal["off"] = option("off", "plain HTTP on the http port; TLS in front is yours")
     http: PortRange = option(PortRange(7880, 7880), "signalling and API for clients")
     peer: PortRange = option(PortRange(7870, 7870), "the same for the edges of other hosts, never forwarded further")
-    metrics: PortRange = option(PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT and so on, of the slots")
+    rtmp: PortRange = option(PortRange(1935, 1935), "RTMP for encoders, where the site has ingress")
+    rtmp_peer: PortRange = option(PortRange(7871, 7871), "the same for the edges of other hosts")
+    metrics: PortRange = option(
+        PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT and so on, of the slots"
+    )
     proxies: tuple[str, ...] = option((), "networks of your TLS proxies: believed about the client's address")
     max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
     hard_stop_after: Duration = option(
@@ -59,6 +82,7 @@ class Settings(Checked):
     address: str = given("")  # of this host in the cluster
     slots: tuple[Slot, ...] = given(())  # of livekit-server; none where only its clients run
     others: tuple[Scraped, ...] = given(())  # slots of the other daemons
+    streams: Streams | None = given(None)  # None: the site has no ingress
     slot_unit: str = given("")  # name of a slot's unit, with {} for the slot
     peers: Mapping[str, str] = given({})  # host -> cluster address of the other edges
     config_root: str = given("")
@@ -71,14 +95,19 @@ class Settings(Checked):
     description: str = given("")  # names this very configuration; the running HAProxy reports it
 
     def ports(self) -> Iterator[Port]:
-        reach = Reach.PUBLIC if self.slots else Reach.LOCAL
+        reach = Reach.PUBLIC if self.public else Reach.LOCAL
         yield Port("edge", "http", Proto.TCP, self.http, reach, "signalling (WebSocket) and API", "edge.http")
-        if self.slots:
+        if self.local:
             purpose, clients = "signalling from peers' edges", CLIENTS
             yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
+        if self.streams:
+            yield Port("edge", "rtmp", Proto.TCP, self.rtmp, Reach.PUBLIC, "RTMP", "edge.rtmp")
+            if self.streams.slots:
+                port, purpose = self.rtmp_peer, "RTMP from peers' edges"
+                yield Port("edge", "rtmp-peer", Proto.TCP, port, Reach.CLUSTER, purpose, "edge.rtmp_peer", CLIENTS)
         if self.monitored:
-            purpose, clients = "metrics of HAProxy and slots", ("prometheus",)
-            yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", clients)
+            purpose, scrapers = "metrics of HAProxy and slots", ("prometheus",)
+            yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", scrapers)
 
     @property
     def scraped(self) -> tuple[Scraped, ...]:
@@ -87,18 +116,33 @@ class Settings(Checked):
         return (*own, *self.others)
 
     @property
+    def public(self) -> bool:
+        """Whether clients come here."""
+        return bool(self.slots or self.streams)
+
+    @property
+    def local(self) -> bool:
+        """Whether there is anything here for the edges of other hosts."""
+        return bool(self.slots or (self.streams and self.streams.slots))
+
+    @property
     def config_file(self) -> str:
         return f"{self.config_root}/edge/haproxy.cfg"
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """Where the cluster reaches this host: ``peer`` and ``metrics`` as address:port."""
-        return {"peer": endpoint(self.address, self.peer.first), "metrics": endpoint(self.address, self.metrics.first)}
+        """Where the cluster reaches this host: ``peer``, ``rtmp_peer`` and ``metrics`` as address:port."""
+        return {name: endpoint(self.address, getattr(self, name).first) for name in ("peer", "rtmp_peer", "metrics")}
 
     @property
     def peer_endpoints(self) -> Mapping[str, str]:
         """Host -> address:port of the other edges."""
         return {host: endpoint(address, self.peer.first) for host, address in self.peers.items()}
+
+    def stream_peers(self, port: PortRange) -> Mapping[str, str]:
+        """Host -> address:port of the other edges that have a slot of ingress."""
+        peers = self.streams.peers if self.streams else {}
+        return {host: endpoint(address, port.first) for host, address in peers.items()}
 
     @property
     def client_connections(self) -> int:
@@ -110,7 +154,7 @@ class Settings(Checked):
         return min(self.max_connections, (min(open_files, self.open_files) - _SPARE_FILES) // 2)
 
     def problems(self, path: str) -> Iterator[Problem]:
-        for name in ("http", "peer", "metrics"):
+        for name in ("http", "peer", "rtmp", "rtmp_peer", "metrics"):
             if len(getattr(self, name)) != 1:
                 yield Problem(f"{path}.{name}", f"is a range ({getattr(self, name)})", "give one port")
         for i, network in enumerate(self.proxies):

@@ -96,6 +96,7 @@ class Settings(Checked):
     media_address: str = given("")
     api_keys: Mapping[str, Secret] = given({})
     redis: RedisClient = given(RedisClient())
+    ingress: Mapping[str, str] = given({})  # rtmp_base_url and whip_base_url: what streams are told to send to
     config_root: str = given("")
     release_root: str = given("")
     active: Active = given(Active())
@@ -174,6 +175,8 @@ class Settings(Checked):
             },
             "redis": self.redis.config(),
         }
+        if self.ingress:
+            own["ingress"] = dict(self.ingress)
         if self.webhooks:
             own["webhook"] = {"urls": list(self.webhooks), "api_key": next(iter(self.api_keys), "")}
         return own

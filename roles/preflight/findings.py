@@ -11,6 +11,7 @@ from roles._kit.runner_pack import OLDEST
 from roles._kit.service import UNITS
 from roles.preflight.probes import OURS
 from roles.preflight.settings import Settings
+from roles.preflight.streams import streams
 from stack.errors import Problem
 from stack.ports import Proto, Reach
 
@@ -32,7 +33,7 @@ class Finding:
 
 def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:
     """Everything at once. ``in_run`` names the hosts of this run: a silent peer outside it stops nothing."""
-    for check in (_system, _size, _clock, _addresses, _ports, _firewalls, _fingerprint, _left, _calls):
+    for check in (_system, _size, _clock, _addresses, _ports, _firewalls, _fingerprint, _left, _calls, _streams):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
     yield from _peers(settings, seen, in_run)
 
@@ -181,11 +182,16 @@ def _calls(settings: Settings, seen: Seen) -> Iterator[Finding]:
     if settings.calls and version and tuple(int(n) for n in version.split(".")) < OLDEST:
         fact = f"a call needs Python {'.'.join(map(str, OLDEST))}, {settings.host} has {version}"
         yield Finding(Problem("livekit.probe", fact, "use controller"))
-    if _one(seen, "hairpin") == "lost":
+    if settings.calls and _one(seen, "hairpin") == "lost":
         fact = (
             f"what {settings.host} sends to its public address {settings.hairpin} does not come back (no hairpin NAT)"
         )
         yield Finding(Problem("livekit.probe", fact, "use controller or peer" if settings.peers else "use controller"))
+
+
+def _streams(settings: Settings, seen: Seen) -> Iterator[Finding]:
+    for stops, problem in streams(settings, int(_one(seen, "cores") or 0), seen):
+        yield Finding(problem, stops)
 
 
 def _peers(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:

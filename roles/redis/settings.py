@@ -16,7 +16,7 @@ from stack.secret import Secret
 UNIT = "livekit-redis.service"
 FORMER_UNIT = "livekit-redis-formerly.service"
 USER = "livekit-"  # how the users of livekit-server begin
-CLIENTS = ("livekit", "exporters")
+CLIENTS = ("livekit", "egress", "ingress", "sip", "exporters")
 _HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
