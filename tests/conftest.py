@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stack import site as sites
-from tests.data import ALTERNATIVE, CLUSTER, SINGLE
+from tests.data import ALTERNATIVE, CLUSTER, SINGLE, streaming
 
 
 @pytest.fixture
@@ -32,6 +32,13 @@ def make_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict
 def any_site(request: pytest.FixtureRequest, make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
     """One host, three hosts, and one with every port and path moved."""
     return make_site(copy.deepcopy({"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE}[request.param]))
+
+
+@pytest.fixture(params=["single", "cluster", "alternative"])
+def streaming_site(request: pytest.FixtureRequest, make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
+    """The same, with ingress."""
+    data = {"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE}[request.param]
+    return make_site(streaming(copy.deepcopy(data)))
 
 
 @pytest.fixture
