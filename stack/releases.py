@@ -131,7 +131,9 @@ def find(component: str, version: str, source: str, *, path: str, file: str = ""
             path,
             f"{component} {version} is not known",
             f"the nearest known version is {_near(version, versions)} (all: {', '.join(versions)}), "
-            "and a build of your own needs source 'file'",
+            "and a build of your own needs source 'file'"
+            if versions
+            else "build or obtain the program yourself and use source 'file'",
         )
     if version not in known.get(source, {}):
         has = " or ".join(s for s in SOURCES if version in known.get(s, {}) or s == "file")

@@ -133,6 +133,22 @@ def test_a_file_may_be_of_a_version_the_table_does_not_know() -> None:
     assert release.beside("sha256") == "livekit.sha256"
 
 
+@pytest.mark.parametrize("component", ["egress", "ingress", "sip"])
+def test_what_upstream_gives_no_binaries_of_can_be_a_file(component: str) -> None:
+    release = find(component, "1.14.1", "file", path="x.release", file="/srv/program", sha256="ab" * 32)
+    assert (release.component, release.version, release.origin) == (
+        component,
+        "1.14.1",
+        File("/srv/program", "ab" * 32),
+    )
+    release.check("amd64")
+    release.check("arm64")
+    with pytest.raises(SiteError) as error:
+        find(component, "9.9.9", "archive", path="x.release")
+    assert str(error.value).startswith(f"x.release: {component} 9.9.9 is not known; ")
+    assert "source 'file'" in str(error.value)
+
+
 def test_everything_wrong_about_a_file_is_said_at_once() -> None:
     assert refusal("../1.13.7", "file", sha256="abc").splitlines() == [
         "livekit.release: is '../1.13.7'; write the version your build is made from, as 1.13.7 or 1.13.7-mine",
