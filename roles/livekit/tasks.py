@@ -101,12 +101,12 @@ def activate(settings: Settings) -> Part:
 
 def draining(settings: Settings) -> Needs:
     """The question what still drains."""
-    return Needs(probes=(occupancy.probe(settings, draining=True),))
+    return occupancy.question(settings, draining=True).needs
 
 
 def drains(seen: Seen, settings: Settings) -> tuple[str, ...]:
     """What still drains, for the last table."""
-    found = occupancy.parse(seen.probes[occupancy.NAME], settings)
+    found = occupancy.parse(seen.probes[occupancy.question(settings).name], settings)
     return tuple(occupancy.words(each) for each in found.values() if each.state is occupancy.State.DRAINING)
 
 
