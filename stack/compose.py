@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
+from roles.egress import Settings as Egress
+from roles.egress.settings import UNIT as EGRESS_UNIT
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
 from roles.kernel import Settings as Kernel
@@ -42,6 +44,7 @@ class Stack:
     firewall: Firewall
     redis: Redis | None
     livekit: Livekit | None
+    egress: Egress | None
     edge: Edge | None
     exporters: Exporters | None
     prometheus: Prometheus | None
@@ -57,15 +60,16 @@ def stack(site: Site, name: str) -> Stack:
     host = site.hosts[name]
     redis = neighbours.redis(site, host) if "redis" in host.roles else None
     livekit = neighbours.livekit(site, name, host) if "livekit" in host.roles else None
-    edge = neighbours.edge(site, name, host) if livekit else None
+    egress = neighbours.egress(site, host) if "egress" in host.roles else None
+    edge = neighbours.edge(site, name, host) if host.calls else None
     exporters = neighbours.exporters(site, host) if site.with_role("prometheus") else None
     prometheus = neighbours.prometheus(site) if "prometheus" in host.roles else None
-    present = tuple(r for r in (redis, livekit, edge, exporters, prometheus) if r is not None)
+    present = tuple(r for r in (redis, livekit, egress, edge, exporters, prometheus) if r is not None)
     firewall = dataclasses.replace(
         site.firewall,
         ssh_port=host.ssh.port,
         peers=neighbours.peers(site),
-        lasting=(LIVEKIT_UNIT.partition("{")[0], REDIS_UNIT, REDIS_FORMER_UNIT),
+        lasting=(*(u.partition("{")[0] for u in (LIVEKIT_UNIT, EGRESS_UNIT)), REDIS_UNIT, REDIS_FORMER_UNIT),
         config_root=site.paths.config,
     )
     registry = (*firewall.ports_of_own(), *(p for role in present for p in role.ports()))
@@ -78,6 +82,7 @@ def stack(site: Site, name: str) -> Stack:
         firewall=dataclasses.replace(firewall, ports=registry),
         redis=redis,
         livekit=livekit,
+        egress=egress,
         edge=edge,
         exporters=exporters,
         prometheus=prometheus,

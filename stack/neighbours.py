@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from roles.edge import Settings as Edge
 from roles.edge.settings import SOCKET as EDGE_SOCKET
+from roles.edge.settings import Scraped
 from roles.edge.settings import Slot as EdgeSlot
+from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
@@ -19,6 +21,7 @@ from roles.redis import Settings as Redis
 from roles.redis.settings import user as redis_user
 from stack import packages
 from stack.active import Active
+from stack.host import CALLERS
 from stack.ports import Port, endpoint
 from stack.redis_client import RedisClient
 from stack.vault import Vault
@@ -34,7 +37,7 @@ def peers(site: Site) -> dict[str, tuple[str, ...]]:
     def addresses(names: Any) -> tuple[str, ...]:
         return tuple(site.hosts[n].cluster_address for n in names)
 
-    by_role = {role: addresses(site.with_role(role)) for role in ("livekit", "redis", "prometheus")}
+    by_role = {role: addresses(site.with_role(role)) for role in (*CALLERS, "redis", "prometheus")}
     # an exporter beside Redis asks it over the same address as everybody
     return {"": addresses(site.hosts), "exporters": by_role["redis"], **by_role}
 
@@ -97,12 +100,37 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
         active=active(site),
         lock_file=str(site.lock or ""),
         arch=host.arch,
+        room_configurations=site.egress.room_configurations if site.with_role("egress") else {},
         peers=(*names[after:], *names[: after - 1]),
+    )
+
+
+def egress(site: Site, host: Host) -> Egress:
+    vault, secret = vault_of(site), site.egress.storage.wants
+    return dataclasses.replace(
+        site.egress,
+        api_key=vault.api_key,
+        api_secret=vault.api_secret,
+        storage_secret=vault.passwords(secret)[0] if secret and vault.knows(secret) else None,
+        ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
+        redis=redis_client(site),
+        config_root=site.paths.config,
+        release_root=site.paths.releases,
+        state_root=site.paths.state,
+        active=active(site),
+        lock_file=str(site.lock or ""),
+        arch=host.arch,
     )
 
 
 def active(site: Site) -> Active:
     return Active(f"{site.paths.config}/active.map", EDGE_SOCKET)
+
+
+def _scraped(site: Site, host: Host) -> tuple[Scraped, ...]:
+    """The slots on a host that are not livekit-server's."""
+    daemons = [daemon for name, daemon in (("egress", site.egress),) if name in host.roles]
+    return tuple(Scraped(component="egress", slot=s, port=d.part("metrics", s).first) for d in daemons for s in d.slots)
 
 
 def edge(site: Site, name: str, host: Host) -> Edge:
@@ -112,8 +140,9 @@ def edge(site: Site, name: str, host: Host) -> Edge:
         address=host.cluster_address,
         slots=tuple(
             EdgeSlot(name=s, signal=livekit.part("signal", s).first, metrics=livekit.part("metrics", s).first)
-            for s in livekit.slots
+            for s in (livekit.slots if "livekit" in host.roles else ())
         ),
+        others=_scraped(site, host),
         slot_unit=LIVEKIT_UNIT,
         peers={n: site.hosts[n].cluster_address for n in site.with_role("livekit") if n != name},
         config_root=site.paths.config,
@@ -140,12 +169,11 @@ def prometheus(site: Site) -> Prometheus:
         targets.append(Target(job="node", port=site.exporters.node.first, **at))
         if "redis" in host.roles:
             targets.append(Target(job="redis", port=site.exporters.redis.first, **at))
-        if "livekit" in host.roles:
-            port = site.edge.metrics.first
+        if host.calls:
+            port, slots = site.edge.metrics.first, edge(site, name, host).scraped
             targets.append(Target(job="edge", port=port, **at))
             targets += [
-                Target(job="livekit", port=port, path=f"/livekit/{slot}", slot=slot, **at)
-                for slot in site.livekit.slots
+                Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at) for s in slots
             ]
     return dataclasses.replace(
         site.prometheus, targets=tuple(targets), config_root=site.paths.config, state_root=site.paths.state
@@ -157,7 +185,7 @@ def knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
     ports: dict[str, int] = {}
     if "prometheus" in host.roles:
         ports |= dict.fromkeys(site.hosts, site.exporters.node.first)
-    if "livekit" in host.roles:
+    if host.calls:
         ports |= dict.fromkeys(site.with_role("redis"), site.redis.port.first)
         ports |= dict.fromkeys(site.with_role("livekit"), site.edge.peer.first)
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != name)

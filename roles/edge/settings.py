@@ -11,6 +11,7 @@ from stack.active import Active
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.host import CALLERS
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 
 UNIT = "livekit-edge.service"
@@ -29,8 +30,17 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scraped:
+    """A slot whose metrics Prometheus gets through the edge, at /COMPONENT/SLOT."""
+
+    component: str
+    slot: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
-    """HAProxy on each host that has a slot."""
+    """HAProxy on each host that has a slot of livekit-server, or a daemon that needs one."""
 
     user: ClassVar[str] = "haproxy"  # made by Debian's package
     runtime: ClassVar[str] = _RUNTIME
@@ -39,7 +49,9 @@ class Settings(Checked):
     tls: Literal["off"] = option("off", "plain HTTP on the http port; TLS in front is yours")
     http: PortRange = option(PortRange(7880, 7880), "signalling and API for clients")
     peer: PortRange = option(PortRange(7870, 7870), "the same for the edges of other hosts, never forwarded further")
-    metrics: PortRange = option(PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT, of the slots")
+    metrics: PortRange = option(
+        PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT and so on, of the slots"
+    )
     proxies: tuple[str, ...] = option((), "networks of your TLS proxies: believed about the client's address")
     max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
     hard_stop_after: Duration = option(
@@ -47,7 +59,8 @@ class Settings(Checked):
     )
 
     address: str = given("")  # of this host in the cluster
-    slots: tuple[Slot, ...] = given(())
+    slots: tuple[Slot, ...] = given(())  # of livekit-server; none where only its clients run
+    others: tuple[Scraped, ...] = given(())  # slots of the other daemons
     slot_unit: str = given("")  # name of a slot's unit, with {} for the slot
     peers: Mapping[str, str] = given({})  # host -> cluster address of the other edges
     config_root: str = given("")
@@ -60,12 +73,20 @@ class Settings(Checked):
     description: str = given("")  # names this very configuration; the running HAProxy reports it
 
     def ports(self) -> Iterator[Port]:
-        yield Port("edge", "http", Proto.TCP, self.http, Reach.PUBLIC, "signalling (WebSocket) and API", "edge.http")
-        purpose, clients = "signalling from peers' edges", ("livekit",)
-        yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
+        reach = Reach.PUBLIC if self.slots else Reach.LOCAL
+        yield Port("edge", "http", Proto.TCP, self.http, reach, "signalling (WebSocket) and API", "edge.http")
+        if self.slots:
+            purpose = "signalling from peers' edges"
+            yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", CALLERS)
         if self.monitored:
             purpose, clients = "metrics of HAProxy and slots", ("prometheus",)
             yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", clients)
+
+    @property
+    def scraped(self) -> tuple[Scraped, ...]:
+        """Every slot whose metrics can be had here."""
+        own = (Scraped(component="livekit", slot=s.name, port=s.metrics) for s in self.slots)
+        return (*own, *self.others)
 
     @property
     def config_file(self) -> str:

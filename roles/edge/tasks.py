@@ -185,7 +185,9 @@ def _prove(host: Host, settings: Settings) -> None:
     said = active.question(settings.active, "show info")
     runs = f'{said} | grep -qx "description: $1" && {_LOADED}'
     until(host, "HAProxy has the new configuration", UNIT, runs, settings.description)
-    urls = [f"http://127.0.0.1:{settings.http}/", f"http://{settings.endpoints['peer']}/"]
+    urls = [f"http://127.0.0.1:{settings.http}/"]
+    if settings.slots:
+        urls.append(f"http://{settings.endpoints['peer']}/")
     if settings.monitored:
         urls.append(f"http://{settings.endpoints['metrics']}/metrics")
     # any status will do: before the first activation it is 503
