@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
+from roles.egress import Settings as Egress
+from roles.egress.settings import UNIT as EGRESS_UNIT
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
 from roles.ingress import Settings as Ingress
@@ -44,6 +46,7 @@ class Stack:
     firewall: Firewall
     redis: Redis | None
     livekit: Livekit | None
+    egress: Egress | None
     ingress: Ingress | None
     edge: Edge | None
     exporters: Exporters | None
@@ -60,16 +63,21 @@ def stack(site: Site, name: str) -> Stack:
     host = site.hosts[name]
     redis = neighbours.redis(site, host) if "redis" in host.roles else None
     livekit = streams.told(site, neighbours.livekit(site, name, host)) if "livekit" in host.roles else None
+    egress = neighbours.egress(site, host) if "egress" in host.roles else None
     ingress = streams.ingress(site, host) if "ingress" in host.roles else None
-    edge = streams.in_front(site, name, host, neighbours.edge(site, name, host)) if host.calls else None
+    edge = streams.in_front(site, name, neighbours.edge(site, name, host)) if host.calls else None
     exporters = neighbours.exporters(site, host) if site.with_role("prometheus") else None
-    prometheus = streams.watched(site, neighbours.prometheus(site)) if "prometheus" in host.roles else None
-    present = tuple(r for r in (redis, livekit, ingress, edge, exporters, prometheus) if r is not None)
+    prometheus = neighbours.prometheus(site) if "prometheus" in host.roles else None
+    present = tuple(r for r in (redis, livekit, egress, ingress, edge, exporters, prometheus) if r is not None)
     firewall = dataclasses.replace(
         site.firewall,
         ssh_port=host.ssh.port,
         peers=neighbours.peers(site),
-        lasting=(LIVEKIT_UNIT.partition("{")[0], INGRESS_UNIT.partition("{")[0], REDIS_UNIT, REDIS_FORMER_UNIT),
+        lasting=(
+            *(u.partition("{")[0] for u in (LIVEKIT_UNIT, EGRESS_UNIT, INGRESS_UNIT)),
+            REDIS_UNIT,
+            REDIS_FORMER_UNIT,
+        ),
         config_root=site.paths.config,
     )
     registry = (*firewall.ports_of_own(), *(p for role in present for p in role.ports()))
@@ -82,6 +90,7 @@ def stack(site: Site, name: str) -> Stack:
         firewall=dataclasses.replace(firewall, ports=registry),
         redis=redis,
         livekit=livekit,
+        egress=egress,
         ingress=ingress,
         edge=edge,
         exporters=exporters,

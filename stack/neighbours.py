@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from roles.edge import Settings as Edge
 from roles.edge.settings import SOCKET as EDGE_SOCKET
+from roles.edge.settings import Scraped
 from roles.edge.settings import Slot as EdgeSlot
+from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
+from roles.ingress import Settings as Ingress
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
 from roles.preflight import Settings as Preflight
@@ -98,7 +101,26 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
         active=active(site),
         lock_file=str(site.lock or ""),
         arch=host.arch,
+        room_configurations=site.egress.room_configurations if site.with_role("egress") else {},
         peers=(*names[after:], *names[: after - 1]),
+    )
+
+
+def egress(site: Site, host: Host) -> Egress:
+    vault, secret = vault_of(site), site.egress.storage.wants
+    return dataclasses.replace(
+        site.egress,
+        api_key=vault.api_key,
+        api_secret=vault.api_secret,
+        storage_secret=vault.passwords(secret)[0] if secret and vault.knows(secret) else None,
+        ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
+        redis=redis_client(site),
+        config_root=site.paths.config,
+        release_root=site.paths.releases,
+        state_root=site.paths.state,
+        active=active(site),
+        lock_file=str(site.lock or ""),
+        arch=host.arch,
     )
 
 
@@ -106,16 +128,27 @@ def active(site: Site) -> Active:
     return Active(f"{site.paths.config}/active.map", EDGE_SOCKET)
 
 
+def _scraped(site: Site, host: Host) -> tuple[Scraped, ...]:
+    """The slots on a host that are not livekit-server's."""
+    daemons: dict[str, Egress | Ingress] = {"egress": site.egress, "ingress": site.ingress}
+    return tuple(
+        Scraped(component=name, slot=slot, port=daemon.part("metrics", slot).first)
+        for name, daemon in daemons.items()
+        if name in host.roles
+        for slot in daemon.slots
+    )
+
+
 def edge(site: Site, name: str, host: Host) -> Edge:
     livekit = site.livekit
-    here = livekit.slots if "livekit" in host.roles else ()
     return dataclasses.replace(
         site.edge,
         address=host.cluster_address,
         slots=tuple(
             EdgeSlot(name=s, signal=livekit.part("signal", s).first, metrics=livekit.part("metrics", s).first)
-            for s in here
+            for s in (livekit.slots if "livekit" in host.roles else ())
         ),
+        others=_scraped(site, host),
         slot_unit=LIVEKIT_UNIT,
         peers={n: site.hosts[n].cluster_address for n in site.with_role("livekit") if n != name},
         config_root=site.paths.config,
@@ -142,13 +175,11 @@ def prometheus(site: Site) -> Prometheus:
         targets.append(Target(job="node", port=site.exporters.node.first, **at))
         if "redis" in host.roles:
             targets.append(Target(job="redis", port=site.exporters.redis.first, **at))
-        port = site.edge.metrics.first
         if host.calls:
+            port, slots = site.edge.metrics.first, edge(site, name, host).scraped
             targets.append(Target(job="edge", port=port, **at))
-        if "livekit" in host.roles:
             targets += [
-                Target(job="livekit", port=port, path=f"/livekit/{slot}", slot=slot, **at)
-                for slot in site.livekit.slots
+                Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at) for s in slots
             ]
     return dataclasses.replace(
         site.prometheus, targets=tuple(targets), config_root=site.paths.config, state_root=site.paths.state

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from roles.base import Settings as Base
 from roles.edge.settings import UNIT as EDGE_UNIT
+from roles.egress.settings import UNIT as EGRESS_UNIT
+from roles.egress.settings import USER as EGRESS_USER
 from roles.exporters.settings import NODE_UNIT, REDIS_UNIT
 from roles.firewall.settings import UNIT as FIREWALL_UNIT
 from roles.ingress.settings import UNIT as INGRESS_UNIT
@@ -62,11 +64,13 @@ def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
     watched = bool(site.with_role("prometheus"))
     calls = livekit and site.livekit.probe != "controller"  # are made from hosts
     slots = tuple(LIVEKIT_UNIT.format(slot) for slot in site.livekit.slots)
+    recorders = tuple(EGRESS_UNIT.format(slot) for slot in site.egress.slots)
     exporter = "prometheus-{}-exporter"
     return (
         _Part(redis, ("redis-server", "redis-tools"), "redis-server.service", (REDIS_SERVER_UNIT, FORMER_UNIT)),
         _Part(host.calls, ("haproxy",), "haproxy.service", (EDGE_UNIT, GUARD)),
         _Part(livekit, (), "", slots, (USER,)),
+        _Part("egress" in host.roles, site.egress.packages, "", recorders, (EGRESS_USER,)),
         _Part("ingress" in host.roles, _GSTREAMER, "", _ingress(site), (INGRESS_USER,)),
         _Part(calls, ("python3",), "", ()),
         _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),

@@ -11,6 +11,7 @@ from typing import Any
 
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
+from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
 from roles.ingress import Settings as Ingress
@@ -56,6 +57,7 @@ class Site(Checked):
     firewall: Firewall = option(Firewall(), "the firewall")
     redis: Redis = option(Redis(), "Redis")
     livekit: Livekit = option(Livekit(), "livekit-server")
+    egress: Egress = option(Egress(), "egress, which records")
     ingress: Ingress = option(Ingress(), "ingress: streams by RTMP and WHIP")
     edge: Edge = option(Edge(), "HAProxy")
     exporters: Exporters = option(Exporters(), "Prometheus exporters")

@@ -7,15 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from roles.edge import Settings as Edge
-from roles.edge.settings import Scraped, Streams, StreamSlot
+from roles.edge.settings import Streams, StreamSlot
 from roles.ingress import Settings as Ingress
 from roles.ingress.settings import UNIT
 from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.preflight.settings import Cost
 from roles.preflight.settings import Streams as Asked
-from roles.prometheus import Settings as Prometheus
-from roles.prometheus.settings import Target
 from stack import neighbours
 from stack.errors import Problem, SiteError
 from stack.ports import endpoint
@@ -55,14 +53,13 @@ def told(site: Site, livekit: Livekit) -> Livekit:
     )
 
 
-def in_front(site: Site, name: str, host: Host, edge: Edge) -> Edge:
+def in_front(site: Site, name: str, edge: Edge) -> Edge:
     """The edge with what takes streams, here and on other hosts."""
     if not (serving := site.with_role("ingress")):
         return edge
     ours = site.ingress
-    names = ours.slots if "ingress" in host.roles else ()
+    names = ours.slots if name in serving else ()
     ports = {s: {p: ours.part(p, s).first for p in ("rtmp", "whip", "health")} for s in names}
-    metrics = (Scraped(component="ingress", slot=s, port=ours.part("metrics", s).first) for s in names)
     return dataclasses.replace(
         edge,
         streams=Streams(
@@ -70,25 +67,7 @@ def in_front(site: Site, name: str, host: Host, edge: Edge) -> Edge:
             unit=UNIT,
             peers={n: site.hosts[n].cluster_address for n in serving if n != name},
         ),
-        others=(*edge.others, *metrics),
     )
-
-
-def watched(site: Site, prometheus: Prometheus) -> Prometheus:
-    """Prometheus with the slots of ingress as targets."""
-    found = tuple(
-        Target(
-            job="ingress",
-            host=name,
-            address=site.hosts[name].cluster_address,
-            port=site.edge.metrics.first,
-            path=f"/ingress/{slot}",
-            slot=slot,
-        )
-        for name in site.with_role("ingress")
-        for slot in site.ingress.slots
-    )
-    return dataclasses.replace(prometheus, targets=(*prometheus.targets, *found))
 
 
 def asked(site: Site, host: Host, preflight: Preflight) -> Preflight:

@@ -1,4 +1,4 @@
-"""Streams into LiveKit: ingresses made through its API, encoders that are not LiveKit's, and who hears and sees them."""
+"""Streams into LiveKit: ingresses made through its API, encoders that are not LiveKit's, and who watches."""
 
 from __future__ import annotations
 

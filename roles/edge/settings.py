@@ -11,12 +11,12 @@ from stack.active import Active
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.host import CALLERS
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 
 UNIT = "livekit-edge.service"
 _RUNTIME = "livekit-edge"  # directory below /run
 SOCKET = f"/run/{_RUNTIME}/admin.sock"
-CLIENTS = ("livekit", "egress", "ingress", "sip")  # roles whose hosts have an edge
 _SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a reload
 
 
@@ -98,13 +98,13 @@ class Settings(Checked):
         reach = Reach.PUBLIC if self.public else Reach.LOCAL
         yield Port("edge", "http", Proto.TCP, self.http, reach, "signalling (WebSocket) and API", "edge.http")
         if self.local:
-            purpose, clients = "signalling from peers' edges", CLIENTS
+            purpose, clients = "signalling from peers' edges", CALLERS
             yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
         if self.streams:
             yield Port("edge", "rtmp", Proto.TCP, self.rtmp, Reach.PUBLIC, "RTMP", "edge.rtmp")
             if self.streams.slots:
                 port, purpose = self.rtmp_peer, "RTMP from peers' edges"
-                yield Port("edge", "rtmp-peer", Proto.TCP, port, Reach.CLUSTER, purpose, "edge.rtmp_peer", CLIENTS)
+                yield Port("edge", "rtmp-peer", Proto.TCP, port, Reach.CLUSTER, purpose, "edge.rtmp_peer", CALLERS)
         if self.monitored:
             purpose, scrapers = "metrics of HAProxy and slots", ("prometheus",)
             yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", scrapers)

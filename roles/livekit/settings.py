@@ -103,6 +103,7 @@ class Settings(Checked):
     lock_file: str = given("")
     arch: str = given("")
     cores: int = given(0)
+    room_configurations: Mapping[str, Any] = given({})  # room presets of the other roles
     peers: tuple[str, ...] = given(())  # the other hosts of livekit-server, the next first
 
     drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
@@ -177,6 +178,8 @@ class Settings(Checked):
         }
         if self.ingress:
             own["ingress"] = dict(self.ingress)
+        if self.room_configurations:
+            own["room"]["room_configurations"] = dict(self.room_configurations)
         if self.webhooks:
             own["webhook"] = {"urls": list(self.webhooks), "api_key": next(iter(self.api_keys), "")}
         return own

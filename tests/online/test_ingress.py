@@ -46,7 +46,7 @@ def hidden(host: str) -> None:
     assert vault is not None
     ask = "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"
     everything = over_ssh(host).run(ask).stdout
-    others = over_ssh(host).run(f"setpriv --reuid=65534 --regid=65534 --clear-groups sh -c \"{ask}\"").stdout
+    others = over_ssh(host).run(f'setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "{ask}"').stdout
     assert "setpriv" not in others, others
     assert "sh -c" in others, "an account sees its own processes: else this would prove nothing"
     assert any(value in everything for value in vault.every_value()), "they are in the arguments, for root to see"

@@ -107,7 +107,9 @@ def test_a_generation_is_named_by_all_that_a_slot_would_run(ingress: Settings) -
     assert make(dataclasses.replace(ingress, log_level="debug"), RELEASE)[0].name != name
 
 
-def test_units_are_sound_and_tight(ingress: Settings, generation: Made, verify_unit: Callable[[str, str], float]) -> None:
+def test_units_are_sound_and_tight(
+    ingress: Settings, generation: Made, verify_unit: Callable[[str, str], float]
+) -> None:
     slot = ingress.slots[0]
     unit = text("ingress/livekit-ingress@.service.j2", ingress=ingress).replace("ExecStart=/bin/false\n", "")
     head, install = unit.split("[Install]")
