@@ -8,7 +8,7 @@ from roles.ingress.settings import Settings
 from stack.lazy import lazily
 
 if TYPE_CHECKING:
-    from roles.ingress.tasks import activate, prepare
+    from roles.ingress.tasks import activate, component, prepare
 
-__all__ = ["Settings", "activate", "prepare"]
-__getattr__ = lazily(__name__, tasks=("activate", "prepare"))
+__all__ = ["Settings", "activate", "component", "prepare"]
+__getattr__ = lazily(__name__, tasks=("activate", "component", "prepare"))

@@ -7,10 +7,10 @@ from functools import partial
 
 from roles._kit import files, guard, hidepid, prepared
 from roles._kit.artifact import Artifact
+from roles._kit.component import Component
 from roles._kit.files import File
 from roles._kit.generation import Generation
 from roles._kit.look import Seen
-from roles._kit.occupancy import State
 from roles._kit.plan import Part, Todo
 from roles._kit.service import UNITS
 from roles._kit.slot import Change
@@ -20,6 +20,7 @@ from roles.ingress import occupancy
 from roles.ingress.generation import make, root
 from roles.ingress.proof import Proof
 from roles.ingress.settings import COMPONENT, PROGRAM, UNIT, Settings
+from stack.errors import Problem
 
 # At the deadline of a drain: the processes of streams, children of the service, end them in an orderly way. The service
 # itself has had its signal and hears no other.
@@ -28,13 +29,17 @@ _FINISH = 'pkill -INT -P "$(systemctl show -p MainPID --value "$unit")"'
 
 def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
     """What the site asks for: the program, and the generation with its files."""
-    artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file)
+    missing = None
+    if settings.redis.lacks_password:
+        remedy = "store it: python -m procedures.secrets INVENTORY set redis-external"
+        missing = Problem("redis.external.password", "is not among the secrets", remedy)
+    artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file, missing)
     return artifact, *make(settings, prepared.directory(settings.release_root, PROGRAM, artifact))
 
 
-def daemon(settings: Settings, generation: Generation) -> Daemon:
-    """ingress in its slots, to run ``generation``."""
-    proof = Proof(settings, generation)
+def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
+    """ingress in its slots, to run ``generation`` (None: nothing is to be started)."""
+    proof = Proof(settings, generation or Generation("", "", ""))
     return Daemon(
         component=COMPONENT,
         unit=UNIT,
@@ -56,34 +61,44 @@ def daemon(settings: Settings, generation: Generation) -> Daemon:
     )
 
 
-def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
-    """Bring the program and the generation to the host; nothing that runs is touched. See roles.livekit."""
-    artifact, wanted, generation_files = desired(settings)
-    units = (
-        File(f"{UNITS}/{UNIT.format('')}", files.text("ingress/livekit-ingress@.service.j2", ingress=settings)),
-        *guard.Guard(settings.config_root).files,
+def component(settings: Settings) -> Component:
+    """ingress as deploys, rollbacks and maintenance know it."""
+    question = occupancy.question(settings, draining=True)
+    return Component(
+        settings=settings,
+        of=component,
+        role=COMPONENT,
+        program=PROGRAM,
+        desired=partial(desired, settings),
+        daemon=partial(daemon, settings),
+        units=(
+            File(f"{UNITS}/{UNIT.format('')}", files.text("ingress/livekit-ingress@.service.j2", ingress=settings)),
+            *guard.Guard(settings.config_root).files,
+        ),
+        question=question,
+        words=lambda lines: tuple(each.words(occupancy.NOUN) for each in question.sessions(lines).values()),
+        total=lambda lines: sum(each.sessions or 0 for each in question.sessions(lines).values()),
     )
-    ready = prepared.Prepared(daemon(settings, wanted), PROGRAM, artifact, wanted, (*generation_files, *units))
+
+
+def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
+    """Bring the program and the generation to the host; nothing that runs is touched.
+
+    ``accept`` and ``accept_jump`` as for livekit-server.
+    """
+    ready = component(settings).prepared()
     plan = partial(ready.plan, accept=accept.split(","), accept_jump=accept_jump)
     stage(Part(COMPONENT, ready.needs, plan), "ingress: release and generation")
 
 
 def activate(settings: Settings) -> Part:
     """Have the active slot run the wanted generation: start beside, see that it is ready, hand over, drain."""
-    _, wanted, _ = desired(settings)
-    streams, hides = daemon(settings, wanted), settings.process_list == "hide"
+    part = component(settings).activate()
+    if settings.process_list != "hide":
+        return part
 
     def plan(seen: Seen) -> Todo:
-        todo = streams.plan(wanted, seen)
-        hidden = hidepid.steps(seen) if hides else ()
-        return replace(todo, steps=(*hidden, *guard.step(seen), *todo.steps))
+        todo = part.plan(seen)
+        return replace(todo, steps=(*hidepid.steps(seen), *todo.steps))
 
-    needs = streams.needs | guard.NEEDS | occupancy.question(settings, draining=True).needs
-    return Part(COMPONENT, needs | hidepid.needs() if hides else needs, plan, partial(drains, settings=settings))
-
-
-def drains(seen: Seen, settings: Settings) -> tuple[str, ...]:
-    """What still drains, for the last table."""
-    question = occupancy.question(settings)
-    found = question.sessions(seen.probes[question.name]).values()
-    return tuple(each.words(occupancy.NOUN) for each in found if each.state is State.DRAINING)
+    return replace(part, needs=part.needs | hidepid.needs(), plan=plan)
