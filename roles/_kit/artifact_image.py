@@ -111,13 +111,11 @@ class _Copy:
             raise self._problem(fact, f"use hosts of this, or source 'file' for {self.arch}")
 
     def _merged(self, layers: Sequence[dict[str, Any]]) -> Path:
-        plain = []
-        for number, layer in enumerate(layers):
-            blob = self._blob(layer["digest"])
-            plain.append(artifact_layers.decompressed(blob, self.work / f"layer{number}.tar"))
-            blob.unlink(missing_ok=True)  # the same layer may be there twice
-        merged = self.work / "tree.tar"
+        plain, merged = [], self.work / "tree.tar"
         try:
+            for number, layer in enumerate(layers):
+                blob = self._blob(layer["digest"])
+                plain.append(artifact_layers.decompressed(blob, self.work / f"layer{number}.tar"))
             left = artifact_layers.merge(plain, merged)
         except artifact_layers.Damaged as error:
             raise self._changed(f"layers make no tree: {error}") from error

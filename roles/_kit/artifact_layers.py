@@ -46,15 +46,18 @@ class _Node:
 
 
 def decompressed(blob: Path, target: Path) -> Path:
-    """``target``, with what ``blob`` is when it is not compressed. Raises OSError.
+    """``target``, with what ``blob`` is when it is not compressed. Raises Damaged, OSError.
 
     Filled up to a whole block: some builders (umoci 0.4) leave that out, and Python's tarfile insists on it.
     """
-    with blob.open("rb") as file, target.open("wb") as out:
+    with blob.open("rb") as file, target.open("wb") as out, ExitStack() as stack:
         compressed = file.read(2) == _GZIP_MAGIC
         file.seek(0)
-        with ExitStack() as stack:
-            shutil.copyfileobj(stack.enter_context(gzip.open(file)) if compressed else file, out, 1 << 20)
+        source = stack.enter_context(gzip.open(file)) if compressed else file
+        try:
+            shutil.copyfileobj(source, out, 1 << 20)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise Damaged(f"a layer cannot be decompressed ({error})") from error
         out.write(bytes(-out.tell() % tarfile.BLOCKSIZE))
     return target
 
