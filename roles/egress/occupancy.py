@@ -35,8 +35,17 @@ def notes(settings: Settings, seen: Seen) -> Iterator[str]:
     asked = question(settings, draining=True)
     for slot in asked.sessions(seen.probes[asked.name]).values():
         yield slot.words(NOUN)
+    if number := waiting(seen):
+        yield f"{number} files were not uploaded and wait in {settings.state}/backup: procedures/reupload.py"
+    if number := _left(seen)[1]:
+        yield f"{number} recordings were cut short; what there is of them: {settings.state}/cut-short"
+
+
+def waiting(seen: Seen) -> int:
+    """Files whose upload failed."""
+    return _left(seen)[0]
+
+
+def _left(seen: Seen) -> tuple[int, int]:
     waiting, cut = [*map(int, seen.probes[_LEFT]), 0, 0][:2]
-    if waiting:
-        yield f"{waiting} files were not uploaded and wait in {settings.state}/backup: procedures/reupload.py"
-    if cut:
-        yield f"{cut} recordings were cut short; what there is of them: {settings.state}/cut-short"
+    return waiting, cut

@@ -15,7 +15,7 @@ from roles._kit.service import UNITS
 from roles._kit.slot import Change
 from roles._kit.slotted import Daemon
 from roles._kit.stage import stage
-from roles.egress import bucket, occupancy
+from roles.egress import occupancy, store
 from roles.egress.generation import make, root
 from roles.egress.proof import Proof
 from roles.egress.settings import PROGRAM, UNIT, Settings
@@ -73,13 +73,13 @@ def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) 
     unit = File(f"{UNITS}/{UNIT.format('')}", files.text("egress/livekit-egress@.service.j2", egress=settings))
     everything = (*generation_files, unit, *guard.Guard(settings.config_root).files)
     ready = prepared.Prepared(server, PROGRAM, artifact, wanted, everything)
-    prove = partial(bucket.prove, storage=settings.storage, secret=settings.storage_secret)
+    prove = Step("the store takes, gives and deletes an object", partial(store.prove, settings=settings))
 
     def plan(seen: Seen) -> Todo:
         todo = ready.plan(seen, accept=accept.split(","), accept_jump=accept_jump)
-        if not bucket.probed(settings.storage) or server.serving(seen) == wanted.name:
+        if not settings.storage.kind or server.serving(seen) == wanted.name:
             return todo
-        return replace(todo, steps=(Step("the bucket takes, gives and deletes an object", prove), *todo.steps))
+        return replace(todo, steps=(prove, *todo.steps))
 
     stage(Part(PROGRAM, ready.needs, plan), "egress: release and generation")
 
@@ -99,3 +99,17 @@ def activate(settings: Settings) -> Part:
         return replace(todo, steps=(*guard.step(seen), *todo.steps))
 
     return Part(PROGRAM, needs(settings), plan, lambda seen: tuple(occupancy.notes(settings, seen)))
+
+
+def deliver(settings: Settings) -> None:
+    """Move files whose upload failed to the store, on the host in context."""
+
+    def plan(seen: Seen) -> Todo:
+        if not settings.storage.kind:
+            return Todo(notes=(f"no store: files stay on the host, in {settings.state}/files",))
+        if not (waiting := occupancy.waiting(seen)):
+            return Todo(notes=("nothing waits to be delivered",))
+        send = partial(store.deliver, settings=settings)
+        return Todo((Step(f"deliver {waiting} files to the store", send),))
+
+    stage(Part(PROGRAM, occupancy.needs(settings), plan), "Deliver recordings")
