@@ -37,7 +37,7 @@ def test_a_change_under_a_call_drops_nothing(access: Access, untouched: Access, 
     reports: list[Report] = []
 
     async def scenario() -> None:
-        async with await pinned(access, before.node, FIRST) as call, Call(untouched) as control:
+        async with Call(untouched) as control, await pinned(access, before.node, FIRST) as call:
             assert (await call.where()).id == before.node
             told = await asyncio.to_thread(deploy, changed)
             assert told.status == 0, told.text
