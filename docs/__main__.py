@@ -25,7 +25,11 @@ _REACH = {
 # The smallest site that has every role, and more than one host so that CLUSTER shows.
 _EXAMPLE = {
     "hosts": {
-        "lk1": {"address": "192.0.2.11", "cluster": "10.0.0.11", "roles": ["livekit", "redis", "prometheus"]},
+        "lk1": {
+            "address": "192.0.2.11",
+            "cluster": "10.0.0.11",
+            "roles": ["livekit", "ingress", "redis", "prometheus"],
+        },
         "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
     }
 }

@@ -15,7 +15,7 @@ from roles.ingress import Settings as Ingress
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
 from roles.preflight import Settings as Preflight
-from roles.preflight.settings import Peer
+from roles.preflight.settings import Demand, Peer
 from roles.prometheus import Settings as Prometheus
 from roles.prometheus.settings import Target
 from roles.redis import Settings as Redis
@@ -197,6 +197,18 @@ def knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != name)
 
 
+def demands(site: Site, host: Host) -> tuple[Demand, ...]:
+    """What recordings need of a host: their cores, and their disk twice, as a file is copied when it is complete."""
+    if "egress" not in host.roles:
+        return ()
+    cores = (Demand(path="egress.records", what=kind, cores=need) for kind, need in site.egress.cores.items())
+    twice = 2 * site.egress.disk_mb
+    disk = Demand(
+        path="egress.disk_mb", what="recordings and their copies", megabytes=twice, directory=site.paths.state
+    )
+    return (*cores, disk)
+
+
 def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> Preflight:
     own = [host.cluster_address] + ([host.address] if "livekit" in host.roles else [])
     calls = site.livekit.probe if "livekit" in host.roles and site.livekit.probe != "controller" else ""
@@ -210,6 +222,7 @@ def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> 
         peers=knocks(site, name, host),
         daemons=packages.base(site, host, "").daemons,
         media_ports_per_slot=media if "livekit" in host.roles else 0,
+        demands=demands(site, host),
         calls=calls,
         hairpin=host.public_address if calls == "host" and host.public_address != host.address else "",
         media=site.livekit.media_udp,

@@ -8,7 +8,7 @@ from roles.egress.settings import Settings
 from stack.lazy import lazily
 
 if TYPE_CHECKING:
-    from roles.egress.tasks import activate, prepare
+    from roles.egress.tasks import activate, component, deliver, delivered, prepare
 
-__all__ = ["Settings", "activate", "prepare"]
-__getattr__ = lazily(__name__, tasks=("activate", "prepare"))
+__all__ = ["Settings", "activate", "component", "deliver", "delivered", "prepare"]
+__getattr__ = lazily(__name__, tasks=("activate", "component", "deliver", "delivered", "prepare"))

@@ -8,7 +8,7 @@ from pyinfra.api.host import Host
 
 from roles._kit.change import Failed, ask
 from roles._kit.ready import journal, until
-from roles.egress import bucket
+from roles.egress import store
 from roles.egress.settings import PROGRAM, UNIT, Settings
 
 _ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
@@ -45,7 +45,8 @@ class Proof:
 
     def check(self, host: Host, slot: str) -> None:
         """Before anything starts: the store takes, gives and deletes, and LiveKit answers where egress will look."""
-        bucket.prove(host, self.settings.storage, self.settings.storage_secret)
+        if self.settings.storage.kind:
+            store.prove(host, self.settings)
         url = self.settings.ws_url.replace("ws", "http", 1)
         try:
             ask(host, _LIVEKIT, url)

@@ -128,9 +128,12 @@ class Settings(Checked):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Debian's GStreamer with every element that egress names, but ``faac`` (AAC), which no distribution has."""
-        plugins = ("base", "good", "bad", "ugly")
-        return (*(f"gstreamer1.0-plugins-{p}" for p in plugins), "gstreamer1.0-libav", "libgstreamer-plugins-bad1.0-0")
+        """Debian's GStreamer with every element that egress names, but ``faac`` (AAC), which no distribution has.
+
+        rclone proves the store, and delivers what an upload left behind.
+        """
+        plugins = tuple(f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "bad", "ugly"))
+        return (*plugins, "gstreamer1.0-libav", "libgstreamer-plugins-bad1.0-0", "rclone")
 
     @property
     def room_configurations(self) -> dict[str, Any]:

@@ -23,14 +23,6 @@ class S3(Checked):
     )
     access_key: str = option("", "access key; empty: the credentials of the machine (an instance profile)")
 
-    @property
-    def base(self) -> str:
-        """The URL below which the objects are."""
-        url = urlsplit(self.endpoint or f"https://s3.{self.region}.amazonaws.com")
-        if self.force_path_style:
-            return f"{url.scheme}://{url.netloc}/{self.bucket}"
-        return f"{url.scheme}://{self.bucket}.{url.netloc}"
-
     def config(self, secret: str) -> dict[str, Any]:
         config: dict[str, Any] = {
             "bucket": self.bucket,
@@ -44,6 +36,19 @@ class S3(Checked):
         if self.endpoint:
             config["endpoint"] = self.endpoint
         return config | ({"access_key": self.access_key, "secret": secret} if self.access_key else {})
+
+    def rclone(self, secret: str) -> dict[str, str]:
+        words = {
+            "type": "s3",
+            "provider": "Other" if self.endpoint else "AWS",
+            "region": self.region,
+            "endpoint": self.endpoint,
+            "force_path_style": str(self.force_path_style).lower(),
+            "no_check_bucket": "true",  # it would make one that is missing
+        }
+        if not self.access_key:
+            return words | {"env_auth": "true"}
+        return words | {"access_key_id": self.access_key, "secret_access_key": secret}
 
     def problems(self, path: str) -> Iterator[Problem]:
         yield from _filled(path, "bucket", self.bucket)
@@ -63,6 +68,9 @@ class Azure(Checked):
     def config(self, secret: str) -> dict[str, Any]:
         return {"account_name": self.account_name, "account_key": secret, "container_name": self.container_name}
 
+    def rclone(self, secret: str) -> dict[str, str]:
+        return {"type": "azureblob", "account": self.account_name, "key": secret, "no_check_container": "true"}
+
     def problems(self, path: str) -> Iterator[Problem]:
         yield from _filled(path, "account_name", self.account_name)
         yield from _filled(path, "container_name", self.container_name)
@@ -76,6 +84,10 @@ class GCP(Checked):
 
     def config(self, secret: str) -> dict[str, Any]:
         return {"bucket": self.bucket, "credentials_json": secret}
+
+    def rclone(self, secret: str) -> dict[str, str]:
+        words = {"type": "google cloud storage", "service_account_credentials": secret, "no_check_bucket": "true"}
+        return words | {"bucket_policy_only": "true"}  # the bucket says who may read, not each object
 
     def problems(self, path: str) -> Iterator[Problem]:
         yield from _filled(path, "bucket", self.bucket)
@@ -92,6 +104,10 @@ class AliOSS(Checked):
     def config(self, secret: str) -> dict[str, Any]:
         return {"bucket": self.bucket, "endpoint": self.endpoint, "access_key": self.access_key, "secret": secret}
 
+    def rclone(self, secret: str) -> dict[str, str]:
+        words = {"type": "s3", "provider": "Alibaba", "endpoint": self.endpoint, "no_check_bucket": "true"}
+        return words | {"access_key_id": self.access_key, "secret_access_key": secret}
+
     def problems(self, path: str) -> Iterator[Problem]:
         for name in ("bucket", "endpoint", "access_key"):
             yield from _filled(path, name, getattr(self, name))
@@ -99,13 +115,13 @@ class AliOSS(Checked):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storage(Checked):
-    """One store for all recordings; a request may still name another."""
+    """One store for all recordings, proved on each host before a slot starts; a request may still name another."""
 
     prefix: str = option("", "put before the name of every file, as recordings/")
-    s3: S3 | None = option(None, "S3 or compatible; proved on the host before a slot starts")
-    azure: Azure | None = option(None, "Azure Blob Storage; not proved")
-    gcp: GCP | None = option(None, "Google Cloud Storage; not proved")
-    alioss: AliOSS | None = option(None, "Alibaba OSS; not proved")
+    s3: S3 | None = option(None, "S3 or compatible")
+    azure: Azure | None = option(None, "Azure Blob Storage")
+    gcp: GCP | None = option(None, "Google Cloud Storage")
+    alioss: AliOSS | None = option(None, "Alibaba OSS")
 
     @property
     def kind(self) -> str:
@@ -118,11 +134,23 @@ class Storage(Checked):
         keyless = not self.kind or (self.s3 is not None and not self.s3.access_key)
         return "" if keyless else f"egress-{self.kind}"
 
+    @property
+    def chosen(self) -> S3 | Azure | GCP | AliOSS | None:
+        return self.s3 or self.azure or self.gcp or self.alioss
+
+    @property
+    def container(self) -> str:
+        """What the objects are in."""
+        return self.azure.container_name if self.azure else getattr(self.chosen, "bucket", "")
+
     def config(self, secret: str) -> dict[str, Any]:
-        """The block ``storage``; JSON types only."""
-        chosen: S3 | Azure | GCP | AliOSS | None = getattr(self, self.kind) if self.kind else None
-        config: dict[str, Any] = {self.kind: chosen.config(secret)} if chosen else {}
+        """The block ``storage`` of egress; JSON types only."""
+        config: dict[str, Any] = {self.kind: self.chosen.config(secret)} if self.chosen else {}
         return config | ({"prefix": self.prefix} if self.prefix else {})
+
+    def rclone(self, secret: str) -> dict[str, str]:
+        """The same store as rclone's options of a remote (rclone.org/s3, /azureblob, /googlecloudstorage)."""
+        return {name: value for name, value in self.chosen.rclone(secret).items() if value} if self.chosen else {}
 
     def problems(self, path: str) -> Iterator[Problem]:
         named = [name for name in ("s3", "azure", "gcp", "alioss") if getattr(self, name)]

@@ -33,7 +33,19 @@ class Finding:
 
 def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:
     """Everything at once. ``in_run`` names the hosts of this run: a silent peer outside it stops nothing."""
-    for check in (_system, _size, _clock, _addresses, _ports, _firewalls, _fingerprint, _left, _calls, _streams):
+    for check in (
+        _system,
+        _size,
+        _demands,
+        _clock,
+        _addresses,
+        _ports,
+        _firewalls,
+        _fingerprint,
+        _left,
+        _calls,
+        _streams,
+    ):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
     yield from _peers(settings, seen, in_run)
 
@@ -83,6 +95,22 @@ def _size(settings: Settings, seen: Seen) -> Iterator[Finding]:
         if megabytes < settings.min_disk_mb:
             remedy = f"free {settings.min_disk_mb} MB there (preflight.min_disk_mb)"
             yield _bad(settings, "disk", f"{directory} has {megabytes} MB left", remedy)
+
+
+def _demands(settings: Settings, seen: Seen) -> Iterator[Finding]:
+    """What the site wants of this very host."""
+    cores = int(_one(seen, "cores") or 0)
+    free = {line.split()[1]: int(line.split()[0]) for line in seen.probes["preflight.space"]}
+    for each in settings.demands:
+        if cores < each.cores:
+            fact = f"{each.what} needs {each.cores:g} cores, {settings.host} has {cores}"
+            remedy = "take it off the list, or give the host more: it would refuse every request of that kind"
+            yield Finding(Problem(each.path, fact, remedy))
+        # the nearest directory that exists answers for one that does not
+        there = max((d for d in free if f"{each.directory}/".startswith(f"{d.rstrip('/')}/")), key=len, default="")
+        if each.megabytes and there and free[there] < each.megabytes:
+            fact = f"{each.what} need {each.megabytes} MB in {each.directory}, {settings.host} has {free[there]}"
+            yield Finding(Problem(each.path, fact, "lower it, or make room there"))
 
 
 def _clock(settings: Settings, seen: Seen) -> Iterator[Finding]:

@@ -38,6 +38,17 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """What something that the site wants needs of this host: cores, or free megabytes in a directory."""
+
+    path: str  # the setting that wants it
+    what: str
+    cores: float = 0.0
+    megabytes: int = 0
+    directory: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
     """What a host must offer."""
 
@@ -52,6 +63,7 @@ class Settings(Checked):
     peers: tuple[Peer, ...] = given(())
     media_ports_per_slot: int = given(0)  # 0: no livekit-server here
     streams: Streams | None = given(None)  # None: no ingress here
+    demands: tuple[Demand, ...] = given(())
     calls: str = given("")  # livekit.probe, where calls are made on hosts; '' elsewhere
     hairpin: str = given("")  # the public address that media of a call made here goes to, where NAT brings it back
     media: PortRange | None = given(None)
