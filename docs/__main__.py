@@ -26,7 +26,11 @@ _REACH = {
 _EXAMPLE = {
     "edge": {"tls": "internal"},
     "hosts": {
-        "lk1": {"address": "192.0.2.11", "cluster": "10.0.0.11", "roles": ["livekit", "redis", "prometheus"]},
+        "lk1": {
+            "address": "192.0.2.11",
+            "cluster": "10.0.0.11",
+            "roles": ["livekit", "ingress", "redis", "prometheus"],
+        },
         "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
     },
 }

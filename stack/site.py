@@ -11,14 +11,16 @@ from typing import Any
 
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
+from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
+from roles.ingress import Settings as Ingress
 from roles.kernel import Settings as Kernel
 from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
-from stack import compose, ports, tls, versions
+from stack import compose, ports, streams, tls, versions
 from stack.certificates import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
@@ -56,6 +58,8 @@ class Site(Checked):
     firewall: Firewall = option(Firewall(), "the firewall")
     redis: Redis = option(Redis(), "Redis")
     livekit: Livekit = option(Livekit(), "livekit-server")
+    egress: Egress = option(Egress(), "egress, which records")
+    ingress: Ingress = option(Ingress(), "ingress: streams by RTMP and WHIP")
     edge: Edge = option(Edge(), "HAProxy")
     exporters: Exporters = option(Exporters(), "Prometheus exporters")
     prometheus: Prometheus = option(Prometheus(), "Prometheus")
@@ -89,6 +93,7 @@ class Site(Checked):
         yield from tls.problems(self)
         yield from self._redis()
         yield from self._releases()
+        yield from streams.problems(self)
         if self.edge.hard_stop_after < self.livekit.drain.deadline:
             fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
             remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"

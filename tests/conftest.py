@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stack import site as sites
-from tests.data import ALTERNATIVE, CLUSTER, SECURE, SINGLE
+from tests.data import ALTERNATIVE, CLUSTER, SECURE, SINGLE, streaming
 
 
 @pytest.fixture
@@ -35,6 +35,13 @@ _ANY = {"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE, "secur
 def any_site(request: pytest.FixtureRequest, make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
     """One host, three hosts, one with every port and path moved, and the same over TLS."""
     return make_site(copy.deepcopy(_ANY[request.param]))
+
+
+@pytest.fixture(params=["single", "cluster", "alternative"])
+def streaming_site(request: pytest.FixtureRequest, make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
+    """The same, with ingress."""
+    data = {"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE}[request.param]
+    return make_site(streaming(copy.deepcopy(data)))
 
 
 @pytest.fixture

@@ -33,10 +33,37 @@ MOVED: dict[str, Any] = {
         "turn_relay": "21000-21299",
         "region": "elsewhere",
     },
-    "edge": {"https": 17443, "redirect": 17080, "http": 17880, "peer": 17870, "metrics": 18404},
+    "ingress": {
+        "slots": ["u", "v", "w"],
+        "rtmp": "11936-11938",
+        "whip": "18080-18082",
+        "relay": "19590-19592",
+        "health": "19593-19595",
+        "metrics": "19596-19598",
+        "debug": "19599-19601",
+        "media_udp": "17885-17887",
+    },
+    "edge": {
+        "https": 17443,
+        "redirect": 17080,
+        "http": 17880,
+        "peer": 17870,
+        "metrics": 18404,
+        "rtmp": 11935,
+        "rtmp_peer": 17871,
+    },
     "exporters": {"node": 19100, "redis": 19121},
     "prometheus": {"port": 19090},
 }
+
+
+def streaming(data: dict[str, Any]) -> dict[str, Any]:
+    """``data`` with ingress on its first two hosts; of a build of one's own, so that any source will do."""
+    data["ingress"] = {"source": "file", "file": "/builds/ingress", "sha256": "0" * 64} | data.get("ingress", {})
+    for host in list(data["hosts"].values())[:2]:
+        host["roles"] = [*host["roles"], "ingress"]
+    return data
+
 
 ALTERNATIVE: dict[str, Any] = {**CLUSTER, **MOVED}
 

@@ -11,6 +11,7 @@ from roles._kit.runner_pack import OLDEST
 from roles._kit.service import UNITS
 from roles.preflight.probes import OURS
 from roles.preflight.settings import Settings
+from roles.preflight.streams import streams
 from stack.errors import Problem
 from stack.ports import Proto, Reach
 
@@ -32,7 +33,19 @@ class Finding:
 
 def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:
     """Everything at once. ``in_run`` names the hosts of this run: a silent peer outside it stops nothing."""
-    for check in (_system, _size, _clock, _addresses, _ports, _firewalls, _fingerprint, _left, _calls):
+    for check in (
+        _system,
+        _size,
+        _demands,
+        _clock,
+        _addresses,
+        _ports,
+        _firewalls,
+        _fingerprint,
+        _left,
+        _calls,
+        _streams,
+    ):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
     yield from _peers(settings, seen, in_run)
 
@@ -82,6 +95,22 @@ def _size(settings: Settings, seen: Seen) -> Iterator[Finding]:
         if megabytes < settings.min_disk_mb:
             remedy = f"free {settings.min_disk_mb} MB there (preflight.min_disk_mb)"
             yield _bad(settings, "disk", f"{directory} has {megabytes} MB left", remedy)
+
+
+def _demands(settings: Settings, seen: Seen) -> Iterator[Finding]:
+    """What the site wants of this very host."""
+    cores = int(_one(seen, "cores") or 0)
+    free = {line.split()[1]: int(line.split()[0]) for line in seen.probes["preflight.space"]}
+    for each in settings.demands:
+        if cores < each.cores:
+            fact = f"{each.what} needs {each.cores:g} cores, {settings.host} has {cores}"
+            remedy = "take it off the list, or give the host more: it would refuse every request of that kind"
+            yield Finding(Problem(each.path, fact, remedy))
+        # the nearest directory that exists answers for one that does not
+        there = max((d for d in free if f"{each.directory}/".startswith(f"{d.rstrip('/')}/")), key=len, default="")
+        if each.megabytes and there and free[there] < each.megabytes:
+            fact = f"{each.what} need {each.megabytes} MB in {each.directory}, {settings.host} has {free[there]}"
+            yield Finding(Problem(each.path, fact, "lower it, or make room there"))
 
 
 def _clock(settings: Settings, seen: Seen) -> Iterator[Finding]:
@@ -181,11 +210,16 @@ def _calls(settings: Settings, seen: Seen) -> Iterator[Finding]:
     if settings.calls and version and tuple(int(n) for n in version.split(".")) < OLDEST:
         fact = f"a call needs Python {'.'.join(map(str, OLDEST))}, {settings.host} has {version}"
         yield Finding(Problem("livekit.probe", fact, "use controller"))
-    if _one(seen, "hairpin") == "lost":
+    if settings.calls and _one(seen, "hairpin") == "lost":
         fact = (
             f"what {settings.host} sends to its public address {settings.hairpin} does not come back (no hairpin NAT)"
         )
         yield Finding(Problem("livekit.probe", fact, "use controller or peer" if settings.peers else "use controller"))
+
+
+def _streams(settings: Settings, seen: Seen) -> Iterator[Finding]:
+    for stops, problem in streams(settings, int(_one(seen, "cores") or 0), seen):
+        yield Finding(problem, stops)
 
 
 def _peers(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from roles._kit import hidepid
 from roles._kit.service import UNITS
 from roles.preflight.settings import Settings
 
@@ -61,6 +62,7 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.kernel", "uname -r; uname -m"),
         ("preflight.init", "cat /proc/1/comm; systemctl --version | sed -n '1s/systemd \\([0-9]*\\).*/\\1/p'"),
         ("preflight.cores", "nproc"),
+        ("preflight.hidepid", hidepid.LOOK if settings.streams else ":"),
         ("preflight.memory", "sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"),
         ("preflight.space", _SPACE.format(roots=" ".join(settings.roots))),
         ("preflight.clock", "date +%s.%N"),

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.host import CALLERS
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 from stack.secret import Secret
 
 UNIT = "livekit-redis.service"
 FORMER_UNIT = "livekit-redis-formerly.service"
 USER = "livekit-"  # how the users of livekit-server begin
-CLIENTS = ("livekit", "exporters")
+CLIENTS = (*CALLERS, "exporters")
 _HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
