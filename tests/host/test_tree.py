@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
+from lab.run import wait_until
 from roles._kit.artifact import Artifact, fetch
 from tests.deploys import Deploy, Told
 from tests.gomodule import ARCH, tiny
@@ -77,8 +80,11 @@ class Bring:
     tree: Artifact
 
     def __call__(self, directory: str, sha256: str = "") -> Told:
-        given = {"TREE": str(self.tree.path), "TREE_SHA256": sha256 or self.tree.sha256, "TREE_DIRECTORY": directory}
-        return Deploy(INVENTORY, "--limit", self.name, plan=PLAN, **given).end()
+        return self.begin(self.tree.path, directory, sha256 or self.tree.sha256).end()
+
+    def begin(self, path: Path, directory: str, sha256: str) -> Deploy:
+        given = {"TREE": str(path), "TREE_SHA256": sha256, "TREE_DIRECTORY": directory}
+        return Deploy(INVENTORY, "--limit", self.name, plan=PLAN, **given)
 
 
 @pytest.fixture
@@ -115,6 +121,15 @@ def test_a_tree_that_does_not_arrive_whole_leaves_nothing(host: Host, bring: Bri
     before = host.check_output(f"stat -c %i {directory}/rootfs")
     assert bring(directory, sha256="ab" * 32).status != 0
     assert host.check_output(f"stat -c %i {directory}/rootfs") == before, "what is there stays"
+
+
+def test_a_push_that_is_killed_leaves_nothing(host: Host, bring: Bring, directory: str, tmp_path: Path) -> None:
+    large = tmp_path / "large.tar"
+    large.write_bytes(layer(entry("./random", os.urandom(100 << 20))))
+    push = bring.begin(large, directory, "ab" * 32)
+    assert wait_until(lambda: host.run(f"test -s {directory}.lkm-new/rootfs/random").rc == 0, seconds=60)
+    push.kill()
+    assert wait_until(lambda: host.run(f"ls -A {PLACE}").stdout == "", seconds=30)
 
 
 def test_space_is_asked_for_before_anything_is_sent(host: Host, bring: Bring) -> None:
