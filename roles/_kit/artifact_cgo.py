@@ -95,7 +95,7 @@ def made(release: Release, cgo: Cgo, arch: str, *, work: Path, held: int, say: P
         done = process.wait()
     if done:
         why = " | ".join(dict.fromkeys(said[:5])) or f"exit {done}"
-        remedy = "check that deb.debian.org can be reached (http_proxy counts) and the space, or take another source"
+        remedy = "check that Debian's archive can be reached (http_proxy counts) and the space, or take another source"
         raise SiteError([Problem(release.path, f"{release}: mmdebstrap says: {why}", remedy)])
     return Root(root, _versions(root / _LIST, wanted))
 
