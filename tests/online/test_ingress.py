@@ -67,6 +67,13 @@ def changed(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def hurried(tmp_path: Path) -> Iterator[Path]:
+    """The same, and the replaced slot has ten seconds."""
+    yield variant(tmp_path, {"ingress": {"log_level": "debug", "drain": {"deadline": "10s"}}}, "hurried")
+    assert deploy().status == 0
+
+
+@pytest.fixture
 def untouched(lab: Lab) -> Iterator[Access]:
     with untouched_server(lab) as access:
         yield access
@@ -125,3 +132,28 @@ def test_rtmp_goes_on_through_a_change_of_ingress(
     whole(seen)
     unnoticed(seen.sound, control)
     ended(host, before)
+
+
+def test_at_the_deadline_of_a_drain_a_stream_is_ended_in_an_orderly_way(
+    access: Access, hurried: Path, tmp_path: Path
+) -> None:
+    """LiveKit is told, nothing had to be killed, and the encoder that connects again reaches the new slot."""
+    host, (before,) = SERVING[0], units(SERVING[0], "active")
+
+    async def scenario() -> None:
+        async with ingress(access, "RTMP") as made:
+            url = f"{made.url}/{made.stream_key}"
+            with encoder(tmp_path, url) as sending:
+                async with Watch(access, made):
+                    told = await asyncio.to_thread(deploy, hurried)
+                    assert told.status == 0, told.text
+                    await asyncio.to_thread(ended, host, before)
+                await asyncio.to_thread(sending.wait, 30)
+                assert (await state(access, made)).state.status != made.state.ENDPOINT_PUBLISHING
+            with encoder(tmp_path, url):
+                async with Watch(access, made):
+                    (after,) = units(host, "active")
+                    assert streams(host, after) == 1
+
+    asyncio.run(scenario())
+    assert "status=9/KILL" not in over_ssh(host).check_output("journalctl -u %s -n 50 -o cat --no-pager", before)
