@@ -9,19 +9,22 @@ reads its ``--json``.
 from __future__ import annotations
 
 from procedures.call.access import Access
+from procedures.call.announced import Announced, announced, where
 from procedures.call.client import Call
 from procedures.call.errors import CallError
 from procedures.call.report import Event, Gap, Report, largest_gap
-from procedures.call.server import Node, pinned, room_service, server_api, token, where
+from procedures.call.server import Node, pinned, room_service, server_api, token
 
 __all__ = [
     "Access",
+    "Announced",
     "Call",
     "CallError",
     "Event",
     "Gap",
     "Node",
     "Report",
+    "announced",
     "largest_gap",
     "pinned",
     "room_service",

@@ -75,15 +75,13 @@ class Seat:
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.diary.note(self.who, "disconnected", rtc.DisconnectReason.Name(reason).lower())
 
-    async def join(self, url: str, token: str) -> None:
+    async def join(self, url: str, token: str, ice: rtc.RtcConfiguration) -> None:
         """Takes the SDK half a minute when the server is mute, a minute when media has no path.
 
         There is no way to end it earlier: the SDK kills the process (SIGTERM, "timed out waiting for
         ReadyForRoomEventRequest") when a connection comes up that nobody waits for any more.
         """
-        # Gathering for ever costs 40 % of a core instead of 12 % on a machine with 30 interfaces (lab bridges)
-        gather = rtc.RtcConfiguration(continual_gathering_policy=rtc.ContinualGatheringPolicy.GATHER_ONCE)
-        options = rtc.RoomOptions(connect_timeout=CONNECT, rtc_config=gather)
+        options = rtc.RoomOptions(connect_timeout=CONNECT, rtc_config=ice)
         self._joining = asyncio.ensure_future(self.room.connect(url, token, options))
         joined = asyncio.shield(self._joining)
         await bounded("connect", f"{self.who} through {url}", None, joined, proxy_for(url))
