@@ -21,6 +21,7 @@ from stack import packages
 from stack.active import Active
 from stack.ports import Port, endpoint
 from stack.redis_client import RedisClient
+from stack.sizing import Need, need
 from stack.vault import Vault
 
 if TYPE_CHECKING:
@@ -163,6 +164,13 @@ def knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != name)
 
 
+def _need(site: Site, host: Host) -> Need | None:
+    """What the expected load asks of ``host``; None when none is named, or it carries none of it."""
+    if not site.load.named or "livekit" not in host.roles:
+        return None
+    return need(site.load, len(site.with_role("livekit")), redis_mb=site.redis.max_memory_mb * ("redis" in host.roles))
+
+
 def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> Preflight:
     own = [host.cluster_address] + ([host.address] if "livekit" in host.roles else [])
     calls = site.livekit.probe if "livekit" in host.roles and site.livekit.probe != "controller" else ""
@@ -183,4 +191,5 @@ def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> 
         fingerprint_file=f"{site.paths.config}/fingerprint",
         secrets_file=str(vault_of(site).path),
         roots=(site.paths.config, site.paths.releases, site.paths.state),
+        need=_need(site, host),
     )

@@ -22,6 +22,7 @@ from stack import compose, ports, versions
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import Host, name_problem
+from stack.sizing import Load
 from stack.vault import Vault
 from stack.vaultkey import KeySource
 
@@ -50,6 +51,7 @@ class Site(Checked):
     secrets: str = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: str = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
     preflight: Preflight = option(Preflight(), "what a host must offer")
+    load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
     base: Base = option(Base(), "packages, users, time")
     kernel: Kernel = option(Kernel(), "kernel settings")
     firewall: Firewall = option(Firewall(), "the firewall")

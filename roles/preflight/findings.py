@@ -32,7 +32,7 @@ class Finding:
 
 def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:
     """Everything at once. ``in_run`` names the hosts of this run: a silent peer outside it stops nothing."""
-    for check in (_system, _size, _clock, _addresses, _ports, _firewalls, _fingerprint, _left, _calls):
+    for check in (_system, _size, _load, _clock, _addresses, _ports, _firewalls, _fingerprint, _left, _calls):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
     yield from _peers(settings, seen, in_run)
 
@@ -82,6 +82,23 @@ def _size(settings: Settings, seen: Seen) -> Iterator[Finding]:
         if megabytes < settings.min_disk_mb:
             remedy = f"free {settings.min_disk_mb} MB there (preflight.min_disk_mb)"
             yield _bad(settings, "disk", f"{directory} has {megabytes} MB left", remedy)
+
+
+def _load(settings: Settings, seen: Seen) -> Iterator[Finding]:
+    """Where the host falls short of the load that the site names. A word only: the numbers are for planning."""
+    if not (need := settings.need):
+        return
+    cores, memory = int(_one(seen, "cores") or 0), int(_one(seen, "memory") or 0) // 1024
+    speed = _one(seen, "speed")
+    link = int(speed) if speed.isdigit() else 0  # 0: unknown
+    short = [
+        *([f"{cores} cores, not {need.cores}"] if cores < need.cores else []),
+        *([f"{memory} MB of memory, not {need.memory_mb}"] if memory < need.memory_mb else []),
+        *([f"a link of {link} Mbit/s, not {need.mbit}"] if 0 < link < need.mbit else []),
+    ]
+    if short:
+        remedy = "give it more, or more hosts to share with (stack/sizing.py says where the numbers come from)"
+        yield _bad(settings, "load", f"has {'; '.join(short)} for {need.why}", remedy, stops=False)
 
 
 def _clock(settings: Settings, seen: Seen) -> Iterator[Finding]:
