@@ -33,7 +33,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "udp": ("across",),
     "tcp": ("across",),
 }
-_EVERYWHERE = ("redis", "dns", "tls")  # there is one for all hosts
+_EVERYWHERE = ("redis", "dns")  # there is one for all hosts
 
 
 def blamed(rows: Sequence[Row]) -> list[Row]:

@@ -41,11 +41,13 @@ class Case:
 
     @property
     def places(self) -> dict[str, str | None]:
-        """By what rows are about, the host to go through: every host that serves, and the URL if it leads elsewhere."""
-        hosts = {name: name for name, host in self.access.hosts.items() if host.url}
-        if self.access.url in {host.url for host in self.access.hosts.values()}:
-            return dict(hosts)
-        return {"": None, **hosts}
+        """By what rows are about, the host to go through: every host that serves, and the URL if it leads elsewhere.
+
+        A host whose node is known and that no URL leads to alone is reached by the site's (None).
+        """
+        hosts = self.access.hosts
+        found = {name: name if hosts[name].url else None for name in hosts if hosts[name].url or name in self.nodes}
+        return found if self.access.url in {host.url for host in hosts.values()} else {"": None, **found}
 
     def to_json(self) -> str:
         """For :meth:`from_json` in another process; it holds the secret."""

@@ -15,14 +15,12 @@ async def examine(case: Case) -> list[Row]:
     """The rows, in the order of the ground up."""
     trust(case.access)
     rows = network.present([await network.dns(case)])
-    if not any(row.result in BAD for row in rows):
-        rows += network.present([await network.certificate(case)])
     if any(row.result in BAD for row in rows):
         return rows  # nothing that follows could be told from this
     turn = asyncio.Semaphore(calls.AT_ONCE)
     places = await asyncio.gather(*(_place(case, about, through, turn) for about, through in case.places.items()))
     rows += [row for place in places for row in place]
-    hosts = [name for name in case.places if name]
+    hosts = [through for through in case.places.values() if through]
     rows += await asyncio.gather(*(calls.across(case, *pair, turn) for pair in _ring(hosts)))
     names = {host.address: name for name, host in case.access.hosts.items()}
     rows += await asyncio.gather(*(network.closed(case, names.get(at, ""), at) for at in case.closed))
@@ -30,10 +28,16 @@ async def examine(case: Case) -> list[Row]:
 
 
 async def _place(case: Case, about: str, through: str | None, turn: asyncio.Semaphore) -> list[Row]:
-    url = case.access.through(through)
-    rows = [*await signalling.answers(case, about, url), await network.segment(case, about, url)]
+    rows: list[Row] = []
+    if through or not about:  # else it is reached by the site's URL, which has rows of its own
+        url = case.access.through(through)
+        rows = network.present([await network.certificate(case, about, url)])
+        if any(row.result in BAD for row in rows):
+            return rows
+        rows += [*await signalling.answers(case, about, url), await network.segment(case, about, url)]
+        rows.append(await signalling.refuses(case, about, through))
     row, told = await signalling.joins(case, about, through)
-    rows += [row, await signalling.refuses(case, about, through)]
+    rows.append(row)
     return rows + (await calls.all_paths(case, about, through, told, turn) if told else [])
 
 

@@ -80,9 +80,7 @@ def preflight(stack: Stack, in_run: frozenset[str], seen: Seen) -> Iterator[Row]
         if check == "peer":  # the peer is judged; one that drops what must come through is no good one
             about = problem.fact.split()[0]
         result = Result.FAILED if finding.stops or check == "peer" else Result.NOTE
-        yield Row(
-            check=check, about=about, vantage=stack.host, result=result, said=problem.fact, remedy=problem.remedy
-        )
+        yield Row(check=check, about=about, vantage=stack.host, result=result, said=problem.fact, remedy=problem.remedy)
     if not found:
         yield _good("preflight", stack, "clock, ports, firewalls, memory, disk, peers")
 

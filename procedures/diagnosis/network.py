@@ -47,9 +47,9 @@ async def dns(case: Case) -> Row | None:
     return Row(check="dns", vantage=case.here, said=said)
 
 
-async def certificate(case: Case) -> Row | None:
-    """Chain, name and days left; None without TLS."""
-    url = urlsplit(case.access.url)
+async def certificate(case: Case, about: str, place: str) -> Row | None:
+    """Chain, name and days left of who answers at a URL; None without TLS."""
+    url = urlsplit(place)
     if url.scheme not in ("wss", "https") or url.hostname is None:
         return None
     port = url.port or 443
@@ -64,16 +64,16 @@ async def certificate(case: Case) -> Row | None:
         )
     except (OSError, TimeoutError) as error:
         fact = f"no TLS with {url.hostname}:{port}: {error or 'nothing came'}"
-        return failed("tls", "", case.here, fact, "see what listens there")
+        return failed("tls", about, case.here, fact, "see what listens there")
     session: ssl.SSLObject = writer.get_extra_info("ssl_object")
     shown = session.getpeercert(binary_form=True) or b""
     days = (x509.load_der_x509_certificate(shown).not_valid_after_utc.timestamp() - time.time()) / 86400
     writer.close()
-    said = f"{session.version()}, {days:.0f} days left"
+    said = f"{session.version()}, {int(days)} days left"
     if days < _SOON:
         remedy = "see why it was not renewed"
-        return Row(check="tls", vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
-    return Row(check="tls", vantage=case.here, said=said)
+        return Row(check="tls", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
+    return Row(check="tls", about=about, vantage=case.here, said=said)
 
 
 async def closed(case: Case, about: str, address: str) -> Row:
