@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from procedures.diagnosis.probes import needs, question
 from procedures.diagnosis.rows import Result, Row, failed
 from procedures.diagnosis.targets import targets
+from roles._kit import artifact_lock
 from roles._kit.look import Seen
 from roles._kit.occupancy import State
 from roles._kit.occupancy import active as serving_of
 from roles.livekit.generation import keys_file
+from roles.livekit.settings import PROGRAM
 from roles.preflight.findings import findings
 from roles.redis.settings import UNIT as REDIS_UNIT
 
@@ -179,9 +182,14 @@ def version(stack: Stack, slot: Slot | None) -> Iterator[Row]:
     if slot is None or not slot.release:
         return
     running, wanted = slot.release.rpartition("-")[0], stack.livekit.release
+    lock = stack.livekit.lock_file
+    sums = artifact_lock.sums(Path(lock), PROGRAM, wanted) if lock else frozenset()
     if running != wanted:
         fact = f"slot {slot.name} runs {running}, the inventory says {wanted}"
         yield _bad("version", stack, fact, "deploy, or put the inventory back")
+    elif sums and not any(each.startswith(slot.release.rpartition("-")[2]) for each in sums):
+        fact = f"slot {slot.name} runs {slot.release}, a build that {lock} does not know"
+        yield _bad("version", stack, fact, "bring the lock file from the machine that deployed last, or deploy")
     else:
         yield _good("version", stack, slot.release)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -117,6 +118,20 @@ def test_one_cause_is_one_row(cluster: Site, answers: dict[str, list[str]], said
 def test_what_a_slot_says(cluster: Site, words: dict[str, str], said: str) -> None:
     (only,) = bad(cluster, livekit__occupancy=slot(cluster, **words))
     assert only.startswith(said)
+
+
+def test_a_build_that_the_lock_does_not_know(cluster: Site) -> None:
+    livekit = cluster.on("lk2").livekit
+    assert livekit is not None
+    lock = Path(livekit.lock_file)
+    entry = {"go": "go1", "size": 1, "sha256": "0123456789ab" + "0" * 52}
+    name = f"livekit-server {livekit.release} module linux/amd64"
+    lock.write_text(json.dumps({name: entry}))
+    assert bad(cluster) == []
+    lock.write_text(json.dumps({name: entry | {"sha256": "f" * 64}, "livekit-server 1.0.0 module": entry}))
+    (only,) = bad(cluster)
+    assert only.startswith("version lk2: slot a runs")
+    assert "a build that" in only
 
 
 def test_a_host_without_any_slot(cluster: Site) -> None:

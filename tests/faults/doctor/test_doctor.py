@@ -16,7 +16,7 @@ from testinfra.host import Host
 
 from procedures.call import Access
 from stack.site import Site
-from tests.deploys import PYINFRA
+from tests.deploys import PYINFRA, deploy
 from tests.faults.doctor.breakages import SETTLED, TABLE, Breakage, filled
 from tests.lab import INVENTORY, ROOT
 
@@ -82,6 +82,14 @@ def test_the_cause_is_named_and_nothing_else(broken: Breakage, site: Site) -> No
     assert status == 1
 
 
+@pytest.fixture
+def pruned() -> Iterator[None]:
+    """What was brought to hosts for calls is gone afterwards."""
+    yield
+    assert deploy().status == 0
+
+
+@pytest.mark.usefixtures("pruned")
 def test_a_host_makes_the_calls_too(site: Site) -> None:
     first, second = site.hosts
     status, rows = doctor("--data", f"from={second}")
