@@ -38,8 +38,9 @@ _EVERYWHERE = ("redis", "dns")  # there is one for all hosts
 
 def blamed(rows: Sequence[Row]) -> list[Row]:
     """The same rows; failures that another one explains are FOLLOWS."""
-    bad = [row for row in rows if row.result in BAD]
-    return [_follows(row, bad) if row.result in BAD else row for row in rows]
+    # a host in maintenance takes no sessions, on purpose: a note, and the cause of what others see of it
+    causes = [row for row in rows if row.result in BAD or (row.check, row.result) == ("slot", Result.NOTE)]
+    return [_follows(row, causes) if row.result in BAD else row for row in rows]
 
 
 def _follows(row: Row, bad: Iterable[Row]) -> Row:

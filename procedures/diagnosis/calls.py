@@ -9,11 +9,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from procedures.call import Access, Announced
 from procedures.diagnosis.case import Case
 from procedures.diagnosis.rows import Result, Row, failed
+
+if TYPE_CHECKING:
+    from procedures.call import Access, Announced
 
 WITHIN = 20.0  # s for a call
 AT_ONCE = 3

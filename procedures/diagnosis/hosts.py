@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from procedures.diagnosis.probes import needs, question
 from procedures.diagnosis.rows import Result, Row, failed
 from procedures.diagnosis.targets import targets
-from roles._kit import artifact_lock
+from roles._kit import artifact_lock, maintenance
 from roles._kit.look import Seen
 from roles._kit.occupancy import State
 from roles._kit.occupancy import active as serving_of
@@ -60,7 +60,8 @@ def of(stack: Stack, in_run: frozenset[str], seen: Seen) -> Found:
     slot = serving(stack, seen)
     for judge in (link, bus):
         rows += judge(stack, seen)
-    for each in (serves, address, version, keys):
+    rows += serves(stack, slot, seen)
+    for each in (address, version, keys):
         rows += each(stack, slot)
     rows += edge(stack, seen, slot)
     return Found(tuple(rows), slot.said.get("node", "") if slot else "")
@@ -149,11 +150,14 @@ def serving(stack: Stack, seen: Seen) -> Slot | None:
     return None
 
 
-def serves(stack: Stack, slot: Slot | None) -> Iterator[Row]:
+def serves(stack: Stack, slot: Slot | None, seen: Seen) -> Iterator[Row]:
     """New sessions go to a slot that runs and answers."""
-    if slot is None:
-        remedy = "deploy; out of maintenance: drain.py --data back=yes"
-        yield _bad("slot", stack, "new sessions go to no slot of this host", remedy)
+    if slot is None and (why := maintenance.words(seen)):
+        about = {"about": stack.host, "vantage": stack.host}
+        remedy = "end it with drain.py --data back=yes"
+        yield Row(check="slot", **about, result=Result.NOTE, said=why, remedy=remedy)
+    elif slot is None:
+        yield _bad("slot", stack, "new sessions go to no slot of this host", "deploy")
     elif slot.state is not State.ACTIVE:
         fact = f"new sessions go to slot {slot.name}, which is {slot.state}"
         yield _bad("slot", stack, fact, f"journalctl -u livekit-server@{slot.name}; a deploy mends it")

@@ -6,11 +6,12 @@ import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
-from roles._kit import active
+from roles._kit import active, maintenance
 from roles._kit.look import Needs
 from roles._kit.occupancy import Question
 from roles.livekit import occupancy
 from roles.preflight.probes import probes as preflight_probes
+from stack import records
 from stack.redis_client import RedisClient
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def needs(stack: Stack) -> Needs:
         probes.append(
             ("doctor.targets", f"curl -sf -m 5 'http://{stack.prometheus.listen}/api/v1/targets?state=active'; echo")
         )
-    return Needs(units=frozenset(units), probes=tuple(probes))
+    marker = maintenance.needs(records.maintenance(stack.edge.config_root)) if stack.edge else Needs()
+    return Needs(units=frozenset(units), probes=tuple(probes)) | marker
 
 
 def _bus(redis: RedisClient) -> str:

@@ -76,8 +76,8 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
     bad = [row for row in rows if row.result in BAD]
     yield ""
     for row in bad:
-        yield f"{click.style(row.result.upper(), fg='red')} {row.name} (from {row.vantage}): {row.said}"
-        yield f"       {row.remedy}"
+        yield f"{click.style(row.result.upper(), fg='red')} {row.name} (from {row.vantage}): {_harmless(row.said)}"
+        yield f"       {_harmless(row.remedy)}"
     follows = sum(row.result is Result.FOLLOWS for row in rows)
     if not bad:
         yield f"ok: {len(rows)} checks"
@@ -85,9 +85,14 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
         yield f"{len(bad)} of {len(rows)} checks failed" + (f", {follows} more follow from them" if follows else "")
 
 
+def _harmless(text: str) -> str:
+    """Text of others (a program's name, a daemon's error) does nothing to a terminal."""
+    return text if text.isprintable() else repr(text)
+
+
 def _words(row: Row) -> str:
     if row.result is Result.FOLLOWS:
         return f"from {row.because}"
     if row.result is Result.NOTE:
-        return f"{row.said}; {row.remedy}"
-    return "" if row.result in BAD else row.said
+        return _harmless(f"{row.said}; {row.remedy}")
+    return "" if row.result in BAD else _harmless(row.said)

@@ -12,7 +12,9 @@ from email.utils import parsedate_to_datetime
 import aiohttp
 from livekit import api
 
-from procedures.call import Access, Announced, CallError, announced, pinned, token
+from procedures.call import Access, Announced, CallError, pinned, token
+from procedures.call.announced import announced
+from procedures.call.errors import redacted
 from procedures.call.server import WITHIN, session
 from procedures.diagnosis.case import Case
 from procedures.diagnosis.rows import Row, failed
@@ -100,7 +102,7 @@ async def refuses(case: Case, about: str, through: str | None) -> Row:
         if await _reads_another(access, through, room):
             entered.append("for another room")
     except (aiohttp.ClientError, TimeoutError) as error:
-        fact = f"{access.through(through)}: {error or 'no answer'}"
+        fact = redacted(f"{access.through(through)}: {error or 'no answer'}")
         return failed("refused", about, case.here, fact, "see the row signalling")
     if entered:
         fact = f"{access.through(through)} accepts a token {', and one '.join(entered)}"

@@ -6,19 +6,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import click
 import pytest
 
-from procedures.call import Access
-from procedures.diagnosis import calls, hosts, shown
-from procedures.diagnosis.blame import EXPLAINS, blamed
-from procedures.diagnosis.case import Case
-from procedures.diagnosis.hosts import Found
-from procedures.diagnosis.rows import Result, Row, as_json, failed, from_json, status, table
+from procedures.diagnosis import hosts
+from procedures.diagnosis.blame import blamed
+from procedures.diagnosis.rows import Result, failed, status
 from roles._kit.look import Seen
-from roles._kit.reading import Unread
 from roles.livekit.generation import keys_file
 from stack.site import Site
 from tests.roles.test_preflight import NOW, SOUND
@@ -55,6 +49,7 @@ def look(site: Site, **answers: list[str]) -> Seen:
         "doctor.link": ["eth0 1500"],
         "doctor.bus": ["said +PONG"],
         "doctor.edge": haproxy(),
+        "maintenance": [],
         "livekit.occupancy": slot(site),
     }
     given = {name.replace("__", "."): lines for name, lines in answers.items()}
@@ -139,6 +134,18 @@ def test_a_host_without_any_slot(cluster: Site) -> None:
     assert only.startswith("slot lk2: new sessions go to no slot of this host; deploy")
 
 
+def test_a_host_in_maintenance_is_a_note_and_a_cause(cluster: Site) -> None:
+    empty = {"livekit__occupancy": ["end"], "doctor__edge": haproxy(active="")}
+    seen = look(cluster, maintenance=['{"who": "anna", "why": "disk"}'], **empty)
+    found = hosts.of(cluster.on("lk2"), frozenset(HOSTS), seen)
+    (note,) = (row for row in found.rows if row.result is not Result.OK)
+    assert (note.check, note.result) == ("slot", Result.NOTE)
+    assert "anna: disk" in note.said
+    judged = blamed([*found.rows, failed("backup", "lk2", "lk1", "no session", "see lk2")])
+    assert status(judged) == 0
+    assert judged[-1].because == "slot lk2"
+
+
 def test_targets_are_judged_by_prometheus_itself(single: Site) -> None:
     prometheus = single.on("lk1").prometheus
     assert prometheus is not None
@@ -153,85 +160,3 @@ def test_targets_are_judged_by_prometheus_itself(single: Site) -> None:
     ]
     (mute,) = hosts.targets(single.on("lk1"), Seen(probes={"doctor.targets": []}))
     assert mute.said == "Prometheus does not answer"
-
-
-def rows(*bad_ones: str, good: str = "") -> list[Row]:
-    made = [failed(*one.split(" ", 1), "controller", "it is broken", "mend it") for one in bad_ones]
-    return [*made, *(Row(check=c, about="lk2", vantage="controller") for c in good.split())]
-
-
-def causes(found: list[Row]) -> list[str]:
-    return [row.name for row in found if row.result is Result.FAILED]
-
-
-@pytest.mark.parametrize(
-    ("bad_ones", "cause"),
-    [
-        (("redis lk1", "bus lk2", "slot lk2", "signalling lk2", "udp lk2", "backup lk3"), "redis lk1"),
-        (("udp lk2", "tcp lk2", "node_ip lk2", "across lk1 and lk2"), "node_ip lk2"),
-        (("edge lk2", "slot lk2", "targets lk2", "backup lk2"), "slot lk2"),
-        (("join lk2", "keys lk2", "across lk2 and lk1"), "keys lk2"),
-        (("segment lk2", "mtu lk2"), "mtu lk2"),
-        (("backup lk2", "peer lk2"), "peer lk2"),
-        (("reach lk2", "udp lk2", "signalling lk2", "peer lk2", "targets lk2"), "reach lk2"),
-    ],
-)
-def test_what_follows_from_a_cause_is_no_cause(bad_ones: tuple[str, ...], cause: str) -> None:
-    found = blamed(rows(*bad_ones))
-    assert causes(found) == [cause]
-    assert {row.because for row in found if row.name != cause} == {cause}
-
-
-def test_what_happens_elsewhere_explains_nothing() -> None:
-    assert causes(blamed(rows("slot lk1", "udp lk2"))) == ["slot lk1", "udp lk2"]
-    assert causes(blamed(rows("udp lk2", "tcp lk2"))) == ["udp lk2", "tcp lk2"]
-
-
-def test_no_cause_explains_itself_by_a_detour() -> None:
-    """Else two rows would each follow from the other, and none would be the cause."""
-    order = list(EXPLAINS)
-    for cause, checks in EXPLAINS.items():
-        assert all(order.index(check) > order.index(cause) for check in checks if check in order), cause
-
-
-def test_a_table_names_causes_with_their_remedies() -> None:
-    text = click.unstyle("\n".join(table(blamed(rows("node_ip lk2", "udp lk2", good="slot")))))
-    assert "FAILED node_ip lk2 (from controller): it is broken\n       mend it" in text
-    assert "from node_ip lk2" in text
-    assert text.endswith("1 of 3 checks failed, 1 more follow from them")
-    assert "\n".join(table(rows(good="slot edge"))).endswith("ok: 2 checks")
-
-
-def test_json_keeps_everything() -> None:
-    found = blamed(rows("node_ip lk2", "udp lk2", good="slot"))
-    said = json.loads(as_json(found, "now"))
-    assert (said["ok"], from_json(said["rows"])) == (False, found)
-    assert (status(found), status(rows(good="slot"))) == (1, 0)
-
-
-@pytest.mark.parametrize(
-    ("said", "result", "words"),
-    [
-        (
-            {"ok": True, "problems": [], "first_frame_s": 0.5, "largest_gap_ms": 30},
-            Result.OK,
-            "first sound after 0.5 s",
-        ),
-        ({"ok": False, "problems": ["call: connect: no way; open one"]}, Result.FAILED, "connect: no way"),
-        ("Killed", Result.UNKNOWN, "the call said nothing (Killed)"),
-    ],
-)
-def test_what_a_call_says(said: Any, result: Result, words: str) -> None:
-    text = said if isinstance(said, str) else "noise\n" + json.dumps(said)
-    row = calls.judged(text, "udp", "lk2", "controller", None)
-    assert (row.result, row.said) == (result, words) if result is not Result.OK else words in row.said
-
-
-def test_a_host_that_cannot_be_reached_is_a_row(cluster: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    access = Access(url="ws://192.0.2.11:7880", api_key="API", api_secret="secret")
-    monkeypatch.setattr(shown, "_case", lambda site, found: Case(access=access))
-    monkeypatch.setattr(shown, "_from_here", lambda case: rows("udp lk2", "peer lk2", good="slot"))
-    run: Any = type("Run", (), {"inventory": []})()
-    found = {"lk1": Found((), "ND_one"), "lk2": Unread("hosts.lk2: no route; check the address")}
-    assert shown.conclude(cluster, run, found) == 1
-    assert causes(shown._judged) == ["reach lk2"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from pyinfra.context import ctx_host
@@ -14,7 +12,6 @@ from roles.preflight import tasks
 from roles.preflight.findings import findings
 from roles.preflight.settings import Settings
 from stack.site import Site
-from tests.data import CLUSTER
 from tests.roles.conftest import FakeRun
 
 NOW = 1_000_000.0
@@ -247,16 +244,3 @@ def test_a_media_port_that_no_slot_will_bind_is_worth_a_word_only(settings: Sett
 def test_a_listener_on_both_families_is_told_once(settings: Settings) -> None:
     both = [f"tcp LISTEN 0 9 {a}:7880 {a}:* cgroup:/system.slice/nginx.service" for a in ("0.0.0.0", "[::]")]
     assert len(said(settings, host(sockets=both))) == 1
-
-
-def test_a_host_that_falls_short_of_the_load_is_a_word_only(make_site: Callable[[dict[str, Any]], Site]) -> None:
-    load = {"rooms": 90, "participants": 20}
-    settings = make_site({**copy.deepcopy(CLUSTER), "load": load}).on("lk2").preflight
-    short, stops = said(settings, host(cores=["2"]))[0]
-    assert not stops
-    assert "lk2: load: has 2 cores, not " in short
-    assert "3906 MB of memory, not " in short
-    assert "a link of 1000 Mbit/s, not " in short
-    assert "for 30 rooms of 20; give it more" in short
-    unknown = said(settings, host(cores=["200"], memory=["900000000"], speed=["-1"]))
-    assert unknown == [], "a virtual link does not say how fast it is"

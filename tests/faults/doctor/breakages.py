@@ -12,8 +12,8 @@ FIRST, SECOND = 0, 1  # host of the site; Redis and Prometheus are on the first
 # What the texts below begin with. @NAME@ is filled in from the site.
 _SHELL = r"""set -eu
 active=@ACTIVE@; slot=$(sed -n 's/^livekit //p' $active); unit=livekit-server@$slot.service
-generation=$(readlink /etc/systemd/system/$unit.d/50-generation.conf); generation=${generation%/*}
-port=$(sed -n "s/^slot $slot signal \([0-9]*\).*/\1/p" $generation/ports)
+generation=$(readlink /etc/systemd/system/$unit.d/50-generation.conf || :); generation=${generation%/*}
+port=$(sed -n "s/^slot $slot signal \([0-9]*\).*/\1/p" $generation/ports || :)
 talk() { perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]); print $s "$ARGV[1]\n";
   print while <$s>' @SOCKET@ "$1"; }
 drop() { echo "table inet tests_doctor { chain i { type filter hook $1 priority -300; $2 drop; }; }" | nft -f -; }
