@@ -25,7 +25,7 @@ from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
 from roles.redis.settings import FORMER_UNIT as REDIS_FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_UNIT
-from stack import neighbours, packages, streams
+from stack import asked, neighbours, packages, streams
 from stack.ports import Port
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def stack(site: Site, name: str) -> Stack:
     return Stack(
         host=name,
         ports=registry,
-        preflight=streams.asked(site, host, neighbours.preflight(site, name, host, registry)),
+        preflight=streams.asked(site, host, asked.preflight(site, name, host, registry)),
         base=packages.base(site, host, neighbours.vault_of(site).fingerprint()),
         kernel=dataclasses.replace(site.kernel, reserved=tuple(p.range for p in registry), redis=redis is not None),
         firewall=dataclasses.replace(firewall, ports=registry),

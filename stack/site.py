@@ -25,6 +25,7 @@ from stack.certificates import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import Host, name_problem
+from stack.sizing import Load
 from stack.vault import Vault
 from stack.vaultkey import KeySource
 
@@ -53,6 +54,7 @@ class Site(Checked):
     secrets: str = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: str = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
     preflight: Preflight = option(Preflight(), "what a host must offer")
+    load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
     base: Base = option(Base(), "packages, users, time")
     kernel: Kernel = option(Kernel(), "kernel settings")
     firewall: Firewall = option(Firewall(), "the firewall")

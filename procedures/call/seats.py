@@ -11,7 +11,6 @@ import os
 import threading
 import time
 from collections.abc import Awaitable
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -62,27 +61,11 @@ async def bounded(step: Step, what: str, seconds: float | None, doing: Awaitable
     raise CallError(step, fact, remedy_for(fact, proxy))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ice:
-    """Which ways media may take."""
-
-    relayed: bool = False  # through TURN and no other way
-    servers: tuple[rtc.IceServer, ...] = ()  # in place of those that the server names
-
-    def configuration(self) -> rtc.RtcConfiguration:
-        """For the SDK."""
-        kind = rtc.IceTransportType.TRANSPORT_RELAY if self.relayed else rtc.IceTransportType.TRANSPORT_ALL
-        # Gathering for ever costs 40 % of a core instead of 12 % on a machine with 30 interfaces (lab bridges)
-        once = rtc.ContinualGatheringPolicy.GATHER_ONCE
-        servers = list(self.servers)
-        return rtc.RtcConfiguration(ice_transport_type=kind, continual_gathering_policy=once, ice_servers=servers)
-
-
 class Seat:
     """One participant."""
 
-    def __init__(self, who: str, diary: Diary, ice: Ice) -> None:
-        self.who, self.diary, self._ice = who, diary, ice
+    def __init__(self, who: str, diary: Diary) -> None:
+        self.who, self.diary = who, diary
         self.room = rtc.Room()
         self._joining: asyncio.Future[None] | None = None
         self.room.on("reconnecting", lambda: diary.note(who, "reconnecting"))
@@ -92,13 +75,13 @@ class Seat:
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.diary.note(self.who, "disconnected", rtc.DisconnectReason.Name(reason).lower())
 
-    async def join(self, url: str, token: str) -> None:
+    async def join(self, url: str, token: str, ice: rtc.RtcConfiguration) -> None:
         """Takes the SDK half a minute when the server is mute, a minute when media has no path.
 
         There is no way to end it earlier: the SDK kills the process (SIGTERM, "timed out waiting for
         ReadyForRoomEventRequest") when a connection comes up that nobody waits for any more.
         """
-        options = rtc.RoomOptions(connect_timeout=CONNECT, rtc_config=self._ice.configuration())
+        options = rtc.RoomOptions(connect_timeout=CONNECT, rtc_config=ice)
         self._joining = asyncio.ensure_future(self.room.connect(url, token, options))
         joined = asyncio.shield(self._joining)
         await bounded("connect", f"{self.who} through {url}", None, joined, proxy_for(url))
@@ -112,8 +95,8 @@ class Seat:
 class Publisher(Seat):
     """Plays a sound, for ever, at the speed of the SDK's clock."""
 
-    def __init__(self, diary: Diary, sound: Sound, ice: Ice) -> None:
-        super().__init__("publisher", diary, ice)
+    def __init__(self, diary: Diary, sound: Sound) -> None:
+        super().__init__("publisher", diary)
         self._sound = sound
         with _LOADING:
             self._source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
@@ -149,8 +132,8 @@ class Publisher(Seat):
 class Subscriber(Seat):
     """Listens to the tracks of one publisher, one after the other when it has to publish again."""
 
-    def __init__(self, diary: Diary, publisher: str, ice: Ice) -> None:
-        super().__init__("subscriber", diary, ice)
+    def __init__(self, diary: Diary, publisher: str) -> None:
+        super().__init__("subscriber", diary)
         self.ear = Ear()
         self.subscribed, self.heard = asyncio.Event(), asyncio.Event()
         self._publisher = publisher
