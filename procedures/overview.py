@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from roles._kit import lock
 from roles._kit.look import Needs, Seen
+from roles._kit.occupancy import active
 from roles.livekit import occupancy
 from roles.livekit.occupancy import Occupancy
 from stack import records
@@ -41,16 +42,16 @@ def needs(site: Site, stack: Stack) -> Needs:
     marks = _MARKS.replace("@MAINTENANCE@", records.maintenance(config))
     marks = marks.replace("@REJECTED@", records.rejected(config))
     probes = (lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}"))
-    return Needs(probes=(*probes, occupancy.probe(stack.livekit)) if stack.livekit else probes)
+    return Needs(probes=(*probes, occupancy.question(stack.livekit).probe) if stack.livekit else probes)
 
 
 def of(stack: Stack, seen: Seen) -> Overview:
     """What was found. Raises Failed when the host does not say what its slots do."""
-    slots = seen.probes[occupancy.NAME] if stack.livekit else []
+    slots = seen.probes[occupancy.question(stack.livekit).name] if stack.livekit else []
     marks = [line.split(" ", 1) for line in seen.probes["marks"]]
     rejected = (rest.partition(" ") for word, rest in marks if word == "rejected")
     return Overview(
-        serving=occupancy.active(slots),
+        serving=active(slots),
         slots=occupancy.parse(slots, stack.livekit) if stack.livekit else {},
         lock=lock.holder(seen.probes[lock.PROBE[0]]),
         maintenance=next((records.read(rest) for word, rest in marks if word == "maintenance"), None),

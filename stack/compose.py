@@ -1,4 +1,4 @@
-"""From a site to the settings of every role on one host: what a role needs to know about its neighbours.
+"""From a site to the settings of every role on one host.
 
 Data about peers comes from the site, never from another host's state: ``--limit`` and a dead host do no harm.
 """
@@ -8,33 +8,25 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
-from roles.edge.settings import SOCKET as EDGE_SOCKET
-from roles.edge.settings import Slot as EdgeSlot
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
 from roles.kernel import Settings as Kernel
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
-from roles.livekit.settings import RedisClient
 from roles.preflight import Settings as Preflight
-from roles.preflight.settings import Peer
 from roles.prometheus import Settings as Prometheus
-from roles.prometheus.settings import Target
 from roles.redis import Settings as Redis
 from roles.redis.settings import FORMER_UNIT as REDIS_FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_UNIT
-from roles.redis.settings import user as redis_user
-from stack import packages
-from stack.active import Active
-from stack.ports import Port, endpoint
+from stack import neighbours, packages
+from stack.ports import Port
 from stack.vault import Vault
 
 if TYPE_CHECKING:
-    from stack.host import Host
     from stack.site import Site
 
 
@@ -63,16 +55,16 @@ def complete(site: Site, *, name: str, vault: Vault, lock: Path) -> Site:
 def stack(site: Site, name: str) -> Stack:
     """The settings of every role on host ``name``."""
     host = site.hosts[name]
-    redis = _redis(site, host) if "redis" in host.roles else None
-    livekit = _livekit(site, name, host) if "livekit" in host.roles else None
-    edge = _edge(site, name, host) if livekit else None
-    exporters = _exporters(site, host) if site.with_role("prometheus") else None
-    prometheus = _prometheus(site) if "prometheus" in host.roles else None
+    redis = neighbours.redis(site, host) if "redis" in host.roles else None
+    livekit = neighbours.livekit(site, name, host) if "livekit" in host.roles else None
+    edge = neighbours.edge(site, name, host) if livekit else None
+    exporters = neighbours.exporters(site, host) if site.with_role("prometheus") else None
+    prometheus = neighbours.prometheus(site) if "prometheus" in host.roles else None
     present = tuple(r for r in (redis, livekit, edge, exporters, prometheus) if r is not None)
     firewall = dataclasses.replace(
         site.firewall,
         ssh_port=host.ssh.port,
-        peers=_peers(site),
+        peers=neighbours.peers(site),
         lasting=(LIVEKIT_UNIT.partition("{")[0], REDIS_UNIT, REDIS_FORMER_UNIT),
         config_root=site.paths.config,
     )
@@ -80,8 +72,8 @@ def stack(site: Site, name: str) -> Stack:
     return Stack(
         host=name,
         ports=registry,
-        preflight=_preflight(site, name, host, registry),
-        base=packages.base(site, host, _vault(site).fingerprint()),
+        preflight=neighbours.preflight(site, name, host, registry),
+        base=packages.base(site, host, neighbours.vault_of(site).fingerprint()),
         kernel=dataclasses.replace(site.kernel, reserved=tuple(p.range for p in registry), redis=redis is not None),
         firewall=dataclasses.replace(firewall, ports=registry),
         redis=redis,
@@ -89,162 +81,4 @@ def stack(site: Site, name: str) -> Stack:
         edge=edge,
         exporters=exporters,
         prometheus=prometheus,
-    )
-
-
-def _peers(site: Site) -> dict[str, tuple[str, ...]]:
-    """Cluster addresses by role; those of all hosts under ''."""
-
-    def addresses(names: Any) -> tuple[str, ...]:
-        return tuple(site.hosts[n].cluster_address for n in names)
-
-    by_role = {role: addresses(site.with_role(role)) for role in ("livekit", "redis", "prometheus")}
-    # an exporter beside Redis asks it over the same address as everybody
-    return {"": addresses(site.hosts), "exporters": by_role["redis"], **by_role}
-
-
-def _vault(site: Site) -> Vault:
-    if site.vault is None:
-        raise RuntimeError("the site has no secrets yet: stack.site.load() gives it some")
-    return site.vault
-
-
-def _redis_address(site: Site) -> str:
-    """Where clients find our Redis: on loopback while everything is on one host."""
-    host = site.hosts[site.with_role("redis")[0]]
-    return endpoint("127.0.0.1" if len(site.hosts) == 1 else host.cluster_address, site.redis.port.first)
-
-
-def _redis(site: Site, host: Host) -> Redis:
-    vault = _vault(site)
-    return dataclasses.replace(
-        site.redis,
-        address=_redis_address(site),
-        bind=("127.0.0.1",) if len(site.hosts) == 1 else ("127.0.0.1", host.cluster_address),
-        passwords=vault.passwords("redis"),
-        monitor_passwords=vault.passwords("redis-monitor"),
-        deploy_passwords=vault.passwords("redis-deploy"),
-        config_root=site.paths.config,
-        state_root=site.paths.state,
-    )
-
-
-def _redis_client(site: Site) -> RedisClient:
-    vault = _vault(site)
-    if external := site.redis.external:
-        known = external.password and vault.knows("redis-external")
-        return RedisClient(
-            address=external.address,
-            username=external.user,
-            password=vault.passwords("redis-external")[0] if known else None,
-            lacks_password=external.password and not known,
-            tls=external.tls,
-            ca_file=external.ca_file,
-            sentinel_master=external.sentinel_master,
-            sentinels=external.sentinels,
-        )
-    password = vault.passwords("redis")[0]
-    return RedisClient(address=_redis_address(site), username=redis_user(password), password=password)
-
-
-def _livekit(site: Site, name: str, host: Host) -> Livekit:
-    names = site.with_role("livekit")
-    after = names.index(name) + 1
-    return dataclasses.replace(
-        site.livekit,
-        node_ip=host.public_address,
-        media_address=host.address,
-        api_keys=_vault(site).api_keys,
-        redis=_redis_client(site),
-        config_root=site.paths.config,
-        release_root=site.paths.releases,
-        active=_active(site),
-        lock_file=str(site.lock or ""),
-        arch=host.arch,
-        peers=(*names[after:], *names[: after - 1]),
-    )
-
-
-def _active(site: Site) -> Active:
-    return Active(f"{site.paths.config}/active.map", EDGE_SOCKET)
-
-
-def _edge(site: Site, name: str, host: Host) -> Edge:
-    livekit = site.livekit
-    return dataclasses.replace(
-        site.edge,
-        address=host.cluster_address,
-        slots=tuple(
-            EdgeSlot(name=s, signal=livekit.part("signal", s).first, metrics=livekit.part("metrics", s).first)
-            for s in livekit.slots
-        ),
-        slot_unit=LIVEKIT_UNIT,
-        peers={n: site.hosts[n].cluster_address for n in site.with_role("livekit") if n != name},
-        config_root=site.paths.config,
-        active=_active(site),
-        monitored=bool(site.with_role("prometheus")),
-    )
-
-
-def _exporters(site: Site, host: Host) -> Exporters:
-    here = "redis" in host.roles
-    return dataclasses.replace(
-        site.exporters,
-        address=host.cluster_address,
-        redis_address=_redis_address(site) if here else "",
-        redis_password=_vault(site).passwords("redis-monitor")[0] if here else None,
-        config_root=site.paths.config,
-    )
-
-
-def _prometheus(site: Site) -> Prometheus:
-    targets = []
-    for name, host in site.hosts.items():
-        at = {"host": name, "address": host.cluster_address}
-        targets.append(Target(job="node", port=site.exporters.node.first, **at))
-        if "redis" in host.roles:
-            targets.append(Target(job="redis", port=site.exporters.redis.first, **at))
-        if "livekit" in host.roles:
-            port = site.edge.metrics.first
-            targets.append(Target(job="edge", port=port, **at))
-            targets += [
-                Target(job="livekit", port=port, path=f"/livekit/{slot}", slot=slot, **at)
-                for slot in site.livekit.slots
-            ]
-    return dataclasses.replace(
-        site.prometheus, targets=tuple(targets), config_root=site.paths.config, state_root=site.paths.state
-    )
-
-
-def _knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
-    """Where ``host`` must get through, one port for each other host: those that its firewall opens for this one."""
-    ports: dict[str, int] = {}
-    if "prometheus" in host.roles:
-        ports |= dict.fromkeys(site.hosts, site.exporters.node.first)
-    if "livekit" in host.roles:
-        ports |= dict.fromkeys(site.with_role("redis"), site.redis.port.first)
-        ports |= dict.fromkeys(site.with_role("livekit"), site.edge.peer.first)
-    return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != name)
-
-
-def _preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> Preflight:
-    own = [host.cluster_address] + ([host.address] if "livekit" in host.roles else [])
-    calls = site.livekit.probe if "livekit" in host.roles and site.livekit.probe != "controller" else ""
-    media = min(len(site.livekit.part("media", s)) for s in site.livekit.slots)
-    return dataclasses.replace(
-        site.preflight,
-        host=name,
-        ports=registry,
-        addresses=tuple(dict.fromkeys(own)) if len(site.hosts) > 1 or "livekit" in host.roles else (),
-        arch=host.arch,
-        peers=_knocks(site, name, host),
-        daemons=packages.base(site, host, "").daemons,
-        media_ports_per_slot=media if "livekit" in host.roles else 0,
-        calls=calls,
-        hairpin=host.public_address if calls == "host" and host.public_address != host.address else "",
-        media=site.livekit.media_udp,
-        fingerprint=_vault(site).fingerprint(),
-        fingerprint_file=f"{site.paths.config}/fingerprint",
-        secrets_file=str(_vault(site).path),
-        roots=(site.paths.config, site.paths.releases, site.paths.state),
     )

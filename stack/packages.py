@@ -10,11 +10,12 @@ from roles.base import Settings as Base
 from roles.edge.settings import UNIT as EDGE_UNIT
 from roles.exporters.settings import NODE_UNIT, REDIS_UNIT
 from roles.firewall.settings import UNIT as FIREWALL_UNIT
-from roles.livekit.settings import GUARD, USER
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
+from roles.livekit.settings import USER
 from roles.prometheus.settings import UNIT as PROMETHEUS_UNIT
 from roles.redis.settings import FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_SERVER_UNIT
+from stack.slots import GUARD
 
 if TYPE_CHECKING:
     from stack.host import Host
@@ -25,12 +26,13 @@ _ALWAYS = ("ca-certificates", "curl", "nftables", "procps", "util-linux")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Packages, the stock unit that comes with them and would take our ports ('' for none), and our units."""
+    """Packages, the stock unit that comes with them and would take our ports ('' for none), our units, our users."""
 
     here: bool
     packages: tuple[str, ...]
     stock: str
     units: tuple[str, ...]
+    users: tuple[str, ...] = ()
 
 
 def base(site: Site, host: Host, fingerprint: str) -> Base:
@@ -41,7 +43,7 @@ def base(site: Site, host: Host, fingerprint: str) -> Base:
         needed=(*_ALWAYS, *(name for part in parts for name in part.packages)),
         masked=tuple(part.stock for part in parts if part.stock),
         daemons=(FIREWALL_UNIT, *(unit for part in parts for unit in part.units)),
-        users=(USER,) if "livekit" in host.roles else (),
+        users=tuple(user for part in parts for user in part.users),
         fingerprint=fingerprint,
         config_root=site.paths.config,
     )
@@ -55,7 +57,7 @@ def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
     exporter = "prometheus-{}-exporter"
     return (
         _Part(redis, ("redis-server", "redis-tools"), "redis-server.service", (REDIS_SERVER_UNIT, FORMER_UNIT)),
-        _Part(livekit, ("haproxy",), "haproxy.service", (EDGE_UNIT, *slots, GUARD)),
+        _Part(livekit, ("haproxy",), "haproxy.service", (EDGE_UNIT, *slots, GUARD), (USER,)),
         _Part(calls, ("python3",), "", ()),
         _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),
         _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,)),

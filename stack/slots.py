@@ -14,6 +14,8 @@ from enum import StrEnum
 from stack.ports import PortRange
 
 DRAIN_DROP_IN = "90-livekit-metal-drain.conf"  # in /run, while a slot drains; it holds the deadline
+GUARD = "livekit-drain-guard.service"  # bounds a reboot while slots drain
+FINISH = "finish.sh"  # beside it: what to do at the deadline, and when the host goes down
 ALONE = "~alone"  # ends the stamp of a process that is being proved and that no session can reach
 
 

@@ -9,7 +9,6 @@ from roles.base.settings import NEEDRESTART, PACKAGES, SYSUSERS, USERS
 from roles.firewall.settings import ROLLBACK, TABLE
 from roles.kernel.settings import FILE as SYSCTLS
 from roles.kernel.settings import MODULES
-from roles.livekit.settings import UNIT as LIVEKIT_UNIT
 from stack.records import AUDIT_DIRECTORY
 
 if TYPE_CHECKING:
@@ -37,9 +36,9 @@ class Traces:
 
 def traces(site: Site, stack: Stack) -> Traces:
     """The traces of one host. Drop-in directories go with their units."""
-    template = LIVEKIT_UNIT.format("")
     units = tuple(stack.base.daemons)
-    unit_files = [f"{_UNITS}/{u}" for u in (*units, template)]
+    templates = dict.fromkeys(f"{u.partition('@')[0]}@.service" for u in units if "@" in u)
+    unit_files = [f"{_UNITS}/{u}" for u in (*units, *templates)]
     return Traces(
         units=units,
         masked=stack.base.masked,

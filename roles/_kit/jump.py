@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from roles._kit.change import Failed
+from roles._kit.generation import Generation
 from roles._kit.look import Seen
-from roles._kit.slotted import Daemon, Generation
+from roles._kit.slotted import Daemon
 from stack import versions
 from stack.slots import State
 

@@ -32,9 +32,9 @@ done
 _STAY = "packages stay because"
 _USERS = 'r=$1; shift; for u in "$@" $(cat "$r" 2>/dev/null); do ! getent passwd $u >/dev/null || userdel $u; done'
 # Without the deadlines of drains, which are hours: nobody is on the host, or the operator has said to drop them.
-_STOP = """rm -f /run/systemd/system/livekit-server@*.service.d/*.conf; systemctl daemon-reload
+_STOP = """rm -f /run/systemd/system/livekit-*@*.service.d/*.conf; systemctl daemon-reload
 for u in "$@"; do systemctl -q disable --now $u 2>/dev/null || systemctl stop $u 2>/dev/null || :; done
-rm -rf /run/systemd/system/livekit-server@*.service.d"""
+rm -rf /run/systemd/system/livekit-*@*.service.d"""
 
 
 def consent(name: str, confirmed: str, needed_by: tuple[str, ...]) -> Part:

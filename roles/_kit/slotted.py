@@ -14,25 +14,13 @@ from pyinfra.api.host import Host
 
 from roles._kit import slot
 from roles._kit.change import Failed, sh
+from roles._kit.generation import Generation
 from roles._kit.history import History
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Step, Todo
 from stack.slots import Decision, Move, Slot, State, decide, occupants
 
 KEPT = 2  # generations kept beside those in use
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """What a slot is to run: an immutable directory on the host, and the release it was made for."""
-
-    name: str
-    directory: str
-    release: str  # directory of the program
-
-    def drop_in(self, slot_name: str, *, alone: bool = False) -> str:
-        """Path of the drop-in that makes a slot run this generation; ``alone``: where no session can reach it."""
-        return f"{self.directory}/slot-{slot_name}{'-alone' if alone else ''}.conf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +34,7 @@ class Daemon:
     releases: str  # directory of its releases
     change: slot.Change
     check: Callable[[Host, str], object]  # the program's own checker on a slot's configuration
-    alone: Callable[[Host, str], object]  # a process that no session can reach works
+    alone: Callable[[Host, str], object] | None  # a process that no session can reach works; None: there is no such
     ready: Callable[[Host, str, bool], object]  # a process that sessions can reach works
 
     @property
@@ -122,14 +110,16 @@ class Daemon:
     def _proof(self, wanted: Generation, name: str, slots: Mapping[str, Slot]) -> list[Step]:
         unit, flag = self.unit.format(name), slot.candidate(self.component, name)
         end = partial(slot.end, unit=unit, flag=flag)
-        alone = partial(slot.point, unit=unit, drop_in=wanted.drop_in(name, alone=True), flag=flag)
         left = [Step(f"slot {name}: end a proof that was cut short", end)] if slots[name].state is State.ALONE else []
+        steps = [*left, Step(f"slot {name}: check {wanted.name}", lambda host: self.check(host, name))]
+        if not (prove := self.alone):
+            return steps
+        alone = partial(slot.point, unit=unit, drop_in=wanted.drop_in(name, alone=True), flag=flag)
         return [
-            *left,
-            Step(f"slot {name}: check {wanted.name}", lambda host: self.check(host, name)),
+            *steps,
             Step(f"slot {name}: point to {wanted.name} alone", alone),
             Step(f"slot {name}: start alone", partial(slot.start, unit=unit)),
-            Step(f"slot {name}: prove alone", lambda host: self.alone(host, name)),
+            Step(f"slot {name}: prove alone", lambda host: prove(host, name)),
             Step(f"slot {name}: end the proof", end),
         ]
 

@@ -1,22 +1,18 @@
-"""Generations: immutable directories on a host, named by the hash of all that a slot would run.
-
-A generation holds the configuration of every slot, the keys, and each slot's drop-ins (program, limits, sandbox). Its
-files are written once and never changed, so nothing a running slot reads can change under it.
-"""
+"""The files of a generation of livekit-server: the configuration of every slot, the keys, each slot's drop-ins."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from roles._kit.files import File, digest, text
-from roles._kit.slotted import Generation
+from roles._kit import generation
+from roles._kit.files import File, text
+from roles._kit.generation import Generation
 from roles.livekit.settings import PROGRAM, USER, Settings
 from stack.secret import Secret
 from stack.slots import ALONE
-
-_NAMELESS = "@"  # stands for the name while the name is being made
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +40,10 @@ def root(settings: Settings) -> str:
 
 def make(settings: Settings, release: str) -> tuple[Generation, tuple[File, ...]]:
     """The generation that ``settings`` with the program in the directory ``release`` amounts to, and its files."""
-    name = digest(_files(settings, release, _NAMELESS))
-    return Generation(name, f"{root(settings)}/{name}", release), _files(settings, release, name)
+    return generation.make(root(settings), release, partial(_files, settings, release))
 
 
-def _files(settings: Settings, release: str, name: str) -> tuple[File, ...]:
-    directory = f"{root(settings)}/{name}"
-
+def _files(settings: Settings, release: str, name: str, directory: str) -> tuple[File, ...]:
     def view(slot: str, *, alone: bool = False) -> _View:
         config = settings.config(slot)
         if alone:  # without Redis no other node knows of it, and no room can be placed on it
@@ -81,7 +74,6 @@ def _files(settings: Settings, release: str, name: str) -> tuple[File, ...]:
             secret=True,
         ),
         File(f"{directory}/environment", text("livekit/environment.j2", livekit=any_slot), "600", secret=True),
-        File(f"{directory}/release", f"{release}\n"),
         File(f"{directory}/ports", text("livekit/ports.j2", livekit=settings)),
     ]
     for each in (view(slot, alone=alone) for slot in settings.slots for alone in (False, True)):

@@ -8,8 +8,8 @@ from pyinfra.api.host import Host
 
 from roles._kit import media, path
 from roles._kit.change import Failed, ask, sh
+from roles._kit.generation import Generation
 from roles._kit.ready import journal, until
-from roles._kit.slotted import Generation
 from roles.livekit.settings import PROGRAM, UNIT, Settings
 
 # livekit-server ends with status 0 whatever it found: only the text tells.

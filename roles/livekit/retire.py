@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from roles._kit import maintenance
+from roles._kit import guard, maintenance
 from roles._kit.change import Failed
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.slotted import drains
 from roles.livekit.settings import Settings
-from roles.livekit.tasks import daemon, draining, guard, needs
+from roles.livekit.tasks import daemon, draining, needs
 from roles.livekit.tasks import drains as drains_now
 from stack.slots import State, retire
 
@@ -42,7 +42,7 @@ def drain(settings: Settings, marker: str, others: Mapping[str, str], *, why: st
             steps.append(Step("mark the host", partial(maintenance.begin, path=marker, why=why)))
         out = server.retire(seen, decision)
         if decision.drain:
-            steps += guard(seen)
+            steps += guard.step(seen)
         steps += out
         left = [name for name, slot in slots.items() if slot.state is State.DRAINING]
         return Todo(tuple(steps), f"out of service, {drains((*left, *decision.drain)) or 'no slot runs'}")

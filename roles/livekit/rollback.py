@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from roles._kit import jump
+from roles._kit import guard, jump
 from roles._kit.change import Failed
+from roles._kit.generation import Generation
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
-from roles._kit.slotted import Generation
 from roles._kit.stage import stage
 from roles.livekit.generation import root
 from roles.livekit.settings import PROGRAM, Settings
-from roles.livekit.tasks import daemon, desired, draining, drains, guard, needs
+from roles.livekit.tasks import daemon, desired, draining, drains, needs
 from stack.ports import PortRange
 
 _PROBE = "livekit.ports"
@@ -93,6 +93,6 @@ def roll_back(settings: Settings, to: Target, why: str) -> Part:
             f"record that {to.rejected} was rolled back", lambda host: server.history.reject(host, to.rejected, why)
         )
         todo = server.plan(to.generation, seen, before_hand_over=(record,))
-        return dataclasses.replace(todo, steps=(*guard(seen), *todo.steps))
+        return dataclasses.replace(todo, steps=(*guard.step(seen), *todo.steps))
 
     return Part("livekit", needs(server) | draining(settings), plan, partial(drains, settings=settings))

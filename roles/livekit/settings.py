@@ -14,12 +14,12 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.ports import Port, PortRange, Proto, Reach
+from stack.redis_client import RedisClient
 from stack.secret import Secret
 from stack.slots import DRAIN_DROP_IN
 
 PROGRAM = "livekit-server"
 UNIT = "livekit-server@{}.service"
-GUARD = "livekit-drain-guard.service"
 USER = "livekit"
 
 
@@ -55,20 +55,6 @@ class Drain(Checked):
     def problems(self, path: str) -> Iterator[Problem]:
         if self.deadline < 10:
             yield Problem(f"{path}.deadline", f"is {self.deadline}", "give calls at least 10s")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RedisClient:
-    """How livekit-server reaches Redis; derived from ``redis`` of the site."""
-
-    address: str = ""
-    username: str = ""
-    password: Secret | None = None
-    lacks_password: bool = False  # the site says that there is one, and the secrets do not have it
-    tls: bool = False
-    ca_file: str = ""
-    sentinel_master: str = ""
-    sentinels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +105,6 @@ class Settings(Checked):
     peers: tuple[str, ...] = given(())  # the other hosts of livekit-server, the next first
 
     drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
-    reboot_drain: ClassVar[int] = 20  # seconds a drain may have taken when the host goes down
 
     def wanted(self) -> releases.Release:
         """The release asked for. Raises SiteError when it is not known from that source."""
@@ -209,28 +194,11 @@ class Settings(Checked):
                 "subscription_limit_video": self.limits.subscription_limit_video,
                 "subscription_limit_audio": self.limits.subscription_limit_audio,
             },
-            "redis": self._redis(),
+            "redis": self.redis.config(),
         }
         if self.webhooks:
             own["webhook"] = {"urls": list(self.webhooks), "api_key": next(iter(self.api_keys), "")}
         return own
-
-    def _redis(self) -> dict[str, Any]:
-        r = self.redis
-        config: dict[str, Any] = {"username": r.username} if r.username else {}
-        if r.sentinels:
-            # read_timeout and write_timeout are milliseconds and default to 200: a slow Redis would look dead
-            config |= {
-                "sentinel_master_name": r.sentinel_master,
-                "sentinel_addresses": list(r.sentinels),
-                "read_timeout": 2000,
-                "write_timeout": 2000,
-            }
-        else:
-            config["address"] = r.address
-        if r.tls:
-            config["tls"] = {"enabled": True} | ({"ca_cert_file": r.ca_file} if r.ca_file else {})
-        return config
 
     def config(self, slot: str) -> dict[str, Any]:
         """livekit.yaml of ``slot`` for the release (keys and passwords reach the server by other ways)."""

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from roles._kit.files import File, text
-from roles._kit.slotted import Generation
+from roles._kit.generation import Generation
 from roles.livekit.generation import make
 from stack.site import Site
 

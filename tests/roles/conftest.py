@@ -15,11 +15,11 @@ from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host, ctx_state
 
-from roles._kit import change, look
+from roles._kit import change, look, prepared
 from roles._kit.artifact import Artifact
+from roles._kit.generation import Generation
 from roles._kit.plan import Result
 from roles._kit.report import results
-from roles._kit.slotted import Generation
 from roles.livekit import tasks as livekit_tasks
 from roles.livekit.settings import Settings as LivekitSettings
 from stack.site import Site
@@ -109,7 +109,7 @@ def no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         size=7,
         identity="test",
     )
-    monkeypatch.setattr(livekit_tasks, "_fetch", lambda *_: made)
+    monkeypatch.setattr(prepared, "_fetched", lambda *_: made)
 
 
 @pytest.fixture

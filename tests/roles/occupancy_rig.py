@@ -77,7 +77,7 @@ class Rig:
 
     def look(self, *, draining: bool = False, drop_ins: Path | None = None) -> dict[str, Occupancy]:
         """Through the look's own script, as a deploy would ask."""
-        name, text = occupancy.probe(self.settings, draining=draining)
+        name, text = occupancy.question(self.settings, draining=draining).probe
         text = text.replace("/run/systemd/system", str(drop_ins)) if drop_ins else text
         environment = os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}"}
         script = looks.script(Needs(probes=((name, text),)))

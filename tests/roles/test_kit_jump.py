@@ -8,8 +8,9 @@ import pytest
 
 from roles._kit import jump
 from roles._kit.change import Failed
+from roles._kit.generation import Generation
 from roles._kit.look import Seen
-from roles._kit.slotted import Daemon, Generation
+from roles._kit.slotted import Daemon
 from roles.livekit import rollback, tasks
 from roles.livekit.settings import PROGRAM, UNIT, Settings
 from stack.site import Site

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from roles._kit.change import Failed
+from roles._kit.generation import Generation
 from roles._kit.look import Seen
 from roles._kit.plan import Todo
-from roles._kit.slotted import Generation
 from roles.livekit import tasks
-from roles.livekit.settings import GUARD, UNIT, Settings
+from roles.livekit.settings import UNIT, Settings
+from stack.slots import GUARD
 from tests.roles.conftest import SHA, FakeRun
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from roles._kit.change import Failed
+from roles._kit.occupancy import seconds as seconds_of
 from roles.livekit import occupancy
 from roles.livekit.occupancy import Occupancy, State
 from roles.livekit.settings import Settings
@@ -42,7 +43,7 @@ def rig(livekit: Settings, tmp_path: Path) -> Iterator[Rig]:
 
 def test_a_host_that_was_never_deployed_has_empty_slots(rig: Rig, livekit: Settings) -> None:
     Path(livekit.active.file).unlink()
-    assert rig.look() == {name: Occupancy(name, State.EMPTY) for name in ("a", "b", "c")}
+    assert rig.look() == {name: Occupancy(slot=name, state=State.EMPTY) for name in ("a", "b", "c")}
 
 
 def test_a_slot_with_a_call_and_a_room_that_nobody_joined(rig: Rig) -> None:
@@ -51,8 +52,8 @@ def test_a_slot_with_a_call_and_a_room_that_nobody_joined(rig: Rig) -> None:
     rig.answers(6060, "debug/rooms", rooms(HOSTILE))
     rig.sockets(7890, 3)
     assert rig.look()["a"] == Occupancy(
-        "a",
-        State.ACTIVE,
+        slot="a",
+        state=State.ACTIVE,
         generation="ab12cd",
         release="1.13.5-ab12",
         rooms=2,
@@ -223,4 +224,4 @@ def test_values_that_make_no_sense_are_unknown(livekit: Settings) -> None:
     ],
 )
 def test_lengths_of_time_as_systemd_shows_them(span: str, seconds: int | None) -> None:
-    assert occupancy.seconds(span) == seconds
+    assert seconds_of(span) == seconds

@@ -85,10 +85,16 @@ def test_marks_are_found_where_the_site_keeps_them(alternative: Site, tmp_path: 
     assert run() == ['maintenance { "who": "anna" } ', 'rejected ab12 {"why": "no sound"}']
 
 
+def _slot(slot: str, state: State, generation: str = "", release: str = "", *rest: Any, **named: Any) -> Occupancy:
+    names = ("rooms", "participants", "unjoined", "websockets", "since", "deadline")
+    known = dict(zip(names, rest, strict=False))
+    return Occupancy(slot=slot, state=state, generation=generation, release=release, **known, **named)
+
+
 SLOTS = {
-    "a": Occupancy("a", State.DRAINING, "ab12", "1.13.4-e", 1, 2, (), 2, NOW - 90, NOW - 90 + 5 * HOUR),
-    "b": Occupancy("b", State.ACTIVE, "cd34", "1.13.5-f", 12, 340, ("weekly", "\x1b[31mred\n", " "), 351),
-    "c": Occupancy("c", State.EMPTY),
+    "a": _slot("a", State.DRAINING, "ab12", "1.13.4-e", 1, 2, (), 2, NOW - 90, NOW - 90 + 5 * HOUR),
+    "b": _slot("b", State.ACTIVE, "cd34", "1.13.5-f", 12, 340, ("weekly", "\x1b[31mred\n", " "), 351),
+    "c": _slot("c", State.EMPTY),
 }
 ANNA = {"who": "anna@laptop", "since": "2026-11-21 11:00:00Z", "when": "2026-11-21 10:00:00Z", "why": "disk"}
 CHANGE = {
@@ -124,14 +130,14 @@ def test_the_table_says_everything() -> None:
 @pytest.mark.parametrize(
     ("slot", "words"),
     [
-        (Occupancy("a", State.ACTIVE, "ab", "r", websockets=3), "does not answer: journalctl -u livekit-server@a"),
-        (Occupancy("a", State.ACTIVE), "has no process that says its generation"),
-        (Occupancy("a", State.ACTIVE, "ab", "r"), "does not say its ports"),
-        (Occupancy("a", State.ACTIVE, "ab", "r", 1, 2, None, 3), "rooms that nobody is in: unknown"),
-        (Occupancy("a", State.EMPTY), "go to slot a, which is empty; a deploy mends it"),
-        (Occupancy("a", State.DRAINING, "ab", "r", 1, 2, (), 3, 4), "never killed"),
-        (Occupancy("a", State.DRAINING, "ab", "r", 1, 2, (), 3, 4, 5), "overdue"),
-        (Occupancy("a", State.ACTIVE, "ab", "r", 1, 2, tuple("abcdefghijklmnopqrstuvwxyz"), 3), "s, t and 6 more"),
+        (_slot("a", State.ACTIVE, "ab", "r", websockets=3), "does not answer: journalctl -u livekit-server@a"),
+        (_slot("a", State.ACTIVE), "has no process that says its generation"),
+        (_slot("a", State.ACTIVE, "ab", "r"), "does not say its ports"),
+        (_slot("a", State.ACTIVE, "ab", "r", 1, 2, None, 3), "rooms that nobody is in: unknown"),
+        (_slot("a", State.EMPTY), "go to slot a, which is empty; a deploy mends it"),
+        (_slot("a", State.DRAINING, "ab", "r", 1, 2, (), 3, 4), "never killed"),
+        (_slot("a", State.DRAINING, "ab", "r", 1, 2, (), 3, 4, 5), "overdue"),
+        (_slot("a", State.ACTIVE, "ab", "r", 1, 2, tuple("abcdefghijklmnopqrstuvwxyz"), 3), "s, t and 6 more"),
     ],
 )
 def test_what_is_unusual_is_said(slot: Occupancy, words: str) -> None:
@@ -150,7 +156,7 @@ def test_texts_of_others_do_no_harm_to_a_terminal(text: str, said: str) -> None:
     ("maintenance", "words"), [(None, "go to no slot: nothing was deployed yet"), (ANNA, "go to other hosts")]
 )
 def test_a_host_without_an_active_slot_says_why(maintenance: dict[str, str] | None, words: str) -> None:
-    assert words in shown(Overview("", {"a": Occupancy("a", State.EMPTY)}, None, maintenance, {}, ()))
+    assert words in shown(Overview("", {"a": _slot("a", State.EMPTY)}, None, maintenance, {}, ()))
 
 
 def test_a_host_that_could_not_be_read_stands_beside_the_others() -> None:
