@@ -9,6 +9,7 @@ from roles.edge import Settings as Edge
 from roles.edge.settings import SOCKET as EDGE_SOCKET
 from roles.edge.settings import Slot as EdgeSlot
 from roles.exporters import Settings as Exporters
+from roles.kamailio import Settings as Kamailio
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
 from roles.preflight import Settings as Preflight
@@ -17,7 +18,9 @@ from roles.prometheus import Settings as Prometheus
 from roles.prometheus.settings import Target
 from roles.redis import Settings as Redis
 from roles.redis.settings import user as redis_user
-from stack import packages
+from roles.sip import Settings as Sip
+from roles.sip.settings import UNIT as SIP_UNIT
+from stack import packages, phones
 from stack.active import Active
 from stack.ports import Port, endpoint
 from stack.redis_client import RedisClient
@@ -35,6 +38,7 @@ def peers(site: Site) -> dict[str, tuple[str, ...]]:
         return tuple(site.hosts[n].cluster_address for n in names)
 
     by_role = {role: addresses(site.with_role(role)) for role in ("livekit", "redis", "prometheus")}
+    by_role |= phones.networks(site)
     # an exporter beside Redis asks it over the same address as everybody
     return {"": addresses(site.hosts), "exporters": by_role["redis"], **by_role}
 
@@ -101,6 +105,42 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
     )
 
 
+def sip(site: Site, name: str, host: Host) -> Sip:
+    secrets, missing = phones.secrets(site.sip, vault_of(site))
+    return dataclasses.replace(
+        site.sip,
+        address=host.address,
+        public_address=host.public_address,
+        ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
+        api_keys=vault_of(site).api_keys,
+        redis=redis_client(site),
+        config_root=site.paths.config,
+        release_root=site.paths.releases,
+        active=active(site),
+        lock_file=str(site.lock or ""),
+        arch=host.arch,
+        dispatch=kamailio(site, host).dispatch,
+        monitored=bool(site.with_role("prometheus")),
+        secrets=secrets,
+        missing=missing,
+        reconciles=name == site.with_role("sip")[0],
+    )
+
+
+def kamailio(site: Site, host: Host) -> Kamailio:
+    secrets, _ = phones.secrets(site.sip, vault_of(site))
+    return dataclasses.replace(
+        site.kamailio,
+        address=host.address,
+        public_address=host.public_address,
+        sources=phones.sources(site.sip, secrets),
+        registrations=phones.registrations(site.sip, secrets),
+        config_root=site.paths.config,
+        active=active(site),
+        slot_unit=SIP_UNIT,
+    )
+
+
 def active(site: Site) -> Active:
     return Active(f"{site.paths.config}/active.map", EDGE_SOCKET)
 
@@ -147,6 +187,8 @@ def prometheus(site: Site) -> Prometheus:
                 Target(job="livekit", port=port, path=f"/livekit/{slot}", slot=slot, **at)
                 for slot in site.livekit.slots
             ]
+        if "sip" in host.roles:
+            targets += [Target(job="sip", port=site.sip.part("metrics", s).first, slot=s, **at) for s in site.sip.slots]
     return dataclasses.replace(
         site.prometheus, targets=tuple(targets), config_root=site.paths.config, state_root=site.paths.state
     )

@@ -10,17 +10,21 @@ from roles.base import Settings as Base
 from roles.edge.settings import UNIT as EDGE_UNIT
 from roles.exporters.settings import NODE_UNIT, REDIS_UNIT
 from roles.firewall.settings import UNIT as FIREWALL_UNIT
+from roles.kamailio.settings import UNIT as KAMAILIO_UNIT
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
 from roles.livekit.settings import USER
 from roles.prometheus.settings import UNIT as PROMETHEUS_UNIT
 from roles.redis.settings import FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_SERVER_UNIT
+from roles.sip.settings import UNIT as SIP_UNIT
+from roles.sip.settings import USER as SIP_USER
 from stack.slots import GUARD
 
 if TYPE_CHECKING:
     from stack.host import Host
     from stack.site import Site
 
+_SIP = ("kamailio", "kamailio-tls-modules", "libopus0", "libopusfile0", "libsoxr0")
 _ALWAYS = ("ca-certificates", "curl", "nftables", "procps", "util-linux")
 
 
@@ -50,7 +54,7 @@ def base(site: Site, host: Host, fingerprint: str) -> Base:
 
 
 def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
-    redis, livekit, prometheus = (role in host.roles for role in ("redis", "livekit", "prometheus"))
+    redis, livekit, prometheus, sip = (role in host.roles for role in ("redis", "livekit", "prometheus", "sip"))
     watched = bool(site.with_role("prometheus"))
     calls = livekit and site.livekit.probe != "controller"  # are made from hosts
     slots = tuple(LIVEKIT_UNIT.format(slot) for slot in site.livekit.slots)
@@ -58,6 +62,7 @@ def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
     return (
         _Part(redis, ("redis-server", "redis-tools"), "redis-server.service", (REDIS_SERVER_UNIT, FORMER_UNIT)),
         _Part(livekit, ("haproxy",), "haproxy.service", (EDGE_UNIT, *slots, GUARD), (USER,)),
+        _Part(sip, _SIP, "kamailio.service", (KAMAILIO_UNIT, *map(SIP_UNIT.format, site.sip.slots)), (SIP_USER,)),
         _Part(calls, ("python3",), "", ()),
         _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),
         _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,)),

@@ -13,12 +13,14 @@ from roles.base import Settings as Base
 from roles.edge import Settings as Edge
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
+from roles.kamailio import Settings as Kamailio
 from roles.kernel import Settings as Kernel
 from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
-from stack import compose, ports, versions
+from roles.sip import Settings as Sip
+from stack import compose, phones, ports, versions
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import Host, name_problem
@@ -56,6 +58,8 @@ class Site(Checked):
     redis: Redis = option(Redis(), "Redis")
     livekit: Livekit = option(Livekit(), "livekit-server")
     edge: Edge = option(Edge(), "HAProxy")
+    sip: Sip = option(Sip(), "livekit-sip, trunks and rules")
+    kamailio: Kamailio = option(Kamailio(), "Kamailio, in front of livekit-sip")
     exporters: Exporters = option(Exporters(), "Prometheus exporters")
     prometheus: Prometheus = option(Prometheus(), "Prometheus")
 
@@ -85,6 +89,7 @@ class Site(Checked):
         yield from self._addresses()
         yield from self._redis()
         yield from self._releases()
+        yield from phones.problems(self)
         if self.edge.hard_stop_after < self.livekit.drain.deadline:
             fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
             remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
