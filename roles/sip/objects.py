@@ -39,7 +39,8 @@ KINDS = (
     _kind("outbound", "outbound trunk", "SIPOutboundTrunk sip_trunk_id trunk", "DeleteSIPTrunk"),
     _kind("rule", "rule", "SIPDispatchRule sip_dispatch_rule_id dispatch_rule", "DeleteSIPDispatchRule"),
 )
-_SECRET = frozenset({"auth_password"})
+# What the API says where nothing was set.
+_NOTHING = (None, "", 0, False, "SIP_TRANSPORT_AUTO", "SIP_NO_HEADERS", "SIP_MEDIA_ENCRYPT_DISABLE", "0s")
 Objects = dict[str, dict[str, Any]]
 
 
@@ -67,8 +68,7 @@ def _plain(value: Any) -> Any:
         return {key: plain for key, one in value.items() if (plain := _plain(one)) is not None} or None
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value] or None
-    empty = value in ("", 0, False) or (isinstance(value, str) and value.endswith(("_DISABLE", "_AUTO")))
-    return None if value is None or empty else value
+    return None if value in _NOTHING else value
 
 
 def numbers(name: str, trunk: Trunk, secrets: Mapping[str, Secret]) -> list[str]:
