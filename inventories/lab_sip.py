@@ -4,24 +4,25 @@ import hashlib
 import os
 from pathlib import Path
 
+from inventories.lab import site as _lab_site
+from lab.state import facts
 from stack.inventory import load
 
-from inventories.lab import _lab
-from inventories.lab import site as _lab_site  # isort: skip
-
 _file = Path(os.environ.get("SIP_FILE") or Path(__file__).parents[1] / "tests/standins/livekit-sip").resolve()
-_hosts = {name: {**host, "roles": [*host["roles"], "sip"]} for name, host in _lab_site["hosts"].items()}
 
 site = {
     **_lab_site,
-    "hosts": _hosts,
+    "hosts": {name: {**host, "roles": [*host["roles"], "sip"]} for name, host in _lab_site["hosts"].items()},
     "sip": {
         "file": str(_file),
         "sha256": hashlib.sha256(_file.read_bytes()).hexdigest(),
         "rtp": "10000-10299",
         "max_cpu": 1.0,  # the lab's machine is busy with other things
-        "trunks": {"carrier": {"networks": [_lab["gateway"] + "/32"], "numbers": ["+15550100"]}},
-        "rules": {"hotline": {"trunks": ["carrier"], "room": "hotline"}},
+        "trunks": {"carrier": {"networks": [facts()["gateway"] + "/32"], "numbers": ["+15550100", "+15550101"]}},
+        "rules": {
+            "hotline": {"trunks": ["carrier"], "numbers": ["+15550100"], "room": "hotline"},
+            "lobby": {"trunks": ["carrier"], "numbers": ["+15550101"], "room": "lobby"},
+        },
     },
 }
 

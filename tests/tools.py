@@ -11,10 +11,12 @@ from pathlib import Path
 # program -> (Debian package, its units)
 NEEDED = {
     "haproxy": ("haproxy", ["haproxy.service"]),
+    "kamailio": ("kamailio", ["kamailio.service"]),
     "nft": ("nftables", []),
     "promtool": ("prometheus", ["prometheus.service", "prometheus-node-exporter.service"]),
     "redis-server": ("redis-server", ["redis-server.service"]),
     "ruby": ("ruby", []),
+    "sipp": ("sip-tester", []),
     "systemd-analyze": ("systemd", []),
 }
 _POLICY = Path("/usr/sbin/policy-rc.d")  # asked by invoke-rc.d whether a package may start its daemon

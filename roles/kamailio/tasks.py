@@ -43,21 +43,21 @@ def activate(settings: Settings) -> Part:
 def _service(settings: Settings) -> Service:
     def file(name: str, template: str, mode: str = "644", *, secret: bool = False) -> File:
         group = settings.user if secret else "root"
-        return File(name, files.text(f"kamailio/{template}", kamailio=settings), mode, group=group, secret=secret)
+        return File(name, files.text(template, kamailio=settings), mode, group=group, secret=secret)
 
     reread = [
-        file(settings.sources_file, "sources.j2", "640", secret=True),
-        file(settings.dispatch, "dispatch.sh.j2"),
-        file(settings.reread, "reread.sh.j2"),
+        file(settings.sources_file, "kamailio/sources.j2", "640", secret=True),
+        file(settings.dispatch, "kamailio/dispatch.sh.j2"),
+        file(settings.reread, "kamailio/reread.sh.j2"),
     ]
     if settings.registrations:
         directory = settings.registrations_directory
-        reread.append(file(f"{directory}/version", "version.j2"))
-        reread.append(file(f"{directory}/uacreg", "uacreg.j2", "640", secret=True))
+        reread.append(file(f"{directory}/version", "kamailio/version.j2"))
+        reread.append(file(f"{directory}/uacreg", "kamailio/uacreg.j2", "640", secret=True))
     if settings.certificate:
-        reread.append(file(settings.tls_file, "tls.cfg.j2"))
-    unit = file(f"{UNITS}/{UNIT}", "livekit-kamailio.service.j2")
-    return Service(UNIT, (file(settings.config_file, "kamailio.cfg.j2"), unit), reread=tuple(reread))
+        reread.append(file(settings.tls_file, "kamailio/tls.cfg.j2"))
+    unit = file(f"{UNITS}/{UNIT}", "kamailio/livekit-kamailio.service.j2")
+    return Service(UNIT, (file(settings.config_file, "kamailio/kamailio.cfg.j2"), unit), reread=tuple(reread))
 
 
 def _plan(settings: Settings, service: Service, seen: Seen) -> Todo:

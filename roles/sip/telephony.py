@@ -104,7 +104,7 @@ def _plan(settings: Settings, seen: Seen) -> Todo:
 
 
 def _changes(settings: Settings, found: dict[str, Found] | None) -> Iterator[tuple[Kind, str, str]]:
-    """What is to be done, in an order that LiveKit takes: a rule refers to trunks, it goes before them and comes after."""
+    """What is to be done. A rule refers to trunks: it goes before them and comes after them."""
     wanted, now = desired(settings, _ids(found) if found else None), found or {k.name: Found({}, ()) for k in KINDS}
     for kind in reversed(KINDS):
         yield from ((kind, name, "delete") for name in now[kind.name].ours if name not in wanted[kind.name])

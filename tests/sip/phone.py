@@ -17,7 +17,7 @@ from procedures.call import Access, largest_gap, token
 from procedures.call.seats import Diary, Publisher, Subscriber
 from procedures.call.tone import tone
 
-_SCENARIO = (Path(__file__).parent / "sip/call.xml").read_text()
+_SCENARIO = (Path(__file__).parent / "call.xml").read_text()
 ANSWERS = 15.0  # s
 
 
