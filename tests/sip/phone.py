@@ -131,6 +131,32 @@ async def talking(access: Access, phone: Phone, room: str) -> AsyncIterator[Line
         await publisher.leave()
 
 
+def answers(phone: Phone, requests: int) -> int:
+    """Send OPTIONS from where ``phone`` is, as fast as it goes: how many of them are answered."""
+    host, _, port = phone.target.partition(":")
+    with socket.socket(type=socket.SOCK_DGRAM) as one:
+        one.bind((phone.local, 0))
+        one.settimeout(1)
+        me = "{}:{}".format(*one.getsockname())
+        for number in range(requests):
+            lines = (
+                f"OPTIONS sip:{phone.target} SIP/2.0",
+                f"Via: SIP/2.0/UDP {me};branch=z9hG4bK{number}",
+                "Max-Forwards: 5",
+                f"From: <sip:flood@{me}>;tag=1",
+                f"To: <sip:{phone.target}>",
+                f"Call-ID: {number}@{me}",
+                "CSeq: 1 OPTIONS",
+                "Content-Length: 0",
+            )
+            one.sendto("\r\n".join([*lines, "", ""]).encode(), (host, int(port)))
+        count = 0
+        with contextlib.suppress(TimeoutError):
+            while one.recv(4096):
+                count += 1
+        return count
+
+
 def _free_pair(address: str) -> int:
     """An even port, with the next one, that nobody has."""
     while True:

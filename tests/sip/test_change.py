@@ -12,7 +12,6 @@ import pytest
 from testinfra.host import Host
 
 from procedures.call import Access, Call
-from stack.site import Site
 from tests.control import untouched_server
 from tests.deploys import deploy, unchanging, variant
 from tests.lab import INVENTORY, Lab
@@ -38,12 +37,12 @@ def changed(tmp_path: Path, interval: int = 2, **more: Any) -> Path:
 
 
 def test_a_phone_call_goes_on_through_a_change_and_the_next_one_gets_the_new_slot(
-    first: Host, lab: Lab, access: Access, phone: Ring, tmp_path: Path, mended: None
+    first: Host, lab: Lab, access: Access, *, phone: Ring, tmp_path: Path, mended: None
 ) -> None:
     old = serving(first)
 
     async def scenario() -> None:
-        async with up(access, one := phone(hold=60), "hotline") as line:
+        async with up(access, one := phone(hold=75), "hotline") as line:
             await asyncio.sleep(4)  # the call's own length: what its sound is like when nothing happens
             quiet = line.gap() if line else 0.0
             with untouched_server(lab) as untouched:
@@ -72,7 +71,7 @@ def test_a_phone_call_goes_on_through_a_change_and_the_next_one_gets_the_new_slo
 
 
 def test_a_call_is_hung_up_when_the_deadline_of_its_slot_is_over(
-    first: Host, access: Access, phone: Ring, tmp_path: Path, mended: None
+    first: Host, access: Access, phone: Ring, *, tmp_path: Path, mended: None
 ) -> None:
     short = changed(tmp_path, 3, drain={"deadline": "12s"})
     assert deploy(short).status == 0
@@ -104,7 +103,7 @@ def test_a_slot_that_is_stopped_hangs_up(first: Host, access: Access, phone: Rin
 
 
 def test_who_may_call_changes_without_a_restart_and_without_a_call_noticing(
-    first: Host, site: Site, lab: Lab, access: Access, phone: Ring, tmp_path: Path, mended: None
+    first: Host, lab: Lab, access: Access, *, phone: Ring, tmp_path: Path, mended: None
 ) -> None:
     pid, slot = shown(first, "livekit-kamailio.service", "MainPID"), serving(first)
     outside = lab.facts["outside"]
@@ -115,7 +114,7 @@ def test_who_may_call_changes_without_a_restart_and_without_a_call_noticing(
     netns = {"local": outside["address"], "prefix": ("ip", "netns", "exec", outside["namespace"])}
 
     async def scenario() -> None:
-        async with up(access, one := phone(hold=45), "hotline"):
+        async with up(access, one := phone(hold=150), "hotline"):
             assert (await asyncio.to_thread(deploy, inventory)).status == 0
             async with up(access, two := phone(number="+15550103", hold=3, **netns), "friend"):
                 assert await two.over() == 0, two.errors()
@@ -133,7 +132,7 @@ def test_who_may_call_changes_without_a_restart_and_without_a_call_noticing(
 
 
 def test_a_release_that_does_not_run_is_refused_and_calls_go_on(
-    first: Host, access: Access, phone: Ring, tmp_path: Path, mended: None
+    first: Host, access: Access, phone: Ring, *, tmp_path: Path, mended: None
 ) -> None:
     bad = tmp_path / "livekit-sip"
     bad.write_text("#!/bin/sh\necho 'SIP version 9.9.9'; exit 0\n")
@@ -142,7 +141,7 @@ def test_a_release_that_does_not_run_is_refused_and_calls_go_on(
     unit = serving(first)
 
     async def scenario() -> None:
-        async with up(access, one := phone(hold=60), "hotline"):
+        async with up(access, one := phone(hold=150), "hotline"):
             file = {"file": str(bad), "sha256": sha256, "release": "9.9.9"}
             told = await asyncio.to_thread(deploy, variant(tmp_path, {"sip": file}))
             assert told.status != 0
