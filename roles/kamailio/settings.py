@@ -118,6 +118,11 @@ class Settings(Checked):
         return (self.sources_file, *registrations, *tls)
 
     @property
+    def socket_field(self) -> str:
+        """Where registrations leave from, as a field of db_text."""
+        return _field(f"udp:{self.address}:{self.port}")
+
+    @property
     def socket(self) -> str:
         """Where kamcmd talks to it."""
         return f"/run/{self.runtime}/ctl"

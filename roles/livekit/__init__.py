@@ -9,19 +9,7 @@ from stack.lazy import lazily
 
 if TYPE_CHECKING:
     from roles.livekit.retire import drain
-    from roles.livekit.rollback import prepare_rollback, questions, roll_back, target
-    from roles.livekit.tasks import activate, prepare, proves
+    from roles.livekit.tasks import activate, component, prepare, proves
 
-_TASKS, _ROLLBACK = ("activate", "prepare", "proves"), ("prepare_rollback", "questions", "roll_back", "target")
-__all__ = [
-    "Settings",
-    "activate",
-    "drain",
-    "prepare",
-    "prepare_rollback",
-    "proves",
-    "questions",
-    "roll_back",
-    "target",
-]
-__getattr__ = lazily(__name__, tasks=_TASKS, rollback=_ROLLBACK, retire=("drain",))
+__all__ = ["Settings", "activate", "component", "drain", "prepare", "proves"]
+__getattr__ = lazily(__name__, tasks=("activate", "component", "prepare", "proves"), retire=("drain",))

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from roles._kit import guard, maintenance
+from roles._kit import maintenance
 from roles._kit.change import Failed
 from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.slotted import drains
+from roles._kit.plan import Part, Step
 from roles.livekit.settings import Settings
-from roles.livekit.tasks import daemon, draining, needs
-from roles.livekit.tasks import drains as drains_now
-from stack.slots import State, retire
+from roles.livekit.tasks import component
 
 _PROBE = "livekit.others"
 _ASK = "for at in {}; do echo \"$at $(curl -s -m 2 -o /dev/null -w '%{{http_code}}' http://$at/)\"; done"
@@ -24,11 +21,9 @@ def drain(settings: Settings, marker: str, others: Mapping[str, str], *, why: st
 
     ``alone`` permits it when none of them does. Raises Failed in the plan otherwise.
     """
-    server = daemon(settings)
     asked = Needs(probes=((_PROBE, _ASK.format(" ".join(others.values())) if others else ":"),))
 
-    def plan(seen: Seen) -> Todo:
-        _, slots = server.observed(seen)
+    def mark(seen: Seen) -> tuple[Step, ...]:
         answers = dict(line.split() for line in seen.probes[_PROBE] if " " in line)
         if not alone and "200" not in answers.values():
             heard = ", ".join(f"{name} says {answers.get(at, 'nothing')}" for name, at in others.items())
@@ -36,16 +31,10 @@ def drain(settings: Settings, marker: str, others: Mapping[str, str], *, why: st
                 f"no other host takes new sessions ({heard or 'there is none'}); drained, this one would turn "
                 "everybody away until it is back: say so with --data alone=yes"
             )
-        decision = retire(slots)
-        steps = []
-        if not maintenance.words(seen):
-            steps.append(Step("mark the host", partial(maintenance.begin, path=marker, why=why)))
-        out = server.retire(seen, decision)
-        if decision.drain:
-            steps += guard.step(seen)
-        steps += out
-        left = [name for name, slot in slots.items() if slot.state is State.DRAINING]
-        return Todo(tuple(steps), f"out of service, {drains((*left, *decision.drain)) or 'no slot runs'}")
+        return (
+            ()
+            if maintenance.words(seen)
+            else (Step("mark the host", partial(maintenance.begin, path=marker, why=why)),)
+        )
 
-    closing = partial(drains_now, settings=settings)
-    return Part("livekit", needs(server) | draining(settings) | maintenance.needs(marker) | asked, plan, closing)
+    return component(settings).retire(mark, maintenance.needs(marker) | asked)

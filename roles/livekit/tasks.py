@@ -10,9 +10,10 @@ from pyinfra.api.host import Host
 
 from roles._kit import files, guard, prepared, runner
 from roles._kit.artifact import Artifact
+from roles._kit.component import Component
 from roles._kit.files import File
 from roles._kit.generation import Generation
-from roles._kit.look import Needs, Seen
+from roles._kit.look import Seen
 from roles._kit.plan import Part, Todo
 from roles._kit.service import UNITS
 from roles._kit.slot import Change
@@ -59,19 +60,32 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
     )
 
 
+def component(settings: Settings) -> Component:
+    """livekit-server as deploys, rollbacks and maintenance know it."""
+    return Component(
+        settings=settings,
+        of=component,
+        role="livekit",
+        program=PROGRAM,
+        desired=partial(desired, settings),
+        daemon=partial(daemon, settings),
+        units=(
+            File(f"{UNITS}/{UNIT.format('')}", files.text("livekit/livekit-server@.service.j2", livekit=settings)),
+            *guard.Guard(settings.config_root).files,
+        ),
+        question=occupancy.question(settings, draining=True),
+        words=lambda lines: tuple(occupancy.words(each) for each in occupancy.parse(lines, settings).values()),
+        total=lambda lines: sum(each.participants or 0 for each in occupancy.parse(lines, settings).values()),
+    )
+
+
 def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
     """Bring the program and the generation to the host; nothing that runs is touched.
 
     ``accept`` names generations (with commas) that may be deployed although they were rolled back; ``accept_jump``
     permits a version that must not follow the one that runs.
     """
-    artifact, wanted, generation_files = desired(settings)
-    server, calls = daemon(settings, wanted), vantage(settings)
-    units = (
-        File(f"{UNITS}/{UNIT.format('')}", files.text("livekit/livekit-server@.service.j2", livekit=settings)),
-        *guard.Guard(settings.config_root).files,
-    )
-    ready = prepared.Prepared(server, PROGRAM, artifact, wanted, (*generation_files, *units))
+    ready, calls = component(settings).prepared(), vantage(settings)
 
     def plan(seen: Seen) -> Todo:
         todo = ready.plan(seen, accept=accept.split(","), accept_jump=accept_jump)
@@ -82,32 +96,9 @@ def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) 
     stage(Part("livekit", asked, plan), "livekit-server: release and generation")
 
 
-def needs(server: Daemon) -> Needs:
-    """What must be seen before slots change places."""
-    return server.needs | guard.NEEDS
-
-
 def activate(settings: Settings) -> Part:
     """Have the active slot run the wanted generation: start beside, prove, hand over, drain."""
-    _, wanted, _ = desired(settings)
-    server = daemon(settings, wanted)
-
-    def plan(seen: Seen) -> Todo:
-        todo = server.plan(wanted, seen)
-        return Todo((*guard.step(seen), *todo.steps), todo.summary, todo.notes, todo.undo)
-
-    return Part("livekit", needs(server) | draining(settings), plan, partial(drains, settings=settings))
-
-
-def draining(settings: Settings) -> Needs:
-    """The question what still drains."""
-    return occupancy.question(settings, draining=True).needs
-
-
-def drains(seen: Seen, settings: Settings) -> tuple[str, ...]:
-    """What still drains, for the last table."""
-    found = occupancy.parse(seen.probes[occupancy.question(settings).name], settings)
-    return tuple(occupancy.words(each) for each in found.values() if each.state is occupancy.State.DRAINING)
+    return component(settings).activate()
 
 
 def proves(settings: Settings) -> Callable[[Host], str]:

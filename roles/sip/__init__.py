@@ -8,8 +8,8 @@ from roles.sip.settings import Settings
 from stack.lazy import lazily
 
 if TYPE_CHECKING:
-    from roles.sip.tasks import activate, prepare
+    from roles.sip.tasks import activate, component, prepare
     from roles.sip.telephony import reconcile
 
-__all__ = ["Settings", "activate", "prepare", "reconcile"]
-__getattr__ = lazily(__name__, tasks=("activate", "prepare"), telephony=("reconcile",))
+__all__ = ["Settings", "activate", "component", "prepare", "reconcile"]
+__getattr__ = lazily(__name__, tasks=("activate", "component", "prepare"), telephony=("reconcile",))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from roles._kit import files, guard, prepared
 from roles._kit.artifact import Artifact
+from roles._kit.component import Component
 from roles._kit.files import File
 from roles._kit.generation import Generation
-from roles._kit.look import Seen
-from roles._kit.plan import Part, Todo
+from roles._kit.plan import Part
 from roles._kit.service import UNITS
 from roles._kit.slot import Change
 from roles._kit.slotted import Daemon
@@ -71,31 +73,36 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
     )
 
 
-def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
-    """Bring the program and the generation to the host; nothing that runs is touched."""
-    artifact, wanted, generation_files = desired(settings)
-    units = (
-        File(f"{UNITS}/{UNIT.format('')}", files.text("sip/livekit-sip@.service.j2", sip=settings)),
-        *guard.Guard(settings.config_root).files,
+def component(settings: Settings) -> Component:
+    """livekit-sip as deploys, rollbacks and maintenance know it."""
+    question = occupancy.question(settings, draining=True)
+    return Component(
+        settings=settings,
+        of=component,
+        role="sip",
+        program=PROGRAM,
+        desired=partial(desired, settings),
+        daemon=partial(daemon, settings),
+        units=(
+            File(f"{UNITS}/{UNIT.format('')}", files.text("sip/livekit-sip@.service.j2", sip=settings)),
+            *guard.Guard(settings.config_root).files,
+        ),
+        question=question,
+        words=lambda lines: tuple(each.words("phone calls") for each in question.sessions(lines).values()),
+        total=lambda lines: sum(each.sessions or 0 for each in question.sessions(lines).values()),
     )
-    ready = prepared.Prepared(daemon(settings, wanted), PROGRAM, artifact, wanted, (*generation_files, *units))
 
-    def plan(seen: Seen) -> Todo:
-        return ready.plan(seen, accept=accept.split(","), accept_jump=accept_jump)
 
+def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
+    """Bring the program and the generation to the host; nothing that runs is touched.
+
+    ``accept`` and ``accept_jump`` as for livekit-server.
+    """
+    ready = component(settings).prepared()
+    plan = partial(ready.plan, accept=accept.split(","), accept_jump=accept_jump)
     stage(Part("sip", ready.needs, plan), "livekit-sip: release and generation")
 
 
 def activate(settings: Settings) -> Part:
-    """Have the active slot run the wanted generation: start beside, prove, hand over, drain."""
-    _, wanted, _ = desired(settings)
-    server, asked = daemon(settings, wanted), occupancy.question(settings, draining=True)
-
-    def plan(seen: Seen) -> Todo:
-        todo = server.plan(wanted, seen)
-        return Todo((*guard.step(seen), *todo.steps), todo.summary, todo.notes, todo.undo)
-
-    def closing(seen: Seen) -> tuple[str, ...]:
-        return tuple(one.words("phone calls") for one in asked.sessions(seen.probes[asked.name]).values())
-
-    return Part("sip", server.needs | guard.NEEDS | asked.needs, plan, closing)
+    """Have the active slot run the wanted generation: start beside, see that it is ready, hand over, drain."""
+    return component(settings).activate()

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from roles._kit import jump
+from roles._kit import back, jump
 from roles._kit.change import Failed
 from roles._kit.generation import Generation
 from roles._kit.look import Seen
 from roles._kit.slotted import Daemon
-from roles.livekit import rollback, tasks
+from roles.livekit import tasks
 from roles.livekit.settings import PROGRAM, UNIT, Settings
 from stack.site import Site
 from tests.roles.conftest import FakeRun
@@ -116,8 +116,8 @@ def prepared(fake_run: Callable[..., FakeRun]) -> Prepared:
 @pytest.fixture
 def _no_download(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "desired", lambda _: (None, WANTED, ()))
-    back = rollback.Target(Generation("0123", "/etc/livekit-metal/livekit/0123", BACK), "0124", {})
-    monkeypatch.setattr(rollback, "target", lambda *_, **__: back)
+    to = back.Target(Generation("0123", "/etc/livekit-metal/livekit/0123", BACK), "0124", {})
+    monkeypatch.setattr(back, "target", lambda *_, **__: to)
 
 
 @pytest.mark.usefixtures("_no_download")
@@ -136,8 +136,8 @@ def test_an_accepted_jump_goes_on_and_is_told_at_the_end(prepared: Prepared, liv
 
 @pytest.mark.usefixtures("_no_download")
 def test_a_rollback_is_a_jump_as_well(prepared: Prepared, livekit: Settings) -> None:
-    def back(accept: bool) -> FakeRun:
-        return prepared("0124", lambda: rollback.prepare_rollback(livekit, anything=False, accept_jump=accept))
+    def attempt(accept: bool) -> FakeRun:
+        return prepared("0124", lambda: back.prepare(tasks.component(livekit), anything=False, accept_jump=accept))
 
-    assert back(False).results["lk1"].why == f"livekit: {REFUSED_BACK}"
-    assert back(True).results["lk1"].notes == [f"livekit: accepted on {REFUSED_BACK.partition('; ')[0]}"]
+    assert attempt(False).results["lk1"].why == f"livekit: {REFUSED_BACK}"
+    assert attempt(True).results["lk1"].notes == [f"livekit: accepted on {REFUSED_BACK.partition('; ')[0]}"]

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from roles._kit import back
 from roles._kit.change import Failed
 from roles._kit.look import Seen
 from roles._kit.plan import Part
-from roles.livekit import retire, rollback, tasks
+from roles.livekit import retire, tasks
 from roles.livekit.settings import Settings
 from stack.ports import PortRange
 from tests.roles.test_livekit import host, names
@@ -36,15 +37,17 @@ def test_it_goes_back_to_what_served_last_and_was_not_rejected(livekit: Settings
     now = seen(
         livekit, wanted.name, f"{wanted.name} 900", "gone 800", "old 700", "older 600", "new 0", rejected=(mark,)
     )
-    found = rollback.target(livekit, now, anything=False)
-    assert isinstance(found, rollback.Target)
+    found = back.target(tasks.component(livekit), now, anything=False)
+    assert isinstance(found, back.Target)
     assert (found.generation.name, found.rejected) == ("old", wanted.name)
     assert found.generation.release.endswith("/1.13.4-old")
     assert found.then == {"slots": ("x", "y", "z"), "signal": PortRange(1890, 1892)}
 
 
 def test_a_host_that_the_change_has_not_reached_is_left_alone(livekit: Settings, wanted: tasks.Generation) -> None:
-    found = rollback.target(livekit, seen(livekit, "old", f"{wanted.name} 0", "old 700", "older 1"), anything=False)
+    found = back.target(
+        tasks.component(livekit), seen(livekit, "old", f"{wanted.name} 0", "old 700", "older 1"), anything=False
+    )
     assert found == f"generation old serves, not {wanted.name} of the inventory: nothing to roll back"
 
 
@@ -63,12 +66,12 @@ def test_what_cannot_be_rolled_back_says_why(
     if not serving:
         now.units.clear()
     with pytest.raises(Failed, match=said):
-        rollback.target(livekit, now, anything=anything)
+        back.target(tasks.component(livekit), now, anything=anything)
 
 
 def test_whatever_serves_can_be_rolled_back_when_asked(livekit: Settings) -> None:
-    found = rollback.target(livekit, seen(livekit, "old", "old 700", "older 600"), anything=True)
-    assert isinstance(found, rollback.Target)
+    found = back.target(tasks.component(livekit), seen(livekit, "old", "old 700", "older 600"), anything=True)
+    assert isinstance(found, back.Target)
     assert found.generation.name == "older"
 
 
@@ -76,14 +79,14 @@ def test_a_release_that_is_gone_is_not_started(livekit: Settings, wanted: tasks.
     now = seen(livekit, wanted.name, f"{wanted.name} 900", "old 700")
     now.probes["livekit.releases"] = []
     with pytest.raises(Failed, match=r"1\.13\.4-old, which served before, is gone"):
-        rollback.target(livekit, now, anything=False)
+        back.target(tasks.component(livekit), now, anything=False)
 
 
 def test_what_is_given_up_is_recorded_before_sessions_move(livekit: Settings, wanted: tasks.Generation) -> None:
     now = seen(livekit, wanted.name, f"{wanted.name} 900", "old 700")
-    to = rollback.target(livekit, now, anything=False)
-    assert isinstance(to, rollback.Target)
-    steps = names(rollback.roll_back(livekit, to, "why").plan(now))
+    to = back.target(tasks.component(livekit), now, anything=False)
+    assert isinstance(to, back.Target)
+    steps = names(back.roll_back(tasks.component(livekit), to, "why").plan(now))
     assert steps[-2:] == [f"record that {wanted.name} was rolled back", "slot c: new sessions go here, slot b drains"]
 
 
@@ -124,6 +127,5 @@ def test_the_record_of_a_generation_is_read_as_it_is_written(livekit: Settings) 
     """What `target` parses is what prepare writes."""
     _, generation, files = tasks.desired(livekit)
     (record,) = [f.text for f in files if f.path.endswith("/ports")]
-    now = host()
-    now.probes["livekit.ports"] = [f"{generation.name}/ports:{line}" for line in record.splitlines()]
-    assert rollback._then(generation.name, now) == {"slots": livekit.slots, **livekit.ranges}
+    ports = [f"{generation.name}/ports:{line}" for line in record.splitlines()]
+    assert back._then(generation.name, ports) == {"slots": livekit.slots, **livekit.ranges}

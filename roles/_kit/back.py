@@ -5,21 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from roles._kit import guard, jump
+from roles._kit import jump
 from roles._kit.change import Failed
+from roles._kit.component import Component
 from roles._kit.generation import Generation
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.stage import stage
-from roles.livekit.generation import root
-from roles.livekit.settings import PROGRAM, Settings
-from roles.livekit.tasks import daemon, desired, draining, drains, needs
 from stack.ports import PortRange
-
-_PROBE = "livekit.ports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +26,23 @@ class Target:
     then: Mapping[str, Any]
 
 
-def questions(settings: Settings) -> Needs:
+def questions(component: Component) -> Needs:
     """What must be seen to find the target."""
-    return needs(daemon(settings)) | Needs(probes=((_PROBE, f"cd {root(settings)} && grep . */ports"),))
+    root = component.daemon(None).root
+    return component.needs | Needs(probes=((_probe(component), f"cd {root} && grep . */ports"),))
 
 
-def target(settings: Settings, seen: Seen, *, anything: bool) -> Target | str:
+def _probe(component: Component) -> str:
+    return f"{component.role}.ports"
+
+
+def target(component: Component, seen: Seen, *, anything: bool) -> Target | str:
     """The generation to go back to, or why this host has nothing to undo. Raises Failed when it has and cannot.
 
     What is undone is what the inventory asks for; ``anything``: whatever serves.
     """
-    wanted = desired(settings)[1]
-    server = daemon(settings)
+    wanted = component.desired()[1]
+    server = component.daemon(None)
     history, now = server.history, server.serving(seen)
     if not now:
         raise Failed("no slot serves here, so there is nothing to go back from; deploy instead")
@@ -56,43 +56,36 @@ def target(settings: Settings, seen: Seen, *, anything: bool) -> Target | str:
     record = history.previous(seen, now)
     if record is None:
         raise Failed("no other generation has served here: nothing to go back to; deploy a changed inventory")
-    if record.release not in seen.probes["livekit.releases"]:
+    if record.release not in seen.probes[f"{component.role}.releases"]:
         raise Failed(f"{record.release}, which served before, is gone; deploy that version instead")
-    generation = Generation(record.name, f"{root(settings)}/{record.name}", record.release)
-    return Target(generation, now, _then(record.name, seen))
+    generation = Generation(record.name, f"{server.root}/{record.name}", record.release)
+    return Target(generation, now, _then(record.name, seen.probes[_probe(component)]))
 
 
-def _then(name: str, seen: Seen) -> dict[str, Any]:
+def _then(name: str, ports: list[str]) -> dict[str, Any]:
     """Slots and ports of a generation, from its own record."""
-    lines = (line.removeprefix(f"{name}/ports:") for line in seen.probes[_PROBE] if line.startswith(f"{name}/"))
+    lines = (line.removeprefix(f"{name}/ports:") for line in ports if line.startswith(f"{name}/"))
     words = [line.split() for line in lines]
     then: dict[str, Any] = {w[1]: PortRange.parse(w[2]) for w in words if w[0] == "range"}
     return then | {w[0]: tuple(w[1:]) for w in words if w[0] == "slots"}
 
 
-def prepare_rollback(settings: Settings, *, anything: bool, accept_jump: bool = False) -> None:
+def prepare(component: Component, *, anything: bool, accept_jump: bool = False) -> None:
     """Refuse a rollback that cannot be, before any host is changed; ``accept_jump`` as for a deploy."""
 
     def plan(seen: Seen) -> Todo:
-        found = target(settings, seen, anything=anything)
+        found = target(component, seen, anything=anything)
         if isinstance(found, str):
             return Todo(notes=(found,))
-        server = daemon(dataclasses.replace(settings, **found.then), found.generation)
+        server = component.of(dataclasses.replace(component.settings, **found.then)).daemon(found.generation)
         server.decision(found.generation, seen)
-        return Todo(notes=jump.allowed(PROGRAM, server, found.generation, seen, accept=accept_jump))
+        return Todo(notes=jump.allowed(component.program, server, found.generation, seen, accept=accept_jump))
 
-    stage(Part("livekit", questions(settings), plan), "livekit-server: what to go back to")
+    stage(Part(component.role, questions(component), plan), f"{component.program}: what to go back to")
 
 
-def roll_back(settings: Settings, to: Target, why: str) -> Part:
-    """Bring ``to`` back into service; ``settings`` are those of the site as it was then."""
-    server = daemon(settings, to.generation)
-
-    def plan(seen: Seen) -> Todo:
-        record = Step(
-            f"record that {to.rejected} was rolled back", lambda host: server.history.reject(host, to.rejected, why)
-        )
-        todo = server.plan(to.generation, seen, before_hand_over=(record,))
-        return dataclasses.replace(todo, steps=(*guard.step(seen), *todo.steps))
-
-    return Part("livekit", needs(server) | draining(settings), plan, partial(drains, settings=settings))
+def roll_back(component: Component, to: Target, why: str) -> Part:
+    """Bring ``to`` back into service; ``component`` has the settings of the site as it was then."""
+    history = component.daemon(None).history
+    record = Step(f"record that {to.rejected} was rolled back", lambda host: history.reject(host, to.rejected, why))
+    return component.run(to.generation, before_hand_over=(record,))
