@@ -6,7 +6,9 @@ Whatever else changes needs a restart: Kamailio cannot take its configuration an
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -24,6 +26,12 @@ _FILES, _FOLLOWS = "kamailio.files", "kamailio.follows"
 _HAS_FILES = (
     'n=$(cat {} | sha256sum | cut -c 1-16); timeout 5 kamcmd -s unix:{} pv.shvGet files | grep -q "$n" && echo y'
 )
+# As its user: what root may read proves nothing.
+_CERTIFICATE = """as() {{ setpriv --reuid={user} --regid={user} --clear-groups openssl "$@"; }}
+cert=$(as x509 -in {cert} -noout -pubkey) || {{ echo 'kamailio.certificate: {user} finds no certificate in '{cert} >&2
+  exit 1; }}
+key=$(as pkey -in {key} -pubout) || {{ echo 'kamailio.certificate_key: {user} finds no key in '{key} >&2; exit 1; }}
+[ "$cert" = "$key" ] || {{ echo 'kamailio.certificate_key: '{key}' is not the key of '{cert} >&2; exit 1; }}"""
 _ANSWERS = """timeout 5 kamcmd -s unix:$1 core.uptime >/dev/null && ss -Hlun "src $2 and sport = :$3" | grep -q . &&
 ss -Hltn "src $2 and sport = :$3" | grep -q ."""
 
@@ -57,7 +65,17 @@ def _service(settings: Settings) -> Service:
     if settings.certificate:
         reread.append(file(settings.tls_file, "kamailio/tls.cfg.j2"))
     unit = file(f"{UNITS}/{UNIT}", "kamailio/livekit-kamailio.service.j2")
-    return Service(UNIT, (file(settings.config_file, "kamailio/kamailio.cfg.j2"), unit), reread=tuple(reread))
+    config = file(settings.config_file, "kamailio/kamailio.cfg.j2")
+    return Service(UNIT, (config, unit), validate=partial(_check, settings), reread=tuple(reread))
+
+
+def _check(settings: Settings, new: Callable[[str], str]) -> str:
+    """Shell text that fails where Kamailio would not start: it reads certificates only then."""
+    check = f"kamailio -c -f {new(settings.config_file)} >/dev/null"
+    if not settings.certificate:
+        return check
+    tls = _CERTIFICATE.format(user=settings.user, cert=quote(settings.certificate), key=quote(settings.certificate_key))
+    return f"{check}\n{tls}"
 
 
 def _plan(settings: Settings, service: Service, seen: Seen) -> Todo:

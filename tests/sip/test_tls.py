@@ -52,7 +52,7 @@ def certificate(first: Host, address: str, directory: Path) -> tuple[Path, int]:
     first.check_output(f"install -d -m 750 -g kamailio {DIRECTORY}")
     for file, text in (("cert.pem", pem), ("key.pem", secret)):
         first.check_output(
-            f"umask 027; printf %s > {DIRECTORY}/{file}; chgrp kamailio {DIRECTORY}/{file}", text.decode()
+            f"umask 027; printf %%s %s > {DIRECTORY}/{file}; chgrp kamailio {DIRECTORY}/{file}", text.decode()
         )
     trusted = directory / f"{serial}.pem"
     trusted.write_bytes(pem)
@@ -93,3 +93,29 @@ def test_a_certificate_is_renewed_and_no_call_notices(
     asyncio.run(scenario())
     assert shown(first, "livekit-kamailio.service", "MainPID") == pid
     unchanging(inventory)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (f"chmod 600 {DIRECTORY}/key.pem", f"kamailio finds no key in {DIRECTORY}/key.pem"),
+        (f": > {DIRECTORY}/cert.pem", f"kamailio finds no certificate in {DIRECTORY}/cert.pem"),
+        (
+            f"openssl genpkey -algorithm ed25519 -out {DIRECTORY}/key.pem 2>/dev/null; chmod 644 {DIRECTORY}/key.pem",
+            f"{DIRECTORY}/key.pem is not the key of {DIRECTORY}/cert.pem",
+        ),
+    ],
+    ids=["unreadable", "empty", "another key"],
+)
+def test_a_certificate_that_would_not_do_is_refused_and_kamailio_stays(
+    first: Host, lab: Lab, tmp_path: Path, spoil: str, said: str
+) -> None:
+    site = lab.site
+    certificate(first, site.hosts[site.with_role("sip")[0]].address, tmp_path)
+    first.check_output(spoil)
+    pid = shown(first, "livekit-kamailio.service", "MainPID")
+    files = {"certificate": f"{DIRECTORY}/cert.pem", "certificate_key": f"{DIRECTORY}/key.pem"}
+    told = deploy(variant(tmp_path, {"kamailio": files}))
+    assert told.status != 0
+    assert said in told.text, told.text
+    assert shown(first, "livekit-kamailio.service", "MainPID") == pid
