@@ -190,6 +190,8 @@ def prometheus(site: Site) -> Prometheus:
             targets += [
                 Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at) for s in slots
             ]
+        if "sip" in host.roles:
+            targets += [Target(job="sip", port=site.sip.part("metrics", s).first, slot=s, **at) for s in site.sip.slots]
     return dataclasses.replace(
         site.prometheus, targets=tuple(targets), config_root=site.paths.config, state_root=site.paths.state
     )

@@ -15,12 +15,14 @@ from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
 from roles.ingress import Settings as Ingress
+from roles.kamailio import Settings as Kamailio
 from roles.kernel import Settings as Kernel
 from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
-from stack import compose, ports, streams, tls, versions
+from roles.sip import Settings as Sip
+from stack import compose, phones, ports, streams, tls, versions
 from stack.certificates import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
@@ -63,6 +65,8 @@ class Site(Checked):
     egress: Egress = option(Egress(), "egress, which records")
     ingress: Ingress = option(Ingress(), "ingress: streams by RTMP and WHIP")
     edge: Edge = option(Edge(), "HAProxy")
+    sip: Sip = option(Sip(), "livekit-sip, trunks and rules")
+    kamailio: Kamailio = option(Kamailio(), "Kamailio, in front of livekit-sip")
     exporters: Exporters = option(Exporters(), "Prometheus exporters")
     prometheus: Prometheus = option(Prometheus(), "Prometheus")
 
@@ -96,6 +100,7 @@ class Site(Checked):
         yield from self._redis()
         yield from self._releases()
         yield from streams.problems(self)
+        yield from phones.problems(self)
         if self.edge.hard_stop_after < self.livekit.drain.deadline:
             fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
             remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"

@@ -52,6 +52,14 @@ MOVED: dict[str, Any] = {
         "rtmp": 11935,
         "rtmp_peer": 17871,
     },
+    "sip": {
+        "slots": ["x", "y", "z"],
+        "port": "15070-15072",
+        "rtp": "20000-20299",
+        "health": "15080-15082",
+        "metrics": "15090-15092",
+    },
+    "kamailio": {"port": 15060, "tls_port": 15061, "inside": 15059},
     "exporters": {"node": 19100, "redis": 19121},
     "prometheus": {"port": 19090},
 }
@@ -64,6 +72,30 @@ def streaming(data: dict[str, Any]) -> dict[str, Any]:
         host["roles"] = [*host["roles"], "ingress"]
     return data
 
+
+# Phones, on the first host: a carrier with numbers, one whose calls log in, one for calls out only.
+PHONES: dict[str, Any] = {
+    "sip": {
+        "file": "/srv/builds/livekit-sip",
+        "sha256": "ab" * 32,
+        "trunks": {
+            "carrier": {
+                "networks": ["198.51.100.0/24", "203.0.113.7/32"],
+                "media_networks": ["0.0.0.0/0"],
+                "numbers": ["+15550100", "+15550101"],
+            },
+            "office": {"networks": ["203.0.113.7/32"], "user": "office"},
+            "out": {
+                "networks": ["192.0.2.128/25"],
+                "outbound": {"address": "sip.example.org", "numbers": ["+15550109"]},
+            },
+        },
+        "rules": {
+            "hotline": {"trunks": ["carrier"], "numbers": ["+15550100"], "room": "hotline"},
+            "rest": {"trunks": ["carrier", "office"], "room_prefix": "call"},
+        },
+    },
+}
 
 ALTERNATIVE: dict[str, Any] = {**CLUSTER, **MOVED}
 
