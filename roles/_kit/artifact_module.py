@@ -190,6 +190,9 @@ class _Build:
             why = " | ".join(complaint or [f"exit {status}"])
             fact = f"{self.release} cannot be built, `{called}` says: {why}"
             remedy = "check that modules can be fetched (`go env GOPROXY`) and are unedited (`go clean -modcache`)"
+            if why.startswith("bwrap: "):
+                remedy = "let this user make user namespaces (Ubuntu's AppArmor forbids it), deploy as root, or take "
+                remedy += "another source"
             raise _problem(self.release, fact, remedy)
         return named
 
