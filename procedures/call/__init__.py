@@ -9,13 +9,14 @@ reads its ``--json``.
 from __future__ import annotations
 
 from procedures.call.access import Access
-from procedures.call.client import Call
+from procedures.call.client import EVERY_WAY, Call
 from procedures.call.errors import CallError
 from procedures.call.report import Event, Gap, Report, largest_gap
 from procedures.call.seats import Ice
 from procedures.call.server import Node, pinned, room_service, server_api, token, where
 
 __all__ = [
+    "EVERY_WAY",
     "Access",
     "Call",
     "CallError",
