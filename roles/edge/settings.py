@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from stack.active import Active
-from stack.certificates import Certificate
+from stack.certificate import Certificate
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
