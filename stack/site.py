@@ -23,7 +23,7 @@ from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
 from roles.sip import Settings as Sip
 from stack import compose, phones, ports, streams, tls, versions
-from stack.certificates import Certificate
+from stack.certificate import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import Host, name_problem

@@ -9,7 +9,7 @@ from typing import ClassVar, Literal
 
 from roles.edge.behind import Scraped, Slot, Streams
 from stack.active import Active
-from stack.certificates import Certificate
+from stack.certificate import Certificate
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
@@ -47,7 +47,7 @@ class Settings(Checked):
     )
     key: str = option("", "tls 'provided': file with its key (PEM, without a passphrase)")
     certificate_days: int = option(
-        397, "tls 'internal': days that a certificate lives; a deploy makes another when less than a third is left"
+        365, "tls 'internal': days that a certificate lives; a deploy makes another when less than a third is left"
     )
     warn_days: int = option(21, "a deploy says so when fewer days are left of a certificate")
     hsts_days: int = option(0, "days that browsers shall use nothing but TLS (Strict-Transport-Security); 0: not said")

@@ -64,7 +64,7 @@ class _Row:
         old, entry = serving(ground.site, ground.first), ground.names[row.through]
         entered, shown = serving(ground.site, entry), ground.on_first(row.shows).text
         # the control begins first and ends last: it hears all that the machine does to the call
-        async with Call(self._control) as control, await pinned(ground.access, old.node, entry) as call:
+        async with Call(self._control) as control, await pinned(ground.access, old.node, entry, row.path) as call:
             try:
                 await self._change(call, old, shown)
                 if row.resume and _state(entry, entered.unit) != "inactive":
