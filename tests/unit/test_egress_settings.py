@@ -46,7 +46,8 @@ def recording(site_data: dict[str, Any]) -> dict[str, Any]:
         (
             "records",
             ["room_composite"],
-            "egress.records: room_composite is recorded by a browser, and profile 'sdk' has none; take it off the list",
+            "egress.records: room_composite is recorded by a browser, and profile 'sdk' has none; take it off "
+            "the list, or choose profile 'full'",
         ),
         (
             "drain",
