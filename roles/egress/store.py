@@ -36,10 +36,10 @@ echo "$((had - left)) delivered, $left left"
 LONGEST = 24 * 3600  # s for a delivery
 
 _ERROR = re.compile(r"(?: ERROR : |Failed to )(?:.*?Failed to \w+: )?(.+)(?:\n\tstatus code: (\d+)|\ncaused by: (.*))?")
-_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthenticationFailed", "invalid_grant")
+_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "UserNotFound", "AuthenticationFailed", "invalid_grant")
 # What a store says, and what to do about it.
 _REMEDIES = (
-    (("NoSuchBucket", "ContainerNotFound", "bucket doesn't exist", "404"), "make the bucket, or correct its name"),
+    (("NoSuchBucket", "ContainerNotFound", "bucket doesn't exist"), "make the bucket, or correct its name"),
     (("immutable file modified",), "the store has another file of that name: compare, then remove or rename one"),
     (("AccessDenied", "403"), "allow these keys to put, get and delete objects there"),
     (("dial tcp", "lookup", "timeout", "deadline"), "correct endpoint, or let the host get there"),

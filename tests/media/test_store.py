@@ -133,7 +133,7 @@ def test_a_bucket_that_is_away_costs_no_recording(access: Access, bucket: Bucket
     [
         ({"bucket": "missing"}, ("egress.storage.s3: ", "NoSuchBucket", "make the bucket, or correct its name")),
         ({"endpoint": "http://{gateway}:9"}, ("egress.storage.s3: ", "connection refused", "correct endpoint")),
-        ({"access_key": "UNKNOWN"}, ("egress.storage.s3: ", "InvalidAccessKeyId", "correct the keys")),
+        ({"access_key": "UNKNOWN"}, ("egress.storage.s3: ", "access key ID", "correct the keys")),
     ],
     ids=["bucket", "endpoint", "key"],
 )
