@@ -40,6 +40,7 @@ ROWS = (
     Row("other", hosts=1, inventory="inventories/alternative.py"),
     Row("tls", hosts=1, inventory="inventories/lab_tls.py"),
     Row("trixie", hosts=1, release="trixie"),
+    Row("media", hosts=1, inventory="inventories/lab_media.py", tests=("tests/host", "tests/media")),
     Row("phone", hosts=1, inventory="inventories/lab_sip.py", tests=("tests/host", "tests/sip")),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),

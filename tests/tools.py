@@ -12,6 +12,8 @@ from pathlib import Path
 NEEDED = {
     "bwrap": ("bubblewrap", []),
     "docker-registry": ("docker-registry", ["docker-registry.service"]),
+    "ffmpeg": ("ffmpeg", []),
+    "ffprobe": ("ffmpeg", []),
     "haproxy": ("haproxy", ["haproxy.service"]),
     "kamailio": ("kamailio", ["kamailio.service"]),
     "mmdebstrap": ("mmdebstrap", []),

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from lab.places import NETWORKS
+from procedures.call.path import Path
 from tests.data import MOVED
 from tests.deploys import Told
 from tests.upgrade.ground import Ground
