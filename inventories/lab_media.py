@@ -1,7 +1,7 @@
 """The lab with the media daemons, on its first host.
 
-ARTIFACTS names a directory with their programs (egress, ...); without it, stand-ins that keep the same contract, but for
-ingress, which is built from its Go module.
+ARTIFACTS names a directory with their programs (egress, ...); without it, stand-ins that keep the same contract, and
+ingress is built from its Go module.
 """
 
 import hashlib
