@@ -23,7 +23,7 @@ from roles.redis import Settings as Redis
 from stack import compose, ports, streams, versions
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
-from stack.host import Host, name_problem
+from stack.host import CALLERS, Host, name_problem
 from stack.vault import Vault
 from stack.vaultkey import KeySource
 
@@ -90,6 +90,7 @@ class Site(Checked):
         yield from self._redis()
         yield from self._releases()
         yield from streams.problems(self)
+        yield from self._order()
         if self.edge.hard_stop_after < self.livekit.drain.deadline:
             fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
             remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
@@ -110,19 +111,34 @@ class Site(Checked):
                     yield Problem(f"hosts.{name}.{where}", f"{address} is also that of {first}", "give each its own")
 
     def _releases(self) -> Iterator[Problem]:
-        try:
-            release = self.livekit.wanted()
-            for name in self.with_role("livekit"):
-                release.check(self.hosts[name].arch)
-        except SiteError as error:
-            yield from error.problems
-            return
-        for key, since in versions.unknown(release.component, release.version, self.livekit.extra).items():
-            yield Problem(
-                f"livekit.extra.{key}", f"is not known to {release}", f"remove it, or choose {since} or newer"
-            )
-        if isinstance(found := versions.together({release.component: release.version}), Problem):
+        chosen: dict[str, str] = {}  # component -> version
+        for role in ("livekit", "egress"):
+            settings: Livekit | Egress = getattr(self, role)
+            if not (names := self.with_role(role)):
+                continue
+            try:
+                release = settings.wanted()
+                for name in names:
+                    release.check(self.hosts[name].arch)
+            except SiteError as error:
+                yield from error.problems
+                continue
+            chosen[release.component] = release.version
+            for key, since in versions.unknown(release.component, release.version, settings.extra).items():
+                remedy = f"remove it, or choose {since} or newer"
+                yield Problem(f"{role}.extra.{key}", f"is not known to {release}", remedy)
+        if isinstance(found := versions.together(chosen), Problem):
             yield found
+
+    def _order(self) -> Iterator[Problem]:
+        """Who needs livekit-server comes when one serves: a deploy goes host by host."""
+        names = list(self.hosts)
+        serving = self.with_role("livekit")
+        for role in CALLERS:
+            for name in self.with_role(role):
+                if serving and names.index(name) < names.index(serving[0]):
+                    fact = f"has the role {role} and comes before {serving[0]}, the first with livekit"
+                    yield Problem(f"hosts.{name}", fact, f"move it behind {serving[0]}: it is activated in this order")
 
     def _redis(self) -> Iterator[Problem]:
         owners = self.with_role("redis")

@@ -17,6 +17,9 @@ CLUSTER: dict[str, Any] = {
     "firewall": {"admin": ["198.51.100.0/24", "2001:db8:1::/48"]},
 }
 
+# What a site needs that records; the file is read only when it is deployed.
+RECORDING: dict[str, Any] = {"release": "1.14.1", "source": "file", "file": "egress", "sha256": "ab" * 32}
+
 # Every port and path away from its default; also used by inventories/alternative.py on lab hosts.
 MOVED: dict[str, Any] = {
     "paths": {"config": "/etc/alt/livekit", "releases": "/srv/alt/releases", "state": "/srv/alt/state"},
@@ -30,6 +33,7 @@ MOVED: dict[str, Any] = {
         "media_udp": "41000-41299",
         "region": "elsewhere",
     },
+    "egress": {"slots": ["x", "y", "z"], "health": "17983-17985", "metrics": "17986-17988", "template": "17980-17982"},
     "ingress": {
         "slots": ["u", "v", "w"],
         "rtmp": "11936-11938",

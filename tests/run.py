@@ -38,6 +38,7 @@ ROWS = (
     Row("three", hosts=3),
     Row("other", hosts=1, inventory="inventories/alternative.py"),
     Row("trixie", hosts=1, release="trixie"),
+    Row("media", hosts=1, inventory="inventories/lab_media.py", tests=("tests/host", "tests/media")),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),
 )

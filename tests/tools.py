@@ -13,6 +13,8 @@ NEEDED = {
     "ffmpeg": ("ffmpeg", []),
     "bwrap": ("bubblewrap", []),
     "docker-registry": ("docker-registry", ["docker-registry.service"]),
+    "ffmpeg": ("ffmpeg", []),
+    "ffprobe": ("ffmpeg", []),
     "haproxy": ("haproxy", ["haproxy.service"]),
     "mmdebstrap": ("mmdebstrap", []),
     "nft": ("nftables", []),

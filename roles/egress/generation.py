@@ -8,7 +8,8 @@ from functools import partial
 from roles._kit import generation
 from roles._kit.files import File, text
 from roles._kit.generation import Generation
-from roles.egress.settings import USER, Settings
+from roles._kit.release import TREE
+from roles.egress.settings import PROGRAM, USER, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,21 @@ class _View:
     @property
     def release_name(self) -> str:
         return self.release.rsplit("/", 1)[-1]
+
+    @property
+    def tree(self) -> str:
+        """The root directory that an image was unpacked to; '' for a program of the host."""
+        return f"{self.release}/{TREE}" if self.settings.source == "image" else ""
+
+    @property
+    def program(self) -> str:
+        """Where it is for the process itself."""
+        return "/bin/egress" if self.tree else f"{self.release}/{PROGRAM}"
+
+    @property
+    def path(self) -> str:
+        """PATH: it starts itself again for every recording, by its name; with it the browser (/chrome on arm64)."""
+        return "/usr/local/bin:/usr/bin:/bin:/chrome" if self.tree else f"{self.release}:/usr/bin:/bin"
 
     @property
     def config_file(self) -> str:

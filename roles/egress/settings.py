@@ -69,10 +69,13 @@ class Settings(Checked):
     """egress on one host, in slots."""
 
     release: str = option("1.14.1", "version from stack/releases.toml")
-    source: Literal["file"] = option("file", "where the program comes from: upstream publishes no binary")
+    source: Literal["image", "file"] = option("image", "where the program comes from: upstream publishes images only")
+    image: str = option("", "where a registry of your own keeps the image (source 'image')")
     file: str = option("", "path of your own build (source 'file')")
-    sha256: str = option("", "its sha256 (source 'file')")
-    profile: Literal["sdk"] = option("sdk", "'sdk': tracks, participants, audio of rooms, with Debian's GStreamer")
+    sha256: str = option("", "its sha256, or the digest of an image of your own")
+    profile: Literal["sdk", "full"] = option(
+        "sdk", "'sdk': tracks, participants, audio of rooms; 'full': also rooms and web pages, by the image's browser"
+    )
     records: tuple[Kind, ...] = option(
         ("track",), f"what the site wants to record: {', '.join(COSTS)}; preflight counts the cores for it"
     )
@@ -113,12 +116,22 @@ class Settings(Checked):
     def wanted(self) -> releases.Release:
         """The release asked for. Raises SiteError when it is not known from that source, or known to be bad."""
         return releases.find(
-            PROGRAM, self.release, self.source, file=self.file, sha256=self.sha256, path="egress.release"
+            PROGRAM,
+            self.release,
+            self.source,
+            file=self.file,
+            sha256=self.sha256,
+            image=self.image,
+            path="egress.release",
         )
 
     @property
+    def browser(self) -> bool:
+        return self.profile == "full"
+
+    @property
     def state(self) -> str:
-        """Below it: a directory per slot (scratch), ``backup``, ``cut-short``, ``files``."""
+        """Below it: a slot's scratch, its home (``SLOT-home``) with a browser, ``backup``, ``cut-short``, ``files``."""
         return f"{self.state_root}/egress"
 
     @property
@@ -128,12 +141,14 @@ class Settings(Checked):
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Debian's GStreamer with every element that egress names, but ``faac`` (AAC), which no distribution has.
+        """rclone, which proves the store and delivers what an upload left behind; GStreamer where no image brings it.
 
-        rclone proves the store, and delivers what an upload left behind.
+        Debian's has every element that egress names, but ``faac`` (AAC), which no distribution has.
         """
+        if self.source == "image":
+            return ("rclone",)
         plugins = tuple(f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "bad", "ugly"))
-        return (*plugins, "gstreamer1.0-libav", "libgstreamer-plugins-bad1.0-0", "rclone")
+        return ("rclone", *plugins, "gstreamer1.0-libav", "libgstreamer-plugins-bad1.0-0")
 
     @property
     def room_configurations(self) -> dict[str, Any]:
@@ -170,7 +185,10 @@ class Settings(Checked):
         for kind in BROWSER:
             if kind in self.records and self.profile == "sdk":
                 fact = f"{kind} is recorded by a browser, and profile 'sdk' has none"
-                yield Problem(f"{path}.records", fact, "take it off the list")
+                yield Problem(f"{path}.records", fact, "take it off the list, or choose profile 'full'")
+        if self.profile == "full" and self.source != "image":
+            fact = "is 'full' while source is 'file'"
+            yield Problem(f"{path}.profile", fact, "set source to 'image': the browser and its sound are in there")
         for name, file in self.presets.items():
             if not any(each in file for each in ("{track_id}", "{publisher_identity}")):
                 remedy = "put {publisher_identity} or {track_id} into it: each track is a file of its own"
@@ -190,7 +208,8 @@ class Settings(Checked):
             "health_port": self.part("health", slot).first,
             "prometheus_port": self.part("metrics", slot).first,
             "template_port": self.part("template", slot).first,
-            "pulse_sink_reap_grace_sec": -1,
+            # below 0: there is no PulseAudio to look after; 0: upstream's own value
+            "pulse_sink_reap_grace_sec": 0 if self.profile == "full" else -1,
             "logging": {"level": self.log_level, "json": True},
             "session_limits": {
                 "file_output_max_duration": _go(limits.file_duration),

@@ -14,6 +14,7 @@ from pyinfra.api.host import Host
 
 from roles._kit.change import Failed, sh
 from roles.egress.settings import PROGRAM, Settings
+from roles.egress.storage import Storage
 
 _REMOTE = "store"
 _RCLONE = f"""while IFS= read -r line && [ -n "$line" ]; do export "RCLONE_CONFIG_{_REMOTE.upper()}_$line"; done
@@ -35,10 +36,10 @@ echo "$((had - left)) delivered, $left left"
 LONGEST = 24 * 3600  # s for a delivery
 
 _ERROR = re.compile(r"(?: ERROR : |Failed to )(?:.*?Failed to \w+: )?(.+)(?:\n\tstatus code: (\d+)|\ncaused by: (.*))?")
-_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "AuthenticationFailed", "invalid_grant")
+_KEYS = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "UserNotFound", "AuthenticationFailed", "invalid_grant")
 # What a store says, and what to do about it.
 _REMEDIES = (
-    (("NoSuchBucket", "ContainerNotFound", "bucket doesn't exist", "404"), "make the bucket, or correct its name"),
+    (("NoSuchBucket", "ContainerNotFound", "bucket doesn't exist"), "make the bucket, or correct its name"),
     (("immutable file modified",), "the store has another file of that name: compare, then remove or rename one"),
     (("AccessDenied", "403"), "allow these keys to put, get and delete objects there"),
     (("dial tcp", "lookup", "timeout", "deadline"), "correct endpoint, or let the host get there"),
@@ -55,7 +56,7 @@ def prove(host: Host, settings: Settings) -> None:
         step, _, said = str(error).partition("\n")
         where = name.rpartition("/")[0].removeprefix(f"{_REMOTE}:")
         fact = f"{host.name} cannot {step} an object in {where}: {reason(said)}"
-        raise Failed(f"{PROGRAM}.storage.{kind}: {fact}; {_remedy(said, settings)}") from error
+        raise Failed(f"{PROGRAM}.storage.{kind}: {fact}; {remedy(said, settings.storage)}") from error
 
 
 def deliver(host: Host, settings: Settings) -> str:
@@ -64,8 +65,9 @@ def deliver(host: Host, settings: Settings) -> str:
     try:
         return sh(host, f"{_RCLONE}{_DELIVER}", *words, stdin=_credentials(settings), timeout=LONGEST).strip()
     except Failed as error:
-        remedy = f"{_remedy(str(error), settings)}, and run the same again: what did not get there is still here"
-        raise Failed(f"{words[0]}: {reason(str(error))}; {remedy}") from error
+        again = "and run the same again: what did not get there is still here"
+        said = str(error)
+        raise Failed(f"{words[0]}: {reason(said)}; {remedy(said, settings.storage)}, {again}") from error
 
 
 def reason(said: str) -> str:
@@ -76,11 +78,12 @@ def reason(said: str) -> str:
     return f"{found[1]}{f' ({more})' if (more := found[2] or found[3]) else ''}".rstrip(".")
 
 
-def _remedy(said: str, settings: Settings) -> str:
+def remedy(said: str, storage: Storage) -> str:
+    """What to do about it."""
     if any(word in said for word in _KEYS):
-        name = settings.storage.wants
+        name = storage.wants
         return f"correct the keys (the secret one: python -m procedures.secrets INVENTORY set {name})"
-    known = (remedy for words, remedy in _REMEDIES if any(word in said for word in words))
+    known = (told for words, told in _REMEDIES if any(word in said for word in words))
     return next(known, "see what the store has against it")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
 
 import pytest
 
@@ -20,6 +22,22 @@ def pytest_report_header() -> list[str]:
             said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
             lines.append(f"{name}: {'a stand-in' if 'standin' in said else 'REAL'} ({said})")
     return lines
+
+
+_status: list[int] = []
+
+
+def pytest_sessionfinish(exitstatus: int) -> None:
+    _status.append(int(exitstatus))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure() -> None:
+    """End here: the SDK's exit handler may abort the process after a failed connection (livekit 1.2.0)."""
+    if _status:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_status[0])
 
 
 @pytest.fixture(scope="session", name="lab")
