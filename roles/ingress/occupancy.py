@@ -6,7 +6,6 @@ from roles._kit.occupancy import Question
 from roles.ingress import generation
 from roles.ingress.settings import COMPONENT, UNIT, Settings
 
-NOUN = "streams"
 # The gauge has a line for each kind of stream, and none before the first stream.
 _ASK = r"""metrics=$(port metrics)
   [ -z "$metrics" ] || ! all=$(curl -sf -m 2 "http://127.0.0.1:$metrics/metrics") ||
@@ -17,4 +16,5 @@ _ASK = r"""metrics=$(port metrics)
 def question(settings: Settings, *, draining: bool = False) -> Question:
     """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
     root = generation.root(settings)
-    return Question(COMPONENT, UNIT, settings.slots, root, settings.active.file, _ASK, draining=draining)
+    where = (settings.slots, root, settings.active.file)
+    return Question(COMPONENT, UNIT, *where, _ASK, noun="streams", draining=draining)

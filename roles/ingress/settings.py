@@ -22,6 +22,7 @@ COMPONENT = "ingress"
 PROGRAM = "ingress"  # upstream starts itself again under this very name, found on PATH
 UNIT = "livekit-ingress@{}.service"
 USER = "livekit-ingress"
+CACHE = "/var/cache/livekit-ingress"  # where systemd makes CacheDirectory=livekit-ingress
 _SLOWEST_END = 15  # seconds: a handler has 10 s after SIGINT (cmd/server/main.go), the service looks every 5 s
 
 

@@ -76,8 +76,8 @@ def component(settings: Settings) -> Component:
             *guard.Guard(settings.config_root).files,
         ),
         question=question,
-        words=lambda lines: tuple(each.words(occupancy.NOUN) for each in question.sessions(lines).values()),
-        total=lambda lines: sum(each.sessions or 0 for each in question.sessions(lines).values()),
+        words=question.closing,
+        total=question.total,
     )
 
 

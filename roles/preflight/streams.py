@@ -16,14 +16,27 @@ def streams(settings: Settings, cores: int, seen: Seen) -> Iterator[tuple[bool, 
     host = settings.host
     for cost in wanted.costs:
         room = cores * (1 - cost.kept)  # pkg/stats/monitor.go: idle - kept * cores > cost
-        more = f"or give {host} {wanted.cores} cores"
         if not cost.said and cores < wanted.cores:
             fact = f"is not set, and {host} has {cores} cores: of the recommended {cost.cores:g} for a stream"
             fact += " it could never admit one" if cost.cores >= room else " it admits one while nothing else runs"
-            yield True, Problem(cost.path, fact, f"say what your streams need here (less than {room:g}), {more}")
+            yield (
+                True,
+                Problem(
+                    cost.path,
+                    fact,
+                    f"say what your streams need here (less than {room:g}), or give {host} {wanted.cores} cores",
+                ),
+            )
         elif cost.cores >= room:
             fact = f"is {cost.cores:g}, and {host} has {cores} cores, of which {cost.kept:.0%} are kept free"
-            yield True, Problem(cost.path, f"{fact}: it would never admit a stream", f"set it below {room:g}, {more}")
+            yield (
+                True,
+                Problem(
+                    cost.path,
+                    f"{fact}: it would never admit a stream",
+                    f"set it below {room:g}, or take a host with more cores",
+                ),
+            )
     if wanted.refuse_shown_arguments and seen.probes["preflight.hidepid"] != ["hidden"]:
         fact = (
             f"{host} shows every account the arguments of all processes, and ingress 1.5.0 puts API secret, Redis "

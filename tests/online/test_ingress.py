@@ -74,6 +74,14 @@ def hurried(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def deaf(tmp_path: Path) -> Iterator[Path]:
+    """An inventory with which a slot cannot have its port for media, of which ingress says nothing."""
+    nowhere = {"rtc_config": {"interfaces": {"includes": ["nosuch0"]}}}
+    yield variant(tmp_path, {"ingress": {"extra": nowhere}}, "deaf")
+    assert deploy().status == 0
+
+
+@pytest.fixture
 def untouched(lab: Lab) -> Iterator[Access]:
     with untouched_server(lab) as access:
         yield access
@@ -157,3 +165,14 @@ def test_at_the_deadline_of_a_drain_a_stream_is_ended_in_an_orderly_way(
 
     asyncio.run(scenario())
     assert "status=9/KILL" not in over_ssh(host).check_output("journalctl -u %s -n 50 -o cat --no-pager", before)
+
+
+def test_a_slot_that_lacks_one_of_its_ports_never_serves(deaf: Path) -> None:
+    (before,) = units(SERVING[0], "active")
+    told = deploy(deaf)
+    assert told.status > 0
+    assert re.search(
+        r"ready: slot \w+ has its ports did not come true within 30 s \(it does not listen on \d+\)", told.text
+    )
+    assert "Traceback" not in told.text
+    assert units(SERVING[0], "active") == [before], "what served goes on, and the candidate is gone"

@@ -58,7 +58,7 @@ def test_a_cost_that_no_host_can_meet_stops_also_when_it_was_said(settings: Sett
     fact = (
         "ingress.cpu_cost.rtmp: is 1.7, and lk2 has 2 cores, of which 15% are kept free: it would never admit a stream"
     )
-    assert found == [(f"{fact}; set it below 1.7, or give lk2 4 cores", True)]
+    assert found == [(f"{fact}; set it below 1.7, or take a host with more cores", True)]
 
 
 def test_a_host_that_shows_everybody_the_secrets_of_streams_stops(settings: Settings) -> None:
