@@ -37,7 +37,7 @@ lab-ssh: $(VENV)/.made  ## a shell on a lab host: make lab-ssh HOST=lk1
 deploy: $(VENV)/.made  ## deploy the lab again
 	$(RUN)pyinfra -y inventories/lab.py deploy.py
 
-check: tools  ## format, lint, types, unit, render, roles, docs: needs no host
+check: tools  ## format, lint, types, unit, render, roles, controller, docs: needs no host
 	$(RUN)ruff format --check .
 	$(RUN)ruff check .
 	$(RUN)mypy
@@ -61,6 +61,7 @@ tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never 
 	$(RUN)python -m tests.tools
 
 test: check  ## everything: check, then labs of one host, three hosts, Debian 13 and the alternative site
+	$(RUN)pytest tests/build
 	$(RUN)python -m tests.run
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour more, on labs of one, two and three hosts

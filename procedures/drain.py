@@ -11,6 +11,7 @@ Deploys prepare a host in maintenance but do not activate it, and a reboot does 
 
 from pyinfra import host, local
 
+from procedures.components import components
 from roles import livekit
 from roles._kit import lock, maintenance, report
 from roles._kit.change import Failed
@@ -23,17 +24,27 @@ from stack import inventory, records
 site = inventory.current()
 stack = site.on(host.name)
 marker = records.maintenance(site.paths.config)
+why, alone = str(host.data.get("why") or ""), host.data.get("alone") == "yes"
 report.install()
 
 
 def named(_: Seen) -> Todo:
     """Raises Failed when it is not said which host is meant."""
-    serving = [n for n in site.with_role("livekit") if host.state.is_host_in_limit(host.inventory.get_host(n))]
+    serving = [
+        n for n in site.hosts if components(site.on(n)) and host.state.is_host_in_limit(host.inventory.get_host(n))
+    ]
     if len(serving) > 1:
         raise Failed(f"drain: would empty {' and '.join(serving)} at once; name one: --limit {serving[0]}")
     if not serving:
-        raise Failed("drain: carries no role livekit; name a host that does with --limit")
+        raise Failed("drain: carries nothing that has slots; name a host that does with --limit")
     return Todo()
+
+
+def mark(seen: Seen) -> tuple[Step, ...]:
+    """Say on the host that it is out of service, and why."""
+    if maintenance.words(seen):
+        return ()
+    return (Step("mark the host", lambda h: maintenance.begin(h, marker, why)),)
 
 
 def end(seen: Seen) -> Todo:
@@ -47,7 +58,12 @@ lock.take()
 if host.data.get("back") == "yes":
     stage(Part("drain", maintenance.needs(marker), end), "Maintenance")
     local.include("deploy.py")
-elif stack.livekit and stack.edge:
+else:
     stage(Part("drain", maintenance.needs(marker), named), "Maintenance")
-    why, alone = str(host.data.get("why") or ""), host.data.get("alone") == "yes"
-    turn("Drain", livekit.drain(stack.livekit, marker, stack.edge.peer_endpoints, why=why, alone=alone))
+    mine = components(stack)
+    others = stack.edge.peer_endpoints if stack.edge else {}
+    turn(
+        "Drain",
+        livekit.drain(stack.livekit, marker, others, why=why, alone=alone) if stack.livekit else None,
+        *(each.retire(mark, maintenance.needs(marker)) for role, each in mine.items() if role != "livekit"),
+    )

@@ -9,6 +9,7 @@ Refused while the host carries the Redis of others. Kernel values stay raised un
 
 from pyinfra import host
 
+from procedures.components import components
 from roles import livekit
 from roles._kit import lock, report
 from roles._kit.removal import consent, removal
@@ -19,20 +20,23 @@ from stack.traces import traces
 site = inventory.current()
 stack = site.on(host.name)
 drop_calls = host.data.get("calls") == "drop"
-needed_by = tuple(n for n in site.with_role("livekit") if n != host.name) if stack.redis else ()
-slots = stack.livekit.slots if stack.livekit else ()
+needed_by = tuple(n for n in site.hosts if n != host.name and components(site.on(n))) if stack.redis else ()
 report.install()
 
 lock.take()
 stage(consent(host.name, host.data.get("remove") or "", needed_by), "Consent")
-if stack.livekit and stack.edge and not drop_calls:
+if not drop_calls:
     marker = records.maintenance(site.paths.config)
-    stage(livekit.drain(stack.livekit, marker, stack.edge.peer_endpoints, why="to be removed", alone=True), "Drain")
+    if stack.livekit and stack.edge:
+        stage(livekit.drain(stack.livekit, marker, stack.edge.peer_endpoints, why="to be removed", alone=True), "Drain")
+    for role, each in components(stack).items():
+        if role != "livekit":
+            stage(each.retire(), f"Drain {role}")
 stage(
     removal(
         traces(site, stack),
         host.name,
-        tuple(stack.livekit.part("metrics", slot).first for slot in slots) if stack.livekit else (),
+        components(stack).values(),
         drop_calls=drop_calls,
     ),
     "Remove",

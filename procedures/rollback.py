@@ -1,6 +1,8 @@
-"""Back to the generation of livekit-server that served before, through the same machine as a deploy: no call drops.
+"""Back to the generation that served before, through the same machine as a deploy: no call drops.
 
     pyinfra inventories/prod.py procedures/rollback.py --data why="no video since the upgrade"
+
+Of livekit-server, or of the daemon that ``--data role=egress`` (and so on) names.
 
 Works while the last change still drains. Each host goes back to what served on it before; what is given up is recorded
 on the hosts, and a deploy of it is refused until the inventory changes (or with ``--data accept=GENERATION``). Hosts
@@ -13,7 +15,9 @@ import dataclasses
 from functools import partial
 
 from pyinfra import host
+from pyinfra.api.exceptions import PyinfraError
 
+from procedures.components import components
 from roles import edge, firewall, kernel, livekit
 from roles._kit import back, lock, report
 from roles._kit.component import Component
@@ -24,7 +28,7 @@ from stack import inventory, records
 
 site = inventory.current()
 stack = site.on(host.name)
-name = host.name
+name, role = host.name, str(host.data.get("role") or "livekit")
 anything, why = host.data.get("any") == "yes", str(host.data.get("why") or "")
 report.install()
 
@@ -34,20 +38,21 @@ def parts(seen: Seen, now: Component) -> tuple[Part, ...]:
     to = back.target(now, seen, anything=anything)
     if isinstance(to, str):
         return ()
-    then = dataclasses.replace(site, livekit=dataclasses.replace(site.livekit, **to.then)).on(name)
-    assert then.livekit
-    assert then.edge
+    then = dataclasses.replace(site, **{role: dataclasses.replace(getattr(site, role), **to.then)}).on(name)
+    assert then.edge, "whatever has slots stands behind an edge"
     return (
         kernel.activate(then.kernel),
-        firewall.activate(then.firewall, livekit.proves(then.livekit)),
+        firewall.activate(then.firewall, livekit.proves(then.livekit) if then.livekit else None),
         edge.activate(then.edge),
-        back.roll_back(livekit.component(then.livekit), to, why),
+        back.roll_back(components(then)[role], to, why),
     )
 
 
+known = sorted({each for other in site.hosts for each in components(site.on(other))})
+if role not in known:
+    raise PyinfraError(f"role: {role!r} has no slots in this site; choose one of {', '.join(known)}")
 lock.take()
-if stack.livekit:
-    server = livekit.component(stack.livekit)
+if server := components(stack).get(role):
     back.prepare(server, anything=anything, accept_jump=host.data.get("jump") == "accept")
     turn(
         "Rollback",

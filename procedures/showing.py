@@ -12,13 +12,16 @@ import click
 
 from procedures.overview import Overview
 from roles._kit import lock
+from roles._kit.occupancy import Occupancy, Sessions, State
 from roles._kit.reading import Unread
-from roles.livekit.occupancy import Occupancy, State
+from roles.livekit.occupancy import Occupancy as People
 
 if TYPE_CHECKING:
     from pyinfra.api.state import State as Run
 
-_COLUMNS = ("slot", "state", "generation", "release", "rooms", "participants", "WebSockets")
+_COLUMNS = ("slot", "state", "generation", "release")
+_PEOPLE = ("rooms", "participants", "WebSockets")  # on a slot of livekit-server
+_NAMELESS = "has no process that says its generation: it is being started again, or is not ours"
 _NAMED = 20  # rooms; the JSON has them all
 _COLOURS = {State.ACTIVE: "green", State.DRAINING: "yellow", State.PROVING: "cyan"}
 
@@ -39,8 +42,9 @@ def as_json(found: Mapping[str, Any], now: float) -> str:
         if isinstance(one, Unread):
             return {"error": one.why}
         said = dataclasses.asdict(one)
-        for slot in said["slots"].values():
-            slot |= {key: slot[key] and _moment(slot[key]) for key in ("since", "deadline")}
+        for slots in (said["slots"], *(service["slots"] for service in said["services"].values())):
+            for slot in slots.values():
+                slot |= {key: slot[key] and _moment(slot[key]) for key in ("since", "deadline")}
         return said
 
     return json.dumps({"time": _moment(now), "hosts": {name: host(one) for name, one in found.items()}})
@@ -61,8 +65,19 @@ def _unread(one: Unread) -> list[str]:
 
 def _block(one: Overview, now: float) -> Iterator[str]:
     if one.slots:
-        yield from _slots(list(one.slots.values()), now)
-        yield from _labelled("new sessions", [_serving(one)])
+        rows = [
+            (slot, (slot.rooms, slot.participants, slot.websockets), _remarks(slot, now)) for slot in one.slots.values()
+        ]
+        yield from _slots(_PEOPLE, rows)
+        yield from _labelled("new sessions", [_serving(one, one.serving, one.slots)])
+    for role, service in one.services.items():
+        yield ""
+        yield role
+        found = [(slot, (slot.sessions,), _silent(role, slot, now)) for slot in service.slots.values()]
+        yield from _slots((service.noun,), found)
+        yield from _labelled("new ones", [_serving(one, service.serving, service.slots)])
+    if one.services:
+        yield ""
     yield from _labelled("deploy lock", ["free" if one.lock is None else f"held by {plain(lock.words(one.lock))}"])
     yield from _labelled("maintenance", ["no" if one.maintenance is None else _record(one.maintenance, "since")])
     yield from _labelled("rejected", [f"{plain(g)}: {_record(why, 'when')}" for g, why in one.rejected.items()])
@@ -74,50 +89,69 @@ def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:
         yield f"{'' if number else label:14}{line}"
 
 
-def _serving(one: Overview) -> str:
-    if not one.serving:
+def _serving(one: Overview, serving: str, slots: Mapping[str, Occupancy]) -> str:
+    if not serving:
         return "go to other hosts" if one.maintenance is not None else "go to no slot: nothing was deployed yet"
-    state = one.slots[one.serving].state if one.serving in one.slots else State.EMPTY
-    said = f"go to slot {one.serving}"
+    state = slots[serving].state if serving in slots else State.EMPTY
+    said = f"go to slot {serving}"
     return said if state is State.ACTIVE else click.style(f"{said}, which is {state}; a deploy mends it", fg="red")
 
 
-def _slots(slots: Sequence[Occupancy], now: float) -> Iterator[str]:
-    rows = [_row(slot) for slot in slots]
-    widths = [max(len(row[i]) for row in (_COLUMNS, *rows) if i < len(row)) for i in range(len(_COLUMNS))]
+def _slots(
+    counted: Sequence[str], found: Sequence[tuple[Occupancy, Sequence[int | None], Iterator[str]]]
+) -> Iterator[str]:
+    """A table of slots: each with a number for every column of ``counted``, and remarks below it."""
+    columns = (*_COLUMNS, *counted)
+    rows = [_row(slot, counts) for slot, counts, _ in found]
+    widths = [max(len(row[i]) for row in (columns, *rows) if i < len(row)) for i in range(len(columns))]
 
     def line(row: Sequence[str]) -> list[str]:
-        numbers = _COLUMNS.index("rooms")
+        numbers = len(_COLUMNS)
         padded = [f"{c:{w}}" if i < numbers else f"{c:>{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=False))]
         return [*padded[:-1], padded[-1].rstrip()]
 
-    yield "  ".join(line(_COLUMNS))
-    for slot, row in zip(slots, rows, strict=True):
+    yield "  ".join(line(columns))
+    for (slot, _, remarks), row in zip(found, rows, strict=True):
         name, state, *rest = line(row)
         yield "  ".join([name, click.style(state, fg=_COLOURS.get(slot.state)), *rest])
-        yield from (f"{'':{widths[0]}}  {remark}" for remark in _remarks(slot, now))
+        yield from (f"{'':{widths[0]}}  {remark}" for remark in remarks)
 
 
-def _row(slot: Occupancy) -> tuple[str, ...]:
+def _row(slot: Occupancy, counts: Sequence[int | None]) -> tuple[str, ...]:
     if slot.state is State.EMPTY:
         return (slot.slot, slot.state)
-    counts = ("?" if n is None else str(n) for n in (slot.rooms, slot.participants, slot.websockets))
-    return (slot.slot, slot.state, plain(slot.generation or "?"), plain(slot.release or "?"), *counts)
+    numbers = ("?" if n is None else str(n) for n in counts)
+    return (slot.slot, slot.state, plain(slot.generation or "?"), plain(slot.release or "?"), *numbers)
 
 
-def _remarks(slot: Occupancy, now: float) -> Iterator[str]:
-    """What does not go into a column."""
+def _drains(slot: Occupancy, now: float) -> Iterator[str]:
     if slot.since is not None:
         killed = "never killed" if slot.deadline is None else f"killed at {_moment(slot.deadline)}"
         left = "" if slot.deadline is None else f", {_span(slot.deadline - now)}"
         yield f"drains since {_moment(slot.since)}; {killed}{left}"
+
+
+def _silent(role: str, slot: Sessions, now: float) -> Iterator[str]:
+    """What does not go into a column, of any daemon's slot."""
+    yield from _drains(slot, now)
+    if slot.state is State.EMPTY:
+        return
+    if not slot.generation:
+        yield _NAMELESS
+    elif slot.sessions is None:
+        yield click.style(f"does not answer: journalctl -u livekit-{role}@{slot.slot}", fg="red")
+
+
+def _remarks(slot: People, now: float) -> Iterator[str]:
+    """What does not go into a column, of a slot of livekit-server."""
+    yield from _drains(slot, now)
     if slot.unjoined:
         names, more = slot.unjoined[:_NAMED], len(slot.unjoined) - _NAMED
         yield f"rooms that nobody is in: {', '.join(map(plain, names))}" + (f" and {more} more" if more > 0 else "")
     if slot.state is State.EMPTY:
         return
     if not slot.generation:
-        yield "has no process that says its generation: it is being started again, or is not ours"
+        yield _NAMELESS
     elif slot.websockets is None:
         yield "its generation does not say its ports: it is of an earlier livekit-metal"
     elif slot.rooms is None:

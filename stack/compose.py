@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
@@ -24,7 +23,6 @@ from roles.redis.settings import FORMER_UNIT as REDIS_FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_UNIT
 from stack import neighbours, packages
 from stack.ports import Port
-from stack.vault import Vault
 
 if TYPE_CHECKING:
     from stack.site import Site
@@ -47,9 +45,9 @@ class Stack:
     prometheus: Prometheus | None
 
 
-def complete(site: Site, *, name: str, vault: Vault, lock: Path) -> Site:
+def complete(site: Site, **given: Any) -> Site:
     """The site with what the inventory cannot say."""
-    return dataclasses.replace(site, name=name, vault=vault, lock=lock)
+    return dataclasses.replace(site, **given)
 
 
 def stack(site: Site, name: str) -> Stack:

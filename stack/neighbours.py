@@ -91,6 +91,8 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
         site.livekit,
         node_ip=host.public_address,
         media_address=host.address,
+        turn_name=site.livekit.turn.name(name),
+        nodes=tuple(site.hosts[n].public_address for n in names),
         api_keys=vault_of(site).api_keys,
         redis=redis_client(site),
         config_root=site.paths.config,
@@ -112,14 +114,22 @@ def edge(site: Site, name: str, host: Host) -> Edge:
         site.edge,
         address=host.cluster_address,
         slots=tuple(
-            EdgeSlot(name=s, signal=livekit.part("signal", s).first, metrics=livekit.part("metrics", s).first)
+            EdgeSlot(
+                name=s,
+                signal=livekit.part("signal", s).first,
+                metrics=livekit.part("metrics", s).first,
+                turn=livekit.part("turn-tls", s).first,
+            )
             for s in livekit.slots
         ),
+        turn_name=livekit.turn.name(name),
+        turn_address=host.address,
         slot_unit=LIVEKIT_UNIT,
         peers={n: site.hosts[n].cluster_address for n in site.with_role("livekit") if n != name},
         config_root=site.paths.config,
         active=active(site),
         monitored=bool(site.with_role("prometheus")),
+        served=site.served.get(name),
     )
 
 
@@ -144,6 +154,8 @@ def prometheus(site: Site) -> Prometheus:
         if "livekit" in host.roles:
             port = site.edge.metrics.first
             targets.append(Target(job="edge", port=port, **at))
+            if site.edge.encrypted:
+                targets.append(Target(job="certificate", port=port, path="/certificate", **at))
             targets += [
                 Target(job="livekit", port=port, path=f"/livekit/{slot}", slot=slot, **at)
                 for slot in site.livekit.slots

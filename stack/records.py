@@ -17,11 +17,6 @@ def maintenance(config_root: str) -> str:
     return f"{config_root}/maintenance"
 
 
-def rejected(config_root: str) -> str:
-    """The directory with one file per generation that a rollback rejected, named like it: who, when, why."""
-    return f"{config_root}/livekit/rejected"
-
-
 def read(text: str) -> dict[str, Any]:
     """A record back. One that cannot be read gives {"unreadable": its text}: that it is there still counts."""
     try:

@@ -18,7 +18,8 @@ from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
-from stack import compose, ports, versions
+from stack import compose, ports, tls, versions
+from stack.certificates import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import Host, name_problem
@@ -64,6 +65,8 @@ class Site(Checked):
     name: str = given("")
     vault: Vault | None = given(None)
     lock: Path | None = given(None)  # built artifacts' sums, see roles/_kit/artifact.py
+    ca_file: Path | None = given(None)  # of the site's own CA, for its clients; None: they need none
+    served: Mapping[str, Certificate] = given({})  # by the edge of each host
 
     def with_role(self, role: str) -> tuple[str, ...]:
         """Names of the hosts that carry ``role``, in order."""
@@ -85,6 +88,7 @@ class Site(Checked):
             if said := name_problem(name):
                 yield Problem(f"hosts.{name}", said, "use letters, digits, dots and dashes")
         yield from self._addresses()
+        yield from tls.problems(self)
         yield from self._redis()
         yield from self._releases()
         if self.edge.hard_stop_after < self.livekit.drain.deadline:
@@ -140,7 +144,7 @@ class Site(Checked):
 def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
     """The site ``name`` from plain data; relative paths start at ``directory``.
 
-    Raises SiteError with everything that is wrong: keys, values, ports of every host, secrets.
+    Raises SiteError with everything that is wrong: keys, values, secrets, certificates, ports of every host.
     """
     problems = Problems()
     site = build(Site, data, "site", problems)
@@ -152,6 +156,9 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
         source = dataclasses.replace(source, default=directory / site.secrets_key)
     vault = Vault.open(secrets, key=source)
     site = compose.complete(site, name=name, vault=vault, lock=secrets.with_suffix(".lock"))
+    ca_file = secrets.with_suffix(".ca.pem")
+    served = tls.served(site, vault, directory, ca_file)
+    site = compose.complete(site, served=served, ca_file=ca_file if site.edge.tls == "internal" else None)
     for host in site.hosts:
         problems.extend(ports.overlaps(site.ports(host), host))
     problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host

@@ -7,7 +7,7 @@ the last run: a deploy killed at any point is finished by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -70,13 +70,14 @@ class Decision:
     discard: tuple[str, ...] = ()
 
 
-def decide(active: str, slots: Mapping[str, Slot], desired: str) -> Decision:
+def decide(active: str, slots: Mapping[str, Slot], desired: str, own: Sequence[str]) -> Decision:
     """What to do about the slots of one daemon on one host.
 
     ``active`` is the slot that new sessions reach ('' before the first activation, or a name that the site no longer
-    has); ``desired`` the generation that should serve.
+    has); ``desired`` the generation that should serve, on one of ``own``, the slots that the site has. ``slots`` may
+    hold others as well: those of an earlier site with a process.
     """
-    if not (found := _serves(active, slots, desired) or _empty(active, slots)):
+    if not (found := _serves(active, slots, desired, own) or _empty(active, slots, own)):
         return Decision(Move.REFUSE)
     move, chosen = found
     return Decision(move, chosen, _others(State.RUNNING, chosen, slots), _others(State.ALONE, chosen, slots))
@@ -91,18 +92,17 @@ def _others(state: State, chosen: str, slots: Mapping[str, Slot]) -> tuple[str, 
     return tuple(name for name, slot in slots.items() if name != chosen and slot.state is state)
 
 
-def _serves(active: str, slots: Mapping[str, Slot], desired: str) -> tuple[Move, str] | None:
-    serving = [name for name, slot in slots.items() if slot == Slot(State.RUNNING, desired)]
+def _serves(active: str, slots: Mapping[str, Slot], desired: str, own: Sequence[str]) -> tuple[Move, str] | None:
+    serving = [name for name in own if slots[name] == Slot(State.RUNNING, desired)]
     if active in serving:
         return Move.KEEP, active
     return (Move.RESUME, serving[0]) if serving else None
 
 
-def _empty(active: str, slots: Mapping[str, Slot]) -> tuple[Move, str] | None:
+def _empty(active: str, slots: Mapping[str, Slot], own: Sequence[str]) -> tuple[Move, str] | None:
     """The slot to start in: one where a proof was cut short, the active one when it died, or the next after it."""
-    names = list(slots)
-    first = names.index(active) if active in names else 0
-    rotation = names[first:] + names[:first]
+    first = own.index(active) if active in own else 0
+    rotation = (*own[first:], *own[:first])
     for state in (State.ALONE, State.EMPTY):
         for name in rotation:
             if slots[name].state is state:

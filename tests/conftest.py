@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stack import site as sites
-from tests.data import ALTERNATIVE, CLUSTER, SINGLE
+from tests.data import ALTERNATIVE, CLUSTER, SECURE, SINGLE
 
 
 @pytest.fixture
@@ -28,10 +28,13 @@ def make_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict
     return lambda data: sites.load(data, "test", tmp_path)
 
 
-@pytest.fixture(params=["single", "cluster", "alternative"])
+_ANY = {"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE, "secure": SECURE}
+
+
+@pytest.fixture(params=list(_ANY))
 def any_site(request: pytest.FixtureRequest, make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
-    """One host, three hosts, and one with every port and path moved."""
-    return make_site(copy.deepcopy({"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE}[request.param]))
+    """One host, three hosts, one with every port and path moved, and the same over TLS."""
+    return make_site(copy.deepcopy(_ANY[request.param]))
 
 
 @pytest.fixture

@@ -28,11 +28,20 @@ MOVED: dict[str, Any] = {
         "debug": "16060-16062",
         "ice_tcp": "17881-17883",
         "media_udp": "41000-41299",
+        "turn_udp": "13478-13480",
+        "turn_tls": "15349-15351",
+        "turn_relay": "21000-21299",
         "region": "elsewhere",
     },
-    "edge": {"http": 17880, "peer": 17870, "metrics": 18404},
+    "edge": {"https": 17443, "redirect": 17080, "http": 17880, "peer": 17870, "metrics": 18404},
     "exporters": {"node": 19100, "redis": 19121},
     "prometheus": {"port": 19090},
 }
 
 ALTERNATIVE: dict[str, Any] = {**CLUSTER, **MOVED}
+
+# The same over TLS, with TURN behind it; 443 stays, as clients are told no other port for that.
+SECURE: dict[str, Any] = ALTERNATIVE | {
+    "edge": MOVED["edge"] | {"tls": "internal", "domain": "lk.example.org", "hsts_days": 30, "https": 443},
+    "livekit": MOVED["livekit"] | {"turn": {"domain": "{host}.turn.example.org", "ttl": "10m"}},
+}

@@ -14,6 +14,7 @@ import testinfra
 from testinfra.host import Host
 
 from lab import state
+from lab.places import DEFAULT_NAME
 from stack import inventory
 from stack.site import Site
 
@@ -41,6 +42,11 @@ def lab() -> Lab:
     except (SystemExit, OSError) as error:
         pytest.exit(f"tests/host and tests/online need a deployed lab: run `make lab` ({error})", returncode=3)
     return Lab(site, Path(facts["directory"]), facts, access)
+
+
+def beside(letter: str) -> str:
+    """The name of one more lab, for a test that needs hosts of its own: other checkouts may run the same test here."""
+    return os.environ.get("LAB", DEFAULT_NAME)[:6] + letter
 
 
 @cache

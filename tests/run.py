@@ -38,6 +38,7 @@ ROWS = (
     Row("one", hosts=1, tests=("tests/host", "tests/online", _FAULTS), bench=True),
     Row("three", hosts=3),
     Row("other", hosts=1, inventory="inventories/alternative.py"),
+    Row("tls", hosts=1, inventory="inventories/lab_tls.py"),
     Row("trixie", hosts=1, release="trixie"),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),

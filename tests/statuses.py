@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from tests.deploys import PYINFRA, Told
 from tests.lab import INVENTORY, ROOT
 
 STATUS = "procedures/status.py"
+SOON = 30.0  # s until a slot's own numbers have followed; its hidden witnesses have left by then
 
 
 def status(inventory: str | Path = INVENTORY, *words: str) -> Told:
@@ -34,3 +37,13 @@ def hosts(inventory: str | Path = INVENTORY) -> dict[str, dict[str, Any]]:
     """Every host of ``--data json=yes``, which must be all of standard output."""
     said: dict[str, dict[str, Any]] = json.loads(status(inventory, "--data", "json=yes").text)["hosts"]
     return said
+
+
+def until(name: str, slot: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """What it says of a slot of the host ``name``, once that is as ``wanted``."""
+    end = time.monotonic() + SOON
+    while True:
+        found: dict[str, Any] = hosts()[name]["slots"][slot]
+        if wanted(found):
+            return found
+        assert time.monotonic() < end, found

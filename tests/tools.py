@@ -1,4 +1,4 @@
-"""``python -m tests.tools``: the programs that check rendered files, from Debian, installed but never started."""
+"""``python -m tests.tools``: what tests ask beside Python, from Debian, installed but never started."""
 
 from __future__ import annotations
 
@@ -10,13 +10,19 @@ from pathlib import Path
 
 # program -> (Debian package, its units)
 NEEDED = {
+    "bwrap": ("bubblewrap", []),
+    "docker-registry": ("docker-registry", ["docker-registry.service"]),
     "haproxy": ("haproxy", ["haproxy.service"]),
+    "mmdebstrap": ("mmdebstrap", []),
     "nft": ("nftables", []),
     "promtool": ("prometheus", ["prometheus.service", "prometheus-node-exporter.service"]),
     "redis-server": ("redis-server", ["redis-server.service"]),
     "ruby": ("ruby", []),
+    "skopeo": ("skopeo", []),
     "systemd-analyze": ("systemd", []),
+    "umoci": ("umoci", []),
 }
+_INSTALL = ("apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends")
 _POLICY = Path("/usr/sbin/policy-rc.d")  # asked by invoke-rc.d whether a package may start its daemon
 
 
@@ -29,7 +35,7 @@ def main() -> int:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         print(f"tests: {', '.join(missing)} are missing; install {' '.join(packages)}", file=sys.stderr)
         return 1
-    print(f"--> installing {', '.join(packages)} (checkers only; nothing is started)", flush=True)
+    print(f"--> installing {', '.join(packages)} (nothing is started)", flush=True)
     ours = not _POLICY.exists()
     if ours:
         _POLICY.write_text("#!/bin/sh\nexit 101\n")
@@ -37,7 +43,7 @@ def main() -> int:
     try:
         quiet = {"stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
         subprocess.run(["apt-get", "-q", "update"], check=True, **quiet)
-        subprocess.run(["apt-get", "-y", "-q", "install", "--no-install-recommends", *packages], check=True, **quiet)
+        subprocess.run([*_INSTALL, *packages], check=True, **quiet)
     except subprocess.CalledProcessError as error:
         print(f"tests: {' '.join(error.cmd)} failed with status {error.returncode}", file=sys.stderr)
         return 1

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from procedures.call.client import Call
     from procedures.call.errors import CallError
     from procedures.call.report import Event, Gap, Report, largest_gap
+    from procedures.call.seats import Ice
     from procedures.call.server import Node, pinned, room_service, server_api, token
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "CallError",
     "Event",
     "Gap",
+    "Ice",
     "Node",
     "Report",
     "largest_gap",
@@ -43,5 +45,6 @@ __getattr__ = lazily(
     client=("Call",),
     errors=("CallError",),
     report=("Event", "Gap", "Report", "largest_gap"),
+    seats=("Ice",),
     server=("Node", "pinned", "room_service", "server_api", "token"),
 )

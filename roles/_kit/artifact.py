@@ -1,6 +1,6 @@
-"""A verified program on the controller, ready to be pushed.
+"""A verified program, or a tree of files, on the controller, ready to be pushed.
 
-Contract: an :class:`Artifact` names bytes that were compared with a pin (archive, file) or with the site's
+Contract: an :class:`Artifact` names bytes that were compared with a pin (archive, image, file) or with the site's
 lock (module) before they entered the store. Whatever goes wrong is a SiteError, and nothing half-made stays
 behind. Nothing here needs pyinfra or a host; a second fetch costs a look at one file.
 """
@@ -11,16 +11,17 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from roles._kit import artifact_archive, artifact_lock, artifact_module
+from roles._kit import artifact_archive, artifact_image, artifact_lock, artifact_module
 from roles._kit.artifact_store import Made, Progress, Store, sha256_of, store
 from stack.errors import Problem, SiteError
-from stack.releases import Archive, File, Module, Release
+from stack.releases import Archive, File, Image, Module, Release
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
     """One program for one architecture. ``sha256`` and ``size`` (bytes) are of the program at ``path``.
 
+    Of an image ``path`` is a tar archive of its whole tree instead (:attr:`is_tree`), and so are sum and size.
     ``identity`` says what decides the bytes: the pin, or the module's sums, toolchain, target and flags.
     """
 
@@ -32,6 +33,10 @@ class Artifact:
     path: Path
     size: int
     identity: str
+
+    @property
+    def is_tree(self) -> bool:
+        return self.source == "image"
 
 
 def fetch(
@@ -107,6 +112,8 @@ class _Fetch:
                 return f"{self.release} file linux/{self.arch} sha256={sha256}"
             case Module() as module:
                 return artifact_module.identity(self.release, module, self.arch)
+            case Image() as image:
+                return f"{self.release} image linux/{self.arch} sha256={image.sha256}"
 
     def _known(self, key: str) -> Made | None:
         """The program when it is here already; then the lock names it too, where there is one."""
@@ -135,6 +142,10 @@ class _Fetch:
                     made = where.put(self._copied(file, work))
                 case Module() as module:
                     made = self._built(key, module, work, held)
+                case Image() as image:
+                    made = where.put(
+                        artifact_image.tree(release, image, self.arch, work=work, held=held, say=self._say)
+                    )
         where.remember(key, made)
         return made
 
@@ -159,12 +170,16 @@ class _Fetch:
             fact = f"{self.lock} says {self.release} was built with Go {old}, and {go.program} is {go.version}"
             remedy = f"install Go {old}, or remove the entry from {self.lock} to build it anew"
             raise self._problem("release", fact, remedy)
-        program = artifact_module.built(self.release, module, self.arch, go=go, work=work, held=held, say=self._say)
-        if entry and (got := sha256_of(program)) != entry.sha256:
+        build = artifact_module.built(self.release, module, self.arch, go=go, work=work, held=held, say=self._say)
+        if entry and (got := sha256_of(build.program)) != entry.sha256:
             fact = f"this build of {self.release} has sha256 {got}, {self.lock} records {entry.sha256}"
-            remedy = "`go clean -cache -modcache` and try again; remove the entry only if you trust the new build"
-            raise self._problem("release", fact, remedy)
-        made = self.store.put(program, go.version)
+            if entry.packages != build.packages:
+                fact += f", made with {_other(entry.packages, build.packages)}"
+                remedy = f"copy it from the machine that built it (below {self.store.root}), or "
+            else:
+                remedy = "`go clean -cache -modcache` and try again; "
+            raise self._problem("release", fact, remedy + "remove the entry only if you trust the new build")
+        made = self.store.put(build.program, go.version, build.packages)
         if self.lock and not entry:
             artifact_lock.record(self.lock, key, made, self.store)
         return made
@@ -174,3 +189,8 @@ class _Fetch:
 
     def _problem(self, setting: str, fact: str, remedy: str) -> SiteError:
         return SiteError([Problem(self.release.beside(setting), fact, remedy)])
+
+
+def _other(recorded: str, used: str) -> str:
+    """What of the packages that were recorded is not what was used."""
+    return ", ".join(sorted(set(recorded.split()) - set(used.split()))) or "other packages"

@@ -33,6 +33,7 @@ def record(lock: Path, key: str, made: Made, store: Store) -> None:
     with store.exclusive(f"lock file {lock.resolve()}", busy=lambda: None):
         entries = _read(lock)
         entries[key] = {"go": made.toolchain, "sha256": made.sha256, "size": made.size}
+        entries[key] |= {"packages": made.packages} if made.packages else {}
         write(lock, json.dumps(entries, indent=2, sort_keys=True) + "\n")
 
 
@@ -51,7 +52,8 @@ def _read(lock: Path) -> dict[str, Any]:
 def _made(lock: Path, key: str, entry: object) -> Made:
     match entry:
         case {"go": str(go), "sha256": str(sha256), "size": int(size)} if re.fullmatch("[0-9a-f]{64}", sha256):
-            return Made(sha256, size, go)
+            packages = entry.get("packages", "") if isinstance(entry, dict) else ""
+            return Made(sha256, size, go, str(packages))
     raise _damaged(lock, f"has an entry without go, sha256 and size: {key}")
 
 

@@ -3,6 +3,8 @@
 The inputs are our go.mod and go.sum (every module by hash), the Go toolchain, the target and the flags; what
 else could change the bytes is taken out of the environment. Go checks each module against go.sum and asks
 no checksum database; `go mod verify` afterwards says that nobody edited the unpacked modules it compiled.
+Where there is C in it, the compiler and the headers are those of a Debian release (artifact_cgo.py): modules are
+fetched here, everything is compiled there, without network and without a cache, which would not notice another header.
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from roles._kit import artifact_cgo
+from roles._kit.artifact_cgo import Root
 from roles._kit.artifact_store import Progress
 from stack.errors import Problem, SiteError
 from stack.releases import Module, Release
@@ -27,7 +31,6 @@ from stack.releases import Module, Release
 _KEPT = ("GOAUTH", "GOCACHE", "GOINSECURE", "GOMODCACHE", "GONOPROXY", "GOPATH", "GOPROXY", "GOVCS")
 # The rest decides the bytes, and a distribution's Go may come with other defaults (GOROOT/go.env).
 _FIXED = {
-    "CGO_ENABLED": "0",
     "GOAMD64": "v1",
     "GOARM64": "v8.0",
     "GOENV": "off",
@@ -45,7 +48,16 @@ class Go:
 
     program: str
     version: str  # "go1.26.8"
+    root: str
     kept: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """A program, and what of Debian took part ("gcc-12=12.2.0-14 …"; empty without C)."""
+
+    program: Path
+    packages: str
 
 
 def identity(release: Release, origin: Module, arch: str) -> str:
@@ -53,8 +65,9 @@ def identity(release: Release, origin: Module, arch: str) -> str:
     sums = hashlib.sha256()
     for name in ("go.mod", "go.sum"):
         sums.update((origin.directory / name).read_bytes())
-    flags = " ".join(origin.flags)
-    return f"{release} module linux/{arch} CGO_ENABLED=0 {flags} go.mod+go.sum={sums.hexdigest()}"
+    cgo, flags = origin.cgo, " ".join(origin.flags)
+    compiled = f"CGO_ENABLED=1 {cgo.debian} {' '.join((cgo.compiler, *cgo.packages))}" if cgo else "CGO_ENABLED=0"
+    return f"{release} module linux/{arch} {compiled} {flags} go.mod+go.sum={sums.hexdigest()}"
 
 
 def toolchain(release: Release, origin: Module) -> Go:
@@ -65,7 +78,7 @@ def toolchain(release: Release, origin: Module) -> Go:
     if program is None:
         raise _problem(release, f"{release} is built from a Go module and there is no `go` here", get)
     said = subprocess.run(
-        [program, "env", "-json", "GOVERSION", *_KEPT],
+        [program, "env", "-json", "GOVERSION", "GOROOT", *_KEPT],
         env={**os.environ, "GOTOOLCHAIN": "local", "GOWORK": "off"},
         cwd=origin.directory.parent,
         capture_output=True,
@@ -75,34 +88,79 @@ def toolchain(release: Release, origin: Module) -> Go:
     if said.returncode:
         raise _problem(release, f"`{program} env` fails: {said.stderr.strip()}", get)
     values = json.loads(said.stdout)
-    version = values.pop("GOVERSION", "")
+    version, root = values.pop("GOVERSION", ""), values.pop("GOROOT", "")
     if _numbers(version) < _numbers(needed):
         raise _problem(release, f"{release} needs Go {needed} and {program} is {version or 'older'}", get)
-    return Go(program, version, {name: value for name, value in values.items() if value})
+    return Go(program, version, root, {name: value for name, value in values.items() if value})
 
 
-def built(release: Release, origin: Module, arch: str, *, go: Go, work: Path, held: int, say: Progress) -> Path:
-    """The program, as a file in ``work``. Raises SiteError with the first lines of what Go says.
+def built(release: Release, origin: Module, arch: str, *, go: Go, work: Path, held: int, say: Progress) -> Built:
+    """The program, as a file in ``work``.
 
-    ``held`` is the descriptor of the lock: a compiler that outlives this process keeps the next build waiting.
+    ``held`` is the descriptor of the lock: a compiler that outlives this process keeps the next build waiting. Raises
+    SiteError with the first lines of what Go says.
     """
+    place = work / "build"
+    (place / "tmp").mkdir(parents=True)
     for name in ("go.mod", "go.sum"):
-        shutil.copyfile(origin.directory / name, work / name)
-    (work / "tmp").mkdir()
-    program = work / "program"
+        shutil.copyfile(origin.directory / name, place / name)
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GO", "CGO_"))}
-    env = {**clean, **go.kept, **_FIXED, "GOARCH": arch, "GOTMPDIR": str(work / "tmp")}
-    build = ["build", "-mod=readonly", *origin.flags, "-v", "-o", str(program), origin.package]
-    for arguments, doing in (
-        (build, "building, minutes the first time"),
-        (["mod", "verify"], "checking modules"),
-    ):
-        say(f"{doing} ({go.version})")
-        if why := _run([go.program, *arguments], work, held, env, say):
-            fact = f"{release} cannot be built, `go {arguments[0]}` says: {why}"
+    env = {**clean, **go.kept, **_FIXED, "CGO_ENABLED": "1" if origin.cgo else "0", "GOARCH": arch}
+    build = _Build(release, place, held, say)
+    packages: tuple[str, ...] = ()
+    arguments = ["build", "-mod=readonly", *origin.flags, "-v", "-o", "program", origin.package]
+    if origin.cgo:
+        artifact_cgo.check(release, arch)
+        say(f"fetching modules ({go.version})")
+        build.run([go.program, "list", "-mod=readonly", "-deps", "-f", '{{""}}', origin.package], env)
+        root = artifact_cgo.made(release, origin.cgo, arch, work=work, held=held, say=say)
+        packages = root.packages
+        say(f"building, minutes ({go.version}, {origin.cgo.compiler} of {origin.cgo.debian})")
+        build.run(
+            _within(root, go, env | {"CC": origin.cgo.compiler}, arguments, place), {"PATH": os.environ.get("PATH", "")}
+        )
+    else:
+        say(f"building, minutes the first time ({go.version})")
+        build.run([go.program, *arguments], env | {"GOTMPDIR": str(place / "tmp")})
+    say(f"checking modules ({go.version})")
+    build.run([go.program, "mod", "verify"], env)
+    return Built(place / "program", " ".join(packages))
+
+
+def _within(root: Root, go: Go, env: Mapping[str, str], arguments: Sequence[str], place: Path) -> list[str]:
+    """`go build` in ``root``: the same paths and the same environment, whoever builds."""
+    # one by one: a distribution's Go has links that lead out of its root
+    shown = {f"/go/root/{part.name}": part.resolve() for part in Path(go.root).iterdir()}
+    shown["/go/mod"] = Path(go.kept["GOMODCACHE"])
+    env = {
+        **{name: env[name] for name in (*_FIXED, "CC", "CGO_ENABLED", "GOARCH")},
+        "GOCACHE": "/work/tmp/cache",
+        "GOMODCACHE": "/go/mod",
+        "GOPROXY": "off",
+        "GOROOT": "/go/root",
+        "GOTMPDIR": "/work/tmp",
+        "HOME": "/work/tmp",
+        "LC_ALL": "C.UTF-8",
+        "PATH": "/go/root/bin:/usr/bin:/bin",
+    }
+    settings = [word for name, value in env.items() for word in ("--setenv", name, value)]
+    return root.within(["--clearenv", *settings, "/go/root/bin/go", *arguments], shown, place)
+
+
+@dataclass(frozen=True, slots=True)
+class _Build:
+    release: Release
+    place: Path
+    held: int
+    say: Progress
+
+    def run(self, command: Sequence[str], env: Mapping[str, str]) -> None:
+        """Raises SiteError when the command fails."""
+        if why := _run(command, self.place, self.held, env, self.say):
+            called = f"go {next(word for word in command if word in ('build', 'list', 'mod'))}"
+            fact = f"{self.release} cannot be built, `{called}` says: {why}"
             remedy = "check that modules can be fetched (`go env GOPROXY`) and are unedited (`go clean -modcache`)"
-            raise _problem(release, fact, remedy)
-    return program
+            raise _problem(self.release, fact, remedy)
 
 
 def _run(command: Sequence[str], work: Path, held: int, env: Mapping[str, str], say: Progress) -> str:
@@ -127,7 +185,7 @@ def _run(command: Sequence[str], work: Path, held: int, env: Mapping[str, str], 
                     compiled += 1
                 elif line.strip() and len(complaint) < 5:
                     complaint.append(line.strip())
-                if compiled and time.monotonic() - said >= 1:
+                if (fetched or compiled) and time.monotonic() - said >= 1:
                     said = time.monotonic()
                     say(f"{fetched} modules fetched, {compiled} packages compiled")
         except BaseException:  # Ctrl-C, or pyinfra ending this greenlet

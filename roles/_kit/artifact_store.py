@@ -28,11 +28,15 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """The program that came out of a source; ``toolchain`` ("go1.26.8") is empty when it was not built."""
+    """The program that came out of a source; ``toolchain`` ("go1.26.8") is empty when it was not built.
+
+    ``packages``: what of Debian took part in the build ("gcc-12=12.2.0-14 …"), empty without C.
+    """
 
     sha256: str
     size: int
     toolchain: str = ""
+    packages: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +55,9 @@ class Store:
         except FileNotFoundError:
             return False
 
-    def put(self, program: Path, toolchain: str = "") -> Made:
+    def put(self, program: Path, toolchain: str = "", packages: str = "") -> Made:
         """Move a finished program of :meth:`work` in under the name of its bytes."""
-        made = Made(sha256_of(program), program.stat().st_size, toolchain)
+        made = Made(sha256_of(program), program.stat().st_size, toolchain, packages)
         program.chmod(0o755)
         _sync(program)
         target = self.program(made.sha256)

@@ -34,6 +34,7 @@ class Component:
     units: tuple[File, ...]
     question: Question  # about the slots that drain
     words: Callable[[list[str]], tuple[str, ...]]  # its answer, a sentence for each
+    total: Callable[[list[str]], int]  # how many people (recordings, …) its answer counts
 
     @property
     def needs(self) -> Needs:
@@ -63,6 +64,11 @@ class Component:
     def closing(self, seen: Seen) -> tuple[str, ...]:
         """What still drains, for the last table."""
         return self.words(seen.probes[self.question.name])
+
+    @property
+    def whole_question(self) -> Question:
+        """About every slot, not only those that drain."""
+        return dataclasses.replace(self.question, draining=False)
 
     def retire(self, before: Callable[[Seen], Collection[Step]] = lambda _: (), needs: Needs | None = None) -> Part:
         """Have no slot of the host serve; those that run drain. ``before`` may raise Failed (it needs ``needs``)."""

@@ -56,7 +56,7 @@ class Sessions(Occupancy):
     sessions: int | None = None  # None: it does not answer, or was not asked
 
     def words(self, noun: str) -> str:
-        """A slot that drains, in a sentence; ``noun`` is the plural ("recordings")."""
+        """A slot that drains, in a sentence; ``noun``: see Question."""
         who = "what is on it is not known" if self.sessions is None else f"{self.sessions} {noun}"
         return f"slot {self.slot} drains: {who}{self.until()}"
 
@@ -102,6 +102,7 @@ class Question:
     root: str  # of its generations
     active_file: str
     ask: str
+    noun: str = "sessions"  # what is on a slot, in the plural
     draining: bool = False  # only of slots that drain: costs next to nothing while none does
 
     @property
@@ -148,12 +149,20 @@ class Question:
                 yield found, words
 
     def sessions(self, lines: Iterable[str]) -> dict[str, Sessions]:
-        """The answer for a daemon whose ``ask`` prints ``$slot sessions NUMBER``."""
+        """The answer, by slot, for a daemon whose ``ask`` prints ``$slot sessions NUMBER``."""
         found = {}
         for one, words in self.read(lines):
             number = count("".join(words.get("sessions", [])[:1]))
             found[one.slot] = Sessions(**{name: getattr(one, name) for name in FIELDS}, sessions=number)
         return found
+
+    def total(self, lines: Iterable[str]) -> int:
+        """How much is on all slots together, as far as they say (for ``Component.total``)."""
+        return sum(one.sessions or 0 for one in self.sessions(lines).values())
+
+    def closing(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """For the last table of a run: a sentence for each slot that drains (for ``Component.words``)."""
+        return tuple(one.words(self.noun) for one in self.sessions(lines).values() if one.state is State.DRAINING)
 
 
 FIELDS = ("slot", "state", "generation", "release", "since", "deadline")

@@ -16,7 +16,7 @@ from roles._kit.files import File
 from roles._kit.generation import Generation
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Step, Todo
-from roles._kit.release import push
+from roles._kit.release import bring
 from roles._kit.slotted import Daemon
 from stack import releases
 from stack.errors import Problem, SiteError
@@ -69,13 +69,7 @@ class Prepared:
         self.daemon.decision(self.wanted, seen)
         notes = jump.allowed(self.program, self.daemon, self.wanted, seen, accept=accept_jump)
         if self.wanted.release not in seen.probes[f"{self.daemon.component}.releases"]:
-            send = partial(
-                push,
-                artifact=self.artifact.path,
-                directory=self.wanted.release,
-                program=self.program,
-                sha256=self.artifact.sha256,
-            )
+            send = partial(bring, artifact=self.artifact, directory=self.wanted.release, program=self.program)
             steps.append(Step(f"push {self.program} {self.wanted.release.rsplit('/', 1)[-1]}", send))
         steps += files.bundle(self.files, seen)
         return Todo(tuple(steps), notes=notes)

@@ -1,4 +1,7 @@
-"""A verified program on a host: /opt/livekit/<component>/<version>-<hash12>/<program>, immutable once it is there."""
+"""A verified artifact on a host: /opt/livekit/<component>/<version>-<hash12>/, immutable once it is there.
+
+It holds the program, or the tree of an image as ``rootfs`` (:data:`TREE`), for systemd's RootDirectory=.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.connectors.util import make_unix_command_for_host
 
+from roles._kit.artifact import Artifact
 from roles._kit.change import WORK_LOCK, Failed, privilege, sh
 
+TREE = "rootfs"
 _CHUNK = 1 << 20
 _SILENCE = 120  # s without a sign of life
 # $1 directory, $2 program, $3 sha256. The directory appears complete or not at all.
@@ -22,6 +27,35 @@ gzip -dc > "$t/$2"
 echo "$3  $t/$2" | sha256sum -c --status || { echo "what arrived is not what was sent" >&2; exit 1; }
 chmod 755 "$t/$2"; sync -f "$t/$2"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
 """
+# $1 directory, $2 name of the tree, $3 sha256, $4 KiB. The sum is taken of what tar unpacks while it does; a directory
+# that nobody but root enters keeps the tree's set-user-ID programs from everybody else (RootDirectory= is entered by
+# systemd itself).
+_RECEIVE_TREE = r"""set -eu; umask 077; d=$1; t=$1.lkm-new
+mkdir -p -m 755 "${d%/*/*}" "${d%/*}"; rm -rf "$t"
+free=$(df -Pk "${d%/*}" | awk 'NR == 2 { print $4 }')
+[ "$free" -gt "$4" ] || { echo "$(($4 >> 10)) MB are needed below ${d%/*}, $((free >> 10)) MB are free" >&2; exit 1; }
+mkdir "$t"; trap 'rm -rf "$t"' EXIT; mkdir "$t/$2"; mkfifo "$t/pipe"
+sha256sum < "$t/pipe" > "$t/sum" & sum=$!
+gzip -dc | tee "$t/pipe" |
+  tar -x -p --numeric-owner --same-owner --delay-directory-restore --xattrs --xattrs-include='*' -C "$t/$2" || s=$?
+wait "$sum"
+[ "${s:-0}" = 0 ] || { echo "tar ended with $s" >&2; exit 1; }
+[ "$(cut -c 1-64 "$t/sum")" = "$3" ] || { echo "what arrived is not what was sent" >&2; exit 1; }
+rm "$t/pipe" "$t/sum"; sync -f "$t"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
+"""
+
+
+def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
+    """Bring ``artifact`` to ``directory`` of the host: as ``program``, or an image's tree as :data:`TREE`.
+
+    Raises Failed when it does not arrive whole (disk full, connection).
+    """
+    if not artifact.is_tree:
+        push(host, artifact.path, directory, program, artifact.sha256)
+        return
+    parts = _squeezed(progress(host, _read(artifact.path), artifact.size))
+    args = (directory, TREE, artifact.sha256, str((artifact.size >> 10) * 11 // 10))
+    send(host, _RECEIVE_TREE, args, parts, f"{artifact.size >> 20} MB to {directory}")
 
 
 def push(host: Host, artifact: Path, directory: str, program: str, sha256: str) -> None:

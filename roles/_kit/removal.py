@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from pyinfra.api.host import Host
 
 from roles._kit.change import Failed, sh
+from roles._kit.component import Component
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from stack.traces import Traces
 
-# What every slot says of its participants; a slot that does not run says nothing.
-_PARTICIPANTS = (
-    "for p in {ports}; do curl -s -m 2 http://127.0.0.1:$p/metrics | sed -n 's/^livekit_participant_total.* //p'; done"
-)
 # Listed packages that are still there, one after the other until no more will go; those that something else has come
 # to need meanwhile are left.
 _PURGE = r"""set -eu; [ -s "$1" ] || exit 0; export DEBIAN_FRONTEND=noninteractive
@@ -50,19 +48,17 @@ def consent(name: str, confirmed: str, needed_by: tuple[str, ...]) -> Part:
     return Part("remove", Needs(), plan)
 
 
-def removal(traces: Traces, name: str, metrics: tuple[int, ...], *, drop_calls: bool) -> Part:
-    """Everything off the host ``name``; ``metrics`` are the ports where slots tell how many people are on them."""
-    ports = " ".join(map(str, metrics))
-    needs = Needs(
-        files=frozenset(traces.files),
-        probes=(("removal.participants", _PARTICIPANTS.format(ports=ports) if ports else ":"),),
-    )
+def removal(traces: Traces, name: str, components: Iterable[Component], *, drop_calls: bool) -> Part:
+    """Everything off the host ``name``, once nobody is on a slot of ``components`` any more."""
+    components = tuple(components)
+    needs = Needs(files=frozenset(traces.files), probes=tuple(each.whole_question.probe for each in components))
 
     def plan(seen: Seen) -> Todo:
-        people = sum(int(float(line)) for line in seen.probes["removal.participants"])
+        left = ((each.total(seen.probes[each.whole_question.name]), each.whole_question.noun) for each in components)
+        people = " and ".join(f"{number} {noun}" for number, noun in left if number)
         if people and not drop_calls:
             raise Failed(
-                f"{people} participants are still on {name}, which drains: nobody new comes; run the same again when "
+                f"{people} are still on {name}, which drains: nobody new comes; run the same again when "
                 "procedures/status.py shows none, or drop their calls with --data calls=drop"
             )
         return Todo(_steps(traces), summary="removed")

@@ -73,7 +73,7 @@ class Daemon:
     def decision(self, wanted: Generation, seen: Seen) -> Decision:
         """Raises Failed when a slot is needed and none is empty."""
         active, slots = self.observed(seen)
-        decision = decide(active, slots, wanted.name)
+        decision = decide(active, slots, wanted.name, self.slots)
         if decision.move is Move.REFUSE:
             raise Failed(
                 f"no slot is empty ({occupants(slots.items())}); wait until one has drained (procedures/status.py says "

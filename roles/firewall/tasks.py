@@ -44,6 +44,8 @@ nft -c -f "$1" || {{ rm -f "$1"; exit 1; }}
 systemd-run -q --unit={ROLLBACK} --on-active="$2" --timer-property=AccuracySec=100ms sh -c "$3" "$1"
 nft -f "$1" || {{ systemctl stop {ROLLBACK}.timer; rm -f "$1"; exit 1; }}
 """
+# $1 new rules, $2 what brings the old ones back: at once, not when the timer does.
+_UNDO = f'systemctl stop {ROLLBACK}.timer {ROLLBACK}.service 2>/dev/null || :; sh -c "$2" "$1"'
 # $1 new rules, $2 where they are loaded from at boot, $3 their stamp. The listing shows later whether somebody changed
 # the rules in the kernel: their comment alone would not.
 _CONFIRM = f"""set -eu; umask 022
@@ -113,11 +115,9 @@ def _lets_us_in(settings: Settings, now: Observed) -> None:
 
 def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -> tuple[Step, ...]:
     new, within = f"{wanted.path}.new", settings.confirm
-    before: list[str] = []
 
     def load(host: Host) -> None:
         files.show(host, [wanted])
-        before.append(prove(host) if prove else "-")
         sh(host, _LOAD, new, str(within), _RESTORE, stdin=wanted.text)
 
     def log_in(host: Host) -> None:
@@ -130,13 +130,15 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -
             ) from error
 
     def talk(host: Host) -> str:
-        if before[-1] == "-":  # nothing serves yet
+        why = prove(host) if prove else ""
+        if why in ("", "-"):  # "-": nothing serves yet
             return ""
-        if before[-1]:  # what did not work before says nothing about the rules
-            return f"confirmed by a new login alone: no call got through before the new rules either ({before[-1]})"
-        if prove and (said := prove(host)):
-            raise Failed(f"no call gets through the new rules: {said}; {_BACK.format(within)}, then run it again")
-        return ""
+        sh(host, _UNDO, new, _RESTORE)  # are the new rules to blame? The ones of before will tell
+        if prove and not prove(host):
+            raise Failed(f"no call gets through the new rules: {why}; the old ones are back, and a call gets through")
+        load(host)
+        log_in(host)
+        return f"confirmed by a new login alone: no call gets through the old rules either ({why})"
 
     return (
         Step(f"load the rules (they go after {within} s unless confirmed)", load),

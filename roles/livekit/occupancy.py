@@ -40,7 +40,9 @@ _ASK = r"""signal=$(port signal) metrics=$(port metrics) debug=$(port debug)
 def question(settings: Settings, *, draining: bool = False) -> Question:
     """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
     root = generation.root(settings)
-    return Question("livekit", UNIT, settings.slots, root, settings.active.file, _ASK, draining=draining)
+    return Question(
+        "livekit", UNIT, settings.slots, root, settings.active.file, _ASK, noun="participants", draining=draining
+    )
 
 
 def parse(lines: Iterable[str], settings: Settings) -> dict[str, Occupancy]:

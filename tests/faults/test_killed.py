@@ -30,7 +30,7 @@ from tests import witness
 from tests.deploys import OPERATION, STEP, Deploy, deploy, unchanging
 from tests.faults.conftest import Change, settled
 from tests.formerly import UNIT, unused
-from tests.lab import INVENTORY, ROOT, Lab
+from tests.lab import INVENTORY, ROOT, Lab, beside
 
 KEY = "net.ipv4.udp_rmem_min"  # a kernel setting that a container may change too
 MACHINE = "livekit: slot "  # test_machine_killed.py has a test for each of these steps
@@ -160,7 +160,7 @@ def _servers(host: Host, within: float = 30) -> list[str]:
         time.sleep(0.2)
 
 
-FRESH = {"LAB": "fresh"}
+FRESH = {"LAB": beside("f")}
 
 
 def _lab(*words: str) -> str:

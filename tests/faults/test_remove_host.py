@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.lab import ROOT, beside
+
 BIN = Path(sys.executable).parent
-LAB = "gone"
+LAB = beside("g")
 # What any host writes by itself or apt leaves behind; everything else must be as before.
 NOISE = (
     "/var/log/", "/var/cache/", "/var/lib/apt/", "/var/lib/dpkg/", "/var/lib/systemd/", "/var/backups/", "/var/tmp/",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from procedures.call import Access
+from tests.control import untouched_server
+from tests.deploys import deploy, unchanging
 from tests.lab import INVENTORY, Lab, lab
 
 
@@ -23,3 +27,19 @@ def the_lab() -> Lab:
 @pytest.fixture(scope="session")
 def access() -> Access:
     return Access.load(lab().directory / "access.json")
+
+
+@pytest.fixture(scope="session")
+def control(lab: Lab) -> Iterator[Access]:
+    """A server that no test touches: what befalls its calls, the machine did."""
+    with untouched_server(lab) as found:
+        yield found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_again() -> Iterator[None]:
+    """A test may leave another configuration of the same slots behind: the site's own is deployed in the end."""
+    yield
+    told = deploy()
+    assert told.status == 0, told.text
+    unchanging()

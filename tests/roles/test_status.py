@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from procedures import overview, showing
-from procedures.overview import Overview
+from procedures.overview import Overview, Service
 from roles._kit.look import Seen
+from roles._kit.occupancy import Sessions
 from roles._kit.reading import Unread
 from roles.livekit.occupancy import Occupancy, State
 from stack.site import Site
@@ -125,6 +128,26 @@ def test_the_table_says_everything() -> None:
         "last changes  W anna@laptop deploy: livekit 1 -> 2: done\n                  W anna@laptop",
     ):
         assert words in text, text
+
+
+def test_another_daemon_has_a_table_of_its_own() -> None:
+    slots = {
+        "a": Sessions(
+            slot="a", state=State.DRAINING, generation="ab", release="1-e", since=NOW, deadline=NOW + 60, sessions=3
+        ),
+        "b": Sessions(slot="b", state=State.ACTIVE, generation="cd", release="2-f"),
+    }
+    one = replace(FULL, services={"egress": Service("recordings", "b", slots)})
+    text = click.unstyle(shown(one))
+    for words in (
+        "    egress\n    slot  state     generation  release  recordings\n",
+        "    a     draining  ab          1-e               3\n          drains since 2026-11-21 12:00:00Z; killed at",
+        "does not answer: journalctl -u livekit-egress@b",
+        "new ones      go to slot b\n",
+    ):
+        assert words in text, text
+    said = json.loads(showing.as_json({"lk1": one}, NOW))["hosts"]["lk1"]["services"]["egress"]
+    assert (said["noun"], said["serving"], said["slots"]["a"]["since"]) == ("recordings", "b", "2026-11-21 12:00:00Z")
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ SLOW_GO = """#!/bin/sh
 case $1 in
 env) echo '{"GOVERSION": "go1.26.8"}' ;;
 build)
-    [ -e ../../../once ] || { : > ../../../once; read -r _ < ../../../gate; }
+    [ -e ../../../../once ] || { : > ../../../../once; read -r _ < ../../../../gate; }
     while [ $# -gt 0 ]; do [ "$1" = -o ] && printf program > "$2"; shift; done ;;
 esac
 """

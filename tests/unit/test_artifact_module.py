@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import json
-import platform
 import shutil
 import subprocess
 import sysconfig
-import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,13 +13,11 @@ import pytest
 from roles._kit.artifact import Artifact, fetch
 from stack.errors import SiteError
 from stack.releases import Module, Release
+from tests.gomodule import ARCH, tiny
 from tests.upstream import left, programs
 
-ARCH = {"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()]
-GO_MOD = "module example.test/tiny\n\ngo 1.21\n"
 # The second file would change the program, if a tag of the operator's environment got through.
 SOURCES = {
-    "go.mod": GO_MOD,
     "cmd/tiny/main.go": 'package main\n\nvar word = "tiny"\n\nfunc main() { println(word) }\n',
     "cmd/tiny/tag.go": '//go:build other\n\npackage main\n\nfunc init() { word = "other" }\n',
 }
@@ -40,36 +32,9 @@ def go() -> Path:
     return Path(found)
 
 
-def h1(files: Mapping[str, str]) -> str:
-    """A sum as go.sum has it (golang.org/x/mod/sumdb/dirhash, Hash1)."""
-    lines = "".join(f"{hashlib.sha256(files[n].encode()).hexdigest()}  {n}\n" for n in sorted(files))
-    return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
-
-
 @pytest.fixture
 def release(go: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Release:
-    """tiny 1.0.0, its module proxy (GOPROXY) and the go.mod and go.sum that pin it."""
-    prefix = "example.test/tiny@v1.0.0"
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for name, text in SOURCES.items():
-            archive.writestr(f"{prefix}/{name}", text)
-    versions = tmp_path / "proxy" / "example.test" / "tiny" / "@v"
-    versions.mkdir(parents=True)
-    (versions / "v1.0.0.info").write_text('{"Version": "v1.0.0"}')
-    (versions / "v1.0.0.mod").write_text(GO_MOD)
-    (versions / "v1.0.0.zip").write_bytes(packed.getvalue())
-    pinned = tmp_path / "tiny-1.0.0"
-    pinned.mkdir()
-    (pinned / "go.mod").write_text("module tiny\n\ngo 1.21\n\nrequire example.test/tiny v1.0.0\n")
-    (pinned / "go.sum").write_text(
-        f"example.test/tiny v1.0.0 {h1({f'{prefix}/{n}': t for n, t in SOURCES.items()})}\n"
-        f"example.test/tiny v1.0.0/go.mod {h1({'go.mod': GO_MOD})}\n"
-    )
-    monkeypatch.setenv("GOPROXY", (tmp_path / "proxy").as_uri())
-    monkeypatch.setenv("GOMODCACHE", str(tmp_path / "modules"))
-    origin = Module("example.test/tiny/cmd/tiny", pinned, ("-trimpath", "-buildvcs=false"))
-    return Release(component="tiny", version="1.0.0", origin=origin, path="tiny.release")
+    return tiny(tmp_path, monkeypatch, SOURCES)
 
 
 @pytest.fixture

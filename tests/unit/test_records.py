@@ -22,4 +22,3 @@ def test_only_the_beginning_of_what_cannot_be_read_is_kept() -> None:
 
 def test_places_follow_the_site() -> None:
     assert records.maintenance("/etc/alt/livekit") == "/etc/alt/livekit/maintenance"
-    assert records.rejected("/etc/alt/livekit") == "/etc/alt/livekit/livekit/rejected"

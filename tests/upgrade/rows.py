@@ -17,7 +17,7 @@ Settings = Mapping[str, Any]
 
 ROLLBACK = "procedures/rollback.py"
 # Everything with a number.
-_RANGES = ("signal", "metrics", "debug", "ice_tcp", "media_udp")
+_RANGES = ("signal", "metrics", "debug", "ice_tcp", "media_udp", "turn_udp", "turn_tls", "turn_relay")
 PORTS: Settings = {
     "livekit": {name: MOVED["livekit"][name] for name in _RANGES},
     "edge": MOVED["edge"],

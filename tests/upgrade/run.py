@@ -63,14 +63,15 @@ class _Row:
         ground, row = self._ground, self._row
         old, entry = serving(ground.site, ground.first), ground.names[row.through]
         entered, shown = serving(ground.site, entry), ground.on_first(row.shows).text
-        async with await pinned(ground.access, old.node, entry) as call, Call(self._control) as control:
+        # the control begins first and ends last: it hears all that the machine does to the call
+        async with Call(self._control) as control, await pinned(ground.access, old.node, entry) as call:
             try:
                 await self._change(call, old, shown)
                 if row.resume and _state(entry, entered.unit) != "inactive":
                     self.problems.append(f"{entered.unit} of {entry} has not ended: nothing forced a resume")
             except _FAULTS as error:
                 self.problems.append(str(error))
-            self._reports += await asyncio.gather(call.stop(), control.stop())
+            self._reports += [await call.stop(), await control.stop()]
         seconds = 0 if self.problems else self._seconds  # what has failed already need not last
         self.problems += judge.problems(*self._reports, seconds=seconds, resume=row.resume)
         if row.new_slot and not self.problems:

@@ -12,6 +12,7 @@ from stack.site import Site
 from tests.deploys import Deploy, deploy
 from tests.faults.conftest import Change
 from tests.slots import draining, ended, serving
+from tests.talk import Talk
 
 
 @pytest.fixture(autouse=True)
@@ -44,7 +45,7 @@ def test_a_room_that_is_joined_while_the_deploy_waits_stays_where_it_is(
 
 
 def test_a_room_that_nobody_joins_is_named_and_holds_nothing_up_for_ever(
-    access: Access, site: Site, change: Change
+    access: Access, site: Site, change: Change, talk: Talk
 ) -> None:
     name = next(iter(site.hosts))
     old = serving(site, name)
@@ -53,4 +54,6 @@ def test_a_room_that_nobody_joins_is_named_and_holds_nothing_up_for_ever(
     assert told.status == 0, told.text
     slot = old.unit.partition("@")[2].removesuffix(".service")
     assert f'slot {slot} drains without waiting any longer for the rooms "{room}", which nobody has joined' in told.text
+    assert draining(name) == [old.unit], "the talk is on it"
+    talk.unnoticed()
     ended(name, old.unit)

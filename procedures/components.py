@@ -1,0 +1,17 @@
+"""The daemons in slots of a host, in the order in which they are activated."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from roles import livekit
+from roles._kit.component import Component
+
+if TYPE_CHECKING:
+    from stack.compose import Stack
+
+
+def components(stack: Stack) -> dict[str, Component]:
+    """By role; livekit-server first."""
+    found = {"livekit": livekit.component(stack.livekit) if stack.livekit else None}
+    return {role: component for role, component in found.items() if component}

@@ -1,0 +1,24 @@
+"""A plan for test_tree.py: bring the tree that the environment names to every host."""
+
+import os
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.operations import python
+
+from roles._kit.artifact import Artifact
+from roles._kit.release import bring
+
+_path = Path(os.environ["TREE"])
+_tree = Artifact(
+    component="tree",
+    version="1.0.0",
+    source="image",
+    arch="amd64",
+    sha256=os.environ["TREE_SHA256"],
+    path=_path,
+    size=_path.stat().st_size,
+    identity="",
+)
+
+python.call(name="bring the tree", function=lambda: bring(host, _tree, os.environ["TREE_DIRECTORY"], "program"))
