@@ -34,7 +34,8 @@ async def _place(case: Case, about: str, through: str | None, turn: asyncio.Sema
         rows = network.present([await network.certificate(case, about, url)])
         if any(row.result in BAD for row in rows):
             return rows
-        rows += [*await signalling.answers(case, about, url), await network.segment(case, about, url)]
+        rows += await signalling.answers(case, about, url)
+        rows += network.present([await network.segment(case, about, url)])
         rows.append(await signalling.refuses(case, about, through))
     row, told = await signalling.joins(case, about, through)
     rows.append(row)
