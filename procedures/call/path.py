@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -100,6 +101,9 @@ async def _opens(host: str, port: int, trusted: ssl.SSLContext) -> None:
     try:
         async with asyncio.timeout(5):
             _, writer = await asyncio.open_connection(host, port, ssl=trusted)
+    except socket.gaierror as error:
+        fact = f"{host} does not resolve ({error.strerror})"
+        raise CallError("path", fact, "add the name of TURN to your DNS") from None
     except (OSError, TimeoutError) as error:
         fact = f"TLS to {host}:{port}: {error or 'nothing after 5 s'}"
         raise CallError("path", fact, "see the certificate of the TURN name, and what listens there") from None

@@ -48,6 +48,11 @@ def test_what_follows_from_a_cause_is_no_cause(bad_ones: tuple[str, ...], cause:
 def test_what_happens_elsewhere_explains_nothing() -> None:
     assert causes(blamed(rows("slot lk1", "udp lk2"))) == ["slot lk1", "udp lk2"]
     assert causes(blamed(rows("udp lk2", "tcp lk2"))) == ["udp lk2", "tcp lk2"]
+    of_the_site = failed("dns", "", "controller", "it does not resolve", "add it")
+    assert causes(blamed([of_the_site, *rows("udp lk2")])) == ["dns", "udp lk2"], "hosts have URLs of their own"
+    assert causes(blamed([*rows("slot lk2"), failed("signalling", "", "controller", "503", "see slot")])) == [
+        "slot lk2"
+    ]
 
 
 def test_no_cause_explains_itself_by_a_detour() -> None:
