@@ -95,6 +95,14 @@ def test_what_a_call_says(said: Any, result: Result, words: str) -> None:
     assert (row.result, row.said) == (result, words) if result is not Result.OK else words in row.said
 
 
+def test_only_a_call_that_came_up_is_made_again() -> None:
+    good = {"ok": True, "problems": [], "received_s": 1.0}
+    assert not calls.lossy(json.dumps(good))
+    assert calls.lossy(json.dumps(good | {"ok": False}))
+    assert not calls.lossy(json.dumps({"ok": False, "problems": ["no way"]}))
+    assert not calls.lossy("Killed")
+
+
 def test_a_host_that_cannot_be_reached_is_a_row(cluster: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     access = Access(url="ws://192.0.2.11:7880", api_key="API", api_secret="secret")
     monkeypatch.setattr(shown, "_case", lambda site, found: Case(access=access))
