@@ -19,7 +19,7 @@ from typing import Any
 
 from livekit import rtc
 
-from procedures.call import Access, Call, CallError
+from procedures.call import Access, Call, CallError, Ice
 from stack.errors import Problems
 from stack.fields import build
 
@@ -52,13 +52,8 @@ async def made(given: dict[str, Any]) -> str:
     problems = Problems()
     access: Access = build(Access, given["access"], "access", problems)
     problems.raise_if_any()
-    kinds = rtc.IceTransportType
-    ice = rtc.RtcConfiguration(
-        ice_transport_type=kinds.TRANSPORT_RELAY if given["relayed"] else kinds.TRANSPORT_ALL,
-        continual_gathering_policy=rtc.ContinualGatheringPolicy.GATHER_ONCE,
-        ice_servers=[await _over_tls(given["tls"], access.ca_file)] if "tls" in given else [],
-    )
-    async with Call(access, ice=ice) as call:
+    servers = (await _over_tls(given["tls"], access.ca_file),) if "tls" in given else ()
+    async with Call(access, ice=Ice(relayed=given["relayed"], servers=servers)) as call:
         await asyncio.sleep(given["seconds"])
         return (await call.stop()).to_json()
 

@@ -15,19 +15,18 @@ from concurrent.futures import Future, InvalidStateError
 from types import TracebackType
 from uuid import uuid4
 
-from livekit import rtc
-
 from procedures.call.access import Access
 from procedures.call.announced import where
 from procedures.call.errors import CallError
-from procedures.call.path import Path, forced, free
+from procedures.call.path import Path, forced
 from procedures.call.report import Report, largest_gap
-from procedures.call.seats import Diary, Publisher, Subscriber, bounded
+from procedures.call.seats import Diary, Ice, Publisher, Subscriber, bounded
 from procedures.call.server import Node, token, trust
 from procedures.call.tone import RATE, STEP, Sound, tone
 
 PUBLISH = 10.0  # s
 SUBSCRIBE = 10.0  # s
+EVERY_WAY = Ice()
 
 
 class Call:
@@ -35,9 +34,8 @@ class Call:
 
     ``publish_through`` and ``subscribe_through`` name hosts of the access file (None: the site's URL).
     ``room`` joins a room made before, such as one pinned to a node; by default a fresh one. ``path`` is the only
-    way that media may take (None: the best). ``within`` is the time (s) for the first frame of the tone once the
-    track is subscribed. ``ice`` configures the clients where ``path`` says nothing. ``say`` gets one line per phase,
-    from the call's thread.
+    way that media may take; without one, ``ice`` says which ways. ``within`` is the time (s) for the first frame of
+    the tone once the track is subscribed. ``say`` gets one line per phase, from the call's thread.
     """
 
     def __init__(
@@ -50,7 +48,7 @@ class Call:
         path: Path | None = None,
         sound: Sound = tone,
         within: float = 10.0,
-        ice: rtc.RtcConfiguration | None = None,
+        ice: Ice = EVERY_WAY,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._access, self._through, self._path = access, publish_through, path
@@ -124,7 +122,7 @@ class Call:
             await ways.aclose()
 
     async def _start(self, publisher: Publisher, subscriber: Subscriber, ways: contextlib.AsyncExitStack) -> Node:
-        ice = self._ice or free()
+        ice = self._ice
         if self._path:
             self._say(f"media may go by {self._path} only")
             ice = await ways.enter_async_context(forced(self._access, self._path, self.room, self._through))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,23 +19,15 @@ from procedures.call.access import Access
 from procedures.call.announced import Announced, IceServer, announced
 from procedures.call.errors import CallError
 from procedures.call.relay import IceTcp, Udp, relay
+from procedures.call.seats import Ice
 
 Path = Literal["udp", "tcp", "turn-udp", "turn-tls"]
 PATHS: tuple[Path, ...] = get_args(Path)
-# Gathering for ever costs 40 % of a core instead of 12 % on a machine with 30 interfaces (lab bridges)
-_ONCE = rtc.ContinualGatheringPolicy.GATHER_ONCE
 _REMEDY = "see rtc.* and turn.* in the server's configuration: it announces what it has"
 
 
-def free() -> rtc.RtcConfiguration:
-    """Whatever way the client finds best."""
-    return rtc.RtcConfiguration(continual_gathering_policy=_ONCE)
-
-
 @asynccontextmanager
-async def forced(
-    access: Access, path: Path, room: str, through: str | None = None
-) -> AsyncIterator[rtc.RtcConfiguration]:
+async def forced(access: Access, path: Path, room: str, through: str | None = None) -> AsyncIterator[Ice]:
     """How a client must be configured so that its media in ``room`` takes ``path``. Raises :class:`CallError`."""
     async with announced(access, room, through) as told:
         if path == "udp":
@@ -65,13 +58,9 @@ def turn(told: Announced, path: Path) -> Sequence[IceServer]:
     return found
 
 
-def _only(servers: Sequence[IceServer]) -> rtc.RtcConfiguration:
-    made = [rtc.IceServer(urls=[s.url], username=s.username, password=s.credential) for s in servers]
-    return rtc.RtcConfiguration(
-        ice_transport_type=rtc.IceTransportType.TRANSPORT_RELAY,
-        continual_gathering_policy=_ONCE,
-        ice_servers=made,
-    )
+def _only(servers: Sequence[IceServer]) -> Ice:
+    made = (rtc.IceServer(urls=[s.url], username=s.username, password=s.credential) for s in servers)
+    return Ice(relayed=True, servers=tuple(made))
 
 
 @asynccontextmanager
@@ -112,6 +101,9 @@ async def _opens(host: str, port: int, trusted: ssl.SSLContext) -> None:
     try:
         async with asyncio.timeout(5):
             _, writer = await asyncio.open_connection(host, port, ssl=trusted)
+    except socket.gaierror as error:
+        fact = f"{host} does not resolve ({error.strerror})"
+        raise CallError("path", fact, "add the name of TURN to your DNS") from None
     except (OSError, TimeoutError) as error:
         fact = f"TLS to {host}:{port}: {error or 'nothing after 5 s'}"
         raise CallError("path", fact, "see the certificate of the TURN name, and what listens there") from None

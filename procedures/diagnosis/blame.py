@@ -13,11 +13,10 @@ from procedures.diagnosis.rows import BAD, Result, Row
 MEDIA = ("udp", "tcp", "turn-udp", "turn-tls", "across")
 _SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", *MEDIA)
 
-# What a check that fails explains, on the same host; the order is from the ground up. A check about the site explains
-# these on every host, and whatever is about the site is explained by a failure on any host.
+# What a check that fails explains, on the same host; the order is from the ground up. Whatever is about the site is
+# explained by a failure on any host.
 EXPLAINS: dict[str, tuple[str, ...]] = {
     "reach": ("peer", "redis", "bus", "targets", "segment", "closed", *_SERVICE),
-    "dns": ("tls", "time", "signalling", "join", "refused", *MEDIA),
     "tls": ("signalling", "join", "refused", *MEDIA),
     "conntrack": ("bus", "peer", *_SERVICE),
     "redis": ("bus", "targets", *_SERVICE),
@@ -33,7 +32,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "udp": ("across",),
     "tcp": ("across",),
 }
-_EVERYWHERE = ("redis", "dns")  # there is one for all hosts
+_EVERYWHERE = ("redis",)  # there is one for all hosts
 
 
 def blamed(rows: Sequence[Row]) -> list[Row]:
@@ -56,4 +55,4 @@ def _deepest_first(bad: Iterable[Row]) -> list[Row]:
 def _explains(cause: Row, row: Row) -> bool:
     if row.check not in EXPLAINS[cause.check]:
         return False
-    return cause.check in _EVERYWHERE or "" in (cause.about, row.about) or cause.about in row.about.split(" and ")
+    return cause.check in _EVERYWHERE or not row.about or cause.about in row.about.split(" and ")

@@ -48,7 +48,21 @@ def arguments(*, node: str | None, through: Sequence[str | None], path: str | No
 
 
 async def made(access: Access, words: Sequence[str]) -> str:
-    """Everything that a call made on this machine says."""
+    """Everything that a call made on this machine says.
+
+    One that came up and lost sound is made once more: a busy machine loses some, and only what lasts is a fault.
+    """
+    said = await _once(access, words)
+    return await _once(access, words) if lossy(said) else said
+
+
+def lossy(said: str) -> bool:
+    """Whether the call came up, and was not good all the same."""
+    report = _report(said)
+    return report is not None and not report["ok"] and "received_s" in report
+
+
+async def _once(access: Access, words: Sequence[str]) -> str:
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
     process = await asyncio.create_subprocess_exec(
         sys.executable,

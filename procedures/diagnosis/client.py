@@ -14,13 +14,13 @@ from procedures.diagnosis.rows import BAD, Row
 async def examine(case: Case) -> list[Row]:
     """The rows, in the order of the ground up."""
     trust(case.access)
-    rows = network.present([await network.dns(case)])
+    rows, wanted = network.present([await network.dns(case)]), dict(case.places)
     if any(row.result in BAD for row in rows):
-        return rows  # nothing that follows could be told from this
+        wanted.pop("", None)  # by the name nothing more can be told; hosts with a URL of their own are still there
     turn = asyncio.Semaphore(calls.AT_ONCE)
-    places = await asyncio.gather(*(_place(case, about, through, turn) for about, through in case.places.items()))
+    places = await asyncio.gather(*(_place(case, about, through, turn) for about, through in wanted.items()))
     rows += [row for place in places for row in place]
-    hosts = [through for through in case.places.values() if through]
+    hosts = [through for through in wanted.values() if through]
     rows += await asyncio.gather(*(calls.across(case, *pair, turn) for pair in _ring(hosts)))
     names = {host.address: name for name, host in case.access.hosts.items()}
     rows += await asyncio.gather(*(network.closed(case, names.get(at, ""), at) for at in case.closed))
@@ -34,7 +34,8 @@ async def _place(case: Case, about: str, through: str | None, turn: asyncio.Sema
         rows = network.present([await network.certificate(case, about, url)])
         if any(row.result in BAD for row in rows):
             return rows
-        rows += [*await signalling.answers(case, about, url), await network.segment(case, about, url)]
+        rows += await signalling.answers(case, about, url)
+        rows += network.present([await network.segment(case, about, url)])
         rows.append(await signalling.refuses(case, about, through))
     row, told = await signalling.joins(case, about, through)
     rows.append(row)

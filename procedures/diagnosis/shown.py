@@ -20,7 +20,7 @@ from procedures.diagnosis.case import Case, shut
 from procedures.diagnosis.hosts import Found
 from procedures.diagnosis.rows import Result, Row, failed
 from roles._kit import runner
-from roles._kit.change import Failed
+from roles._kit.change import Failed, ask
 from roles._kit.reading import Unread
 from stack import inventory
 from stack.site import Site
@@ -109,6 +109,11 @@ def _from_host(run: State, site: Site, case: Case, vantage: str) -> list[Row]:
     if place is None or not place.connected:
         remedy = "name a host of this run that is reached: --data from=" + next(iter(site.hosts))
         return [failed("calls", vantage, HERE, "no calls can be made from there", remedy)]
+    try:
+        ask(place, 'python3 -I -c "import asyncio"')  # python3-minimal is not enough
+    except Failed:
+        fact, remedy = f"{vantage} has no whole python3", "livekit.probe host or peer has base install it"
+        return [Row(check="calls", about=vantage, vantage=HERE, result=Result.UNKNOWN, said=fact, remedy=remedy)]
     ways = [(name, node, path) for name, node in case.nodes.items() for path in ("udp", "tcp")]
     return [_call(place, site, case.access, way) for way in ways]
 
@@ -120,6 +125,6 @@ def _call(place: Any, site: Site, access: Access, way: tuple[str, str, str]) -> 
         plain = json.loads(json.dumps(asdict(access)))
         said = runner.call(place, f"{site.paths.releases}/probe", plain, words, calls.WITHIN)
     except Failed as error:
-        remedy = "Python 3.11 is needed there: livekit.probe host or peer has base install it"
+        remedy = "see what is said; --data from=HOST names another"
         return Row(check=path, about=about, vantage=place.name, result=Result.UNKNOWN, said=str(error), remedy=remedy)
     return calls.judged(said, path, about, place.name, None)

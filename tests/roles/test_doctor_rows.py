@@ -48,6 +48,11 @@ def test_what_follows_from_a_cause_is_no_cause(bad_ones: tuple[str, ...], cause:
 def test_what_happens_elsewhere_explains_nothing() -> None:
     assert causes(blamed(rows("slot lk1", "udp lk2"))) == ["slot lk1", "udp lk2"]
     assert causes(blamed(rows("udp lk2", "tcp lk2"))) == ["udp lk2", "tcp lk2"]
+    of_the_site = failed("dns", "", "controller", "it does not resolve", "add it")
+    assert causes(blamed([of_the_site, *rows("udp lk2")])) == ["dns", "udp lk2"], "hosts have URLs of their own"
+    assert causes(blamed([*rows("slot lk2"), failed("signalling", "", "controller", "503", "see slot")])) == [
+        "slot lk2"
+    ]
 
 
 def test_no_cause_explains_itself_by_a_detour() -> None:
@@ -88,6 +93,14 @@ def test_what_a_call_says(said: Any, result: Result, words: str) -> None:
     text = said if isinstance(said, str) else "noise\n" + json.dumps(said)
     row = calls.judged(text, "udp", "lk2", "controller", None)
     assert (row.result, row.said) == (result, words) if result is not Result.OK else words in row.said
+
+
+def test_only_a_call_that_came_up_is_made_again() -> None:
+    good = {"ok": True, "problems": [], "received_s": 1.0}
+    assert not calls.lossy(json.dumps(good))
+    assert calls.lossy(json.dumps(good | {"ok": False}))
+    assert not calls.lossy(json.dumps({"ok": False, "problems": ["no way"]}))
+    assert not calls.lossy("Killed")
 
 
 def test_a_host_that_cannot_be_reached_is_a_row(cluster: Site, monkeypatch: pytest.MonkeyPatch) -> None:

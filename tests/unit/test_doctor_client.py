@@ -113,7 +113,7 @@ def test_nobody_there() -> None:
         case = Case(access=Access(url=url, api_key="API", api_secret="secret"))
         (row,) = run(lambda: signalling.answers(case, "", url))
         assert brief(row) == ("signalling", Result.FAILED)
-        assert brief(run(lambda: network.segment(case, "", url))) == ("segment", Result.FAILED)
+        assert run(lambda: network.segment(case, "", url)) is None
 
 
 @pytest.mark.parametrize(("lets_in", "result"), [(False, Result.OK), (True, Result.FAILED)])

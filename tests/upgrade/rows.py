@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from lab.places import NETWORKS
-from procedures.call.path import Path
 from tests.data import MOVED
 from tests.deploys import Told
 from tests.upgrade.ground import Ground
@@ -54,7 +53,7 @@ class Row:
     grows_to: int = 0  # the size that the change gives the site
     new_slot: bool = True  # new sessions go to another process afterwards, and the call keeps its own
     through: int = 0  # the host that the clients enter through; the room is on the first
-    path: Path | None = None  # the only way that media may take
+    relayed: bool = False  # media goes through TURN (UDP) of the room's slot, and no other way
     resume: bool = False  # each client may resume its signalling once
     needs: str = ""  # a file of the project without which there is nothing to try
     back: Callable[[Ground], None] = Ground.settle
@@ -127,7 +126,7 @@ ROWS = (
         change="TURN change, relayed call",
         do=deploys(livekit={"turn": {"ttl": "10m"}}),
         shows=TTL,
-        path="turn-udp",
+        relayed=True,
     ),
     Row(
         name="firewall",
