@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from procedures.call import Access
 from roles.edge import Settings as Edge
+from roles.edge.behind import Slot
 from roles.exporters import Settings as Exporters
 from roles.livekit import Settings as Livekit
 from roles.prometheus import Settings as Prometheus
@@ -75,5 +76,7 @@ def shut(ports: Sequence[Port]) -> Closed:
 def _usual_ports() -> Closed:
     redis = Redis(bind=("127.0.0.1",))
     exporters = Exporters(redis_address="any")
-    roles = (redis, Livekit(), Edge(monitored=True), exporters, Prometheus())
+    livekit = Livekit()
+    slot = Slot(name="a", signal=livekit.signal.first, metrics=livekit.metrics.first)
+    roles = (redis, livekit, Edge(slots=(slot,), monitored=True), exporters, Prometheus())
     return shut([port for role in roles for port in role.ports()])

@@ -133,11 +133,6 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
             "2001:db8::1",
             "hosts.lk1.address: has the role sip and an IPv6 address; give it an IPv4",
         ),
-        (
-            "hosts/lk2",
-            {"address": "192.0.2.12", "roles": ["sip"]},
-            "hosts.lk2.roles: has sip without livekit; give it the role livekit too: calls enter LiveKit through",
-        ),
     ],
 )
 def test_a_bad_setting_is_named_with_its_remedy(
