@@ -8,7 +8,7 @@ RELEASE ?= bookworm
 LAB ?= lab
 export LAB
 
-.PHONY: help lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-faults test-upgrade bench
+.PHONY: help lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-faults test-media test-upgrade bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -64,8 +64,11 @@ test: check  ## everything: check, then labs of one host, three hosts, Debian 13
 	$(RUN)pytest tests/build
 	$(RUN)python -m tests.run
 
-test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour more, on labs of one and of three hosts
-	$(RUN)python -m tests.run calls cluster
+test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour more, on labs of one, two and three hosts
+	$(RUN)python -m tests.run calls cluster doctor
+
+test-media: tools  ## egress (and who else plays media) on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
+	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media
 
 test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
 	$(RUN)python -m tests.upgrade

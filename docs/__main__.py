@@ -19,6 +19,7 @@ HERE = Path(__file__).parent
 _REACH = {
     Reach.PUBLIC: "open to everybody",
     Reach.CLUSTER: "open to the hosts of the site named under *clients*",
+    Reach.TRUNK: "open to the networks of SIP trunks (`sip.trunks`): those they signal from, or those of their media",
     Reach.ADMIN: "open to `firewall.admin`",
     Reach.LOCAL: "for the host itself, never open",
 }
@@ -26,7 +27,11 @@ _REACH = {
 _EXAMPLE = {
     "edge": {"tls": "internal"},
     "hosts": {
-        "lk1": {"address": "192.0.2.11", "cluster": "10.0.0.11", "roles": ["livekit", "redis", "prometheus"]},
+        "lk1": {
+            "address": "192.0.2.11",
+            "cluster": "10.0.0.11",
+            "roles": ["livekit", "ingress", "redis", "prometheus"],
+        },
         "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
     },
 }

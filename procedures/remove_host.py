@@ -10,7 +10,7 @@ Refused while the host carries the Redis of others. Kernel values stay raised un
 from pyinfra import host
 
 from procedures.components import components
-from roles import livekit
+from roles import egress, livekit
 from roles._kit import lock, report
 from roles._kit.removal import consent, removal
 from roles._kit.stage import stage
@@ -32,6 +32,8 @@ if not drop_calls:
     for role, each in components(stack).items():
         if role != "livekit":
             stage(each.retire(), f"Drain {role}")
+    if stack.egress:
+        stage(egress.delivered(stack.egress), "Recordings")
 stage(
     removal(
         traces(site, stack),

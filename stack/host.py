@@ -11,7 +11,8 @@ from typing import Literal
 from stack.errors import Problem
 from stack.fields import REQUIRED, Checked, option
 
-RoleName = Literal["livekit", "redis", "prometheus"]
+RoleName = Literal["livekit", "egress", "ingress", "sip", "redis", "prometheus"]
+CALLERS = ("livekit", "egress", "ingress", "sip")  # roles that need Redis, and livekit-server through an edge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class Host(Checked):
     address: str = option(REQUIRED, "IP address for SSH, and for everything below that is left empty")
     public: str = option("", "IP address that clients reach (rtc.node_ip), where NAT makes it another one")
     cluster: str = option("", "IP address that the other hosts reach; a private network is best")
-    roles: tuple[RoleName, ...] = option(REQUIRED, "what runs here: livekit, redis, prometheus")
+    roles: tuple[RoleName, ...] = option(REQUIRED, "what runs here: livekit, egress, ingress, sip, redis, prometheus")
     arch: Literal["amd64", "arm64"] = option("amd64", "architecture, as Debian calls it")
     ssh: Ssh = option(Ssh(), "how to log in")
 
@@ -44,6 +45,11 @@ class Host(Checked):
         for name in ("address", "public", "cluster"):  # one spelling each: they are compared as text
             if _is_address(value := getattr(self, name)):
                 object.__setattr__(self, name, str(ipaddress.ip_address(value)))
+
+    @property
+    def calls(self) -> bool:
+        """Whether a role here needs an edge."""
+        return any(role in self.roles for role in CALLERS)
 
     @property
     def public_address(self) -> str:

@@ -6,20 +6,21 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from roles.edge import Settings as Edge
+from roles.edge.behind import Scraped
+from roles.edge.behind import Slot as EdgeSlot
 from roles.edge.settings import SOCKET as EDGE_SOCKET
-from roles.edge.settings import Slot as EdgeSlot
+from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
+from roles.ingress import Settings as Ingress
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
-from roles.preflight import Settings as Preflight
-from roles.preflight.settings import Peer
 from roles.prometheus import Settings as Prometheus
 from roles.prometheus.settings import Target
 from roles.redis import Settings as Redis
 from roles.redis.settings import user as redis_user
-from stack import packages
 from stack.active import Active
-from stack.ports import Port, endpoint
+from stack.host import CALLERS
+from stack.ports import endpoint
 from stack.redis_client import RedisClient
 from stack.vault import Vault
 
@@ -34,7 +35,7 @@ def peers(site: Site) -> dict[str, tuple[str, ...]]:
     def addresses(names: Any) -> tuple[str, ...]:
         return tuple(site.hosts[n].cluster_address for n in names)
 
-    by_role = {role: addresses(site.with_role(role)) for role in ("livekit", "redis", "prometheus")}
+    by_role = {role: addresses(site.with_role(role)) for role in (*CALLERS, "redis", "prometheus")}
     # an exporter beside Redis asks it over the same address as everybody
     return {"": addresses(site.hosts), "exporters": by_role["redis"], **by_role}
 
@@ -99,12 +100,42 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
         active=active(site),
         lock_file=str(site.lock or ""),
         arch=host.arch,
+        room_configurations=site.egress.room_configurations if site.with_role("egress") else {},
         peers=(*names[after:], *names[: after - 1]),
+    )
+
+
+def egress(site: Site, host: Host) -> Egress:
+    vault, secret = vault_of(site), site.egress.storage.wants
+    return dataclasses.replace(
+        site.egress,
+        api_key=vault.api_key,
+        api_secret=vault.api_secret,
+        storage_secret=vault.passwords(secret)[0] if secret and vault.knows(secret) else None,
+        ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
+        redis=redis_client(site),
+        config_root=site.paths.config,
+        release_root=site.paths.releases,
+        state_root=site.paths.state,
+        active=active(site),
+        lock_file=str(site.lock or ""),
+        arch=host.arch,
     )
 
 
 def active(site: Site) -> Active:
     return Active(f"{site.paths.config}/active.map", EDGE_SOCKET)
+
+
+def _scraped(site: Site, host: Host) -> tuple[Scraped, ...]:
+    """The slots on a host that are not livekit-server's."""
+    daemons: dict[str, Egress | Ingress] = {"egress": site.egress, "ingress": site.ingress}
+    return tuple(
+        Scraped(component=name, slot=slot, port=daemon.part("metrics", slot).first)
+        for name, daemon in daemons.items()
+        if name in host.roles
+        for slot in daemon.slots
+    )
 
 
 def edge(site: Site, name: str, host: Host) -> Edge:
@@ -119,10 +150,11 @@ def edge(site: Site, name: str, host: Host) -> Edge:
                 metrics=livekit.part("metrics", s).first,
                 turn=livekit.part("turn-tls", s).first,
             )
-            for s in livekit.slots
+            for s in (livekit.slots if "livekit" in host.roles else ())
         ),
         turn_name=livekit.turn.name(name),
         turn_address=host.address,
+        others=_scraped(site, host),
         slot_unit=LIVEKIT_UNIT,
         peers={n: site.hosts[n].cluster_address for n in site.with_role("livekit") if n != name},
         config_root=site.paths.config,
@@ -150,49 +182,16 @@ def prometheus(site: Site) -> Prometheus:
         targets.append(Target(job="node", port=site.exporters.node.first, **at))
         if "redis" in host.roles:
             targets.append(Target(job="redis", port=site.exporters.redis.first, **at))
-        if "livekit" in host.roles:
-            port = site.edge.metrics.first
+        if host.calls:
+            port, slots = site.edge.metrics.first, edge(site, name, host).scraped
             targets.append(Target(job="edge", port=port, **at))
             if site.edge.encrypted:
                 targets.append(Target(job="certificate", port=port, path="/certificate", **at))
             targets += [
-                Target(job="livekit", port=port, path=f"/livekit/{slot}", slot=slot, **at)
-                for slot in site.livekit.slots
+                Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at) for s in slots
             ]
+        if "sip" in host.roles:
+            targets += [Target(job="sip", port=site.sip.part("metrics", s).first, slot=s, **at) for s in site.sip.slots]
     return dataclasses.replace(
         site.prometheus, targets=tuple(targets), config_root=site.paths.config, state_root=site.paths.state
-    )
-
-
-def knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
-    """Where ``host`` must get through, one port for each other host: those that its firewall opens for this one."""
-    ports: dict[str, int] = {}
-    if "prometheus" in host.roles:
-        ports |= dict.fromkeys(site.hosts, site.exporters.node.first)
-    if "livekit" in host.roles:
-        ports |= dict.fromkeys(site.with_role("redis"), site.redis.port.first)
-        ports |= dict.fromkeys(site.with_role("livekit"), site.edge.peer.first)
-    return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != name)
-
-
-def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> Preflight:
-    own = [host.cluster_address] + ([host.address] if "livekit" in host.roles else [])
-    calls = site.livekit.probe if "livekit" in host.roles and site.livekit.probe != "controller" else ""
-    media = min(len(site.livekit.part("media", s)) for s in site.livekit.slots)
-    return dataclasses.replace(
-        site.preflight,
-        host=name,
-        ports=registry,
-        addresses=tuple(dict.fromkeys(own)) if len(site.hosts) > 1 or "livekit" in host.roles else (),
-        arch=host.arch,
-        peers=knocks(site, name, host),
-        daemons=packages.base(site, host, "").daemons,
-        media_ports_per_slot=media if "livekit" in host.roles else 0,
-        calls=calls,
-        hairpin=host.public_address if calls == "host" and host.public_address != host.address else "",
-        media=site.livekit.media_udp,
-        fingerprint=vault_of(site).fingerprint(),
-        fingerprint_file=f"{site.paths.config}/fingerprint",
-        secrets_file=str(vault_of(site).path),
-        roots=(site.paths.config, site.paths.releases, site.paths.state),
     )

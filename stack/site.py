@@ -11,18 +11,23 @@ from typing import Any
 
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
+from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
+from roles.ingress import Settings as Ingress
+from roles.kamailio import Settings as Kamailio
 from roles.kernel import Settings as Kernel
 from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
-from stack import compose, ports, tls, versions
+from roles.sip import Settings as Sip
+from stack import compose, phones, ports, streams, tls, versions
 from stack.certificate import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
-from stack.host import Host, name_problem
+from stack.host import CALLERS, Host, name_problem
+from stack.sizing import Load
 from stack.vault import Vault
 from stack.vaultkey import KeySource
 
@@ -51,12 +56,17 @@ class Site(Checked):
     secrets: str = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: str = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
     preflight: Preflight = option(Preflight(), "what a host must offer")
+    load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
     base: Base = option(Base(), "packages, users, time")
     kernel: Kernel = option(Kernel(), "kernel settings")
     firewall: Firewall = option(Firewall(), "the firewall")
     redis: Redis = option(Redis(), "Redis")
     livekit: Livekit = option(Livekit(), "livekit-server")
+    egress: Egress = option(Egress(), "egress, which records")
+    ingress: Ingress = option(Ingress(), "ingress: streams by RTMP and WHIP")
     edge: Edge = option(Edge(), "HAProxy")
+    sip: Sip = option(Sip(), "livekit-sip, trunks and rules")
+    kamailio: Kamailio = option(Kamailio(), "Kamailio, in front of livekit-sip")
     exporters: Exporters = option(Exporters(), "Prometheus exporters")
     prometheus: Prometheus = option(Prometheus(), "Prometheus")
 
@@ -89,6 +99,9 @@ class Site(Checked):
         yield from tls.problems(self)
         yield from self._redis()
         yield from self._releases()
+        yield from streams.problems(self)
+        yield from phones.problems(self)
+        yield from self._order()
         if self.edge.hard_stop_after < self.livekit.drain.deadline:
             fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
             remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
@@ -109,19 +122,34 @@ class Site(Checked):
                     yield Problem(f"hosts.{name}.{where}", f"{address} is also that of {first}", "give each its own")
 
     def _releases(self) -> Iterator[Problem]:
-        try:
-            release = self.livekit.wanted()
-            for name in self.with_role("livekit"):
-                release.check(self.hosts[name].arch)
-        except SiteError as error:
-            yield from error.problems
-            return
-        for key, since in versions.unknown(release.component, release.version, self.livekit.extra).items():
-            yield Problem(
-                f"livekit.extra.{key}", f"is not known to {release}", f"remove it, or choose {since} or newer"
-            )
-        if isinstance(found := versions.together({release.component: release.version}), Problem):
+        chosen: dict[str, str] = {}  # component -> version
+        for role in ("livekit", "egress"):
+            settings: Livekit | Egress = getattr(self, role)
+            if not (names := self.with_role(role)):
+                continue
+            try:
+                release = settings.wanted()
+                for name in names:
+                    release.check(self.hosts[name].arch)
+            except SiteError as error:
+                yield from error.problems
+                continue
+            chosen[release.component] = release.version
+            for key, since in versions.unknown(release.component, release.version, settings.extra).items():
+                remedy = f"remove it, or choose {since} or newer"
+                yield Problem(f"{role}.extra.{key}", f"is not known to {release}", remedy)
+        if isinstance(found := versions.together(chosen), Problem):
             yield found
+
+    def _order(self) -> Iterator[Problem]:
+        """Who needs livekit-server comes when one serves: a deploy goes host by host."""
+        names = list(self.hosts)
+        serving = self.with_role("livekit")
+        for role in CALLERS:
+            for name in self.with_role(role):
+                if serving and names.index(name) < names.index(serving[0]):
+                    fact = f"has the role {role} and comes before {serving[0]}, the first with livekit"
+                    yield Problem(f"hosts.{name}", fact, f"move it behind {serving[0]}: it is activated in this order")
 
     def _redis(self) -> Iterator[Problem]:
         owners = self.with_role("redis")

@@ -7,14 +7,17 @@ the last run: a deploy killed at any point is finished by the next one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from stack.errors import Problem
 from stack.ports import PortRange
 
 DRAIN_DROP_IN = "90-livekit-metal-drain.conf"  # in /run, while a slot drains; it holds the deadline
 GUARD = "livekit-drain-guard.service"  # bounds a reboot while slots drain
+HIDEPID = "livekit-hidepid.service"  # shows accounts only their own processes
 FINISH = "finish.sh"  # beside it: what to do at the deadline, and when the host goes down
 ALONE = "~alone"  # ends the stamp of a process that is being proved and that no session can reach
 
@@ -22,6 +25,19 @@ ALONE = "~alone"  # ends the stamp of a process that is being proved and that no
 def part(whole: PortRange, slots: tuple[str, ...], slot: str) -> PortRange:
     """The ports of ``whole`` that belong to ``slot``. Raises ValueError when there are fewer ports than slots."""
     return whole.split(len(slots))[slots.index(slot)]
+
+
+def problems(path: str, slots: tuple[str, ...], ranges: Mapping[str, PortRange]) -> Iterator[Problem]:
+    """What is wrong with the names of a daemon's slots and the ports (by setting) that they share."""
+    if len(set(slots)) != len(slots) or not 2 <= len(slots) <= 5:
+        yield Problem(f"{path}.slots", f"are {list(slots)}", "name two to five different slots")
+        return
+    for slot in slots:
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", slot):
+            yield Problem(f"{path}.slots", f"{slot!r} is no slot name", "use a lower-case letter")
+    for name, ports in ranges.items():
+        if len(ports) < len(slots):
+            yield Problem(f"{path}.{name}", f"has {len(ports)} ports for {len(slots)} slots", "widen it")
 
 
 class State(StrEnum):

@@ -51,8 +51,13 @@ class Access:
             raise CallError("access", f"{path}: {error.strerror}", "run 'make lab' or name the file") from None
         except ValueError as error:
             raise CallError("access", f"{path} is no JSON ({error})", "write it again: 'make lab'") from None
+        return cls.parse(data, str(path))
+
+    @classmethod
+    def parse(cls, data: object, path: str) -> Access:
+        """The plain ``data`` of ``path``. Raises :class:`CallError` when it does not make sense."""
         problems = Problems()
-        made: Access | None = build(cls, data, str(path), problems)
+        made: Access | None = build(cls, data, path, problems)
         if made is None or problems:
             raise CallError("access", "\n".join(map(str, problems)), "write it again: 'make lab'")
         return made

@@ -81,8 +81,8 @@ class Ice:
 class Seat:
     """One participant."""
 
-    def __init__(self, who: str, diary: Diary, ice: Ice) -> None:
-        self.who, self.diary, self._ice = who, diary, ice
+    def __init__(self, who: str, diary: Diary) -> None:
+        self.who, self.diary = who, diary
         self.room = rtc.Room()
         self._joining: asyncio.Future[None] | None = None
         self.room.on("reconnecting", lambda: diary.note(who, "reconnecting"))
@@ -92,13 +92,13 @@ class Seat:
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self.diary.note(self.who, "disconnected", rtc.DisconnectReason.Name(reason).lower())
 
-    async def join(self, url: str, token: str) -> None:
+    async def join(self, url: str, token: str, ice: Ice) -> None:
         """Takes the SDK half a minute when the server is mute, a minute when media has no path.
 
         There is no way to end it earlier: the SDK kills the process (SIGTERM, "timed out waiting for
         ReadyForRoomEventRequest") when a connection comes up that nobody waits for any more.
         """
-        options = rtc.RoomOptions(connect_timeout=CONNECT, rtc_config=self._ice.configuration())
+        options = rtc.RoomOptions(connect_timeout=CONNECT, rtc_config=ice.configuration())
         self._joining = asyncio.ensure_future(self.room.connect(url, token, options))
         joined = asyncio.shield(self._joining)
         await bounded("connect", f"{self.who} through {url}", None, joined, proxy_for(url))
@@ -112,8 +112,8 @@ class Seat:
 class Publisher(Seat):
     """Plays a sound, for ever, at the speed of the SDK's clock."""
 
-    def __init__(self, diary: Diary, sound: Sound, ice: Ice) -> None:
-        super().__init__("publisher", diary, ice)
+    def __init__(self, diary: Diary, sound: Sound) -> None:
+        super().__init__("publisher", diary)
         self._sound = sound
         with _LOADING:
             self._source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
@@ -149,8 +149,8 @@ class Publisher(Seat):
 class Subscriber(Seat):
     """Listens to the tracks of one publisher, one after the other when it has to publish again."""
 
-    def __init__(self, diary: Diary, publisher: str, ice: Ice) -> None:
-        super().__init__("subscriber", diary, ice)
+    def __init__(self, diary: Diary, publisher: str) -> None:
+        super().__init__("subscriber", diary)
         self.ear = Ear()
         self.subscribed, self.heard = asyncio.Event(), asyncio.Event()
         self._publisher = publisher

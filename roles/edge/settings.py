@@ -7,11 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from roles.edge.behind import Scraped, Slot, Streams
 from stack.active import Active
 from stack.certificate import Certificate
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.host import CALLERS
 from stack.names import is_domain
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 
@@ -24,18 +26,8 @@ _SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """A slot as HAProxy reaches it: its ports on loopback, and that of TURN on the host's own address."""
-
-    name: str
-    signal: int
-    metrics: int
-    turn: int = 0  # none: a slot of before there was TURN
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
-    """HAProxy on each host that has a slot."""
+    """HAProxy on each host that has a slot of livekit-server, or a daemon that needs one."""
 
     user: ClassVar[str] = "haproxy"  # made by Debian's package
     runtime: ClassVar[str] = _RUNTIME
@@ -65,7 +57,11 @@ class Settings(Checked):
         PortRange(7880, 7880), "signalling and API in plain HTTP: for clients with tls 'off', else for the host itself"
     )
     peer: PortRange = option(PortRange(7870, 7870), "the same for the edges of other hosts, never forwarded further")
-    metrics: PortRange = option(PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT, of the slots")
+    rtmp: PortRange = option(PortRange(1935, 1935), "RTMP for encoders, where the site has ingress")
+    rtmp_peer: PortRange = option(PortRange(7871, 7871), "the same for the edges of other hosts")
+    metrics: PortRange = option(
+        PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT and so on, of the slots"
+    )
     proxies: tuple[str, ...] = option((), "networks of your TLS proxies: believed about the client's address")
     max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
     max_per_address: int = option(
@@ -76,7 +72,9 @@ class Settings(Checked):
     )
 
     address: str = given("")  # of this host in the cluster
-    slots: tuple[Slot, ...] = given(())
+    slots: tuple[Slot, ...] = given(())  # of livekit-server; none where only its clients run
+    others: tuple[Scraped, ...] = given(())  # slots of the other daemons
+    streams: Streams | None = given(None)  # None: the site has no ingress
     slot_unit: str = given("")  # name of a slot's unit, with {} for the slot
     peers: Mapping[str, str] = given({})  # host -> cluster address of the other edges
     config_root: str = given("")
@@ -92,21 +90,49 @@ class Settings(Checked):
     description: str = given("")  # names this very configuration; the running HAProxy reports it
 
     def ports(self) -> Iterator[Port]:
-        what, where = "signalling (WebSocket) and API", Reach.LOCAL if self.encrypted else Reach.PUBLIC
-        if self.encrypted:
+        what = "signalling (WebSocket) and API"
+        if self.serves_tls:
             yield Port("edge", "https", Proto.TCP, self.https, Reach.PUBLIC, f"{what} over TLS", "edge.https")
             purpose = "leads to https"
             yield Port("edge", "redirect", Proto.TCP, self.redirect, Reach.PUBLIC, purpose, "edge.redirect")
+        where = Reach.PUBLIC if self.public and not self.encrypted else Reach.LOCAL
         yield Port("edge", "http", Proto.TCP, self.http, where, what, "edge.http")
-        purpose, clients = "signalling from peers' edges", ("livekit",)
-        yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
+        if self.local:
+            purpose, clients = "signalling from peers' edges", CALLERS
+            yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
+        if self.streams:
+            yield Port("edge", "rtmp", Proto.TCP, self.rtmp, Reach.PUBLIC, "RTMP", "edge.rtmp")
+            if self.streams.slots:
+                port, purpose = self.rtmp_peer, "RTMP from peers' edges"
+                yield Port("edge", "rtmp-peer", Proto.TCP, port, Reach.CLUSTER, purpose, "edge.rtmp_peer", CALLERS)
         if self.monitored:
-            purpose, clients = "metrics of HAProxy and slots", ("prometheus",)
-            yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", clients)
+            purpose, scrapers = "metrics of HAProxy and slots", ("prometheus",)
+            yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", scrapers)
+
+    @property
+    def scraped(self) -> tuple[Scraped, ...]:
+        """Every slot whose metrics can be had here."""
+        own = (Scraped(component="livekit", slot=s.name, port=s.metrics) for s in self.slots)
+        return (*own, *self.others)
+
+    @property
+    def public(self) -> bool:
+        """Whether clients come here."""
+        return bool(self.slots or self.streams)
+
+    @property
+    def local(self) -> bool:
+        """Whether there is anything here for the edges of other hosts."""
+        return bool(self.slots or (self.streams and self.streams.slots))
 
     @property
     def encrypted(self) -> bool:
         return self.tls != "off"
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether clients come here over TLS."""
+        return self.encrypted and self.public
 
     @property
     def certificate_file(self) -> str:
@@ -123,13 +149,18 @@ class Settings(Checked):
 
     @property
     def endpoints(self) -> Mapping[str, str]:
-        """Where the cluster reaches this host: ``peer`` and ``metrics`` as address:port."""
-        return {"peer": endpoint(self.address, self.peer.first), "metrics": endpoint(self.address, self.metrics.first)}
+        """Where the cluster reaches this host: ``peer``, ``rtmp_peer`` and ``metrics`` as address:port."""
+        return {name: endpoint(self.address, getattr(self, name).first) for name in ("peer", "rtmp_peer", "metrics")}
 
     @property
     def peer_endpoints(self) -> Mapping[str, str]:
         """Host -> address:port of the other edges."""
         return {host: endpoint(address, self.peer.first) for host, address in self.peers.items()}
+
+    def stream_peers(self, port: PortRange) -> Mapping[str, str]:
+        """Host -> address:port of the other edges that have a slot of ingress."""
+        peers = self.streams.peers if self.streams else {}
+        return {host: endpoint(address, port.first) for host, address in peers.items()}
 
     @property
     def turn_servers(self) -> Mapping[str, str]:
@@ -144,7 +175,7 @@ class Settings(Checked):
     @property
     def process_connections(self) -> int:
         """HAProxy's own count: over TLS a client's connection comes by twice."""
-        return self.connections * 2 + self.redirect_connections if self.encrypted else self.connections
+        return self.connections * 2 + self.redirect_connections if self.serves_tls else self.connections
 
     @property
     def redirect_connections(self) -> int:
@@ -162,11 +193,11 @@ class Settings(Checked):
 
     def connections_within(self, open_files: int) -> int:
         """Connections that ``open_files`` file descriptors allow: two for each time that one comes by."""
-        each = 4 if self.encrypted else 2
+        each = 4 if self.serves_tls else 2
         return min(self.max_connections, (min(open_files, self.open_files) - _SPARE_FILES) // each)
 
     def problems(self, path: str) -> Iterator[Problem]:
-        for name in ("https", "redirect", "http", "peer", "metrics"):
+        for name in ("https", "redirect", "http", "peer", "rtmp", "rtmp_peer", "metrics"):
             if len(getattr(self, name)) != 1:
                 yield Problem(f"{path}.{name}", f"is a range ({getattr(self, name)})", "give one port")
         for i, network in enumerate(self.proxies):

@@ -17,7 +17,8 @@ from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.ready import until
 from roles._kit.service import UNITS, Service, restart
-from roles.edge.settings import UNIT, Settings, Slot
+from roles.edge.behind import Slot, Streams, StreamSlot
+from roles.edge.settings import UNIT, Settings
 
 _RESTART = (
     "restart needed: its unit has changed and the running HAProxy has the old one; a restart cuts the WebSockets it "
@@ -78,16 +79,18 @@ def _needs(settings: Settings) -> Needs:
     _, service = _files(settings)
     certificates = frozenset(f.path for f in _certificates(settings))
     said = active.question(settings.active, "show info", f"show map {settings.active.file}")
+    units = (settings.streams.unit.format("*"),) if settings.streams else ()
     return (
         Needs(
             files=frozenset({settings.config_file, settings.active.file}) | certificates,
-            units=frozenset({settings.slot_unit.format("*")}),
+            units=frozenset({settings.slot_unit.format("*"), *units}),
             probes=(
                 ("edge.limit", r"sed -n 's/^Max open files *[0-9]* *\([0-9]*\) .*/\1/p' /proc/1/limits"),
                 ("edge.ipv6", "ls /proc/net/if_inet6"),
                 ("edge.active", f"cat {settings.active.file}"),
                 ("edge.slots", f"sed -n 's/^# slot //p' {settings.config_file}"),
                 ("edge.certificates", f"ls -1 {settings.config_root}/edge/cert-*.pem"),
+                ("edge.streams", rf"sed -n 's/^# stream slot //p' {settings.config_file}"),
                 ("edge.haproxy", _HAPROXY.format(said)),
             ),
         )
@@ -158,6 +161,7 @@ def _complete(settings: Settings, seen: Seen) -> tuple[Settings, tuple[str, ...]
     known = dataclasses.replace(
         settings,
         slots=_slots(settings, seen),
+        streams=_streams(settings.streams, seen),
         connections=connections,
         ipv6=bool(seen.probes.get("edge.ipv6")),
     )
@@ -177,6 +181,19 @@ def _slots(settings: Settings, seen: Seen) -> tuple[Slot, ...]:
     return tuple(slots.values())
 
 
+def _streams(streams: Streams | None, seen: Seen) -> Streams | None:
+    """The same for slots of ingress."""
+    if not streams:
+        return None
+    slots = {slot.name: slot for slot in streams.slots}
+    for line in seen.probes.get("edge.streams", []):
+        name, *ports = line.split()
+        if seen.unit(streams.unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
+            rtmp, whip, health = map(int, ports)
+            slots[name] = StreamSlot(name=name, rtmp=rtmp, whip=whip, health=health)
+    return dataclasses.replace(streams, slots=tuple(slots.values()))
+
+
 def _entries(seen: Seen) -> tuple[tuple[str, str], ...]:
     """The lines of the active file."""
     words = (line.split() for line in seen.probes.get("edge.active", []))
@@ -185,6 +202,8 @@ def _entries(seen: Seen) -> tuple[tuple[str, str], ...]:
 
 def _config(settings: Settings) -> File:
     text = files.text("edge/haproxy.cfg.j2", edge=settings)
+    if settings.streams:
+        text += files.text("edge/streams.cfg.j2", edge=settings)
     return File(settings.config_file, text, mode="640", group=settings.user)
 
 
@@ -218,8 +237,10 @@ def _prove(host: Host, settings: Settings) -> None:
     said = active.question(settings.active, "show info")
     runs = f'{said} | grep -qx "description: $1" && {_LOADED}'
     until(host, "HAProxy has the new configuration", UNIT, runs, settings.description)
-    urls = [f"http://127.0.0.1:{settings.http}/", f"http://{settings.endpoints['peer']}/"]
-    if settings.encrypted:  # whether a client can trust it is not this host's to say: it may not know the CA
+    urls = [f"http://127.0.0.1:{settings.http}/"]
+    if settings.local:
+        urls.append(f"http://{settings.endpoints['peer']}/")
+    if settings.serves_tls:  # whether a client can trust it is not this host's to say: it may not know the CA
         urls += [f"http://127.0.0.1:{settings.redirect}/", f"https://127.0.0.1:{settings.https}/"]
     if settings.monitored:
         urls.append(f"http://{settings.endpoints['metrics']}/metrics")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -14,6 +13,7 @@ from stack import releases, slots, versions
 from stack.active import Active
 from stack.duration import Duration
 from stack.errors import Problem
+from stack.extra import collisions, merged
 from stack.fields import Checked, given, option
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
@@ -108,12 +108,14 @@ class Settings(Checked):
     nodes: tuple[str, ...] = given(())  # where media of every host of livekit-server is
     api_keys: Mapping[str, Secret] = given({})
     redis: RedisClient = given(RedisClient())
+    ingress: Mapping[str, str] = given({})  # rtmp_base_url and whip_base_url: what streams are told to send to
     config_root: str = given("")
     release_root: str = given("")
     active: Active = given(Active())
     lock_file: str = given("")
     arch: str = given("")
     cores: int = given(0)
+    room_configurations: Mapping[str, Any] = given({})  # room presets of the other roles
     peers: tuple[str, ...] = given(())  # the other hosts of livekit-server, the next first
 
     drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
@@ -154,32 +156,10 @@ class Settings(Checked):
         return {name: getattr(self, name) for name in (*inside, *outside)}
 
     def problems(self, path: str) -> Iterator[Problem]:
-        if len(set(self.slots)) != len(self.slots) or not 2 <= len(self.slots) <= 5:
-            yield Problem(f"{path}.slots", f"are {list(self.slots)}", "name two to five different slots")
+        if found := tuple(slots.problems(path, self.slots, self.ranges)):
+            yield from found
             return
-        for slot in self.slots:
-            if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", slot):
-                yield Problem(f"{path}.slots", f"{slot!r} is no slot name", "use a lower-case letter")
-        small = {name: len(ports) for name, ports in self.ranges.items() if len(ports) < len(self.slots)}
-        for name, size in small.items():
-            yield Problem(f"{path}.{name}", f"has {size} ports for {len(self.slots)} slots", "widen it")
-        if small:
-            return
-        yield from self._collisions(path)
-
-    def _collisions(self, path: str) -> Iterator[Problem]:
-        """Keys of ``extra`` that are set from here."""
-
-        def walk(extra: Mapping[str, Any], own: Any, at: str) -> Iterator[Problem]:
-            for key, value in extra.items():
-                if not isinstance(own, Mapping) or key not in own:
-                    continue
-                if isinstance(value, Mapping) and isinstance(own[key], Mapping):
-                    yield from walk(value, own[key], f"{at}.{key}")
-                else:
-                    yield Problem(f"{at}.{key}", "is set by livekit-metal", "use the setting that owns it")
-
-        yield from walk(self.extra, self._own(self.slots[0]), f"{path}.extra")
+        yield from collisions(self.extra, self._own(self.slots[0]), f"{path}.extra")
 
     def _own(self, slot: str) -> dict[str, Any]:
         """The part of the config that is decided here. JSON types only; secrets are not in it."""
@@ -214,23 +194,19 @@ class Settings(Checked):
             "turn": turn.config(self, slot),
             "redis": self.redis.config(),
         }
+        if self.ingress:
+            own["ingress"] = dict(self.ingress)
+        if self.room_configurations:
+            own["room"]["room_configurations"] = dict(self.room_configurations)
         if self.webhooks:
             own["webhook"] = {"urls": list(self.webhooks), "api_key": next(iter(self.api_keys), "")}
         return own
 
     def config(self, slot: str) -> dict[str, Any]:
         """livekit.yaml of ``slot`` for the release (keys and passwords reach the server by other ways)."""
-        return versions.known(PROGRAM, self.release, _merge(self._own(slot), self.extra))
+        return versions.known(PROGRAM, self.release, merged(self._own(slot), self.extra))
 
 
 def _exactly(address: str) -> str:
     """An address as the CIDR that holds only it: livekit refuses a bare address in rtc.ips."""
     return f"{address}/{ipaddress.ip_address(address).max_prefixlen}"
-
-
-def _merge(own: dict[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    merged = dict(own)
-    for key, value in extra.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged

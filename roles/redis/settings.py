@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.host import CALLERS
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 from stack.secret import Secret
 
 UNIT = "livekit-redis.service"
 FORMER_UNIT = "livekit-redis-formerly.service"
 USER = "livekit-"  # how the users of livekit-server begin
-CLIENTS = ("livekit", "exporters")
+CLIENTS = (*CALLERS, "exporters")
 _HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
@@ -97,7 +98,9 @@ class Settings(Checked):
     def users(self) -> dict[str, str]:
         """ACL rules by user, in the words of both the ACL file and ``ACL SETUSER``; passwords as SHA-256."""
         return {
-            "default": "off",  # whoever has no password gets nothing
+            # Nobody can be this user: without a password one gets nothing. Its rights are for Redis itself, which
+            # replays its file by them: without, 7.0 drops every transaction in it (NOPERM in its log), so every ingress
+            "default": "off ~* &* +@all",
             # all of data and messages; nothing that manages the server
             **{
                 _user(sha256): f"on #{sha256} ~* &* +@all -@admin -@dangerous +info +keys"

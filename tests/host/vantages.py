@@ -27,6 +27,7 @@ class Vantage:
     prefix: tuple[str, ...]
     roles: frozenset[str] = frozenset()
     admin: bool = False
+    carrier: bool = False  # its address is the network of the lab's SIP trunk
     remote: bool = False
 
     def command(self, *words: str) -> list[str]:
@@ -58,7 +59,7 @@ def over_ssh(lab: Lab, host: str) -> tuple[str, ...]:
 
 
 def controller() -> Vantage:
-    return Vantage("controller", (), admin=True)
+    return Vantage("controller", (), admin=True, carrier=True)
 
 
 def outside(lab: Lab) -> Vantage:

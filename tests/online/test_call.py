@@ -12,13 +12,14 @@ import aiohttp
 import pytest
 
 from procedures.call import Access, Call, Report, token
+from procedures.call.path import Path
 from tests.lab import Lab, lab
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 
 
-async def call(access: Access, seconds: float = 3, **through: str) -> Report:
-    async with Call(access, **through) as running:
+async def call(access: Access, seconds: float = 3, path: Path | None = None, **through: str) -> Report:
+    async with Call(access, path=path, **through) as running:
         await asyncio.sleep(seconds)  # the call's own length: media has to flow for a while
         return await running.stop()
 
@@ -33,6 +34,13 @@ def test_a_call_whose_ends_enter_through_different_hosts(access: Access) -> None
     """With one host both ends share it, which the row above has proved already: the cluster rows run this."""
     first, last = SERVING[0], SERVING[-1]
     report = asyncio.run(call(access, publish_through=first, subscribe_through=last))
+    assert report.ok, report.table()
+
+
+@pytest.mark.parametrize("path", ["udp", "tcp"])
+def test_media_flows_by_each_path_alone(access: Access, path: Path) -> None:
+    """tests/faults/doctor closes each: then the call does not come up."""
+    report = asyncio.run(call(access, path=path))
     assert report.ok, report.table()
 
 

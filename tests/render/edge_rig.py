@@ -19,7 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from roles._kit import active
-from roles.edge.settings import Settings, Slot
+from roles.edge.behind import Slot
+from roles.edge.settings import Settings
 from roles.edge.tasks import _certificates, _config
 from stack.active import Active
 from stack.ports import PortRange

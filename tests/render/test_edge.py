@@ -107,7 +107,7 @@ def test_every_slot_has_its_ports_and_the_others_behind_it(any_site: Site, host:
             f"local {signal} no-check track livekit_{slot}/local"
         ], "what a peer sends is never sent on"
         metrics = f"slot 127.0.0.1:{any_site.livekit.part('metrics', slot)} no-check"
-        assert starting(found[f"backend metrics_{slot}"], "server") == [metrics]
+        assert starting(found[f"backend metrics_livekit_{slot}"], "server") == [metrics]
     assert [s.split()[0] for s in starting(found["backend peers"], "server")] == list(others)
     assert found["backend only_none"] == []
 

@@ -1,0 +1,20 @@
+"""Deliver recordings whose upload failed: from the backup of each egress host to the store of the site.
+
+    pyinfra inventories/prod.py procedures/reupload.py [--limit lk2]
+
+A file leaves the host only when the store has it, checksum compared. One that the store has already and that differs
+stays, and the run fails with its name. Recordings that a request had sent to a store of its own go to the site's, too.
+"""
+
+from pyinfra import host
+
+from roles import egress
+from roles._kit import lock, report
+from stack import inventory
+
+stack = inventory.current().on(host.name)
+report.install()
+
+lock.take()
+if stack.egress:
+    egress.deliver(stack.egress)

@@ -1,0 +1,52 @@
+"""What each slot of egress records, and what waits on the host for somebody to look after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from roles._kit.look import Needs, Seen
+from roles._kit.occupancy import Question
+from roles.egress import generation
+from roles.egress.settings import PROGRAM, UNIT, Settings
+
+# Health tells of every recording by its id (pkg/server/server.go Status). Nobody's room name can look like such a key:
+# JSON escapes quotes inside of strings. Only the number may be shown: a request's own keys for a store stand there too.
+_ASK = r"""health=$(port health)
+  [ -z "$health" ] || ! all=$(curl -sf -m 3 "http://127.0.0.1:$health/") ||
+    echo "$slot sessions $(printf '%s' "$all" | grep -aoE '[{,]"EG_[A-Za-z0-9]+":' | grep -c '')" """
+_LEFT = "egress.left"
+_KEPT = ("backup", "cut-short", "files")
+
+
+def question(settings: Settings, *, draining: bool = False) -> Question:
+    """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
+    return Question(
+        PROGRAM,
+        UNIT,
+        settings.slots,
+        generation.root(settings),
+        settings.active.file,
+        _ASK,
+        noun="recordings",
+        draining=draining,
+    )
+
+
+def needs(settings: Settings) -> Needs:
+    """What :func:`left` must know."""
+    count = "for d in {}; do find {}/$d -type f -size +0 2>/dev/null | grep -c ''; done"
+    return Needs(probes=((_LEFT, count.format(" ".join(_KEPT), settings.state)),))
+
+
+def left(seen: Seen) -> dict[str, int]:
+    """Files that are kept on the host: not uploaded (``backup``), cut short, or there because that is their place."""
+    return dict(zip(_KEPT, map(int, seen.probes[_LEFT]), strict=False))
+
+
+def notes(settings: Settings, seen: Seen) -> Iterator[str]:
+    """What waits for somebody, for the last table."""
+    found = left(seen)
+    if number := found.get("backup", 0):
+        yield f"{number} files were not uploaded and wait in {settings.state}/backup: procedures/reupload.py"
+    if number := found.get("cut-short", 0):
+        yield f"{number} files are of recordings that were cut short, up to that moment: {settings.state}/cut-short"

@@ -1,0 +1,65 @@
+"""What a slot must show: that the store takes files and LiveKit answers, that it runs and takes requests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinfra.api.host import Host
+
+from roles._kit.change import Failed, ask
+from roles._kit.ready import journal, until
+from roles.egress import store
+from roles.egress.settings import PROGRAM, UNIT, Settings
+
+_ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
+*NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
+"""
+# $1 health, $2 metrics, $3 template port. Upstream ignores that a port is taken, so: its own process has them all.
+# "service ready" is logged once it has asked Redis for requests (pkg/server/server.go Run).
+_ANSWERS = r"""pid=$(systemctl show -p MainPID --value $unit)
+for p in "$@"; do ss -Hltnp "sport = :$p" | grep -q "pid=$pid," || { echo "port $p is not its own"; return 1; }; done
+[ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/")" = 200 ] || { echo "no health"; return 1; }
+id=$(systemctl show -p InvocationID --value $unit)
+journalctl -q _SYSTEMD_INVOCATION_ID=$id -o cat | grep -q '"service ready"' || { echo "not ready"; return 1; }
+"""
+# $1 URL: the edge may have to see first that livekit-server answers.
+_LIVEKIT = """end=$(( $(date +%s) + 15 ))
+until said=$(curl -s -m 3 -o /dev/null -w "%{http_code}" "$1") && [ "$said" = 200 ]; do
+  [ $(date +%s) -lt $end ] || { echo "status $said" >&2; exit 1; }; sleep 0.3
+done
+"""
+# $1 unit: the same process until it is 5 s old.
+_HOLDS = """pid() { systemctl show -p MainPID --value "$1"; }; was=$(pid "$1")
+began=$(systemctl show -p ExecMainStartTimestampMonotonic --value "$1")
+while [ "$(pid "$1")" = "$was" ]; do
+  [ "$(awk -v began="$began" '{ print ($1 - began / 1e6 >= 5) }' /proc/uptime)" = 0 ] || exit 0; sleep 0.3
+done; echo "it ended" >&2; exit 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The hooks of a Daemon for one generation of egress."""
+
+    settings: Settings
+
+    def check(self, host: Host, slot: str) -> None:
+        """Before anything starts: the store takes, gives and deletes, and LiveKit answers where egress will look."""
+        if self.settings.storage.kind:
+            store.prove(host, self.settings)
+        url = self.settings.ws_url.replace("ws", "http", 1)
+        try:
+            ask(host, _LIVEKIT, url)
+        except Failed as error:
+            remedy = "livekit-server must serve on some host first (procedures/status.py)"
+            raise Failed(f"egress: LiveKit does not answer at {url} on {host.name} ({error}); {remedy}") from error
+
+    def ready(self, host: Host, slot: str, fresh: bool) -> None:
+        """Its own process has its ports, health answers, it has asked Redis for requests, and it stays so for 5 s."""
+        unit = UNIT.format(slot)
+        ports = [str(self.settings.part(name, slot).first) for name in ("health", "metrics", "template")]
+        until(host, f"slot {slot} takes requests", unit, (_ALIVE if fresh else "") + _ANSWERS, *ports, within=30)
+        try:
+            ask(host, _HOLDS, unit)
+        except Failed as error:
+            raise Failed(f"slot {slot} of {PROGRAM} did not stay ready: {error}\n{journal(host, unit)}") from error

@@ -1,0 +1,242 @@
+"""Settings of egress. Upstream names: pkg/config/base.go, service.go of egress v1.14.1 (facts checked by a run)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from roles.egress.storage import Storage
+from stack import releases, slots
+from stack.active import Active
+from stack.duration import Duration
+from stack.errors import Problem
+from stack.extra import collisions, merged
+from stack.fields import Checked, given, option
+from stack.ports import Port, PortRange, Proto, Reach
+from stack.redis_client import RedisClient
+from stack.secret import Secret
+from stack.slots import DRAIN_DROP_IN, FINISH
+
+PROGRAM = "egress"  # it starts itself again by this name, from PATH
+UNIT = "livekit-egress@{}.service"
+USER = "livekit-egress"
+SCRATCH = "/home/egress/tmp"  # fixed in the program (TmpDir of pkg/config/base.go)
+
+# What one recording takes, in cores: egress refuses it on a host with fewer (pkg/config/service.go).
+COSTS = {
+    "track": 0.5,
+    "track_composite": 1.0,
+    "audio_room": 1.0,
+    "participant": 2.0,
+    "room_composite": 4.0,
+    "web": 4.0,
+}
+BROWSER = ("room_composite", "web")  # recorded by a browser
+
+Kind = Literal["track", "track_composite", "audio_room", "participant", "room_composite", "web"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Limits of one recording (upstream ``session_limits``); it ends in good order when it reaches one."""
+
+    file_duration: Duration = option(Duration(0), "of a file (file_output_max_duration); 0 = none")
+    file_mb: int = option(0, "size of a file in megabytes (file_output_max_size); 0 = none")
+    stream_duration: Duration = option(Duration(0), "of a stream (stream_output_max_duration); 0 = none")
+    segment_duration: Duration = option(Duration(0), "of HLS segments (segment_output_max_duration); 0 = none")
+    image_duration: Duration = option(Duration(0), "of images (image_output_max_duration); 0 = none")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain(Checked):
+    """How long the recordings of a slot that was replaced go on."""
+
+    deadline: Duration = option(Duration.parse("5h"), "then they are ended in good order, file and all")
+    finalise: Duration = option(Duration.parse("10m"), "how long that may take, upload included; then it is killed")
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if self.deadline < 10:
+            yield Problem(f"{path}.deadline", f"is {self.deadline}", "give recordings at least 10s")
+        if self.finalise < 60:
+            yield Problem(
+                f"{path}.finalise", f"is {self.finalise}", "30 s are for the end of a stream: give at least 60s"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """egress on one host, in slots."""
+
+    release: str = option("1.14.1", "version from stack/releases.toml")
+    source: Literal["image", "file"] = option("image", "where the program comes from: upstream publishes images only")
+    image: str = option("", "where a registry of your own keeps the image (source 'image')")
+    file: str = option("", "path of your own build (source 'file')")
+    sha256: str = option("", "its sha256, or the digest of an image of your own")
+    profile: Literal["sdk", "full"] = option(
+        "sdk", "'sdk': tracks, participants, audio of rooms; 'full': also rooms and web pages, by the image's browser"
+    )
+    records: tuple[Kind, ...] = option(
+        ("track",), f"what the site wants to record: {', '.join(COSTS)}; preflight counts the cores for it"
+    )
+    slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
+    health: PortRange = option(PortRange(7983, 7985), "health of the slots; also tells what they record")
+    metrics: PortRange = option(PortRange(7986, 7988), "Prometheus metrics of the slots, scraped through the edge")
+    template: PortRange = option(PortRange(7980, 7982), "page that a browser records (template_port) of the slots")
+    storage: Storage = option(Storage(), "where files go; without a store they stay on the host, below files")
+    backup: bool = option(True, "keep a file on the host when its upload fails (procedures/reupload.py delivers it)")
+    disk_mb: int = option(
+        1024, "megabytes that recordings may take at once; twice as much must be free (they are copied)"
+    )
+    presets: Mapping[str, str] = option(
+        {}, "room preset -> name of the file; each track of a room made with it is recorded (auto track egress)"
+    )
+    limits: Limits = option(Limits(), "limits of one recording")
+    drain: Drain = option(Drain(), "what a slot does after a change, until its last recording has ended")
+    log_level: Literal["debug", "info"] = option("info", "logging.level; readiness is read from the log")
+    extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
+
+    api_key: str = given("")
+    api_secret: Secret | None = given(None)
+    storage_secret: Secret | None = given(None)
+    ws_url: str = given("")
+    redis: RedisClient = given(RedisClient())
+    config_root: str = given("")
+    release_root: str = given("")
+    state_root: str = given("")
+    active: Active = given(Active())
+    lock_file: str = given("")
+    arch: str = given("")
+
+    drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
+    finish_file: ClassVar[str] = FINISH
+    scratch: ClassVar[str] = SCRATCH
+    user: ClassVar[str] = USER
+
+    def wanted(self) -> releases.Release:
+        """The release asked for. Raises SiteError when it is not known from that source, or known to be bad."""
+        return releases.find(
+            PROGRAM,
+            self.release,
+            self.source,
+            file=self.file,
+            sha256=self.sha256,
+            image=self.image,
+            path="egress.release",
+        )
+
+    @property
+    def browser(self) -> bool:
+        return self.profile == "full"
+
+    @property
+    def state(self) -> str:
+        """Below it: a slot's scratch, its home (``SLOT-home``) with a browser, ``backup``, ``cut-short``, ``files``."""
+        return f"{self.state_root}/egress"
+
+    @property
+    def cores(self) -> dict[str, float]:
+        """Cores that a host must have for each kind of recording the site wants."""
+        return {kind: COSTS[kind] for kind in self.records}
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """rclone, which proves the store and delivers what an upload left behind; GStreamer where no image brings it.
+
+        Debian's has every element that egress names, but ``faac`` (AAC), which no distribution has.
+        """
+        if self.source == "image":
+            return ("rclone",)
+        plugins = tuple(f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "bad", "ugly"))
+        return ("rclone", *plugins, "gstreamer1.0-libav", "libgstreamer-plugins-bad1.0-0")
+
+    @property
+    def room_configurations(self) -> dict[str, Any]:
+        """The presets as livekit-server has them (room.room_configurations); files go where ``storage`` says."""
+        return {name: {"egress": {"tracks": {"filepath": path}}} for name, path in self.presets.items()}
+
+    def ports(self) -> Iterator[Port]:
+        """Every port of every slot, bound or not: a change must never have to open one."""
+        table = (
+            ("health", self.health, "health of egress, slot {}"),
+            ("metrics", self.metrics, "metrics of egress, slot {}"),
+            ("template", self.template, "page to be recorded, slot {}"),
+        )
+        for name, whole, purpose in table:
+            for slot in self.slots:
+                part = slots.part(whole, self.slots, slot)
+                yield Port(
+                    PROGRAM, f"{name}-{slot}", Proto.TCP, part, Reach.LOCAL, purpose.format(slot), f"egress.{name}"
+                )
+
+    def part(self, name: str, slot: str) -> PortRange:
+        """The ports called ``name`` of ``slot``."""
+        return next(p.range for p in self.ports() if p.name == f"{name}-{slot}")
+
+    @property
+    def ranges(self) -> dict[str, PortRange]:
+        """The settings that are ranges of ports, split among the slots."""
+        return {name: getattr(self, name) for name in ("health", "metrics", "template")}
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if found := tuple(slots.problems(path, self.slots, self.ranges)):
+            yield from found
+            return
+        for kind in BROWSER:
+            if kind in self.records and self.profile == "sdk":
+                fact = f"{kind} is recorded by a browser, and profile 'sdk' has none"
+                yield Problem(f"{path}.records", fact, "take it off the list, or choose profile 'full'")
+        if self.profile == "full" and self.source != "image":
+            fact = "is 'full' while source is 'file'"
+            yield Problem(f"{path}.profile", fact, "set source to 'image': the browser and its sound are in there")
+        for name, file in self.presets.items():
+            if not any(each in file for each in ("{track_id}", "{publisher_identity}")):
+                remedy = "put {publisher_identity} or {track_id} into it: each track is a file of its own"
+                yield Problem(f"{path}.presets.{name}", f"is {file!r}, the same name for every track", remedy)
+        if self.disk_mb < 1:
+            yield Problem(f"{path}.disk_mb", f"is {self.disk_mb}", "say how much recordings may take at once")
+        yield from collisions(self.extra, self._own(self.slots[0]), f"{path}.extra")
+
+    def _own(self, slot: str) -> dict[str, Any]:
+        """The part of the config that is decided here. JSON types only; with the secrets."""
+        limits = self.limits
+        own: dict[str, Any] = {
+            "api_key": self.api_key,
+            "api_secret": _text(self.api_secret),
+            "ws_url": self.ws_url,
+            "redis": self.redis.config() | ({"password": _text(self.redis.password)} if self.redis.password else {}),
+            "health_port": self.part("health", slot).first,
+            "prometheus_port": self.part("metrics", slot).first,
+            "template_port": self.part("template", slot).first,
+            # below 0: there is no PulseAudio to look after; 0: upstream's own value
+            "pulse_sink_reap_grace_sec": 0 if self.profile == "full" else -1,
+            "logging": {"level": self.log_level, "json": True},
+            "session_limits": {
+                "file_output_max_duration": _go(limits.file_duration),
+                "file_output_max_size": limits.file_mb << 20,
+                "stream_output_max_duration": _go(limits.stream_duration),
+                "segment_output_max_duration": _go(limits.segment_duration),
+                "image_output_max_duration": _go(limits.image_duration),
+            },
+        }
+        storage = self.storage.config(_text(self.storage_secret))
+        if self.storage.kind:
+            own["storage"] = storage
+            if self.backup:
+                own["backup"] = {"prefix": f"{self.state}/backup"}
+        else:  # a name without a slash in front would otherwise be one below /
+            own["storage"] = {"prefix": f"{self.state}/files"}
+        return own
+
+    def config(self, slot: str) -> dict[str, Any]:
+        """The configuration of ``slot``."""
+        return merged(self._own(slot), self.extra)
+
+
+def _go(time: Duration) -> str:
+    """As Go's time.ParseDuration reads it, which knows no days."""
+    return f"{int(time)}s"
+
+
+def _text(secret: Secret | None) -> str:
+    return secret.reveal() if secret else ""

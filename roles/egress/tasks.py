@@ -1,0 +1,136 @@
+"""egress: prepare brings release and generation to the host, activate moves new recordings to them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+from roles._kit import files, guard, prepared
+from roles._kit.artifact import Artifact
+from roles._kit.change import Failed
+from roles._kit.component import Component
+from roles._kit.files import File
+from roles._kit.generation import Generation
+from roles._kit.look import Seen
+from roles._kit.plan import Part, Step, Todo
+from roles._kit.service import UNITS
+from roles._kit.slot import Change
+from roles._kit.slotted import Daemon
+from roles._kit.stage import stage
+from roles.egress import occupancy, store
+from roles.egress.generation import make, root
+from roles.egress.proof import Proof
+from roles.egress.settings import PROGRAM, UNIT, Settings
+from stack.errors import Problem
+
+# At the deadline of a drain: what the slot's own generation has for that.
+_FINISH = """exec /bin/sh "$(dirname "$(readlink "/etc/systemd/system/$unit.d/50-generation.conf")")/end.sh" "$unit\""""
+
+
+def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
+    """What the site asks for: the program, and the generation with its files."""
+    missing = None
+    if settings.redis.lacks_password:
+        remedy = "store it: python -m procedures.secrets INVENTORY set redis-external"
+        missing = Problem("redis.external.password", "is not among the secrets", remedy)
+    if (name := settings.storage.wants) and settings.storage_secret is None:
+        remedy = f"store it: python -m procedures.secrets INVENTORY set {name}"
+        missing = Problem(f"egress.storage.{settings.storage.kind}", f"{name} is not among the secrets", remedy)
+    artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file, missing)
+    return artifact, *make(settings, prepared.directory(settings.release_root, PROGRAM, artifact))
+
+
+def daemon(settings: Settings, _: Generation | None = None) -> Daemon:
+    """egress in its slots; what it has to show is the same for every generation."""
+    proof, drain = Proof(settings), settings.drain
+    return Daemon(
+        component=PROGRAM,
+        unit=UNIT,
+        slots=settings.slots,
+        root=root(settings),
+        releases=f"{settings.release_root}/{PROGRAM}",
+        change=Change(
+            component=PROGRAM,
+            unit=UNIT,
+            active=settings.active,
+            deadline=drain.deadline,
+            flip='write "$component $slot"\n',  # recordings are placed over Redis: nothing stands in front
+            finish=_FINISH,
+            grace=drain.finalise,
+        ),
+        check=proof.check,
+        alone=None,  # without Redis it does not start
+        ready=proof.ready,
+    )
+
+
+def component(settings: Settings) -> Component:
+    """egress as deploys, rollbacks and maintenance know it."""
+    question = occupancy.question(settings, draining=True)
+    unit = files.text("egress/livekit-egress@.service.j2", egress=settings)
+    return Component(
+        settings=settings,
+        of=component,
+        role=PROGRAM,
+        program=PROGRAM,
+        desired=partial(desired, settings),
+        daemon=partial(daemon, settings),
+        units=(File(f"{UNITS}/{UNIT.format('')}", unit), *guard.Guard(settings.config_root).files),
+        question=question,
+        words=question.closing,
+        total=question.total,
+    )
+
+
+def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
+    """Bring the program and the generation to the host; nothing that runs is touched.
+
+    A store that does not take files is refused here, before any host is changed. ``accept`` and ``accept_jump`` as for
+    livekit-server.
+    """
+    ready = component(settings).prepared()
+    prove = Step("the store takes, gives and deletes an object", partial(store.prove, settings=settings))
+
+    def plan(seen: Seen) -> Todo:
+        todo = ready.plan(seen, accept=accept.split(","), accept_jump=accept_jump)
+        if not settings.storage.kind or ready.daemon.serving(seen) == ready.wanted.name:
+            return todo
+        return replace(todo, steps=(prove, *todo.steps))
+
+    stage(Part(PROGRAM, ready.needs, plan), "egress: release and generation")
+
+
+def activate(settings: Settings) -> Part:
+    """Have the active slot run the wanted generation: start beside, see that it is ready, hand over, drain."""
+    part = component(settings).activate()
+
+    def closing(seen: Seen) -> tuple[str, ...]:
+        return (*part.closing(seen), *occupancy.notes(settings, seen))
+
+    return replace(part, needs=part.needs | occupancy.needs(settings), closing=closing)
+
+
+def delivered(settings: Settings) -> Part:
+    """Refuse to go on while recordings are on the host: what comes next removes them."""
+
+    def plan(seen: Seen) -> Todo:
+        if there := [f"{number} in {settings.state}/{name}" for name, number in occupancy.left(seen).items() if number]:
+            remedy = "fetch them, or deliver them with procedures/reupload.py, or drop them with --data calls=drop"
+            raise Failed(f"recordings are still here ({', '.join(there)}); {remedy}")
+        return Todo()
+
+    return Part(PROGRAM, occupancy.needs(settings), plan)
+
+
+def deliver(settings: Settings) -> None:
+    """Move files whose upload failed to the store, on the host in context."""
+
+    def plan(seen: Seen) -> Todo:
+        if not settings.storage.kind:
+            return Todo(notes=(f"no store: files stay on the host, in {settings.state}/files",))
+        if not (waiting := occupancy.left(seen).get("backup")):
+            return Todo(notes=("nothing waits to be delivered",))
+        send = partial(store.deliver, settings=settings)
+        return Todo((Step(f"deliver {waiting} files to the store", send),))
+
+    stage(Part(PROGRAM, occupancy.needs(settings), plan), "Deliver recordings")

@@ -1,0 +1,154 @@
+"""What the egress role plans from what it sees, and what it makes of others' words."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from roles._kit.change import Failed
+from roles._kit.look import Seen
+from roles._kit.plan import Todo
+from roles.egress import Settings, store, tasks
+from roles.egress.settings import UNIT
+from stack.site import Site
+from stack.slots import GUARD
+from tests.data import RECORDING, SINGLE
+from tests.roles.conftest import FakeRun
+
+NOTHING = ["0", "0", "0"]
+
+
+@pytest.fixture
+def egress(make_site: Callable[[dict[str, Any]], Site], no_download: None) -> Settings:
+    data = copy.deepcopy(SINGLE) | {"egress": dict(RECORDING)}
+    data["hosts"]["lk1"]["roles"] += ["egress"]
+    found = make_site(data).on("lk1").egress
+    assert found is not None
+    return found
+
+
+def host(active: str = "", left: list[str] = NOTHING, **slots: str) -> Seen:
+    """A host with ``slots`` given as "ActiveState generation"."""
+    units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
+    for slot, words in slots.items():
+        state, _, generation = words.partition(" ")
+        units[UNIT.format(slot)] = {"ActiveState": state, "Stamp": generation}
+    probes = {
+        "egress.active": [active] if active else [],
+        "egress.generations": [],
+        "egress.releases": [],
+        "egress.left": left,
+        "egress.occupancy": ["only draining", "end"],
+    }
+    return Seen(units=units, probes=probes)
+
+
+def names(todo: Todo) -> list[str]:
+    return [step.name for step in todo.steps]
+
+
+def test_a_fresh_host_gets_its_first_slot_without_a_proof_alone(egress: Settings) -> None:
+    wanted = tasks.desired(egress)[1].name
+    assert names(tasks.activate(egress).plan(host())) == [
+        f"slot a: check {wanted}",
+        f"slot a: point to {wanted}",
+        "slot a: join",
+        "slot a: ready",
+        "slot a: new sessions go here",
+    ]
+
+
+def test_a_host_as_wanted_is_left_alone(egress: Settings) -> None:
+    wanted = tasks.desired(egress)[1].name
+    assert names(tasks.activate(egress).plan(host("a", a=f"active {wanted}"))) == []
+
+
+def test_a_change_starts_beside_and_drains_the_old_slot_last(egress: Settings) -> None:
+    assert names(tasks.activate(egress).plan(host("b", b="active old")))[-1] == (
+        "slot c: new sessions go here, slot b drains"
+    )
+
+
+def test_what_waits_for_somebody_is_told_at_the_end_of_every_deploy(egress: Settings) -> None:
+    notes = tasks.activate(egress).closing(host(left=["2", "1", "9"]))
+    assert notes == (
+        f"2 files were not uploaded and wait in {egress.state}/backup: procedures/reupload.py",
+        f"1 files are of recordings that were cut short, up to that moment: {egress.state}/cut-short",
+    )
+    assert tasks.activate(egress).closing(host()) == ()
+
+
+def test_recordings_that_are_still_on_a_host_keep_it(egress: Settings) -> None:
+    with pytest.raises(Failed, match=r"recordings are still here \(1 in .*/egress/files\); fetch them, or deliver"):
+        tasks.delivered(egress).plan(host(left=["0", "0", "1"]))
+    assert tasks.delivered(egress).plan(host()).steps == ()
+
+
+def test_the_secret_of_a_store_must_be_there(make_site: Callable[[dict[str, Any]], Site], no_download: None) -> None:
+    data = copy.deepcopy(SINGLE)
+    data["egress"] = RECORDING | {"storage": {"s3": {"bucket": "b", "access_key": "k"}}}
+    data["hosts"]["lk1"]["roles"] += ["egress"]
+    site = make_site(data)
+    from pyinfra.api.exceptions import PyinfraError  # noqa: PLC0415
+
+    with pytest.raises(PyinfraError, match=r"egress\.storage\.s3: egress-s3 is not among the secrets; store it: "):
+        tasks.desired(site.on("lk1").egress)
+    assert site.vault is not None
+    site.vault.set_password("egress-s3", "hidden")
+    found = site.on("lk1").egress
+    assert found is not None
+    assert found.storage_secret is not None
+
+
+MISSING = """2026/11/26 10:16:37 ERROR : probe: Failed to copy: NoSuchBucket: The specified bucket does not exist.
+\tstatus code: 404, request id: 6B1PHW9DIGGMXFRC, host id: e17pJve=
+2026/11/26 10:16:37 ERROR : probe: Post request rcat error: NoSuchBucket: The specified bucket does not exist.
+2026/11/26 10:16:37 Failed to rcat: NoSuchBucket: The specified bucket does not exist."""
+KEYS = """2026/11/26 10:16:37 ERROR : probe: Failed to copy: SignatureDoesNotMatch: The signature does not match.
+\tstatus code: 403, request id: 1CQA7US38RFYMA5N"""
+AWAY = """2026/11/26 10:16:37 ERROR : probe: Failed to copy: RequestError: send request failed
+caused by: Put "http://192.0.2.9:1/b/probe": dial tcp 192.0.2.9:1: connect: connection refused"""
+OTHER = """2026/11/26 10:18:01 ERROR : x.ogg: Source and destination exist but do not match: immutable file modified
+2026/11/26 10:18:01 ERROR : Attempt 1/1 failed with 1 errors"""
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (MISSING, "NoSuchBucket: The specified bucket does not exist. (404); make the bucket, or correct its name"),
+        (
+            KEYS,
+            "SignatureDoesNotMatch: The signature does not match. (403); correct the keys (the secret one: "
+            "python -m procedures.secrets INVENTORY set egress-s3)",
+        ),
+        (
+            AWAY,
+            'RequestError: send request failed (Put "http://192.0.2.9:1/b/probe": dial tcp 192.0.2.9:1: connect: '
+            "connection refused); correct endpoint, or let the host get there",
+        ),
+        (
+            OTHER,
+            "x.ogg: Source and destination exist but do not match: immutable file modified; the store has another file "
+            "of that name: compare, then remove or rename one",
+        ),
+        ("sh: 1: rclone: not found", "sh: 1: rclone: not found; see what the store has against it"),
+    ],
+)
+def test_what_a_store_says_is_told_in_a_line_with_a_remedy(egress: Settings, said: str, told: str) -> None:
+    from roles.egress.storage import S3, Storage  # noqa: PLC0415
+
+    assert f"{store.reason(said)}; {store.remedy(said, Storage(s3=S3(bucket='b', access_key='k')))}" == told
+
+
+def test_a_delivery_with_nothing_to_deliver_changes_nothing(egress: Settings, fake_run: Callable[..., FakeRun]) -> None:
+    def answer(_: str, command: str) -> str:
+        return "#probe egress.left\n0\n0\n0\n#end" if "sh -s" in command else ""
+
+    run = fake_run(lambda: tasks.deliver(egress), answer=answer)
+    assert run.results["lk1"].notes == [
+        "egress: no store: files stay on the host, in /var/lib/livekit-metal/egress/files"
+    ]
+    assert not any("rclone" in command for command in run.commands["lk1"] if "sh -s" not in command)
