@@ -59,10 +59,12 @@ def test_it_answers_and_its_own_process_owns_its_ports(host: Host, stack: Stack,
 
 
 def test_media_sockets_are_of_its_slot_one_for_each_core(host: Host, stack: Stack, slot: str, pid: str) -> None:
-    """Beside them only TURN's: relays are opened when somebody asks for one."""
+    """Beside them only TURN's, and relays, which are opened when somebody asks for one."""
     part, turn = stack.livekit.part("media", slot), stack.livekit.part("turn-udp", slot).first
+    relay = stack.livekit.part("turn-relay", slot)
     lines = [line for line in host.check_output("ss -Hlunp").splitlines() if f"pid={pid}," in line]
     ports = {int(re.search(r":(\d+)\s", line)[1]) for line in lines}
+    ports -= set(range(relay.first, relay.last + 1))
     assert ports == {turn, *range(part.first, part.first + int(host.check_output("nproc")))}
 
 

@@ -14,6 +14,7 @@ import pytest
 from procedures.call import Access, where
 from tests.deploys import deploy, variant
 from tests.lab import Lab, lab
+from tests.openssl import issued
 from tests.slots import serving
 from tests.talk import talking
 from tests.turn import Client, told
@@ -71,3 +72,24 @@ def test_a_relay_over_tls_outlives_the_certificate_that_it_began_with(access: Ac
         assert said.status == 0, said.text
         assert served(lab) != before
         assert client.permission(lab.site.hosts[FIRST].public_address) == 0, "the same relay on the same connection"
+
+
+def test_a_certificate_of_another_ca_is_served_with_what_leads_to_it(access: Access, lab: Lab, tmp_path: Path) -> None:
+    """RSA, and a CA between it and the root, as most that are bought."""
+    site = lab.site
+    names = [name for name in (site.edge.domain, site.livekit.turn.name(FIRST)) if name]
+    pair = issued(tmp_path, *names)
+    mine = {"tls": "provided", "certificate": str(pair.certificate), "key": str(pair.key)}
+    try:
+        said = deploy(variant(tmp_path, {"edge": mine}))
+        assert said.status == 0, said.text
+        assert "the certificate ends on" not in said.text
+        trusted = ssl.create_default_context(cafile=str(pair.root))
+        for name in names:
+            with (
+                socket.create_connection((site.hosts[FIRST].public_address, 443), timeout=5) as plain,
+                trusted.wrap_socket(plain, server_hostname=name) as link,
+            ):
+                assert link.version() == "TLSv1.3"
+    finally:
+        assert deploy().status == 0

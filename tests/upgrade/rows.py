@@ -114,6 +114,13 @@ ROWS = (
         new_slot=False,
     ),
     Row(
+        name="tls",
+        change="from plain HTTP to TLS",
+        do=deploys(edge=_TLS),
+        shows=LISTENERS,
+        new_slot=False,
+    ),
+    Row(
         name="certificate",
         change="another certificate",
         before=lambda: {"edge": _TLS},
