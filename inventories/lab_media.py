@@ -1,6 +1,7 @@
 """The lab with the media daemons, on its first host.
 
-ARTIFACTS names a directory with their programs (egress, ...); without it, stand-ins that keep the same contract.
+ARTIFACTS names a directory with their programs (egress, ...); without it, stand-ins that keep the same contract, and
+ingress is built from its Go module.
 """
 
 import hashlib
@@ -33,11 +34,17 @@ _egress = _program("egress", "1.14.1") | {
     "extra": {"cpu_cost": {"track_cpu_cost": 0.01, "track_composite_cpu_cost": 0.01, "max_cpu_utilization": 1}},
 }
 
+_ingress = (_program("ingress", "1.5.0") if (_programs / "ingress").exists() else {}) | {
+    "process_list": "hide",
+    # Likewise: nothing is refused for want of cores.
+    "cpu_cost": {"rtmp": 0.01, "whip": 0.01, "url": 0.01, "whip_bypass": 0.01, "min_idle": 0.01},
+}
+
 site = {
     "hosts": {
         _name: {
             "address": _at["address"],
-            "roles": ["livekit", "egress", "redis", "prometheus"] if _name == _first else ["livekit"],
+            "roles": ["livekit", "egress", "ingress", "redis", "prometheus"] if _name == _first else ["livekit"],
             "ssh": {"key": _lab["key"], "known_hosts": _lab["known_hosts"], "config": "/dev/null"},
         }
         for _name, _at in _lab["hosts"].items()
@@ -47,6 +54,7 @@ site = {
     "firewall": {"admin": [_lab["gateway"] + "/32"]},
     "livekit": {"release": "1.13.5", "source": "module", "media_udp": "50000-50299"},
     "egress": _egress,
+    "ingress": _ingress,
 }
 
 hosts = load(site, __file__)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from roles.base.settings import NEEDRESTART, PACKAGES, SYSUSERS, USERS
 from roles.firewall.settings import ROLLBACK, TABLE
+from roles.ingress.settings import CACHE as INGRESS_CACHE
 from roles.kernel.settings import FILE as SYSCTLS
 from roles.kernel.settings import MODULES
 from stack.records import AUDIT_DIRECTORY
@@ -49,6 +50,7 @@ def traces(site: Site, stack: Stack) -> Traces:
             site.paths.releases,
             site.paths.state,
             AUDIT_DIRECTORY,
+            *((INGRESS_CACHE,) if stack.ingress else ()),
         ),
         users=stack.base.users,
         table=TABLE,

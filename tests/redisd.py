@@ -66,3 +66,12 @@ def ask(here: Settings, user: str, password: str, *command: str) -> str:
     environment = os.environ | ({"REDISCLI_AUTH": password} if user else {})
     done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False, timeout=10)
     return done.stdout.strip()
+
+
+def transaction(here: Settings, user: str, password: str, *commands: str) -> str:
+    """What redis-cli prints of ``commands`` in one MULTI and EXEC."""
+    words = ["redis-cli", "-h", here.host, "-p", str(here.port), "--user", user]
+    lines = "\n".join(("multi", *commands, "exec"))
+    environment = os.environ | {"REDISCLI_AUTH": password}
+    done = subprocess.run(words, input=lines, env=environment, capture_output=True, text=True, check=False, timeout=10)
+    return done.stdout.strip()

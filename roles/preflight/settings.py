@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stack.fields import Checked, given, option
 from stack.ports import Port, PortRange
+from stack.sizing import Need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +16,26 @@ class Peer:
     name: str
     address: str
     port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """Cores that a stream of one kind is taken to need."""
+
+    path: str  # the setting
+    cores: float
+    kept: float  # share of a host's cores that must stay idle besides
+    said: bool  # by the site
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """What ingress needs of a host."""
+
+    costs: tuple[Cost, ...]
+    cores: int  # from which on the costs need not be said
+    media_ports_per_slot: int
+    refuse_shown_arguments: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +63,7 @@ class Settings(Checked):
     arch: str = given("")
     peers: tuple[Peer, ...] = given(())
     media_ports_per_slot: int = given(0)  # 0: no livekit-server here
+    streams: Streams | None = given(None)  # None: no ingress here
     demands: tuple[Demand, ...] = given(())
     calls: str = given("")  # livekit.probe, where calls are made on hosts; '' elsewhere
     hairpin: str = given("")  # the public address that media of a call made here goes to, where NAT brings it back
@@ -50,4 +72,5 @@ class Settings(Checked):
     fingerprint: str = given("")  # of the secrets file, see stack/vault.py
     fingerprint_file: str = given("")
     secrets_file: str = given("")
+    need: Need | None = given(None)  # for the load that the site names
     roots: tuple[str, ...] = given(())  # directories of ours, which need space

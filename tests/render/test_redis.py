@@ -119,3 +119,17 @@ def test_the_unit_for_former_addresses_is_sound_and_tight(
     command = unit.text.split("\nExecStart=")[1].split("\nRestart=")[0].replace("\\\n", " ").split()
     assert [word.removeprefix("--listen=") for word in command if word.startswith("--listen=")] == list(left)
     assert command[-1] == f"127.0.0.1:{redis.port}", "Redis itself, without a way around"
+
+
+def test_what_was_written_in_a_transaction_is_there_after_a_restart(redis: Settings, tmp_path: Path) -> None:
+    """livekit-server keeps ingresses and SIP trunks so. Redis replays its file as the user `default`."""
+    user, password = redis.user, redis.passwords[0].reveal()
+    with redisd.started(redis, tmp_path) as here:
+        made = redisd.ask(
+            here, user, password, "eval", "return redis.call('hset', 'ingress', 'IN_1', 'x')", "1", "ingress"
+        )
+        assert made == "1"
+        done = redisd.transaction(here, user, password, "hset ingress IN_2 y", "sadd room_ingress:r IN_2")
+        assert done.splitlines()[-2:] == ["1", "1"]
+    with redisd.started(redis, tmp_path) as here:
+        assert sorted(redisd.ask(here, user, password, "hkeys", "ingress").split()) == ["IN_1", "IN_2"]

@@ -20,7 +20,9 @@ SOUND = {
     "kernel": ["6.1.0-18-amd64", "x86_64"],
     "init": ["systemd", "252"],
     "cores": ["4"],
+    "hidepid": [],
     "memory": ["4000000"],
+    "speed": ["1000"],
     "space": ["50000 /etc", "50000 /opt"],
     "clock": [f"{NOW:.3f}"],
     "sockets": [

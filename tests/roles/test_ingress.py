@@ -1,0 +1,137 @@
+"""What the ingress role plans from what it sees."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+
+import pytest
+
+from roles._kit import hidepid
+from roles._kit.change import Failed
+from roles._kit.generation import Generation
+from roles._kit.look import Seen
+from roles._kit.plan import Todo
+from roles.ingress import Settings, occupancy, tasks
+from roles.ingress.settings import UNIT
+from stack.site import Site
+from stack.slots import GUARD
+
+METRICS = """# HELP livekit_ingress_requests x
+livekit_ingress_available{node_id="NE_1"} 1
+livekit_ingress_requests{node_id="NE_1",transcoding="true",type="rtmp"} 2
+livekit_ingress_requests{node_id="NE_1",transcoding="false",type="whip"} 1
+livekit_node_cpu_load{node_id="NE_1",node_type="INGRESS"} 0.02
+"""
+
+
+@pytest.fixture
+def ingress(streaming_site: Site, no_download: None) -> Settings:
+    found = streaming_site.on("lk1").ingress
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def wanted(ingress: Settings) -> Generation:
+    return tasks.desired(ingress)[1]
+
+
+def host(active: str = "", **slots: str) -> Seen:
+    """A host with ``slots`` given as "ActiveState generation"."""
+    units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
+    for slot, text in slots.items():
+        state, _, generation = text.partition(" ")
+        units[UNIT.format(slot)] = {"ActiveState": state, "Stamp": generation}
+    names = ("generations", "releases")
+    probes = {"ingress.active": [active] if active else [], **{f"ingress.{name}": [] for name in names}}
+    return Seen(units=units, probes=probes)
+
+
+def names(todo: Todo) -> list[str]:
+    return [step.name for step in todo.steps]
+
+
+def test_a_change_starts_beside_and_is_never_proved_alone(ingress: Settings, wanted: Generation) -> None:
+    """Without Redis it does not start; as no stream can come to a slot that is not active, none is lost."""
+    first, second, _ = ingress.slots
+    todo = tasks.activate(ingress).plan(host(first, **{first: "active old"}))
+    assert names(todo) == [
+        f"slot {second}: check {wanted.name}",
+        f"slot {second}: point to {wanted.name}",
+        f"slot {second}: join",
+        f"slot {second}: ready",
+        f"slot {second}: new sessions go here, slot {first} drains",
+    ]
+    assert todo.undo is not None
+
+
+def test_a_host_as_wanted_is_left_alone(ingress: Settings, wanted: Generation) -> None:
+    slot = ingress.slots[0]
+    assert tasks.activate(ingress).plan(host(slot, **{slot: f"active {wanted.name}"})).steps == ()
+
+
+def test_no_empty_slot_is_refused_with_who_is_where(ingress: Settings) -> None:
+    a, b, c = ingress.slots
+    with pytest.raises(Failed, match=f"{a}: draining one, {b}: draining two, {c}: running three"):
+        tasks.activate(ingress).plan(host(c, **{a: "deactivating one", b: "deactivating two", c: "active three"}))
+
+
+def test_processes_are_hidden_before_any_stream_can_begin(ingress: Settings, wanted: Generation) -> None:
+    slot = ingress.slots[0]
+    hiding = dataclasses.replace(ingress, process_list="hide")
+    seen = host(slot, **{slot: f"active {wanted.name}"})
+    seen.probes["hidepid"] = []
+    part = tasks.activate(hiding)
+    assert names(part.plan(seen)) == ["write livekit-hidepid.service", "hide processes from other accounts"]
+    seen.files = {f.path: f.sha256 for f in (hidepid._unit(),)}
+    seen.stat = {f.path: (f.mode, f.user, f.group) for f in (hidepid._unit(),)}
+    seen.units[hidepid.UNIT] = {"UnitFileState": "enabled"}
+    assert names(part.plan(seen)) == ["hide processes from other accounts"], "somebody has mounted /proc anew"
+    seen.probes["hidepid"] = ["hidden"]
+    assert part.plan(seen).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("rw,nosuid,nodev,noexec,relatime", ""),
+        ("rw,hidepid=invisible", "hidden"),
+        ("rw,hidepid=2,gid=4", "hidden"),
+        ("rw,gid=4,hidepid=1", "hidden"),
+        ("rw,hidepid=off", ""),
+        ("rw,hidepid=0,subset=pid", ""),
+    ],
+)
+def test_whether_proc_hides_processes_is_read_from_its_mount(options: str, said: str) -> None:
+    mounts = f"sysfs /sys sysfs rw 0 0\nproc /proc proc {options} 0 0\nproc /x/proc proc rw,hidepid=2 0 0\n"
+    look = hidepid.LOOK.replace("/proc/mounts", "/dev/stdin")
+    done = subprocess.run(["sh", "-c", look], input=mounts, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == said
+
+
+def test_streams_of_every_kind_are_counted(ingress: Settings) -> None:
+    """As the slot's own metrics tell; the shell text runs here, with a curl that says what they say."""
+
+    def streams(metrics: str, status: int = 0) -> str:
+        text = f"slot=a; port() {{ echo 1; }}; curl() {{ printf '%s' \"$SAID\"; return {status}; }}\n{occupancy._ASK}"
+        done = subprocess.run(
+            ["sh", "-c", text],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"SAID": metrics, "PATH": "/usr/bin:/bin"},
+        )
+        return done.stdout.strip()
+
+    assert streams(METRICS) == "a sessions 3"
+    assert streams("livekit_ingress_available{} 1\n") == "a sessions 0", "none has come yet"
+    assert streams("", 7) == "", "it does not answer: not known"
+
+
+def test_what_drains_is_told_in_streams(ingress: Settings) -> None:
+    component = tasks.component(ingress)
+    slot = ingress.slots[0]
+    lines = ["only draining", f"{slot} state deactivating", f"{slot} stamp g", f"{slot} sessions 2", "end"]
+    assert component.words(lines) == (f"slot {slot} drains: 2 streams",)
+    assert component.total(lines) == 2
