@@ -10,7 +10,6 @@ from pathlib import Path
 
 # program -> (Debian package, its units)
 NEEDED = {
-    "ffmpeg": ("ffmpeg", []),
     "bwrap": ("bubblewrap", []),
     "docker-registry": ("docker-registry", ["docker-registry.service"]),
     "ffmpeg": ("ffmpeg", []),
