@@ -17,10 +17,13 @@ def pytest_report_header() -> list[str]:
     found = lab()
     lines = [f"lab: {found.directory}, site: {INVENTORY}"]
     for name in ("egress", "ingress", "sip"):
-        program = getattr(getattr(found.site, name, None), "file", "")
+        settings = getattr(found.site, name, None)
+        program = getattr(settings, "file", "")
         if program and found.site.with_role(name):
             said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.strip()
             lines.append(f"{name}: {'a stand-in' if 'standin' in said else 'REAL'} ({said})")
+        elif settings and found.site.with_role(name):
+            lines.append(f"{name}: REAL ({settings.release}, source {settings.source})")
     return lines
 
 
