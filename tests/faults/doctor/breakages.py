@@ -54,6 +54,7 @@ def filled(text: str, site: Site) -> str:
         "SOCKET": edge.active.socket,
         "MEDIA": livekit.media_udp,
         "ICE_TCP": livekit.ice_tcp,
+        "TURN_UDP": livekit.turn_udp,
         "SPARE": livekit.part("ice-tcp", livekit.slots[-1]).first,
         "OTHER": livekit.slots[-1],  # a lab that was deployed once has its first slot active
         "REDIS": site.redis.port,
@@ -72,6 +73,7 @@ def _eaten(name: str, check: str, words: str, rule: str, hook: str = "input") ->
 TABLE = (
     _eaten("UDP range closed", "udp", "no media by UDP to", "udp dport @MEDIA@"),
     _eaten("7881 closed", "tcp", "no media by ICE over TCP to", "tcp dport @ICE_TCP@"),
+    _eaten("TURN over UDP closed", "turn-udp", "no media by TURN over UDP", "udp dport @TURN_UDP@"),
     _eaten("one node without Redis", "bus", "no way from here to Redis", "tcp dport @REDIS@", hook="output"),
     _eaten("a peer's edge unreachable", "peer", "drops what comes to port", "tcp dport @PEER@"),
     Breakage(
