@@ -73,7 +73,8 @@ def _eaten(name: str, check: str, words: str, rule: str, hook: str = "input") ->
 
 
 TABLE = (
-    _eaten("UDP range closed", "udp", "no media by UDP to", "udp dport @MEDIA@"),
+    # but not for relays, which are on the host itself
+    _eaten("UDP range closed", "udp", "no media by UDP to", "iifname != lo udp dport @MEDIA@"),
     _eaten("7881 closed", "tcp", "no media by ICE over TCP to", "tcp dport @ICE_TCP@"),
     _eaten("TURN over UDP closed", "turn-udp", "no media by TURN over UDP", "udp dport @TURN_UDP@"),
     _eaten("one node without Redis", "bus", "no way from here to Redis", "tcp dport @REDIS@", hook="output"),
