@@ -105,10 +105,10 @@ def need(load: Load, hosts: int, *, redis_mb: int = 0) -> Need:
     whole = max(1, math.ceil(busy))
     server = GENERATIONS * math.ceil(media / BUSY) * MB_PER_CORE + whole * SOCKET_MB
     memory = BASE_MB + redis_mb + server + recordings * RECORDING_MB + calls * CALL_MB
-    parts = {
-        f"{rooms} rooms of {load.participants}": rooms,
-        f"{recordings} recordings": recordings,
-        f"{calls} phone calls": calls,
-    }
-    why = ", ".join(words for words, number in parts.items() if number)
+    parts = (
+        (rooms, "room{}", f" of {load.participants}"),
+        (recordings, "recording{}", ""),
+        (calls, "phone call{}", ""),
+    )
+    why = ", ".join(f"{n} {what.format('' if n == 1 else 's')}{rest}" for n, what, rest in parts if n)
     return Need(whole, memory, math.ceil(rooms * max(down, up)), why)

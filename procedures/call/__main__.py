@@ -37,7 +37,7 @@ def arguments() -> argparse.Namespace:
 async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Report:
     _leave_on(signals)
     access = chosen(options)
-    room = await pinned(access, options.node) if options.node else None
+    room = await pinned(access, options.node, options.publish_through) if options.node else None
     call = Call(
         access,
         room=room,

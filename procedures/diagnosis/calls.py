@@ -26,6 +26,12 @@ _WAYS = {
     "turn-udp": "TURN over UDP",
     "turn-tls": "TURN over TLS",
 }
+_PORTS = {
+    "udp": "UDP of livekit.media_udp",
+    "tcp": "TCP of livekit.ice_tcp",
+    "turn-udp": "UDP of livekit.turn_udp",
+    "turn-tls": "TCP 443",
+}
 
 
 def paths(told: Announced) -> tuple[str, ...]:
@@ -102,12 +108,11 @@ def judged(said: str, check: str, about: str, here: str, told: Announced | None)
 def _closed(check: str, told: Announced) -> tuple[str, str]:
     """Fact and remedy for a way that carries nothing."""
     if check.startswith("turn"):
-        urls = " ".join(s.url for s in told.servers if s.url.startswith("turn"))
-        return f"no media by {_WAYS[check]} ({urls})", "open the way to it; see turn.* and the certificate"
-    places = told.udp if check == "udp" else told.tcp
-    where = ", ".join(f"{address}:{port}" for address, port in places)
-    remedy = f"open {'UDP of livekit.media_udp' if check == 'udp' else 'TCP of livekit.ice_tcp'} from here to the host"
-    return f"no media by {_WAYS[check]} to {where}", f"{remedy} and back (docs/ports.md): firewalls, NAT"
+        where = " ".join(s.url for s in told.servers if s.url.startswith("turns:" if check == "turn-tls" else "turn:"))
+    else:
+        where = ", ".join(f"{address}:{port}" for address, port in (told.udp if check == "udp" else told.tcp))
+    remedy = f"open {_PORTS[check]} from here to the host and back (docs/ports.md): firewalls, NAT"
+    return f"no media by {_WAYS[check]} to {where}", remedy
 
 
 def _report(said: str) -> dict[str, Any] | None:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 import pytest
 
-from procedures.call import Access
+from procedures.call import Access, Announced, Node
+from procedures.call.announced import IceServer
 from procedures.diagnosis import calls, shown
 from procedures.diagnosis.blame import EXPLAINS, blamed
 from procedures.diagnosis.case import Case
@@ -116,3 +117,21 @@ def test_a_host_that_cannot_be_reached_is_a_row(cluster: Site, monkeypatch: pyte
 def test_what_others_wrote_does_no_harm_to_a_terminal() -> None:
     row = failed("port", "lk2", "lk2", "is taken by \x1b[31mred", "stop it")
     assert "\x1b[31mred" not in click.unstyle("\n".join(table([row])))
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("udp", "no media by UDP to 192.0.2.1:50000; open UDP of livekit.media_udp"),
+        ("tcp", "no media by ICE over TCP to 192.0.2.1:7881; open TCP of livekit.ice_tcp"),
+        ("turn-udp", "no media by TURN over UDP to turn:192.0.2.1:3478?transport=udp; open UDP of livekit.turn_udp"),
+        ("turn-tls", "no media by TURN over TLS to turns:t.example:443?transport=tcp; open TCP 443 from here"),
+    ],
+)
+def test_a_way_that_carries_nothing_is_named_with_its_ports(path: str, words: str) -> None:
+    urls = ("turn:192.0.2.1:3478?transport=udp", "turns:t.example:443?transport=tcp")
+    servers = tuple(IceServer(url, "u", "p") for url in urls)
+    told = Announced(Node(id="ND", version="1"), "room", (("192.0.2.1", 50000),), (("192.0.2.1", 7881),), servers)
+    assert calls.paths(told) == ("udp", "tcp", "turn-udp", "turn-tls")
+    row = calls.judged(json.dumps({"ok": False, "no_media": True, "problems": ["x; y"]}), path, "lk2", "here", told)
+    assert f"{row.said}; {row.remedy}".startswith(words)

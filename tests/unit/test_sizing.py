@@ -50,7 +50,7 @@ def test_recordings_and_phone_calls_count() -> None:
     calm = need(Load(rooms=1, participants=2), hosts=1)
     busy = need(Load(rooms=1, participants=2, recordings=2, phone_calls=60), hosts=1)
     assert busy.cores >= calm.cores + 2 * RECORDING_CORES + 60 * 0.1 / BUSY - 1
-    assert busy.why == "1 rooms of 2, 2 recordings, 60 phone calls"
+    assert busy.why == "1 room of 2, 2 recordings, 60 phone calls"
 
 
 def test_no_load_is_named_by_default() -> None:

@@ -14,6 +14,8 @@ _SHELL = r"""set -eu
 active=@ACTIVE@; slot=$(sed -n 's/^livekit //p' $active); unit=livekit-server@$slot.service
 generation=$(readlink /etc/systemd/system/$unit.d/50-generation.conf || :); generation=${generation%/*}
 port=$(sed -n "s/^slot $slot signal \([0-9]*\).*/\1/p" $generation/ports || :)
+for other in @SLOTS@; do systemctl is-active -q livekit-server@$other || break; done  # a slot that is empty
+case $other in @SPARE@ esac
 talk() { perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]); print $s "$ARGV[1]\n";
   print while <$s>' @SOCKET@ "$1"; }
 drop() { echo "table inet tests_doctor { chain i { type filter hook $1 priority -300; $2 drop; }; }" | nft -f -; }
@@ -54,8 +56,9 @@ def filled(text: str, site: Site) -> str:
         "SOCKET": edge.active.socket,
         "MEDIA": livekit.media_udp,
         "ICE_TCP": livekit.ice_tcp,
-        "SPARE": livekit.part("ice-tcp", livekit.slots[-1]).first,
-        "OTHER": livekit.slots[-1],  # a lab that was deployed once has its first slot active
+        "TURN_UDP": livekit.turn_udp,
+        "SLOTS": " ".join(livekit.slots),
+        "SPARE": " ".join(f"{s}) spare={livekit.part('ice-tcp', s).first} ;;" for s in livekit.slots),
         "REDIS": site.redis.port,
         "PEER": site.edge.peer,
         "NODE": site.exporters.node,
@@ -70,8 +73,10 @@ def _eaten(name: str, check: str, words: str, rule: str, hook: str = "input") ->
 
 
 TABLE = (
-    _eaten("UDP range closed", "udp", "no media by UDP to", "udp dport @MEDIA@"),
+    # but not for relays, which are on the host itself
+    _eaten("UDP range closed", "udp", "no media by UDP to", "iifname != lo udp dport @MEDIA@"),
     _eaten("7881 closed", "tcp", "no media by ICE over TCP to", "tcp dport @ICE_TCP@"),
+    _eaten("TURN over UDP closed", "turn-udp", "no media by TURN over UDP", "udp dport @TURN_UDP@"),
     _eaten("one node without Redis", "bus", "no way from here to Redis", "tcp dport @REDIS@", hook="output"),
     _eaten("a peer's edge unreachable", "peer", "drops what comes to port", "tcp dport @PEER@"),
     Breakage(
@@ -102,8 +107,8 @@ TABLE = (
     Breakage(
         "new sessions go to a dead slot",
         SECOND,
-        "cp -p $active /run/tests-kept; sed -i 's/^livekit .*/livekit @OTHER@/' $active\n"
-        'talk "set map $active livekit @OTHER@"',
+        'cp -p $active /run/tests-kept; sed -i "s/^livekit .*/livekit $other/" $active\n'
+        'talk "set map $active livekit $other"',
         "cp -p /run/tests-kept $active; slot=$(sed -n 's/^livekit //p' $active)\n"
         'talk "set map $active livekit $slot"',
         ("slot", SECOND),
@@ -112,7 +117,7 @@ TABLE = (
     Breakage(
         "HAProxy follows another slot than the active file",
         SECOND,
-        'talk "set map $active livekit @OTHER@"',
+        'talk "set map $active livekit $other"',
         'talk "set map $active livekit $slot"',
         ("edge", SECOND),
         "the active file says",
@@ -144,9 +149,9 @@ TABLE = (
     Breakage(
         "a foreign process on a port",
         SECOND,
-        "setsid perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalPort => @SPARE@, Listen => 1); "
-        "sleep 600' </dev/null >/dev/null 2>&1 &\n"
-        "echo $! >/run/tests-kept; until ss -Hltn 'sport = :@SPARE@' | grep -q .; do sleep 0.1; done",
+        "setsid perl -MIO::Socket::INET -e 'my $s = IO::Socket::INET->new(LocalPort => $ARGV[0], Listen => 1); "
+        "sleep 600' $spare </dev/null >/dev/null 2>&1 &\n"
+        'echo $! >/run/tests-kept; until ss -Hltn "sport = :$spare" | grep -q .; do sleep 0.1; done',
         "kill $(cat /run/tests-kept)",
         ("port", SECOND),
         "is taken by perl",
