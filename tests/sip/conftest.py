@@ -1,4 +1,4 @@
-"""Phone calls to a lab that takes them (inventories/lab_sip.py); with the stand-in, whatever needs no sound."""
+"""Phone calls to a lab that takes them (inventories/lab_media.py); with the stand-in, whatever needs no sound."""
 
 from __future__ import annotations
 

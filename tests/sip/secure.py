@@ -18,7 +18,7 @@ class Secure:
         context = ssl.create_default_context(cafile=str(ca))
         raw = socket.create_connection((address, port), timeout=within, source_address=(local, 0))
         self._tls = context.wrap_socket(raw, server_hostname=address)
-        self._me = "{}:{}".format(*raw.getsockname()[:2])
+        self._me = "{}:{}".format(*self._tls.getsockname()[:2])
         self._there, self._rest = f"{address}:{port};transport=tls", ""
         self._id, self._number, self._to, self._routes = uuid4().hex, 0, "", list[str]()
         self.caller, self._target = f"+1777{uuid4().int % 10**8:08}", ""

@@ -69,12 +69,12 @@ def test_it_registers_and_takes_another_password_without_a_restart(first: Host, 
     finally:
         registrar.end()
     pid = shown(first, "livekit-kamailio.service", "MainPID")
-    store("second")
-    registrar = Registrar(tmp_path, gateway, "second")
+    store("pass-4711")
+    registrar = Registrar(tmp_path, gateway, "pass-4711")
     try:
         assert deploy(inventory).status == 0
         registrar.said("registered")
     finally:
         registrar.end()
     assert shown(first, "livekit-kamailio.service", "MainPID") == pid
-    assert "second" not in first.check_output("journalctl -u livekit-kamailio --no-pager -o cat")
+    assert "pass-4711" not in first.check_output("journalctl -u livekit-kamailio --no-pager -o cat")

@@ -69,7 +69,8 @@ def test_a_certificate_is_renewed_and_no_call_notices(
     trusted, serial = certificate(first, address, tmp_path)
     files = {"certificate": f"{DIRECTORY}/cert.pem", "certificate_key": f"{DIRECTORY}/key.pem"}
     inventory = variant(tmp_path, {"kamailio": files})
-    assert deploy(inventory).status == 0
+    told = deploy(inventory)
+    assert told.status == 0, told.text
     unchanging(inventory)
     pid = shown(first, "livekit-kamailio.service", "MainPID")
 
@@ -91,8 +92,10 @@ def test_a_certificate_is_renewed_and_no_call_notices(
             new.close()
 
     asyncio.run(scenario())
-    assert shown(first, "livekit-kamailio.service", "MainPID") == pid
     unchanging(inventory)
+    first.check_output(f": > {DIRECTORY}/cert.pem")
+    assert deploy(inventory).status != 0, "a certificate that is none is not taken"
+    assert shown(first, "livekit-kamailio.service", "MainPID") == pid
 
 
 @pytest.mark.parametrize(
