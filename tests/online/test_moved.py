@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,14 +51,19 @@ def moved(tmp_path: Path, lab: Lab) -> Iterator[Path]:
 def closed(port: int, inventory: str | Path = INVENTORY) -> None:
     """Deploy when no slot drains and nobody uses the port of Redis any more: nobody listens on it afterwards."""
     redis = over_ssh(REDIS)
-    for name in lab().site.with_role("livekit"):
-        for unit in draining(name):
-            ended(name, unit)
+    drained(lab().site.with_role("livekit"))
     unused(redis)
     told = deploy(inventory)
     assert told.status == 0, told.text
     assert redis.check_output("ss -Hltn 'sport = :%s'", str(port)) == ""
     assert not redis.file(f"/etc/systemd/system/{UNIT}").exists
+
+
+def drained(names: Iterable[str]) -> None:
+    """Wait until no slot of these hosts drains."""
+    for name in names:
+        for unit in draining(name):
+            ended(name, unit)
 
 
 def redis_ports(host: Host, slot: Slot) -> set[int]:
@@ -128,7 +133,10 @@ def test_ports_move_under_a_call(access: Access, control: Access, lab: Lab, move
         assert redis_ports(there, serving(lab.site, LAST)) == {NEW}
         late(talk, before)
         assert reached(lab, OLD) == reached(lab, NEW) == others
+        drained(name for name in names if name != LAST)
+        assert deploy(moved).status == 0, "hosts without a call close what their old slots had"
         unchanging(moved)
+        assert redis_ports(there, before) == {OLD}
         talk.unnoticed()
     closed(OLD, moved)
     assert reached(lab, OLD) == set()
