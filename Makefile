@@ -64,8 +64,8 @@ test: check  ## everything: check, then labs of one host, three hosts, Debian 13
 	$(RUN)pytest tests/build
 	$(RUN)python -m tests.run
 
-test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour more, on labs of one and of three hosts
-	$(RUN)python -m tests.run calls cluster
+test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour more, on labs of one, two and three hosts
+	$(RUN)python -m tests.run calls cluster doctor
 
 test-media: tools  ## egress (and who else plays media) on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
 	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media

@@ -5,7 +5,21 @@ No loop over roles: pyinfra orders operations by the lines they are written on.
 
 from pyinfra import host
 
-from roles import base, edge, egress, exporters, firewall, ingress, kernel, livekit, preflight, prometheus, redis
+from roles import (
+    base,
+    edge,
+    egress,
+    exporters,
+    firewall,
+    ingress,
+    kamailio,
+    kernel,
+    livekit,
+    preflight,
+    prometheus,
+    redis,
+    sip,
+)
 from roles._kit import lock, report
 from roles._kit.turn import turn
 from stack import inventory, records
@@ -32,6 +46,8 @@ if stack.ingress:
     ingress.prepare(
         stack.ingress, accept=str(host.data.get("accept") or ""), accept_jump=host.data.get("jump") == "accept"
     )
+if stack.sip:
+    sip.prepare(stack.sip, accept=str(host.data.get("accept") or ""), accept_jump=host.data.get("jump") == "accept")
 
 # activate: what everything stands on, then what serves; a failed host stops the rest
 turn(
@@ -48,6 +64,9 @@ turn(
     livekit.activate(stack.livekit) if stack.livekit else None,
     egress.activate(stack.egress) if stack.egress else None,
     ingress.activate(stack.ingress) if stack.ingress else None,
+    kamailio.activate(stack.kamailio) if stack.kamailio else None,
+    sip.activate(stack.sip) if stack.sip else None,
+    sip.reconcile(stack.sip) if stack.sip and stack.sip.reconciles else None,
     exporters.activate(stack.exporters) if stack.exporters else None,
     prometheus.activate(stack.prometheus) if stack.prometheus else None,
     marker=maintenance,

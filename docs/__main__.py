@@ -19,11 +19,13 @@ HERE = Path(__file__).parent
 _REACH = {
     Reach.PUBLIC: "open to everybody",
     Reach.CLUSTER: "open to the hosts of the site named under *clients*",
+    Reach.TRUNK: "open to the networks of SIP trunks (`sip.trunks`): those they signal from, or those of their media",
     Reach.ADMIN: "open to `firewall.admin`",
-    Reach.LOCAL: "on loopback, never open",
+    Reach.LOCAL: "for the host itself, never open",
 }
-# The smallest site that has every role, and more than one host so that CLUSTER shows.
+# The smallest site that has every role, with TLS, and more than one host so that CLUSTER shows.
 _EXAMPLE = {
+    "edge": {"tls": "internal"},
     "hosts": {
         "lk1": {
             "address": "192.0.2.11",
@@ -31,7 +33,7 @@ _EXAMPLE = {
             "roles": ["livekit", "ingress", "redis", "prometheus"],
         },
         "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
-    }
+    },
 }
 
 
@@ -44,7 +46,7 @@ def ports_md() -> str:
         "",
         "Generated from the port registry (`python -m docs`); do not edit. These are the defaults; every port can be",
         "moved in the inventory. A slot that is not running keeps its ports open and reserved: a change never waits",
-        "for one.",
+        "for one. With `edge.tls` off nothing is on `edge.https` and `edge.redirect`, and `edge.http` is PUBLIC.",
         "",
         *(f"- **{reach}**: {text}." for reach, text in _REACH.items()),
         "",

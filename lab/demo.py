@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from lab import verbs
@@ -47,7 +47,7 @@ def deploy(lab: Lab, inventory_file: str) -> None:
 def write_access(lab: Lab, site: Site) -> Path:
     """access.json: how a client gets in. 0600 from birth; it holds the API secret."""
     try:
-        content = asdict(Access.of(site))
+        content = asdict(access_of(site))
     except CallError as error:
         raise LabError("lab", error.problem.fact, "run `make lab-down`, then `make lab`") from error
     path, new = lab.dir / "access.json", lab.dir / "access.json.new"
@@ -56,6 +56,12 @@ def write_access(lab: Lab, site: Site) -> Path:
         json.dump(content, file, indent=2)
     new.replace(path)
     return path
+
+
+def access_of(site: Site) -> Access:
+    """How a client on this machine gets in: by address, as no DNS knows the names of a lab."""
+    access = Access.of(site)
+    return replace(access, url=access.through(site.with_role("livekit")[0]))
 
 
 def _ssh(lab: Lab, host: str) -> str:

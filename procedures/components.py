@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roles import egress, ingress, livekit
+from roles import egress, ingress, livekit, sip
 from roles._kit.component import Component
 
 if TYPE_CHECKING:
@@ -17,5 +17,6 @@ def components(stack: Stack) -> dict[str, Component]:
         "livekit": livekit.component(stack.livekit) if stack.livekit else None,
         "egress": egress.component(stack.egress) if stack.egress else None,
         "ingress": ingress.component(stack.ingress) if stack.ingress else None,
+        "sip": sip.component(stack.sip) if stack.sip else None,
     }
     return {role: component for role, component in found.items() if component}

@@ -6,6 +6,7 @@
     rotate api-key | NAME       make a new API key, or password NAME (redis); the old one stays valid
     retire api-key KEY | NAME   end an old API key, or the previous password NAME
     fingerprint                 what the hosts know this site's secrets by
+    ca                          the certificate of the site's own CA (edge.tls 'internal'), for clients
 
 A change goes to the encrypted file at once and to the hosts with the next deploy. No secret is an argument.
 """
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stack import inventory
+from stack import inventory, tls
 from stack.errors import Problem, SiteError
 from stack.vault import Vault
 
@@ -87,6 +88,10 @@ def fingerprint(vault: Vault, args: argparse.Namespace) -> str:
     return vault.fingerprint()
 
 
+def ca(vault: Vault, args: argparse.Namespace) -> str:
+    return tls.ca_certificate(vault).rstrip()
+
+
 def _vault(file: str, *, must_exist: bool) -> Vault:
     """The vault of an inventory as its file has it.
 
@@ -130,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     ending.add_argument("what", metavar="api-key|NAME")
     ending.add_argument("key", metavar="KEY", nargs="?")
     verb("fingerprint", fingerprint)
+    verb("ca", ca)
     return parser
 
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
@@ -18,6 +17,7 @@ from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
 from roles.ingress import Settings as Ingress
 from roles.ingress.settings import UNIT as INGRESS_UNIT
+from roles.kamailio import Settings as Kamailio
 from roles.kernel import Settings as Kernel
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
@@ -26,9 +26,10 @@ from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
 from roles.redis.settings import FORMER_UNIT as REDIS_FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_UNIT
-from stack import neighbours, packages, streams
+from roles.sip import Settings as Sip
+from roles.sip.settings import UNIT as SIP_UNIT
+from stack import asked, neighbours, packages, phones, streams
 from stack.ports import Port
-from stack.vault import Vault
 
 if TYPE_CHECKING:
     from stack.site import Site
@@ -49,13 +50,15 @@ class Stack:
     egress: Egress | None
     ingress: Ingress | None
     edge: Edge | None
+    kamailio: Kamailio | None
+    sip: Sip | None
     exporters: Exporters | None
     prometheus: Prometheus | None
 
 
-def complete(site: Site, *, name: str, vault: Vault, lock: Path) -> Site:
+def complete(site: Site, **given: Any) -> Site:
     """The site with what the inventory cannot say."""
-    return dataclasses.replace(site, name=name, vault=vault, lock=lock)
+    return dataclasses.replace(site, **given)
 
 
 def stack(site: Site, name: str) -> Stack:
@@ -66,15 +69,18 @@ def stack(site: Site, name: str) -> Stack:
     egress = neighbours.egress(site, host) if "egress" in host.roles else None
     ingress = streams.ingress(site, host) if "ingress" in host.roles else None
     edge = streams.in_front(site, name, neighbours.edge(site, name, host)) if host.calls else None
+    sip = phones.sip(site, name, host) if "sip" in host.roles else None
+    kamailio = phones.kamailio(site, host) if sip else None
     exporters = neighbours.exporters(site, host) if site.with_role("prometheus") else None
     prometheus = neighbours.prometheus(site) if "prometheus" in host.roles else None
-    present = tuple(r for r in (redis, livekit, egress, ingress, edge, exporters, prometheus) if r is not None)
+    every = (redis, livekit, egress, ingress, edge, kamailio, sip, exporters, prometheus)
+    present = tuple(role for role in every if role is not None)
     firewall = dataclasses.replace(
         site.firewall,
         ssh_port=host.ssh.port,
-        peers=neighbours.peers(site),
+        peers=neighbours.peers(site) | phones.networks(site),
         lasting=(
-            *(u.partition("{")[0] for u in (LIVEKIT_UNIT, EGRESS_UNIT, INGRESS_UNIT)),
+            *(u.partition("{")[0] for u in (LIVEKIT_UNIT, EGRESS_UNIT, INGRESS_UNIT, SIP_UNIT)),
             REDIS_UNIT,
             REDIS_FORMER_UNIT,
         ),
@@ -84,7 +90,7 @@ def stack(site: Site, name: str) -> Stack:
     return Stack(
         host=name,
         ports=registry,
-        preflight=streams.asked(site, host, neighbours.preflight(site, name, host, registry)),
+        preflight=streams.asked(site, host, asked.preflight(site, name, host, registry)),
         base=packages.base(site, host, neighbours.vault_of(site).fingerprint()),
         kernel=dataclasses.replace(site.kernel, reserved=tuple(p.range for p in registry), redis=redis is not None),
         firewall=dataclasses.replace(firewall, ports=registry),
@@ -93,6 +99,8 @@ def stack(site: Site, name: str) -> Stack:
         egress=egress,
         ingress=ingress,
         edge=edge,
+        kamailio=kamailio,
+        sip=sip,
         exporters=exporters,
         prometheus=prometheus,
     )

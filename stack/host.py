@@ -11,9 +11,7 @@ from typing import Literal
 from stack.errors import Problem
 from stack.fields import REQUIRED, Checked, option
 
-RoleName = Literal["livekit", "egress", "ingress", "redis", "prometheus"]
-
-
+RoleName = Literal["livekit", "egress", "ingress", "sip", "redis", "prometheus"]
 CALLERS = ("livekit", "egress", "ingress", "sip")  # roles that need Redis, and livekit-server through an edge
 
 
@@ -39,7 +37,7 @@ class Host(Checked):
     address: str = option(REQUIRED, "IP address for SSH, and for everything below that is left empty")
     public: str = option("", "IP address that clients reach (rtc.node_ip), where NAT makes it another one")
     cluster: str = option("", "IP address that the other hosts reach; a private network is best")
-    roles: tuple[RoleName, ...] = option(REQUIRED, "what runs here: livekit, egress, ingress, redis, prometheus")
+    roles: tuple[RoleName, ...] = option(REQUIRED, "what runs here: livekit, egress, ingress, sip, redis, prometheus")
     arch: Literal["amd64", "arm64"] = option("amd64", "architecture, as Debian calls it")
     ssh: Ssh = option(Ssh(), "how to log in")
 

@@ -6,24 +6,21 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from roles.edge import Settings as Edge
+from roles.edge.behind import Scraped
+from roles.edge.behind import Slot as EdgeSlot
 from roles.edge.settings import SOCKET as EDGE_SOCKET
-from roles.edge.settings import Scraped
-from roles.edge.settings import Slot as EdgeSlot
 from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
 from roles.ingress import Settings as Ingress
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
-from roles.preflight import Settings as Preflight
-from roles.preflight.settings import Demand, Peer
 from roles.prometheus import Settings as Prometheus
 from roles.prometheus.settings import Target
 from roles.redis import Settings as Redis
 from roles.redis.settings import user as redis_user
-from stack import packages
 from stack.active import Active
 from stack.host import CALLERS
-from stack.ports import Port, endpoint
+from stack.ports import endpoint
 from stack.redis_client import RedisClient
 from stack.vault import Vault
 
@@ -94,6 +91,8 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
         site.livekit,
         node_ip=host.public_address,
         media_address=host.address,
+        turn_name=site.livekit.turn.name(name),
+        nodes=tuple(site.hosts[n].public_address for n in names),
         api_keys=vault_of(site).api_keys,
         redis=redis_client(site),
         config_root=site.paths.config,
@@ -145,15 +144,23 @@ def edge(site: Site, name: str, host: Host) -> Edge:
         site.edge,
         address=host.cluster_address,
         slots=tuple(
-            EdgeSlot(name=s, signal=livekit.part("signal", s).first, metrics=livekit.part("metrics", s).first)
+            EdgeSlot(
+                name=s,
+                signal=livekit.part("signal", s).first,
+                metrics=livekit.part("metrics", s).first,
+                turn=livekit.part("turn-tls", s).first,
+            )
             for s in (livekit.slots if "livekit" in host.roles else ())
         ),
+        turn_name=livekit.turn.name(name),
+        turn_address=host.address,
         others=_scraped(site, host),
         slot_unit=LIVEKIT_UNIT,
         peers={n: site.hosts[n].cluster_address for n in site.with_role("livekit") if n != name},
         config_root=site.paths.config,
         active=active(site),
         monitored=bool(site.with_role("prometheus")),
+        served=site.served.get(name),
     )
 
 
@@ -178,56 +185,13 @@ def prometheus(site: Site) -> Prometheus:
         if host.calls:
             port, slots = site.edge.metrics.first, edge(site, name, host).scraped
             targets.append(Target(job="edge", port=port, **at))
+            if site.edge.encrypted:
+                targets.append(Target(job="certificate", port=port, path="/certificate", **at))
             targets += [
                 Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at) for s in slots
             ]
+        if "sip" in host.roles:
+            targets += [Target(job="sip", port=site.sip.part("metrics", s).first, slot=s, **at) for s in site.sip.slots]
     return dataclasses.replace(
         site.prometheus, targets=tuple(targets), config_root=site.paths.config, state_root=site.paths.state
-    )
-
-
-def knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
-    """Where ``host`` must get through, one port for each other host: those that its firewall opens for this one."""
-    ports: dict[str, int] = {}
-    if "prometheus" in host.roles:
-        ports |= dict.fromkeys(site.hosts, site.exporters.node.first)
-    if host.calls:
-        ports |= dict.fromkeys(site.with_role("redis"), site.redis.port.first)
-        ports |= dict.fromkeys(site.with_role("livekit"), site.edge.peer.first)
-    return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != name)
-
-
-def demands(site: Site, host: Host) -> tuple[Demand, ...]:
-    """What recordings need of a host: their cores, and their disk twice, as a file is copied when it is complete."""
-    if "egress" not in host.roles:
-        return ()
-    cores = (Demand(path="egress.records", what=kind, cores=need) for kind, need in site.egress.cores.items())
-    twice = 2 * site.egress.disk_mb
-    disk = Demand(
-        path="egress.disk_mb", what="recordings and their copies", megabytes=twice, directory=site.paths.state
-    )
-    return (*cores, disk)
-
-
-def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> Preflight:
-    own = [host.cluster_address] + ([host.address] if "livekit" in host.roles else [])
-    calls = site.livekit.probe if "livekit" in host.roles and site.livekit.probe != "controller" else ""
-    media = min(len(site.livekit.part("media", s)) for s in site.livekit.slots)
-    return dataclasses.replace(
-        site.preflight,
-        host=name,
-        ports=registry,
-        addresses=tuple(dict.fromkeys(own)) if len(site.hosts) > 1 or "livekit" in host.roles else (),
-        arch=host.arch,
-        peers=knocks(site, name, host),
-        daemons=packages.base(site, host, "").daemons,
-        media_ports_per_slot=media if "livekit" in host.roles else 0,
-        demands=demands(site, host),
-        calls=calls,
-        hairpin=host.public_address if calls == "host" and host.public_address != host.address else "",
-        media=site.livekit.media_udp,
-        fingerprint=vault_of(site).fingerprint(),
-        fingerprint_file=f"{site.paths.config}/fingerprint",
-        secrets_file=str(vault_of(site).path),
-        roots=(site.paths.config, site.paths.releases, site.paths.state),
     )

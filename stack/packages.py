@@ -14,11 +14,14 @@ from roles.exporters.settings import NODE_UNIT, REDIS_UNIT
 from roles.firewall.settings import UNIT as FIREWALL_UNIT
 from roles.ingress.settings import UNIT as INGRESS_UNIT
 from roles.ingress.settings import USER as INGRESS_USER
+from roles.kamailio.settings import UNIT as KAMAILIO_UNIT
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
 from roles.livekit.settings import USER
 from roles.prometheus.settings import UNIT as PROMETHEUS_UNIT
 from roles.redis.settings import FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_SERVER_UNIT
+from roles.sip.settings import UNIT as SIP_UNIT
+from roles.sip.settings import USER as SIP_USER
 from stack.slots import GUARD, HIDEPID
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ _GSTREAMER = (
     "gstreamer1.0-libav",
     "libgstreamer-plugins-bad1.0-0",
 )
+_SIP = ("kamailio", "kamailio-tls-modules", "libopus0", "libopusfile0", "libsoxr0")
 _ALWAYS = ("ca-certificates", "curl", "nftables", "procps", "util-linux")
 
 
@@ -60,7 +64,7 @@ def base(site: Site, host: Host, fingerprint: str) -> Base:
 
 
 def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
-    redis, livekit, prometheus = (role in host.roles for role in ("redis", "livekit", "prometheus"))
+    redis, livekit, prometheus, sip = (role in host.roles for role in ("redis", "livekit", "prometheus", "sip"))
     watched = bool(site.with_role("prometheus"))
     calls = livekit and site.livekit.probe != "controller"  # are made from hosts
     slots = tuple(LIVEKIT_UNIT.format(slot) for slot in site.livekit.slots)
@@ -72,6 +76,7 @@ def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
         _Part(livekit, (), "", slots, (USER,)),
         _Part("egress" in host.roles, site.egress.packages, "", recorders, (EGRESS_USER,)),
         _Part("ingress" in host.roles, _GSTREAMER, "", _ingress(site), (INGRESS_USER,)),
+        _Part(sip, _SIP, "kamailio.service", (KAMAILIO_UNIT, *map(SIP_UNIT.format, site.sip.slots)), (SIP_USER,)),
         _Part(calls, ("python3",), "", ()),
         _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),
         _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,)),

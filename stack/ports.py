@@ -18,8 +18,9 @@ class Reach(StrEnum):
 
     PUBLIC = "PUBLIC"  # anybody
     CLUSTER = "CLUSTER"  # hosts of the site (only those with a role in Port.clients, when that is set)
+    TRUNK = "TRUNK"  # the networks of SIP trunks that Port.clients names (sip.trunks)
     ADMIN = "ADMIN"  # the operator's networks (site.firewall.admin)
-    LOCAL = "LOCAL"  # nobody: loopback only
+    LOCAL = "LOCAL"  # nobody: for the host itself
 
 
 class Proto(StrEnum):
@@ -80,6 +81,7 @@ class Port:
     """A port, or a range of them, that a role binds on a host.
 
     ``clients`` names the roles whose hosts may connect when reach is CLUSTER; empty means every host of the site.
+    When reach is TRUNK it names which networks of the trunks may: those they signal from, or those media comes from.
     ``option`` is the path in the site that moves the port (for error messages).
     """
 

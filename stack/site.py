@@ -15,15 +15,19 @@ from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
 from roles.firewall import Settings as Firewall
 from roles.ingress import Settings as Ingress
+from roles.kamailio import Settings as Kamailio
 from roles.kernel import Settings as Kernel
 from roles.livekit import Settings as Livekit
 from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
-from stack import compose, ports, streams, versions
+from roles.sip import Settings as Sip
+from stack import compose, phones, ports, streams, tls, versions
+from stack.certificate import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import CALLERS, Host, name_problem
+from stack.sizing import Load
 from stack.vault import Vault
 from stack.vaultkey import KeySource
 
@@ -52,6 +56,7 @@ class Site(Checked):
     secrets: str = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: str = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
     preflight: Preflight = option(Preflight(), "what a host must offer")
+    load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
     base: Base = option(Base(), "packages, users, time")
     kernel: Kernel = option(Kernel(), "kernel settings")
     firewall: Firewall = option(Firewall(), "the firewall")
@@ -60,12 +65,16 @@ class Site(Checked):
     egress: Egress = option(Egress(), "egress, which records")
     ingress: Ingress = option(Ingress(), "ingress: streams by RTMP and WHIP")
     edge: Edge = option(Edge(), "HAProxy")
+    sip: Sip = option(Sip(), "livekit-sip, trunks and rules")
+    kamailio: Kamailio = option(Kamailio(), "Kamailio, in front of livekit-sip")
     exporters: Exporters = option(Exporters(), "Prometheus exporters")
     prometheus: Prometheus = option(Prometheus(), "Prometheus")
 
     name: str = given("")
     vault: Vault | None = given(None)
     lock: Path | None = given(None)  # built artifacts' sums, see roles/_kit/artifact.py
+    ca_file: Path | None = given(None)  # of the site's own CA, for its clients; None: they need none
+    served: Mapping[str, Certificate] = given({})  # by the edge of each host
 
     def with_role(self, role: str) -> tuple[str, ...]:
         """Names of the hosts that carry ``role``, in order."""
@@ -87,9 +96,11 @@ class Site(Checked):
             if said := name_problem(name):
                 yield Problem(f"hosts.{name}", said, "use letters, digits, dots and dashes")
         yield from self._addresses()
+        yield from tls.problems(self)
         yield from self._redis()
         yield from self._releases()
         yield from streams.problems(self)
+        yield from phones.problems(self)
         yield from self._order()
         if self.edge.hard_stop_after < self.livekit.drain.deadline:
             fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
@@ -159,7 +170,7 @@ class Site(Checked):
 def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
     """The site ``name`` from plain data; relative paths start at ``directory``.
 
-    Raises SiteError with everything that is wrong: keys, values, ports of every host, secrets.
+    Raises SiteError with everything that is wrong: keys, values, secrets, certificates, ports of every host.
     """
     problems = Problems()
     site = build(Site, data, "site", problems)
@@ -171,6 +182,9 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
         source = dataclasses.replace(source, default=directory / site.secrets_key)
     vault = Vault.open(secrets, key=source)
     site = compose.complete(site, name=name, vault=vault, lock=secrets.with_suffix(".lock"))
+    ca_file = secrets.with_suffix(".ca.pem")
+    served = tls.served(site, vault, directory, ca_file)
+    site = compose.complete(site, served=served, ca_file=ca_file if site.edge.tls == "internal" else None)
     for host in site.hosts:
         problems.extend(ports.overlaps(site.ports(host), host))
     problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from roles.edge import Settings as Edge
-from roles.edge.settings import Streams, StreamSlot
+from roles.edge.behind import Streams, StreamSlot
 from roles.ingress import Settings as Ingress
 from roles.ingress.settings import UNIT
 from roles.livekit import Settings as Livekit
@@ -43,12 +43,16 @@ def told(site: Site, livekit: Livekit) -> Livekit:
     """livekit-server with the addresses that it gives to whoever creates an ingress."""
     if not (serving := site.with_role("ingress")):
         return livekit
-    public, edge = site.hosts[serving[0]].public_address, site.edge
+    edge = site.edge
+    public = edge.domain or site.hosts[serving[0]].public_address
+    whip = f"http://{endpoint(public, edge.http.first)}/w"
+    if edge.encrypted:
+        whip = f"https://{f'[{public}]' if ':' in public else public}{edge.https_suffix}/w"
     return dataclasses.replace(
         livekit,
         ingress={
             "rtmp_base_url": site.ingress.rtmp_base_url or f"rtmp://{endpoint(public, edge.rtmp.first)}/x",
-            "whip_base_url": site.ingress.whip_base_url or f"http://{endpoint(public, edge.http.first)}/w",
+            "whip_base_url": site.ingress.whip_base_url or whip,
         },
     )
 

@@ -38,7 +38,9 @@ class Vault:
         document: dict[str, Any] = json.loads(saved) if saved else new
         self._api_keys = {k: _api_secret(k, v) for k, v in document["api_keys"].items()}
         self._passwords = {n: [_password(n, v) for v in both] for n, both in document["passwords"].items()}
+        self._kept = {n: Secret(n, v) for n, v in document.get("kept", {}).items()}
         self._fingerprint_key = Secret("secrets.fingerprint_key", document["fingerprint_key"])
+        self._exports: dict[Path, str] = {}
         self._retired: list[Secret] = []
 
     @classmethod
@@ -95,6 +97,20 @@ class Vault:
             self._passwords[name] = [_password(name, random_text())]
         return tuple(self._passwords[name])
 
+    def keep(self, name: str, renewed: Callable[[Secret | None], Secret]) -> Secret:
+        """The text ``name``, PEM of a key and its certificate: what ``renewed`` makes of what there is."""
+        old = self._kept.get(name)
+        new = renewed(old)
+        if new != old:
+            if self._complete:  # as for a password
+                raise RuntimeError(f"{name!r} was made anew after persist()")
+            self._kept[name] = new
+        return new
+
+    def export(self, path: Path, text: str) -> None:
+        """Have :meth:`persist` write ``text``, which is no secret, to ``path``."""
+        self._exports[path] = text
+
     def fingerprint(self, host: str = "") -> str:
         """16 hex digits that stand for this vault (and ``host``) for ever and reveal nothing of it."""
         message = f"livekit-metal fingerprint\0{host}".encode()
@@ -103,7 +119,8 @@ class Vault:
     def every_value(self) -> tuple[str, ...]:
         """All that must never be seen, with the vault's key and what this run retired: for leak tests."""
         current = [*self._api_keys.values(), *(s for pair in self._passwords.values() for s in pair)]
-        return tuple(s.reveal() for s in (*current, *self._retired, self._fingerprint_key, self._key.text))
+        plain = [s.reveal() for s in (*current, *self._retired, self._fingerprint_key, self._key.text)]
+        return (*plain, *(line for kept in self._kept.values() for line in _key_lines(kept)))
 
     def import_api_key(self, key: str, secret: str) -> None:
         """Add a key that applications use already: valid beside the others, current if it is the only one."""
@@ -169,6 +186,9 @@ class Vault:
         """
         document = self._document()
         self._complete = True
+        for path, told_to_all in self._exports.items():
+            if not path.exists() or path.read_text() != told_to_all:
+                path.write_text(told_to_all)
         if document == self._saved:
             return
         wholefile.unchanged(self.path, self._text)
@@ -189,7 +209,7 @@ class Vault:
             "api_keys": {k: s.reveal() for k, s in self.api_keys.items()},  # the order counts
             "passwords": {n: [s.reveal() for s in both] for n, both in self._passwords.items()},
             "fingerprint_key": self._fingerprint_key.reveal(),
-        }
+        } | ({"kept": {n: s.reveal() for n, s in self._kept.items()}} if self._kept else {})
         return Secret("secrets", json.dumps(document))
 
     def _existing(self, name: str) -> list[Secret]:
@@ -206,6 +226,12 @@ class Vault:
 
 def _api_secret(key: str, value: str) -> Secret:
     return Secret(f"livekit.keys.{key}", value)
+
+
+def _key_lines(pem: Secret) -> list[str]:
+    """The lines of a private key that are its own: the first says only what kind of key it is."""
+    found = re.search(r"-----BEGIN PRIVATE KEY-----\n[^\n]*\n([^-]*)-----END", pem.reveal())
+    return found[1].split() if found else []
 
 
 def _password(name: str, value: str) -> Secret:

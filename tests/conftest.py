@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stack import site as sites
-from tests.data import ALTERNATIVE, CLUSTER, SINGLE, streaming
+from tests.data import ALTERNATIVE, CLUSTER, MOVED, PHONES, SECURE, SINGLE, streaming
 
 
 @pytest.fixture
@@ -28,10 +28,13 @@ def make_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[dict
     return lambda data: sites.load(data, "test", tmp_path)
 
 
-@pytest.fixture(params=["single", "cluster", "alternative"])
+_ANY = {"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE, "secure": SECURE}
+
+
+@pytest.fixture(params=list(_ANY))
 def any_site(request: pytest.FixtureRequest, make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
-    """One host, three hosts, and one with every port and path moved."""
-    return make_site(copy.deepcopy({"single": SINGLE, "cluster": CLUSTER, "alternative": ALTERNATIVE}[request.param]))
+    """One host, three hosts, one with every port and path moved, and the same over TLS."""
+    return make_site(copy.deepcopy(_ANY[request.param]))
 
 
 @pytest.fixture(params=["single", "cluster", "alternative"])
@@ -55,3 +58,16 @@ def cluster(make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
 def alternative(make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
     """Every port and path moved: what is hard-coded fails here."""
     return make_site(copy.deepcopy(ALTERNATIVE))
+
+
+@pytest.fixture(params=["default", "moved"])
+def phones(request: pytest.FixtureRequest, make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
+    """A site whose host lk1 takes phone calls, with the default ports and with every port and path moved."""
+    data = copy.deepcopy(SINGLE | PHONES)
+    data["hosts"]["lk1"]["roles"].append("sip")
+    if request.param == "moved":
+        data = {**data, **copy.deepcopy(MOVED), "sip": {**data["sip"], **copy.deepcopy(MOVED["sip"])}}
+    site = make_site(data)
+    assert site.vault
+    site.vault.set_password("sip-office", "pass:word")
+    return site

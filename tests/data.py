@@ -31,6 +31,9 @@ MOVED: dict[str, Any] = {
         "debug": "16060-16062",
         "ice_tcp": "17881-17883",
         "media_udp": "41000-41299",
+        "turn_udp": "13478-13480",
+        "turn_tls": "15349-15351",
+        "turn_relay": "21000-21299",
         "region": "elsewhere",
     },
     "egress": {"slots": ["x", "y", "z"], "health": "17983-17985", "metrics": "17986-17988", "template": "17980-17982"},
@@ -44,7 +47,23 @@ MOVED: dict[str, Any] = {
         "debug": "19599-19601",
         "media_udp": "17885-17887",
     },
-    "edge": {"http": 17880, "peer": 17870, "metrics": 18404, "rtmp": 11935, "rtmp_peer": 17871},
+    "edge": {
+        "https": 17443,
+        "redirect": 17080,
+        "http": 17880,
+        "peer": 17870,
+        "metrics": 18404,
+        "rtmp": 11935,
+        "rtmp_peer": 17871,
+    },
+    "sip": {
+        "slots": ["x", "y", "z"],
+        "port": "15070-15072",
+        "rtp": "20000-20299",
+        "health": "15080-15082",
+        "metrics": "15090-15092",
+    },
+    "kamailio": {"port": 15060, "tls_port": 15061, "inside": 15059},
     "exporters": {"node": 19100, "redis": 19121},
     "prometheus": {"port": 19090},
 }
@@ -58,4 +77,34 @@ def streaming(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
+# Phones, on the first host: a carrier with numbers, one whose calls log in, one for calls out only.
+PHONES: dict[str, Any] = {
+    "sip": {
+        "file": "/srv/builds/livekit-sip",
+        "sha256": "ab" * 32,
+        "trunks": {
+            "carrier": {
+                "networks": ["198.51.100.0/24", "203.0.113.7/32"],
+                "media_networks": ["0.0.0.0/0"],
+                "numbers": ["+15550100", "+15550101"],
+            },
+            "office": {"networks": ["203.0.113.7/32"], "user": "office"},
+            "out": {
+                "networks": ["192.0.2.128/25"],
+                "outbound": {"address": "sip.example.org", "numbers": ["+15550109"]},
+            },
+        },
+        "rules": {
+            "hotline": {"trunks": ["carrier"], "numbers": ["+15550100"], "room": "hotline"},
+            "rest": {"trunks": ["carrier", "office"], "room_prefix": "call"},
+        },
+    },
+}
+
 ALTERNATIVE: dict[str, Any] = {**CLUSTER, **MOVED}
+
+# The same over TLS, with TURN behind it; 443 stays, as clients are told no other port for that.
+SECURE: dict[str, Any] = ALTERNATIVE | {
+    "edge": MOVED["edge"] | {"tls": "internal", "domain": "lk.example.org", "hsts_days": 30, "https": 443},
+    "livekit": MOVED["livekit"] | {"turn": {"domain": "{host}.turn.example.org", "ttl": "10m"}},
+}

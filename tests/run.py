@@ -1,7 +1,7 @@
 """``python -m tests.run``: every lab the promises need, one after the other, each gone afterwards.
 
 Prints what ran where and for how long; exit status 1 when anything failed. ``python -m tests.run NAME…`` runs only
-those rows; "calls" and "cluster" only then. Nothing here is needed to run a layer by hand: see tests/README.md.
+those rows; "calls", "cluster" and "doctor" only then. To run a layer by hand nothing here is needed: tests/README.md.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_FAULTS = "tests/faults --ignore=tests/faults/calls --ignore=tests/faults/cluster"  # these have rows of their own
+# these have rows of their own
+_FAULTS = "tests/faults --ignore=tests/faults/calls --ignore=tests/faults/cluster --ignore=tests/faults/doctor"
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
@@ -37,10 +38,12 @@ ROWS = (
     Row("one", hosts=1, tests=("tests/host", "tests/online", _FAULTS), bench=True),
     Row("three", hosts=3),
     Row("other", hosts=1, inventory="inventories/alternative.py"),
+    Row("tls", hosts=1, inventory="inventories/lab_tls.py"),
     Row("trixie", hosts=1, release="trixie"),
-    Row("media", hosts=1, inventory="inventories/lab_media.py", tests=("tests/host", "tests/media")),
+    Row("media", hosts=1, inventory="inventories/lab_media.py", tests=("tests/host", "tests/media", "tests/sip")),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),
+    Row("doctor", hosts=2, tests=("tests/faults/doctor", "tests/faults/test_afterwards.py"), asked=True),
 )
 
 

@@ -28,7 +28,7 @@ class Host:
     """One host of the site."""
 
     address: str = option(REQUIRED, "address of the host")
-    url: str | None = option(None, "URL of LiveKit on this very host (ws or wss); None: it serves no clients")
+    url: str | None = option(None, "URL that leads to this very host (ws or wss); None: there is none")
     roles: tuple[str, ...] = option((), "names of the roles it carries")
 
 
@@ -51,8 +51,13 @@ class Access:
             raise CallError("access", f"{path}: {error.strerror}", "run 'make lab' or name the file") from None
         except ValueError as error:
             raise CallError("access", f"{path} is no JSON ({error})", "write it again: 'make lab'") from None
+        return cls.parse(data, str(path))
+
+    @classmethod
+    def parse(cls, data: object, path: str) -> Access:
+        """The plain ``data`` of ``path``. Raises :class:`CallError` when it does not make sense."""
         problems = Problems()
-        made: Access | None = build(cls, data, str(path), problems)
+        made: Access | None = build(cls, data, path, problems)
         if made is None or problems:
             raise CallError("access", "\n".join(map(str, problems)), "write it again: 'make lab'")
         return made
@@ -64,16 +69,19 @@ class Access:
         if vault is None or not vault.exists:
             fact = f"{vault.path} does not exist yet" if vault else "the site has no secrets"
             raise CallError("access", fact, "the first deploy makes it: pyinfra INVENTORY deploy.py")
-        hosts = {
-            name: Host(
-                address=host.address,
-                url=f"ws://{endpoint(host.public_address, site.edge.http.first)}" if "livekit" in host.roles else None,
-                roles=host.roles,
-            )
-            for name, host in site.hosts.items()
-        }
-        url = next(host.url for host in hosts.values() if host.url)  # a site has at least one that serves
-        return cls(url=url, api_key=vault.api_key, api_secret=vault.api_secret.reveal(), hosts=hosts)
+        if site.ca_file and not site.ca_file.exists():
+            fact = f"{site.ca_file}, the certificate of the site's CA, is not there"
+            remedy = f"write it: python -m procedures.secrets INVENTORY ca >{site.ca_file}"
+            raise CallError("access", fact, remedy)
+        hosts = {n: Host(address=h.address, url=_url(site, n), roles=h.roles) for n, h in site.hosts.items()}
+        first = site.with_role("livekit")[0]  # a site has one at least
+        return cls(
+            url=_url(site, first, site.edge.domain) or "",
+            api_key=vault.api_key,
+            api_secret=vault.api_secret.reveal(),
+            ca_file=str(site.ca_file) if site.ca_file else None,
+            hosts=hosts,
+        )
 
     def through(self, host: str | None) -> str:
         """The URL by way of one host, or the site's own for None. Raises :class:`CallError`."""
@@ -83,8 +91,21 @@ class Access:
             raise CallError("access", f"no host {host!r}", nearest(host, self.hosts))
         if (url := self.hosts[host].url) is None:
             serving = ", ".join(name for name, h in self.hosts.items() if h.url) or "none"
-            raise CallError("access", f"{host} serves no clients", f"hosts that do: {serving}")
+            raise CallError("access", f"no URL leads to {host} alone", f"hosts with one: {serving}")
         return url
+
+
+def _url(site: Site, host: str, name: str = "") -> str | None:
+    """How clients reach ``host``: at ``name``, or at its address, if its certificate is for that."""
+    at = site.hosts[host].public_address
+    if "livekit" not in site.hosts[host].roles:
+        return None
+    if not site.edge.encrypted:
+        return f"ws://{endpoint(at, site.edge.http.first)}"
+    if not name and not site.served[host].covers(at):
+        return None
+    bare = f"[{at}]" if ":" in at else at
+    return f"wss://{name or bare}{site.edge.https_suffix}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

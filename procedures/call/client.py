@@ -16,23 +16,26 @@ from types import TracebackType
 from uuid import uuid4
 
 from procedures.call.access import Access
+from procedures.call.announced import where
 from procedures.call.errors import CallError
+from procedures.call.path import Path, forced
 from procedures.call.report import Report, largest_gap
-from procedures.call.seats import Diary, Publisher, Subscriber, bounded
-from procedures.call.server import Node, token, trust, where
+from procedures.call.seats import Diary, Ice, Publisher, Subscriber, bounded
+from procedures.call.server import Node, token, trust
 from procedures.call.tone import RATE, STEP, Sound, tone
 
 PUBLISH = 10.0  # s
 SUBSCRIBE = 10.0  # s
+EVERY_WAY = Ice()
 
 
 class Call:
     """``async with Call(access) as call: ...; report = await call.stop()``
 
     ``publish_through`` and ``subscribe_through`` name hosts of the access file (None: the site's URL).
-    ``room`` joins a room made before, such as one pinned to a node; by default a fresh one. ``within`` is the
-    time (s) for the first frame of the tone once the track is subscribed. ``say`` gets one line per phase,
-    from the call's thread.
+    ``room`` joins a room made before, such as one pinned to a node; by default a fresh one. ``path`` is the only
+    way that media may take; without one, ``ice`` says which ways. ``within`` is the time (s) for the first frame of
+    the tone once the track is subscribed. ``say`` gets one line per phase, from the call's thread.
     """
 
     def __init__(
@@ -42,15 +45,17 @@ class Call:
         publish_through: str | None = None,
         subscribe_through: str | None = None,
         room: str | None = None,
+        path: Path | None = None,
         sound: Sound = tone,
         within: float = 10.0,
+        ice: Ice = EVERY_WAY,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._access, self._through = access, publish_through
+        self._access, self._through, self._path = access, publish_through, path
         self._urls = access.through(publish_through), access.through(subscribe_through)
         self._tag = uuid4().hex[:12]  # in both identities: several calls may share a room
         self.room = room or f"call-{self._tag}"
-        self._sound, self._within, self._say = sound, within, say
+        self._sound, self._within, self._ice, self._say = sound, within, ice, say
         self._up: Future[None] = Future()
         self._stop: Future[None] = Future()
         self._report: Future[Report] = Future()
@@ -101,8 +106,9 @@ class Call:
         started, diary = time.time(), Diary()
         publisher = Publisher(diary, self._sound)
         subscriber = Subscriber(diary, f"publisher-{self._tag}")
+        ways = contextlib.AsyncExitStack()
         stopped = asyncio.wrap_future(self._stop)
-        starting = asyncio.create_task(self._start(publisher, subscriber))
+        starting = asyncio.create_task(self._start(publisher, subscriber, ways))
         stopped.add_done_callback(lambda _: starting.cancel())  # does nothing once the call is up
         try:
             node = await starting
@@ -113,12 +119,17 @@ class Call:
             diary.closed = True
             await subscriber.leave()
             await publisher.leave()
+            await ways.aclose()
 
-    async def _start(self, publisher: Publisher, subscriber: Subscriber) -> Node:
+    async def _start(self, publisher: Publisher, subscriber: Subscriber, ways: contextlib.AsyncExitStack) -> Node:
+        ice = self._ice
+        if self._path:
+            self._say(f"media may go by {self._path} only")
+            ice = await ways.enter_async_context(forced(self._access, self._path, self.room, self._through))
         for seat, url in zip((publisher, subscriber), self._urls, strict=True):
             self._say(f"{seat.who} joins {self.room} through {url}")
             identity = f"{seat.who}-{self._tag}"
-            await seat.join(url, token(self._access, room=self.room, identity=identity))
+            await seat.join(url, token(self._access, room=self.room, identity=identity), ice)
         node = await self._node(subscriber.diary)
         self._say(f"publisher publishes the tone; the room is on {node.id or 'an unknown node'}")
         await publisher.publish(PUBLISH)

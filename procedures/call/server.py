@@ -1,4 +1,4 @@
-"""The server's side of a call: tokens, the API, and which node holds a room."""
+"""The server's side of a call: tokens and the API."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from uuid import uuid4
 import aiohttp
 from livekit import api
 from livekit.api.room_service import RoomService
-from livekit.protocol import rtc as signal
 from livekit.protocol.room import CreateRoomRequest
 
 from procedures.call.access import Access
@@ -49,8 +48,8 @@ async def server_api(access: Access, through: str | None = None) -> AsyncIterato
     """livekit-api against the site, or by way of one host; no retries, so that a failure shows."""
     url = access.through(through)
     async with (
-        _session(access) as session,
-        api.LiveKitAPI(url, access.api_key, access.api_secret, session=session, failover=False) as client,
+        session(access) as requests,
+        api.LiveKitAPI(url, access.api_key, access.api_secret, session=requests, failover=False) as client,
     ):
         yield client
 
@@ -75,38 +74,14 @@ async def pinned(access: Access, node: str, through: str | None = None) -> str:
     return name
 
 
-async def where(access: Access, room: str, through: str | None = None) -> Node:
-    """Which node holds ``room``: what a hidden participant is told who joins and leaves at once.
-
-    Creates the room when there is none. The native SDK keeps ``JoinResponse.server_info`` to itself, hence
-    the WebSocket (docs.livekit.io, "Client protocol"). Raises :class:`CallError`.
-    """
-    url = access.through(through)
-    pass_ = token(access, room=room, identity=f"witness-{uuid4().hex[:8]}", hidden=True)
-    query = {"access_token": pass_, "auto_subscribe": "0", "protocol": "16", "sdk": "python"}
-    try:
-        async with (
-            asyncio.timeout(WITHIN),
-            _session(access) as session,
-            session.ws_connect(f"{url.rstrip('/')}/rtc", params=query) as socket,
-        ):
-            answer = signal.SignalResponse.FromString(await socket.receive_bytes())
-            goodbye = signal.SignalRequest(leave=signal.LeaveRequest())
-            await socket.send_bytes(goodbye.SerializeToString())
-    except TimeoutError:
-        raise CallError("node", f"{url}: no answer in {WITHIN:.0f} s", "see whether it runs") from None
-    except (aiohttp.ClientError, TypeError, ValueError) as error:
-        raise CallError("node", f"{url}: {error}", "see the server's journal") from None
-    return Node(id=answer.join.server_info.node_id, version=answer.join.server_info.version)
-
-
 def trust(access: Access) -> None:
     """Make the native SDK accept the site's CA for ``wss``; it reads the environment: one CA per process."""
     if access.ca_file:
         os.environ["SSL_CERT_FILE"] = access.ca_file
 
 
-def _session(access: Access) -> aiohttp.ClientSession:
+def session(access: Access) -> aiohttp.ClientSession:
+    """For requests to the site; trusts its CA."""
     trusted = ssl.create_default_context(cafile=access.ca_file) if access.ca_file else True
     timeout = aiohttp.ClientTimeout(total=WITHIN)
     return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted), timeout=timeout)

@@ -12,14 +12,15 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from roles._kit import artifact_layers
 from roles._kit.artifact_store import Progress, sha256_of
+from roles._kit.artifact_telling import telling
 from stack.errors import Problem, SiteError
 from stack.releases import Image, Release
 
@@ -132,11 +133,18 @@ class _Copy:
     def _skopeo(self, *arguments: str, size: int = 0) -> bytes:
         """What it prints; with ``size`` (bytes) the growth of the copy is told."""
         with (self.work / "stderr").open("w+") as stderr, (self.work / "stdout").open("w+b") as stdout:
-            with subprocess.Popen(
-                ["skopeo", *arguments], stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, pass_fds=(self.held,)
-            ) as process:
+            with (
+                subprocess.Popen(
+                    ["skopeo", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    pass_fds=(self.held,),
+                ) as process,
+                telling(self.say, lambda: self._copied(size) if size else ""),
+            ):
                 try:
-                    self._watch(process, size)
+                    process.wait()
                 except BaseException:  # Ctrl-C, or pyinfra ending this greenlet
                     process.kill()
                     raise
@@ -146,14 +154,12 @@ class _Copy:
                 raise self._refused(stderr.read())
             return stdout.read()
 
-    def _watch(self, process: subprocess.Popen[bytes], size: int) -> None:
-        began = said = time.monotonic()
-        while process.poll() is None:
-            time.sleep(0.05 if time.monotonic() - began < 1 else 0.3)
-            if size and time.monotonic() - said >= 1:
-                said = time.monotonic()
-                done = sum(file.stat().st_size for file in _files(self.work / "copy"))
-                self.say(f"{done / 1e6:.0f} of {size / 1e6:.0f} MB")
+    def _copied(self, size: int) -> str:
+        done = 0
+        for part in (self.work / "copy").glob("*"):
+            with suppress(FileNotFoundError):  # it has just got its name
+                done += part.stat().st_size
+        return f"{done / 1e6:.0f} of {size / 1e6:.0f} MB"
 
     def _refused(self, stderr: str) -> SiteError:
         said = [json.loads(f'"{text}"') for text in re.findall(r'msg="((?:[^"\\]|\\.)*)"', stderr)] or [stderr.strip()]
@@ -185,7 +191,3 @@ class _Copy:
 def _platform(entry: dict[str, Any]) -> str:
     platform = entry.get("platform", {})
     return f"{platform.get('os', 'unknown')}/{platform.get('architecture', 'unknown')}"
-
-
-def _files(directory: Path) -> list[Path]:
-    return [path for path in directory.glob("*") if path.is_file()]

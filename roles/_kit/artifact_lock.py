@@ -22,6 +22,12 @@ def recorded(lock: Path, key: str) -> Made | None:
     return None if entry is None else _made(lock, key, entry)
 
 
+def sums(lock: Path, component: str, version: str) -> frozenset[str]:
+    """SHA-256 of every recorded build of a release, of whatever architecture. Raises SiteError as above."""
+    start = f"{component} {version} "
+    return frozenset(_made(lock, key, entry).sha256 for key, entry in _read(lock).items() if key.startswith(start))
+
+
 def record(lock: Path, key: str, made: Made, store: Store) -> None:
     """Add the entry of a first build; the others stay as they are."""
     with store.exclusive(f"lock file {lock.resolve()}", busy=lambda: None):

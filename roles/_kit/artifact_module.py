@@ -16,7 +16,6 @@ import re
 import shutil
 import subprocess
 import sysconfig
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from pathlib import Path
 from roles._kit import artifact_cgo
 from roles._kit.artifact_cgo import Root
 from roles._kit.artifact_store import Progress
+from roles._kit.artifact_telling import telling
 from stack.errors import Problem, SiteError
 from stack.releases import Module, Release
 
@@ -107,24 +107,26 @@ def built(release: Release, origin: Module, arch: str, *, go: Go, work: Path, he
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("GO", "CGO_"))}
     env = {**clean, **go.kept, **_FIXED, "CGO_ENABLED": "1" if origin.cgo else "0", "GOARCH": arch}
     build = _Build(release, place, held, say)
-    packages: tuple[str, ...] = ()
+    used: tuple[str, ...] = ()
     arguments = ["build", "-mod=readonly", *origin.flags, "-v", "-o", "program", origin.package]
     if origin.cgo:
         artifact_cgo.check(release, arch)
         say(f"fetching modules ({go.version})")
-        build.run([go.program, "list", "-mod=readonly", "-deps", "-f", '{{""}}', origin.package], env)
+        listing = [go.program, "list", "-mod=readonly", "-deps", origin.package]
+        total = build.run(listing, env, "{fetched} modules fetched")
         root = artifact_cgo.made(release, origin.cgo, arch, work=work, held=held, say=say)
-        packages = root.packages
+        used = root.packages
         say(f"building, minutes ({go.version}, {origin.cgo.compiler} of {origin.cgo.debian})")
-        build.run(
-            _within(root, go, env | {"CC": origin.cgo.compiler}, arguments, place), {"PATH": os.environ.get("PATH", "")}
-        )
+        command = _within(root, go, env | {"CC": origin.cgo.compiler}, arguments, place)
+        words = f"{{named}} of {total} packages compiled"
+        build.run(command, {"PATH": os.environ.get("PATH", "")}, words)
     else:
         say(f"building, minutes the first time ({go.version})")
-        build.run([go.program, *arguments], env | {"GOTMPDIR": str(place / "tmp")})
+        words = "{fetched} modules fetched, {named} packages compiled"
+        build.run([go.program, *arguments], env | {"GOTMPDIR": str(place / "tmp")}, words)
     say(f"checking modules ({go.version})")
-    build.run([go.program, "mod", "verify"], env)
-    return Built(place / "program", " ".join(packages))
+    build.run([go.program, "mod", "verify"], env, "{fetched} modules fetched")
+    return Built(place / "program", " ".join(used))
 
 
 def _within(root: Root, go: Go, env: Mapping[str, str], arguments: Sequence[str], place: Path) -> list[str]:
@@ -154,44 +156,45 @@ class _Build:
     held: int
     say: Progress
 
-    def run(self, command: Sequence[str], env: Mapping[str, str]) -> None:
-        """Raises SiteError when the command fails."""
-        if why := _run(command, self.place, self.held, env, self.say):
+    def run(self, command: Sequence[str], env: Mapping[str, str], words: str) -> int:
+        """How many packages it named; ``words`` are told meanwhile. Raises SiteError when the command fails."""
+        complaint: list[str] = []
+        fetched = named = 0
+        with (
+            subprocess.Popen(
+                command,
+                env=env,
+                cwd=self.place,
+                pass_fds=(self.held,),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as process,
+            telling(self.say, lambda: words.format(fetched=fetched, named=named) if fetched or named else ""),
+        ):
+            try:
+                for line in process.stdout or ():
+                    if line.startswith("go: downloading "):
+                        fetched += 1
+                    elif len(line.split()) == 1:  # a package: listed, or (-v) compiled
+                        named += 1
+                    elif line.strip() and len(complaint) < 5:
+                        complaint.append(line.strip())
+            except BaseException:  # Ctrl-C, or pyinfra ending this greenlet
+                process.kill()
+                raise
+            status = process.wait()
+        if status:
             called = f"go {next(word for word in command if word in ('build', 'list', 'mod'))}"
+            why = " | ".join(complaint or [f"exit {status}"])
             fact = f"{self.release} cannot be built, `{called}` says: {why}"
             remedy = "check that modules can be fetched (`go env GOPROXY`) and are unedited (`go clean -modcache`)"
+            if why.startswith("bwrap: "):
+                remedy = "let this user make user namespaces (Ubuntu's AppArmor forbids it), deploy as root, or take "
+                remedy += "another source"
             raise _problem(self.release, fact, remedy)
-
-
-def _run(command: Sequence[str], work: Path, held: int, env: Mapping[str, str], say: Progress) -> str:
-    """The first lines Go says when it fails; empty when it does not."""
-    complaint: list[str] = []
-    fetched, compiled, said = 0, 0, time.monotonic()
-    with subprocess.Popen(
-        command,
-        env=env,
-        cwd=work,
-        pass_fds=(held,),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        try:
-            for line in process.stdout or ():
-                if line.startswith("go: downloading "):
-                    fetched += 1
-                elif len(line.split()) == 1:  # a package, named when it is compiled (-v)
-                    compiled += 1
-                elif line.strip() and len(complaint) < 5:
-                    complaint.append(line.strip())
-                if (fetched or compiled) and time.monotonic() - said >= 1:
-                    said = time.monotonic()
-                    say(f"{fetched} modules fetched, {compiled} packages compiled")
-        except BaseException:  # Ctrl-C, or pyinfra ending this greenlet
-            process.kill()
-            raise
-    return " | ".join(complaint or [f"exit {process.returncode}"]) if process.returncode else ""
+        return named
 
 
 def _needed(origin: Module) -> str:

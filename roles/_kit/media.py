@@ -107,8 +107,7 @@ def _peer(host: Host, names: tuple[str, ...]) -> Host:
 
 
 def _here(access: dict[str, str], arguments: tuple[str, ...], within: float) -> str:
-    # nice: to start takes most of a second of a core, and the controller may be a host that has calls
-    command = ["nice", sys.executable, "-m", "procedures.call", "--access", "-", "--json", *arguments]
+    command = [sys.executable, "-m", "procedures.call", "--access", "-", "--json", *arguments]
     # the SDK would send even loopback through a proxy
     environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
     try:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 _ROOT = Path(__file__).parents[2]
 # Deploy files that only read, and the module whose ``show(state, found)`` tells what they have read. Known by name,
 # because pyinfra does not come to load the file when it can connect to no host.
-READERS = {_ROOT / "procedures/status.py": "procedures.showing"}
+READERS = {
+    _ROOT / "procedures/doctor.py": "procedures.diagnosis.shown",
+    _ROOT / "procedures/status.py": "procedures.showing",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,13 @@ def install(state: State) -> None:
         state.add_callback_handler(reading)
 
 
-def read(needs: Needs, of: Callable[[Seen], Any]) -> None:
+def read(
+    needs: Needs, of: Callable[[Seen], Any], conclude: Callable[[State, Mapping[str, Any]], int] | None = None
+) -> None:
     """Look at the host in context and keep what ``of`` makes of it; the last one ends the run.
 
-    Its exit status is 1 when any host could not be read. Raises PyinfraError in a run that does more than this.
+    ``conclude`` is called then, with what was read, while the hosts are still connected; the exit status is what it
+    returns, or without it 1 when any host could not be read. Raises PyinfraError in a run that does more than this.
     """
     state, host = context.ctx_state.get(), context.ctx_host.get()
     reading = next((handler for handler in state.callback_handlers if isinstance(handler, Reading)), None)
@@ -87,6 +93,8 @@ def read(needs: Needs, of: Callable[[Seen], Any]) -> None:
         why = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
         reading.found[host.name] = Unread(_powerless(host) or why)
     if len(reading.found) == len(_hosts(state)):
+        if conclude is not None:
+            raise SystemExit(conclude(state, reading.found))
         raise SystemExit(int(any(isinstance(found, Unread) for found in reading.found.values())))
 
 

@@ -25,12 +25,10 @@ tar -xzif "$t/packed" --no-same-owner -C "$t"; rm "$t/packed"
 sync -f "$t"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
 """
 # $1 directory, $2 seconds, the rest: the call's own arguments. A user of its own that may write nothing and ends with
-# it; of the environment nothing, as the SDK would send even loopback through a proxy. To start takes most of a second
-# of a core: CPUWeight= has the host's own calls come first (100 is everybody's).
+# it; of the environment nothing, as the SDK would send even loopback through a proxy.
 _RUN = """d=$1 s=$2; shift 2
 systemd-run --quiet --pipe --wait --collect --description="livekit-metal: a call" -p DynamicUser=yes \\
-  -p RuntimeMaxSec="$s" -p MemoryMax=512M -p TasksMax=256 -p OOMScoreAdjust=500 -p CPUWeight=20 \\
-  -p WorkingDirectory="$d" \\
+  -p RuntimeMaxSec="$s" -p MemoryMax=512M -p TasksMax=256 -p OOMScoreAdjust=500 -p WorkingDirectory="$d" \\
   env -i HOME=/tmp PATH=/usr/bin:/bin python3 -s -m procedures.call "$@" 2>&1 || :"""
 _SLACK = 15  # s for starting and ending, beyond what the call itself may take
 

@@ -4,57 +4,25 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from roles.edge.behind import Scraped, Slot, Streams
 from stack.active import Active
+from stack.certificate import Certificate
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.host import CALLERS
+from stack.names import is_domain
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 
 UNIT = "livekit-edge.service"
 _RUNTIME = "livekit-edge"  # directory below /run
 SOCKET = f"/run/{_RUNTIME}/admin.sock"
+_HTTPS = 443
+_MOST_DAYS = 825  # Apple's limit for certificates of any CA
 _SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a reload
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slot:
-    """A slot as HAProxy reaches it: its ports on loopback."""
-
-    name: str
-    signal: int
-    metrics: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scraped:
-    """A slot whose metrics Prometheus gets through the edge, at /COMPONENT/SLOT."""
-
-    component: str
-    slot: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamSlot:
-    """A slot of ingress as HAProxy reaches it: its ports on loopback."""
-
-    name: str
-    rtmp: int
-    whip: int
-    health: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Streams:
-    """What takes streams (ingress) in the site: slots of this host, and the edges of the other hosts that have some."""
-
-    slots: tuple[StreamSlot, ...] = ()
-    unit: str = ""  # name of a slot's unit, with {} for the slot
-    peers: Mapping[str, str] = field(default_factory=dict)  # host -> cluster address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +33,29 @@ class Settings(Checked):
     runtime: ClassVar[str] = _RUNTIME
     open_files: ClassVar[int] = 1048576  # asked for in the unit; a host may give less
 
-    tls: Literal["off"] = option("off", "plain HTTP on the http port; TLS in front is yours")
-    http: PortRange = option(PortRange(7880, 7880), "signalling and API for clients")
+    tls: Literal["off", "provided", "internal"] = option(
+        "off",
+        "off: plain HTTP on the http port, TLS in front is yours; provided: your certificate; "
+        "internal: a CA of the site's own, for clients that you can tell to trust it",
+    )
+    domain: str = option("", "name of the site for clients; with tls 'internal' they may also use a host's address")
+    names: tuple[str, ...] = option((), "more names for the same")
+    certificate: str = option(
+        "",
+        "tls 'provided': file with the certificate and those between it and its CA (PEM); relative paths start at the "
+        "inventory, {host} is the host's name",
+    )
+    key: str = option("", "tls 'provided': file with its key (PEM, without a passphrase)")
+    certificate_days: int = option(
+        365, "tls 'internal': days that a certificate lives; a deploy makes another when less than a third is left"
+    )
+    warn_days: int = option(21, "a deploy says so when fewer days are left of a certificate")
+    hsts_days: int = option(0, "days that browsers shall use nothing but TLS (Strict-Transport-Security); 0: not said")
+    https: PortRange = option(PortRange(443, 443), "everything over TLS, told apart by name")
+    redirect: PortRange = option(PortRange(80, 80), "plain HTTP that only leads to https; with tls")
+    http: PortRange = option(
+        PortRange(7880, 7880), "signalling and API in plain HTTP: for clients with tls 'off', else for the host itself"
+    )
     peer: PortRange = option(PortRange(7870, 7870), "the same for the edges of other hosts, never forwarded further")
     rtmp: PortRange = option(PortRange(1935, 1935), "RTMP for encoders, where the site has ingress")
     rtmp_peer: PortRange = option(PortRange(7871, 7871), "the same for the edges of other hosts")
@@ -75,6 +64,9 @@ class Settings(Checked):
     )
     proxies: tuple[str, ...] = option((), "networks of your TLS proxies: believed about the client's address")
     max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
+    max_per_address: int = option(
+        1000, "connections at once from one address, which may be that of a whole office; 0 = no limit"
+    )
     hard_stop_after: Duration = option(
         Duration.parse("5h"), "how long an old HAProxy worker may live for its WebSockets after a reload"
     )
@@ -88,6 +80,9 @@ class Settings(Checked):
     config_root: str = given("")
     active: Active = given(Active())
     monitored: bool = given(False)  # a Prometheus scrapes this host
+    served: Certificate | None = given(None)  # with tls
+    turn_name: str = given("")  # leads to TURN here; '' for no TURN over TLS
+    turn_address: str = given("")  # where slots have it
 
     # What only the host knows; roles/edge/tasks.py fills it in from a look.
     connections: int = given(0)  # max_connections, or what the host's limit allows
@@ -95,8 +90,13 @@ class Settings(Checked):
     description: str = given("")  # names this very configuration; the running HAProxy reports it
 
     def ports(self) -> Iterator[Port]:
-        reach = Reach.PUBLIC if self.public else Reach.LOCAL
-        yield Port("edge", "http", Proto.TCP, self.http, reach, "signalling (WebSocket) and API", "edge.http")
+        what = "signalling (WebSocket) and API"
+        if self.serves_tls:
+            yield Port("edge", "https", Proto.TCP, self.https, Reach.PUBLIC, f"{what} over TLS", "edge.https")
+            purpose = "leads to https"
+            yield Port("edge", "redirect", Proto.TCP, self.redirect, Reach.PUBLIC, purpose, "edge.redirect")
+        where = Reach.PUBLIC if self.public and not self.encrypted else Reach.LOCAL
+        yield Port("edge", "http", Proto.TCP, self.http, where, what, "edge.http")
         if self.local:
             purpose, clients = "signalling from peers' edges", CALLERS
             yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
@@ -126,6 +126,24 @@ class Settings(Checked):
         return bool(self.slots or (self.streams and self.streams.slots))
 
     @property
+    def encrypted(self) -> bool:
+        return self.tls != "off"
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether clients come here over TLS."""
+        return self.encrypted and self.public
+
+    @property
+    def certificate_file(self) -> str:
+        """Where the certificate of now is: a file of its own for each, so that none is ever written over."""
+        return f"{self.config_root}/edge/cert-{self.served.fingerprint}.pem" if self.served else ""
+
+    def inner(self, what: str) -> str:
+        """The socket that leads from who reads the name to who speaks TLS for it; nobody else may open it."""
+        return f"{self.active.socket.rpartition('/')[0]}/{what}.sock"
+
+    @property
     def config_file(self) -> str:
         return f"{self.config_root}/edge/haproxy.cfg"
 
@@ -145,16 +163,41 @@ class Settings(Checked):
         return {host: endpoint(address, port.first) for host, address in peers.items()}
 
     @property
+    def turn_servers(self) -> Mapping[str, str]:
+        """Slot -> address:port of its TURN."""
+        return {slot.name: endpoint(self.turn_address, slot.turn) for slot in self.slots if slot.turn}
+
+    @property
     def client_connections(self) -> int:
         """Connections that clients may hold: some are kept back, so that a full edge can still be scraped."""
         return self.connections - min(100, self.connections // 10)
 
+    @property
+    def process_connections(self) -> int:
+        """HAProxy's own count: over TLS a client's connection comes by twice."""
+        return self.connections * 2 + self.redirect_connections if self.serves_tls else self.connections
+
+    @property
+    def redirect_connections(self) -> int:
+        """Connections that may wait to be told of https; few, so that they are in nobody's way."""
+        return self.connections // 40
+
+    @property
+    def https_suffix(self) -> str:
+        """What a URL needs after its host."""
+        return "" if self.https.first == _HTTPS else f":{self.https}"
+
+    @property
+    def hsts_seconds(self) -> int:
+        return self.hsts_days * 86400
+
     def connections_within(self, open_files: int) -> int:
-        """Connections that ``open_files`` file descriptors allow; a relayed connection needs two."""
-        return min(self.max_connections, (min(open_files, self.open_files) - _SPARE_FILES) // 2)
+        """Connections that ``open_files`` file descriptors allow: two for each time that one comes by."""
+        each = 4 if self.serves_tls else 2
+        return min(self.max_connections, (min(open_files, self.open_files) - _SPARE_FILES) // each)
 
     def problems(self, path: str) -> Iterator[Problem]:
-        for name in ("http", "peer", "rtmp", "rtmp_peer", "metrics"):
+        for name in ("https", "redirect", "http", "peer", "rtmp", "rtmp_peer", "metrics"):
             if len(getattr(self, name)) != 1:
                 yield Problem(f"{path}.{name}", f"is a range ({getattr(self, name)})", "give one port")
         for i, network in enumerate(self.proxies):
@@ -164,5 +207,32 @@ class Settings(Checked):
                 yield Problem(f"{path}.proxies[{i}]", str(error), "write a network such as '192.0.2.7/32'")
         if self.max_connections < 100:
             yield Problem(f"{path}.max_connections", f"is {self.max_connections}", "allow at least 100")
+        if self.max_per_address < 0:
+            yield Problem(f"{path}.max_per_address", f"is {self.max_per_address}", "give a number, or 0 for no limit")
+        yield from self._names(path)
+        yield from self._certificate(path)
         if self.hard_stop_after < 60:
             yield Problem(f"{path}.hard_stop_after", f"is {self.hard_stop_after}", "give WebSockets at least a minute")
+
+    def _names(self, path: str) -> Iterator[Problem]:
+        for name, value in (("domain", self.domain), *((f"names[{i}]", n) for i, n in enumerate(self.names))):
+            if value and not is_domain(value):
+                yield Problem(f"{path}.{name}", f"{value!r} is no name for clients", "write one such as lk.example.org")
+
+    def _certificate(self, path: str) -> Iterator[Problem]:
+        for name in ("certificate", "key"):
+            given = bool(getattr(self, name))
+            if self.tls == "provided" and not given:
+                yield Problem(f"{path}.{name}", "is missing", "name the file, or choose another tls")
+            elif given and self.tls != "provided":
+                yield Problem(
+                    f"{path}.{name}", f"is set and edge.tls is {self.tls!r}", "set tls to provided, or drop it"
+                )
+        if self.tls == "provided" and not self.domain:
+            yield Problem(f"{path}.domain", "is missing", "give the name that the certificate is for")
+        if not 2 <= self.certificate_days <= _MOST_DAYS:
+            fact = f"is {self.certificate_days}"
+            yield Problem(f"{path}.certificate_days", fact, f"choose 2 to {_MOST_DAYS}: some clients refuse more")
+        for name in ("warn_days", "hsts_days"):
+            if getattr(self, name) < 0:
+                yield Problem(f"{path}.{name}", f"is {getattr(self, name)}", "give a number of days")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +17,8 @@ from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.ready import until
 from roles._kit.service import UNITS, Service, restart
-from roles.edge.settings import UNIT, Settings, Slot, Streams, StreamSlot
+from roles.edge.behind import Slot, Streams, StreamSlot
+from roles.edge.settings import UNIT, Settings
 
 _RESTART = (
     "restart needed: its unit has changed and the running HAProxy has the old one; a restart cuts the WebSockets it "
@@ -27,6 +29,11 @@ _MOVED = (
     "paths.config has moved, and a running HAProxy reads its configuration where it was; put it back, or run the same "
     "command with --data edge=restart, which cuts the WebSockets it relays (calls go on, clients resume signalling)"
 )
+
+_RENEWAL = {
+    "provided": "get another from your CA and deploy it (edge.certificate)",
+    "internal": "its CA ends then too: make the site another one",
+}
 
 # What HAProxy says, and how it was called.
 _HAPROXY = r"""said=$({}); printf '%s\n' "$said"; pid=$(printf '%s\n' "$said" | sed -n 's/^Pid: //p')
@@ -70,17 +77,19 @@ def activate(settings: Settings, *, cut: bool = False) -> Part:
 
 def _needs(settings: Settings) -> Needs:
     _, service = _files(settings)
+    certificates = frozenset(f.path for f in _certificates(settings))
     said = active.question(settings.active, "show info", f"show map {settings.active.file}")
     units = (settings.streams.unit.format("*"),) if settings.streams else ()
     return (
         Needs(
-            files=frozenset({settings.config_file, settings.active.file}),
+            files=frozenset({settings.config_file, settings.active.file}) | certificates,
             units=frozenset({settings.slot_unit.format("*"), *units}),
             probes=(
                 ("edge.limit", r"sed -n 's/^Max open files *[0-9]* *\([0-9]*\) .*/\1/p' /proc/1/limits"),
                 ("edge.ipv6", "ls /proc/net/if_inet6"),
                 ("edge.active", f"cat {settings.active.file}"),
                 ("edge.slots", f"sed -n 's/^# slot //p' {settings.config_file}"),
+                ("edge.certificates", f"ls -1 {settings.config_root}/edge/cert-*.pem"),
                 ("edge.streams", rf"sed -n 's/^# stream slot //p' {settings.config_file}"),
                 ("edge.haproxy", _HAPROXY.format(said)),
             ),
@@ -100,6 +109,7 @@ def _plan(settings: Settings, seen: Seen, *, cut: bool) -> Todo:
     steps: list[Step] = []
     if settings.active.file not in seen.files:
         steps.append(Step("create an empty active file", partial(_create, path=settings.active.file)))
+    steps += files.bundle(_certificates(wanted), seen)  # first: HAProxy's own check of the rest reads it
     steps += files.bundle((config, *service.all_files), seen, lambda new: f"haproxy -c -f {new(config.path)}")
     if not all(f.current(seen) for f in service.all_files) or seen.unit(UNIT, "UnitFileState") != "enabled":
         steps.append(Step(f"enable {UNIT}", lambda h: sh(h, "systemctl daemon-reload; systemctl -q enable $1", UNIT)))
@@ -116,9 +126,25 @@ def _plan(settings: Settings, seen: Seen, *, cut: bool) -> Todo:
         summary = "reloaded"
     elif running.map != _entries(seen):
         steps.append(Step("HAProxy follows the active file", lambda h: active.follow(h, settings.active)))
+    steps += _prune(wanted, seen)
     if runs and other_unit and not cut:
         notes = (*notes, _RESTART)
-    return Todo(tuple(steps), summary, notes)
+    return Todo(tuple(steps), summary, (*notes, *_ending(wanted)))
+
+
+def _prune(settings: Settings, seen: Seen) -> tuple[Step, ...]:
+    """Certificates of before go, with their keys: a running HAProxy has what it serves in memory."""
+    old = [path for path in seen.probes.get("edge.certificates", []) if path != settings.certificate_file]
+    if not old:
+        return ()
+    return (Step("remove the certificate of before", lambda host: sh(host, 'rm -f -- "$@"', *old)),)
+
+
+def _ending(settings: Settings) -> tuple[str, ...]:
+    served = settings.served
+    if served is None or (left := served.days_left(time.time())) >= settings.warn_days:
+        return ()
+    return (f"the certificate ends on {served.ends}, in {left} days; {_RENEWAL[settings.tls]}",)
 
 
 def _complete(settings: Settings, seen: Seen) -> tuple[Settings, tuple[str, ...]]:
@@ -149,9 +175,9 @@ def _slots(settings: Settings, seen: Seen) -> tuple[Slot, ...]:
     """
     slots = {slot.name: slot for slot in settings.slots}
     for line in seen.probes.get("edge.slots", []):
-        name, signal, metrics = line.split()
+        name, signal, metrics, *turn = line.split()
         if seen.unit(settings.slot_unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
-            slots[name] = Slot(name=name, signal=int(signal), metrics=int(metrics))
+            slots[name] = Slot(name=name, signal=int(signal), metrics=int(metrics), turn=int("".join(turn) or 0))
     return tuple(slots.values())
 
 
@@ -181,6 +207,14 @@ def _config(settings: Settings) -> File:
     return File(settings.config_file, text, mode="640", group=settings.user)
 
 
+def _certificates(settings: Settings) -> tuple[File, ...]:
+    """What HAProxy serves, with its key."""
+    if settings.served is None:
+        return ()
+    pem = settings.served.pem.reveal()
+    return (File(settings.certificate_file, pem, mode="640", group=settings.user, secret=True),)
+
+
 def _files(settings: Settings) -> tuple[File, Service]:
     """The configuration, which a reload brings into force, and the unit, which only a start does."""
     unit = File(f"{UNITS}/{UNIT}", files.text("edge/livekit-edge.service.j2", edge=settings))
@@ -206,8 +240,10 @@ def _prove(host: Host, settings: Settings) -> None:
     urls = [f"http://127.0.0.1:{settings.http}/"]
     if settings.local:
         urls.append(f"http://{settings.endpoints['peer']}/")
+    if settings.serves_tls:  # whether a client can trust it is not this host's to say: it may not know the CA
+        urls += [f"http://127.0.0.1:{settings.redirect}/", f"https://127.0.0.1:{settings.https}/"]
     if settings.monitored:
         urls.append(f"http://{settings.endpoints['metrics']}/metrics")
     # any status will do: before the first activation it is 503
-    test = 'for url in "$@"; do curl -s -m 2 -o /dev/null "$url" || { echo "$url does not"; return 1; }; done'
+    test = 'for url in "$@"; do curl -sk -m 2 -o /dev/null "$url" || { echo "$url does not"; return 1; }; done'
     until(host, "the edge answers", UNIT, test, *urls)

@@ -29,7 +29,7 @@ if t=$(nft -s list table inet @TABLE@); then
 fi
 case $t in *'comment "@STAMP@"'*) ;; *)
   m=$(sed -n 's/^ExecStart=.*nft -f \([^ ]*\) && .*/\1/p' @UNIT@)
-  sed -n 's/^# \(PUBLIC\|CLUSTER\) \([a-z]* [0-9-]* [^ :]*\): .*/open \1 \2/p' "$m"
+  sed -n 's/^# \(PUBLIC\|CLUSTER\|TRUNK\) \([a-z]* [0-9-]* [^ :]*\): .*/open \1 \2/p' "$m"
   ss -Hlntu --cgroup | awk '$NF ~ "/(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
 esac
 """

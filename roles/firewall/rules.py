@@ -55,7 +55,7 @@ def rules(settings: Settings, kept: Iterable[Port] = (), stamp: str = "") -> Rul
     admin = _group("admin", settings.admin)
     groups = {admin.name: admin}
     for port in ports:
-        if port.reach is Reach.CLUSTER:
+        if port.reach in (Reach.CLUSTER, Reach.TRUNK):
             name = _clients(port)
             groups.setdefault(name, _group(name, _addresses(port, settings.peers)))
     return Rules(
@@ -77,7 +77,8 @@ def kept(settings: Settings, opened: Iterable[Opened], bound: Iterable[tuple[str
 
     ``opened`` is what the confirmed rules open, ``bound`` what the lasting units' sockets hold: nothing is ever opened
     because a process binds it. PUBLIC ports stay so for the calls of a draining slot. CLUSTER ports stay open to those
-    who may use the port of that name now (Redis, which slots on other hosts expect where it was).
+    who may use the port of that name now (Redis, which slots on other hosts expect where it was), TRUNK ports to those
+    who may use its like now.
     """
     before = tuple(opened)
     found: dict[Port, list[PortRange]] = {}
@@ -95,8 +96,18 @@ def _now(settings: Settings, was: Opened) -> Port | None:
     """What keeps a port open to those who may still need it; its range does not count."""
     if was.reach is Reach.PUBLIC:
         return Port("firewall", "kept", was.proto, PortRange(1, 65535), Reach.PUBLIC, BOUND, "")
+    if was.reach is Reach.TRUNK:
+        like = (
+            p for p in settings.ports if (p.reach, p.proto, _kind(p.name)) == (was.reach, was.proto, _kind(was.name))
+        )
+        return next((dataclasses.replace(p, name="kept", purpose=BOUND) for p in like), None)
     same = (p for p in settings.ports if f"{p.owner}/{p.name}" == was.name and p.reach is was.reach)
     return next((dataclasses.replace(p, purpose=USED) for p in same), None)
+
+
+def _kind(name: str) -> str:
+    """The name of a port without its owner and its slot."""
+    return name.rpartition("/")[2].rpartition("-")[0]
 
 
 def admits(settings: Settings, source: str) -> bool:

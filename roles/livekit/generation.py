@@ -43,6 +43,11 @@ def make(settings: Settings, release: str) -> tuple[Generation, tuple[File, ...]
     return generation.make(root(settings), release, partial(_files, settings, release))
 
 
+def keys_file(settings: Settings) -> str:
+    """What is in keys.yaml of a generation."""
+    return text("livekit/keys.yaml.j2", livekit=settings)
+
+
 def _files(settings: Settings, release: str, name: str, directory: str) -> tuple[File, ...]:
     def view(slot: str, *, alone: bool = False) -> _View:
         config = settings.config(slot)
@@ -68,7 +73,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
     files = [
         File(
             f"{directory}/keys.yaml",
-            text("livekit/keys.yaml.j2", livekit=any_slot),
+            keys_file(settings),
             "640",
             group=USER,
             secret=True,

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from roles.livekit import turn
+from roles.livekit.turn import Turn
 from stack import releases, slots, versions
 from stack.active import Active
 from stack.duration import Duration
@@ -79,11 +81,19 @@ class Settings(Checked):
         "media (rtc.udp_port, mux mode), split among the slots; a slot binds as many ports as the host has cores, "
         "so a far smaller range does: slots x cores",
     )
+    turn_udp: PortRange = option(PortRange(3478, 3480), "TURN and STUN over UDP (turn.udp_port) of the slots")
+    turn_tls: PortRange = option(
+        PortRange(5349, 5351), "TURN over TCP (turn.tls_port) of the slots, for the edge, which speaks TLS for it"
+    )
+    turn_relay: PortRange = option(
+        PortRange(30000, 39999), "relays (turn.relay_range_start and _end), split among the slots; one for each client"
+    )
     batch_size: int = option(128, "packets per sendmmsg (rtc.batch_io.batch_size)")
     batch_interval: str = option("2ms", "longest wait for a batch (rtc.batch_io.max_flush_interval)")
     region: str = option("", "region of the nodes (needed by node_selector regionaware, through extra)")
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
     webhooks: tuple[str, ...] = option((), "URLs that get webhooks, signed with the current API key")
+    turn: Turn = option(Turn(), "TURN, for clients that cannot reach the media ports")
     room: Room = option(Room(), "defaults of rooms")
     limits: Limits = option(Limits(), "limits of a node")
     drain: Drain = option(Drain(), "what a slot does after a change, until its last participant has left")
@@ -94,6 +104,8 @@ class Settings(Checked):
 
     node_ip: str = given("")
     media_address: str = given("")
+    turn_name: str = given("")  # turn.domain of this host
+    nodes: tuple[str, ...] = given(())  # where media of every host of livekit-server is
     api_keys: Mapping[str, Secret] = given({})
     redis: RedisClient = given(RedisClient())
     ingress: Mapping[str, str] = given({})  # rtmp_base_url and whip_base_url: what streams are told to send to
@@ -122,12 +134,16 @@ class Settings(Checked):
             ("debug", Proto.TCP, self.debug, Reach.LOCAL, "rooms and profiles of slot {}"),
             ("ice-tcp", Proto.TCP, self.ice_tcp, Reach.PUBLIC, "ICE over TCP, slot {}"),
             ("media", Proto.UDP, self.media_udp, Reach.PUBLIC, "media of slot {}"),
+            ("turn-udp", Proto.UDP, self.turn_udp, Reach.PUBLIC, "TURN and STUN over UDP, slot {}"),
+            ("turn-tls", Proto.TCP, self.turn_tls, Reach.LOCAL, "TURN of slot {} behind TLS on 443"),
+            ("turn-relay", Proto.UDP, self.turn_relay, Reach.CLUSTER, "relays of slot {}, to media of any node"),
         )
         for name, proto, whole, reach, purpose in table:
+            clients = ("livekit",) if reach is Reach.CLUSTER else ()
             for slot in self.slots:
                 part = slots.part(whole, self.slots, slot)
                 path = f"livekit.{name.replace('-', '_') if name != 'media' else 'media_udp'}"
-                yield Port("livekit", f"{name}-{slot}", proto, part, reach, purpose.format(slot), path)
+                yield Port("livekit", f"{name}-{slot}", proto, part, reach, purpose.format(slot), path, clients)
 
     def part(self, name: str, slot: str) -> PortRange:
         """The ports called ``name`` of ``slot``."""
@@ -136,7 +152,8 @@ class Settings(Checked):
     @property
     def ranges(self) -> dict[str, PortRange]:
         """The settings that are ranges of ports, split among the slots."""
-        return {name: getattr(self, name) for name in ("signal", "metrics", "debug", "ice_tcp", "media_udp")}
+        inside, outside = ("signal", "metrics", "debug", "turn_tls"), ("ice_tcp", "media_udp", "turn_udp", "turn_relay")
+        return {name: getattr(self, name) for name in (*inside, *outside)}
 
     def problems(self, path: str) -> Iterator[Problem]:
         if found := tuple(slots.problems(path, self.slots, self.ranges)):
@@ -174,6 +191,7 @@ class Settings(Checked):
                 "subscription_limit_video": self.limits.subscription_limit_video,
                 "subscription_limit_audio": self.limits.subscription_limit_audio,
             },
+            "turn": turn.config(self, slot),
             "redis": self.redis.config(),
         }
         if self.ingress:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 
 from roles._kit.look import Seen
 from roles._kit.runner_pack import OLDEST
 from roles._kit.service import UNITS
+from roles.preflight import room
+from roles.preflight.finding import Finding, bad, one
 from roles.preflight.probes import OURS
 from roles.preflight.settings import Settings
 from roles.preflight.streams import streams
@@ -23,20 +24,13 @@ _REDIS = ("livekit-redis.service", "livekit-redis-formerly.service")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """A problem, or (``stops`` is False) something the operator should know."""
-
-    problem: Problem
-    stops: bool = True
-
-
 def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:
     """Everything at once. ``in_run`` names the hosts of this run: a silent peer outside it stops nothing."""
     for check in (
         _system,
-        _size,
-        _demands,
+        room.size,
+        room.demands,
+        room.load,
         _clock,
         _addresses,
         _ports,
@@ -50,76 +44,34 @@ def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterato
     yield from _peers(settings, seen, in_run)
 
 
-def _one(seen: Seen, name: str) -> str:
-    return "".join(seen.probes[f"preflight.{name}"][:1])
-
-
-def _bad(settings: Settings, what: str, fact: str, remedy: str, *, stops: bool = True) -> Finding:
-    return Finding(Problem(f"{settings.host}: {what}", fact, remedy), stops)
-
-
 def _system(settings: Settings, seen: Seen) -> Iterator[Finding]:
-    name, _, version = _one(seen, "os").partition(" ")
+    name, _, version = one(seen, "os").partition(" ")
     if (name, version) in RENDERED:
-        yield _bad(settings, "os", f"{name} {version} is rendered, not proved here", "test it first", stops=False)
+        yield bad(settings, "os", f"{name} {version} is rendered, not proved here", "test it first", stops=False)
     elif (name, version) not in PROVED:
-        yield _bad(settings, "os", f"is {name or 'unknown'} {version}".rstrip(), "use Debian 12 or 13")
+        yield bad(settings, "os", f"is {name or 'unknown'} {version}".rstrip(), "use Debian 12 or 13")
     kernel, machine = ([*seen.probes["preflight.kernel"], "", ""])[:2]
     numbers = re.match(r"(\d+)\.(\d+)", kernel)
     if numbers is None or (int(numbers[1]), int(numbers[2])) < KERNEL:
-        yield _bad(settings, "kernel", f"is {kernel or 'unknown'}", f"use {KERNEL[0]}.{KERNEL[1]} or newer")
+        yield bad(settings, "kernel", f"is {kernel or 'unknown'}", f"use {KERNEL[0]}.{KERNEL[1]} or newer")
     if (arch := _MACHINES.get(machine, machine)) != settings.arch:
         remedy = f"set hosts.{settings.host}.arch to '{arch}'" if arch in _MACHINES.values() else "use amd64 or arm64"
-        yield _bad(settings, "architecture", f"is {arch or 'unknown'}, the inventory says {settings.arch}", remedy)
+        yield bad(settings, "architecture", f"is {arch or 'unknown'}, the inventory says {settings.arch}", remedy)
     init, systemd = ([*seen.probes["preflight.init"], "", ""])[:2]
     if init != "systemd" or not systemd.isdigit() or int(systemd) < SYSTEMD:
         fact = f"is {init or 'unknown'} {systemd}".rstrip()
-        yield _bad(settings, "init", fact, f"boot the host with systemd {SYSTEMD} or newer")
+        yield bad(settings, "init", fact, f"boot the host with systemd {SYSTEMD} or newer")
     if missing := seen.probes["preflight.tools"]:
-        yield _bad(settings, "programs", f"{', '.join(missing)} missing", "install a usual Debian server system")
-
-
-def _size(settings: Settings, seen: Seen) -> Iterator[Finding]:
-    cores = int(_one(seen, "cores") or 0)
-    if settings.media_ports_per_slot and settings.media_ports_per_slot < cores:
-        fact = f"has {settings.media_ports_per_slot} ports per slot and the host {cores} cores"
-        remedy = "widen it: a slot binds one port for each core"
-        yield Finding(Problem("livekit.media_udp", f"{fact} ({settings.host})", remedy))
-    memory = int(_one(seen, "memory") or 0) // 1024
-    if memory < settings.min_memory_mb:
-        yield _bad(
-            settings, "memory", f"is {memory} MB", f"give it {settings.min_memory_mb} MB (preflight.min_memory_mb)"
-        )
-    free = {line.split()[1]: int(line.split()[0]) for line in seen.probes["preflight.space"]}
-    for directory, megabytes in free.items():
-        if megabytes < settings.min_disk_mb:
-            remedy = f"free {settings.min_disk_mb} MB there (preflight.min_disk_mb)"
-            yield _bad(settings, "disk", f"{directory} has {megabytes} MB left", remedy)
-
-
-def _demands(settings: Settings, seen: Seen) -> Iterator[Finding]:
-    """What the site wants of this very host."""
-    cores = int(_one(seen, "cores") or 0)
-    free = {line.split()[1]: int(line.split()[0]) for line in seen.probes["preflight.space"]}
-    for each in settings.demands:
-        if cores < each.cores:
-            fact = f"{each.what} needs {each.cores:g} cores, {settings.host} has {cores}"
-            remedy = "take it off the list, or give the host more: it would refuse every request of that kind"
-            yield Finding(Problem(each.path, fact, remedy))
-        # the nearest directory that exists answers for one that does not
-        there = max((d for d in free if f"{each.directory}/".startswith(f"{d.rstrip('/')}/")), key=len, default="")
-        if each.megabytes and there and free[there] < each.megabytes:
-            fact = f"{each.what} need {each.megabytes} MB in {each.directory}, {settings.host} has {free[there]}"
-            yield Finding(Problem(each.path, fact, "lower it, or make room there"))
+        yield bad(settings, "programs", f"{', '.join(missing)} missing", "install a usual Debian server system")
 
 
 def _clock(settings: Settings, seen: Seen) -> Iterator[Finding]:
     """The host's time must lie between question and answer, both on the controller's clock."""
-    host = float(_one(seen, "clock") or 0)
+    host = float(one(seen, "clock") or 0)
     skew = max(seen.asked - host, host - seen.answered, 0.0)
     if skew > settings.max_skew:
         fact = f"is {skew:.1f} s off the controller's; from 5 s on nodes lose each other"
-        yield _bad(settings, "clock", fact, "synchronise both (timedatectl set-ntp true)")
+        yield bad(settings, "clock", fact, "synchronise both (timedatectl set-ntp true)")
 
 
 def _addresses(settings: Settings, seen: Seen) -> Iterator[Finding]:
@@ -128,7 +80,7 @@ def _addresses(settings: Settings, seen: Seen) -> Iterator[Finding]:
         if address not in there:
             usable = ", ".join(a for a in there if not a.startswith(("127.", "::1", "fe80:"))) or "none"
             remedy = f"correct hosts.{settings.host}.address or .cluster; behind NAT, address is the inner one"
-            yield _bad(settings, "address", f"{address} is on no interface (there are: {usable})", remedy)
+            yield bad(settings, "address", f"{address} is on no interface (there are: {usable})", remedy)
 
 
 def _ports(settings: Settings, seen: Seen) -> Iterator[Finding]:
@@ -137,7 +89,7 @@ def _ports(settings: Settings, seen: Seen) -> Iterator[Finding]:
     Of a range for media a slot binds its first ports, one for each core. In the rest another socket is worth a word
     only: a client's may be there by chance (the range overlaps ip_local_port_range until it is reserved).
     """
-    bound = int(_one(seen, "cores") or 1)
+    bound = int(one(seen, "cores") or 1)
     declared = [p for p in settings.ports if p.reach is not Reach.ADMIN]
     for line in seen.probes["preflight.sockets"]:
         words = line.split()
@@ -153,27 +105,25 @@ def _ports(settings: Settings, seen: Seen) -> Iterator[Finding]:
             what = f"{number}/{port.proto} of {port.owner}/{port.name}"
             if unit not in _REDIS:
                 stops = int(number) < port.range.first + bound or port.proto is Proto.TCP
-                yield _bad(
-                    settings, "port", f"{what} is taken by {who}", f"stop it, or move {port.option}", stops=stops
-                )
+                yield bad(settings, "port", f"{what} is taken by {who}", f"stop it, or move {port.option}", stops=stops)
             elif port.owner != "redis":  # slots of before expect Redis there
                 remedy = f"move Redis first, and {port.option} by a later deploy, when slots of before have ended"
-                yield _bad(settings, "port", f"{what} is where Redis is or was", remedy)
+                yield bad(settings, "port", f"{what} is where Redis is or was", remedy)
 
 
 def _firewalls(settings: Settings, seen: Seen) -> Iterator[Finding]:
     both = "two firewalls both have to accept a packet"
     ufws = ("ip filter", "ip6 filter") if seen.probes["preflight.ufw"] else ()
     if ufws:
-        yield _bad(
+        yield bad(
             settings, "firewall", f"ufw is active; {both}", "`ufw disable` on the host: livekit-metal has its own"
         )
     if seen.unit("firewalld.service", "ActiveState") == "active":
         remedy = "`systemctl disable --now firewalld` on the host: livekit-metal has its own"
-        yield _bad(settings, "firewall", f"firewalld is active; {both}", remedy)
+        yield bad(settings, "firewall", f"firewalld is active; {both}", remedy)
     if seen.unit("nftables.service", "ActiveState") == "active":
         fact = "nftables.service is active, and flushes every table, ours too, whenever it is restarted or reloaded"
-        yield _bad(
+        yield bad(
             settings, "firewall", fact, "`systemctl disable nftables`; its rules stay until a reboot", stops=False
         )
     table = ""
@@ -182,15 +132,15 @@ def _firewalls(settings: Settings, seen: Seen) -> Iterator[Finding]:
             table = line.removeprefix("table ").removesuffix(" {")
         elif "hook input" in line and "policy drop" in line and table not in (OURS, *ufws):
             fact = f"nftables' table {table} drops what it does not know; {both}"
-            yield _bad(settings, "firewall", fact, f"remove it (`nft delete table {table}`, and what loads it at boot)")
+            yield bad(settings, "firewall", fact, f"remove it (`nft delete table {table}`, and what loads it at boot)")
 
 
 def _fingerprint(settings: Settings, seen: Seen) -> Iterator[Finding]:
-    theirs = _one(seen, "fingerprint")
+    theirs = one(seen, "fingerprint")
     if theirs and theirs != settings.fingerprint:
         fact = f"the host was set up with other secrets (fingerprint {theirs}, here {settings.fingerprint})"
         remedy = f"bring {settings.secrets_file} and its key from the machine that deployed last"
-        yield _bad(settings, "secrets", fact, remedy)
+        yield bad(settings, "secrets", fact, remedy)
 
 
 def _left(settings: Settings, seen: Seen) -> Iterator[Finding]:
@@ -201,16 +151,16 @@ def _left(settings: Settings, seen: Seen) -> Iterator[Finding]:
             # a second Redis would start empty, and rooms would be on two buses
             stops = unit == _REDIS[0] and state == "active"
             remedy = f"move what it holds, then `systemctl disable --now {unit}` and remove {UNITS}/{unit}"
-            yield _bad(settings, "units", f"{unit} is here and the site no longer has it here", remedy, stops=stops)
+            yield bad(settings, "units", f"{unit} is here and the site no longer has it here", remedy, stops=stops)
 
 
 def _calls(settings: Settings, seen: Seen) -> Iterator[Finding]:
     """Whether a host can be the place from which calls are made (livekit.probe)."""
-    version = _one(seen, "python")
+    version = one(seen, "python")
     if settings.calls and version and tuple(int(n) for n in version.split(".")) < OLDEST:
         fact = f"a call needs Python {'.'.join(map(str, OLDEST))}, {settings.host} has {version}"
         yield Finding(Problem("livekit.probe", fact, "use controller"))
-    if settings.calls and _one(seen, "hairpin") == "lost":
+    if settings.calls and one(seen, "hairpin") == "lost":
         fact = (
             f"what {settings.host} sends to its public address {settings.hairpin} does not come back (no hairpin NAT)"
         )
@@ -218,7 +168,7 @@ def _calls(settings: Settings, seen: Seen) -> Iterator[Finding]:
 
 
 def _streams(settings: Settings, seen: Seen) -> Iterator[Finding]:
-    for stops, problem in streams(settings, int(_one(seen, "cores") or 0), seen):
+    for stops, problem in streams(settings, int(one(seen, "cores") or 0), seen):
         yield Finding(problem, stops)
 
 
@@ -229,8 +179,8 @@ def _peers(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[
         if said == "silent":
             fact = f"{name} does not answer at {peers[name].address}"
             remedy = f"check hosts.{name}.cluster, routing and firewalls between the hosts"
-            yield _bad(settings, "peer", fact, remedy, stops=name in in_run)
+            yield bad(settings, "peer", fact, remedy, stops=name in in_run)
         elif said == "drops":  # as it must while its rules do not know this host yet
             fact = f"{name} is there and drops what comes to port {peers[name].port}"
             remedy = f"a deploy of {name} opens it, unless another firewall is between the hosts"
-            yield _bad(settings, "peer", fact, remedy, stops=False)
+            yield bad(settings, "peer", fact, remedy, stops=False)

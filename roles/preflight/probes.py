@@ -16,6 +16,8 @@ KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after whi
 # Where a path will be: the nearest directory that exists.
 _SPACE = r"""for d in {roots}; do while [ ! -d "$d" ]; do d=${{d%/*}}; d=${{d:-/}}; done
 df -Pm "$d" | awk -v d="$d" 'NR == 2 {{ print $4, d }}'; done"""
+# Mbit/s of the link to everybody else; a virtual one does not say, or says -1.
+_SPEED = """d=$(ip -o route show default | sed -n '1s/.* dev \\([^ ]*\\).*/\\1/p'); cat "/sys/class/net/$d/speed\""""
 # Units of ours that are here, and what they do.
 _UNITS = f"""cd {UNITS} && for u in $(grep -ls '^# Managed by livekit-metal' *.service); do
 echo "$u $(systemctl is-active "$u")"; done"""
@@ -63,6 +65,7 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.init", "cat /proc/1/comm; systemctl --version | sed -n '1s/systemd \\([0-9]*\\).*/\\1/p'"),
         ("preflight.cores", "nproc"),
         ("preflight.hidepid", hidepid.LOOK if settings.streams else ":"),
+        ("preflight.speed", _SPEED if settings.need else ":"),
         ("preflight.memory", "sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"),
         ("preflight.space", _SPACE.format(roots=" ".join(settings.roots))),
         ("preflight.clock", "date +%s.%N"),

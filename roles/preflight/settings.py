@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from stack.fields import Checked, given, option
 from stack.ports import Port, PortRange
+from stack.sizing import Need
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +72,5 @@ class Settings(Checked):
     fingerprint: str = given("")  # of the secrets file, see stack/vault.py
     fingerprint_file: str = given("")
     secrets_file: str = given("")
+    need: Need | None = given(None)  # for the load that the site names
     roots: tuple[str, ...] = given(())  # directories of ours, which need space

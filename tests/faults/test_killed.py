@@ -1,19 +1,11 @@
-"""A deploy that is killed at any step of any role is finished by the next one.
-
-The places to kill at are not chosen here: a run is killed at the first place where none was killed before, and this is
-repeated until one comes to its end. So every step that a role has, or will have, is met.
-"""
+"""A deploy that changes every role is killed at any step, and finished by the next one."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,38 +19,12 @@ from stack.compose import Stack
 from stack.ports import PortRange
 from stack.site import Site
 from tests import witness
-from tests.deploys import OPERATION, STEP, Deploy, deploy, unchanging
+from tests.deploys import deploy, unchanging
 from tests.faults.conftest import Change, settled
 from tests.formerly import UNIT, unused
-from tests.lab import INVENTORY, ROOT, Lab, beside
+from tests.kills import killed_everywhere
 
 KEY = "net.ipv4.udp_rmem_min"  # a kernel setting that a container may change too
-MACHINE = "livekit: slot "  # test_machine_killed.py has a test for each of these steps
-
-
-def _point(line: str) -> str:
-    """The place in a deploy that ``line`` tells: a step of a role, or the beginning of an operation; else ''."""
-    if (found := STEP.search(line)) and not found["step"].startswith(MACHINE):
-        return re.sub(r"\b[0-9a-f]{16}$", "GENERATION", found["step"])  # it differs from host to host
-    return line if line.startswith(OPERATION) else ""
-
-
-def _killed_everywhere(inventory: str | Path, quiet: Callable[[], object], **environ: str) -> list[str]:
-    """The places where deploys were killed; the last one, which was not, has succeeded.
-
-    ``quiet`` waits until no command that a killed deploy left behind runs any more.
-    """
-    points: list[str] = []
-    while True:
-        running = Deploy(inventory, **environ)
-        reached = running.until(lambda line: bool(_point(line)) and _point(line) not in points, within=180)
-        if not reached:
-            ended = running.end()
-            assert ended.status == 0, f"killed at {points}, then:\n{ended.text}"
-            return points
-        points.append(_point(reached))
-        running.kill()
-        quiet()
 
 
 class Wanted(NamedTuple):
@@ -110,7 +76,7 @@ def everything(change: Change, site: Site, hosts: Mapping[str, Host], first: Hos
 def test_a_change_killed_at_every_step_is_finished_by_the_next_run(
     everything: Wanted, hosts: Mapping[str, Host], site: Site
 ) -> None:
-    points = _killed_everywhere(everything.inventory, lambda: [settled(host) for host in hosts.values()])
+    points = killed_everywhere(everything.inventory, lambda: [settled(host) for host in hosts.values()])
     roles = {point.split(":")[0] for point in points}
     assert roles >= {"kernel", "firewall", "redis", "edge", "livekit", "exporters", "prometheus"}, points
     for move in ("livekit: push", f"redis: start {UNIT}"):
@@ -158,35 +124,3 @@ def _servers(host: Host, within: float = 30) -> list[str]:
         if len(running) == 1 or time.monotonic() > end:
             return running
         time.sleep(0.2)
-
-
-FRESH = {"LAB": beside("f")}
-
-
-def _lab(*words: str) -> str:
-    """A command of the lab that gets a first deploy."""
-    command = [sys.executable, "-m", "lab", *words]
-    environment = os.environ | FRESH
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture
-def fresh(lab: Lab) -> Iterator[None]:
-    """A lab with one host that nothing was deployed on."""
-    _lab("up", "--hosts", "1", "--release", lab.facts["release"])
-    yield
-    _lab("down")
-
-
-@pytest.mark.usefixtures("fresh")
-def test_a_first_deploy_killed_at_every_step_is_finished_by_the_next_run() -> None:
-    def quiet() -> None:
-        _lab("ssh", "lk1", "flock -w 300 -x /run/livekit-metal.work true")
-
-    points = _killed_everywhere(INVENTORY, quiet, **FRESH)
-    for step in ("base: install", "base: make users", "livekit: push", "firewall: load", "redis: start", "edge: start"):
-        assert any(point.startswith(step) for point in points), f"no run was killed at '{step}': {points}"
-    unchanging(INVENTORY, **FRESH)
-    assert _lab("ssh", "lk1", "curl -s http://127.0.0.1:7880/") == "OK"

@@ -39,6 +39,7 @@ def test_every_metrics_port_of_the_site_is_scraped_and_answers(host: Host, site:
                 expected.add(f"{base}/metrics")
             if (port.owner, port.name) == ("edge", "metrics"):
                 expected |= {f"{base}/{s.component}/{s.slot}" for s in site.on(name).edge.scraped}
+                expected |= {f"{base}/certificate"} if site.edge.encrypted else set()
     end = time.monotonic() + 2 * site.prometheus.interval + 10  # a target that was down a moment ago is asked again
     while True:
         targets = api(host, site, "targets")["activeTargets"]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
+from lab.run import wait_until
 from roles._kit.artifact import Artifact, fetch
 from tests.deploys import Deploy, Told
 from tests.gomodule import ARCH, tiny
+from tests.lab import INVENTORY
 from tests.registry import entry, layer, serving, sha256
 
 PLACE = "/opt/livekit/tree-test"
@@ -68,13 +72,28 @@ def directory(host: Host) -> Iterator[str]:
     host.run("rm -rf %s /var/lib/private/tree-test /var/lib/tree-test", PLACE)
 
 
-def brought(tree: Artifact, directory: str, sha256: str = "") -> Told:
-    given = {"TREE": str(tree.path), "TREE_SHA256": sha256 or tree.sha256, "TREE_DIRECTORY": directory}
-    return Deploy(plan=PLAN, **given).end()
+@dataclass(frozen=True)
+class Bring:
+    """Brings the tree to one host."""
+
+    name: str
+    tree: Artifact
+
+    def __call__(self, directory: str, sha256: str = "") -> Told:
+        return self.begin(self.tree.path, directory, sha256 or self.tree.sha256).end()
+
+    def begin(self, path: Path, directory: str, sha256: str) -> Deploy:
+        given = {"TREE": str(path), "TREE_SHA256": sha256, "TREE_DIRECTORY": directory}
+        return Deploy(INVENTORY, "--limit", self.name, plan=PLAN, **given)
 
 
-def test_a_program_of_an_image_runs_in_its_own_tree(host: Host, tree: Artifact, directory: str) -> None:
-    told = brought(tree, directory)
+@pytest.fixture
+def bring(host_name: str, tree: Artifact) -> Bring:
+    return Bring(host_name, tree)
+
+
+def test_a_program_of_an_image_runs_in_its_own_tree(host: Host, bring: Bring, directory: str) -> None:
+    told = bring(directory)
     assert told.status == 0, told.text
     properties = " ".join(f"-p {line}" for line in (f"RootDirectory={directory}/rootfs", *UNIT))
     said = json.loads(host.check_output(f"systemd-run --quiet --wait --pipe {properties} /bin/tool"))
@@ -83,8 +102,8 @@ def test_a_program_of_an_image_runs_in_its_own_tree(host: Host, tree: Artifact, 
     assert said == {"whose": "the image's", "null": True, "self": True, "state": True, "tree": False}
 
 
-def test_owners_modes_and_times_arrive_and_nobody_else_gets_in(host: Host, tree: Artifact, directory: str) -> None:
-    assert brought(tree, directory).status == 0
+def test_owners_modes_and_times_arrive_and_nobody_else_gets_in(host: Host, bring: Bring, directory: str) -> None:
+    assert bring(directory).status == 0
     asked = f"stat -c '%u:%g %a %Y' {directory}/rootfs/home/me/file {directory}/rootfs/usr/bin/set"
     mine, set_ = host.check_output(asked).splitlines()
     assert mine == "1001:7 644 1700000000"
@@ -93,22 +112,31 @@ def test_owners_modes_and_times_arrive_and_nobody_else_gets_in(host: Host, tree:
     assert host.run(f"setpriv --reuid 65534 --clear-groups ls {directory}/rootfs").rc != 0
 
 
-def test_a_tree_that_does_not_arrive_whole_leaves_nothing(host: Host, tree: Artifact, directory: str) -> None:
-    told = brought(tree, directory, sha256="ab" * 32)
+def test_a_tree_that_does_not_arrive_whole_leaves_nothing(host: Host, bring: Bring, directory: str) -> None:
+    told = bring(directory, sha256="ab" * 32)
     assert told.status != 0
     assert "what arrived is not what was sent" in told.text
     assert host.run(f"ls -A {PLACE}").stdout == ""
-    assert brought(tree, directory).status == 0
+    assert bring(directory).status == 0
     before = host.check_output(f"stat -c %i {directory}/rootfs")
-    assert brought(tree, directory, sha256="ab" * 32).status != 0
+    assert bring(directory, sha256="ab" * 32).status != 0
     assert host.check_output(f"stat -c %i {directory}/rootfs") == before, "what is there stays"
 
 
-def test_space_is_asked_for_before_anything_is_sent(host: Host, tree: Artifact, tmp_path: Path) -> None:
+def test_a_push_that_is_killed_leaves_nothing(host: Host, bring: Bring, directory: str, tmp_path: Path) -> None:
+    large = tmp_path / "large.tar"
+    large.write_bytes(layer(entry("./random", os.urandom(100 << 20))))
+    push = bring.begin(large, directory, "ab" * 32)
+    assert wait_until(lambda: host.run(f"test -s {directory}.lkm-new/rootfs/random").rc == 0, seconds=60)
+    push.kill()
+    assert wait_until(lambda: host.run(f"ls -A {PLACE}").stdout == "", seconds=30)
+
+
+def test_space_is_asked_for_before_anything_is_sent(host: Host, bring: Bring) -> None:
     mount = f"{PLACE}-small"
     host.check_output(f"mkdir -p {mount} && mount -t tmpfs -o size=1m none {mount}")
     try:
-        told = brought(tree, f"{mount}/1.0.0-test")
+        told = bring(f"{mount}/1.0.0-test")
         assert told.status != 0
         assert f"MB are needed below {mount}, " in told.text
         assert host.run(f"ls -A {mount}").stdout == ""

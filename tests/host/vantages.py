@@ -16,7 +16,7 @@ from tests.lab import Lab
 
 SCAN = (Path(__file__).parents[1] / "scan.py").read_text()
 Ports = set[tuple[str, int]]
-STRANGE = (1, 53, 111, 1024, 2222, 8888, 19999, 33333, 47777, 65535)  # in no range of any site under test
+STRANGE = (1, 53, 111, 1024, 2222, 8888, 19999, 28888, 47777, 65535)  # in no range of any site under test
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Vantage:
     prefix: tuple[str, ...]
     roles: frozenset[str] = frozenset()
     admin: bool = False
+    carrier: bool = False  # its address is the network of the lab's SIP trunk
     remote: bool = False
 
     def command(self, *words: str) -> list[str]:
@@ -58,7 +59,7 @@ def over_ssh(lab: Lab, host: str) -> tuple[str, ...]:
 
 
 def controller() -> Vantage:
-    return Vantage("controller", (), admin=True)
+    return Vantage("controller", (), admin=True, carrier=True)
 
 
 def outside(lab: Lab) -> Vantage:

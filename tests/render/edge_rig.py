@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -18,8 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from roles._kit import active
-from roles.edge.settings import Settings, Slot
-from roles.edge.tasks import _config
+from roles.edge.behind import Slot
+from roles.edge.settings import Settings
+from roles.edge.tasks import _certificates, _config
 from stack.active import Active
 from stack.ports import PortRange
 
@@ -91,12 +93,14 @@ class Edge:
     def __init__(
         self, haproxy: str, directory: Path, slots: dict[str, FakeSlot], peer: int, **settings: object
     ) -> None:
-        self.http, self.own_peer, self.metrics, *metrics = free_ports(3 + len(slots))
+        self.http, self.https, self.redirect, self.own_peer, self.metrics, *metrics = free_ports(5 + len(slots))
         directory.mkdir()
         self.active = Active(str(directory / "active.map"), str(directory / "admin.sock"))
         Path(self.active.file).touch()
         values: dict[str, object] = {
             "http": PortRange(self.http, self.http),
+            "https": PortRange(self.https, self.https),
+            "redirect": PortRange(self.redirect, self.redirect),
             "peer": PortRange(self.own_peer, self.own_peer),
             "metrics": PortRange(self.metrics, self.metrics),
             "slots": tuple(
@@ -135,6 +139,8 @@ class Edge:
             text = text.replace(f"other 127.0.0.1:{self.own_peer}", f"other 127.0.0.1:{self._peer}")
         config = Path(self.settings.config_file)
         config.parent.mkdir(exist_ok=True)
+        for certificate in _certificates(self.settings):
+            Path(certificate.path).write_text(certificate.text)
         config.write_text(text)
 
     def tell(self, command: str) -> str:
@@ -186,9 +192,12 @@ def get(port: int, path: str = "/x", **headers: str) -> tuple[int, str]:
 
 
 @contextlib.contextmanager
-def websocket(port: int) -> Iterator[Callable[[str], str]]:
+def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") -> Iterator[Callable[[str], str]]:
     """A WebSocket as far as an edge can tell; ``say(text)`` gives the answer, '' when it was cut."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as s:
+    with contextlib.ExitStack() as stack:
+        s = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+        if trusted:
+            s = stack.enter_context(trusted.wrap_socket(s, server_hostname=name))
         key = f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n"
         s.sendall(f"GET /rtc?access_token=SECRET HTTP/1.1\r\nHost: x\r\n{_UPGRADE}{key}\r\n".encode())
         assert b" 101 " in s.recv(1024)

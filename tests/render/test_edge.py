@@ -13,9 +13,10 @@ import pytest
 
 from roles.edge import Settings
 from roles.edge.settings import UNIT
-from roles.edge.tasks import _config, _files
+from roles.edge.tasks import _certificates, _config, _files
 from stack.active import Active
 from stack.duration import Duration
+from stack.ports import Reach
 from stack.site import Site
 
 
@@ -53,8 +54,12 @@ def test_haproxy_reads_it(edge: Settings, tmp_path: Path, program: Callable[[str
     haproxy = program("haproxy", "haproxy")
     here = Active(str(tmp_path / "active.map"), str(tmp_path / "admin.sock"))
     Path(here.file).touch()
+    (tmp_path / "edge").mkdir()
+    mine = dataclasses.replace(edge, active=here, config_root=str(tmp_path))
+    for certificate in _certificates(mine):
+        Path(certificate.path).write_text(certificate.text)
     config = tmp_path / "haproxy.cfg"
-    config.write_text(_config(dataclasses.replace(edge, active=here)).text)
+    config.write_text(_config(mine).text)
     done = subprocess.run([haproxy, "-c", "-f", config], capture_output=True, text=True, check=False)
     assert (done.returncode, "WARNING" in done.stderr) == (0, False), done.stderr
 
@@ -63,18 +68,23 @@ def test_it_binds_the_registrys_ports_and_no_other(any_site: Site, host: str, ed
     address = ipaddress.ip_address(any_site.hosts[host].cluster_address)
     declared = {p.name: p.range.first for p in any_site.ports(host) if p.owner == "edge"}
     bound = {
-        n.removeprefix("frontend "): starting(lines, "bind") for n, lines in sections(edge).items() if "frontend" in n
+        n.removeprefix("frontend "): [b for b in starting(lines, "bind") if not b.startswith("unix@")]
+        for n, lines in sections(edge).items()
+        if "frontend" in n and n != "frontend turn"
     }
-    assert bound == {
-        "http": [f"*:{declared['http']}", f":::{declared['http']} v6only"],
+    public = {p.name for p in any_site.ports(host) if p.owner == "edge" and p.reach is Reach.PUBLIC}
+    assert public == ({"https", "redirect"} if any_site.edge.encrypted else {"http"})
+    expected = {name: [f"*:{declared[name]}", f":::{declared[name]} v6only"] for name in public}
+    assert bound == {"http": [f"127.0.0.1:{declared['http']}"]} | expected | {
         "peer": [f"{address}:{declared['peer']}"],
         "metrics": [f"{address}:{declared['metrics']}"],
     }
 
 
 def test_a_host_without_ipv6_is_not_asked_for_it(edge: Settings) -> None:
-    lines = sections(dataclasses.replace(edge, ipv6=False))["frontend http"]
-    assert starting(lines, "bind") == [f"*:{edge.http}"]
+    name = "https" if edge.encrypted else "http"
+    lines = sections(dataclasses.replace(edge, ipv6=False))[f"frontend {name}"]
+    assert starting(lines, "bind") == [f"*:{getattr(edge, name)}"]
 
 
 def test_an_address_of_ipv6_is_written_in_brackets(edge: Settings) -> None:
@@ -116,13 +126,42 @@ def test_nothing_ends_a_websocket_before_the_longest_drain(edge: Settings, any_s
 def test_without_a_prometheus_nothing_is_offered_to_it(edge: Settings) -> None:
     quiet = dataclasses.replace(edge, monitored=False)
     assert not [name for name in sections(quiet) if "metrics" in name]
-    assert [p.name for p in quiet.ports()] == ["http", "peer"]
+    assert [p.name for p in quiet.ports() if p.reach is not Reach.PUBLIC or p.name == "http"] == ["http", "peer"]
 
 
 def test_the_configuration_is_named_by_all_of_it(edge: Settings) -> None:
     """The description changes with the text: how the running HAProxy is recognised."""
     assert starting(sections(edge)["global"], "description") == [edge.description]
     assert _config(edge).text != _config(dataclasses.replace(edge, hard_stop_after=Duration(7200))).text
+
+
+def test_turn_over_tls_leads_to_the_active_slots_turn(any_site: Site, host: str, edge: Settings) -> None:
+    found, domain = sections(edge), any_site.livekit.turn.name(host)
+    assert ("frontend turn" in found) == bool(domain)
+    if not domain:
+        return
+    assert f"tls_turn if {{ req.ssl_sni -i {domain} }}" in starting(found["frontend https"], "use_backend")
+    at = {s: f"{any_site.hosts[host].address}:{any_site.livekit.part('turn-tls', s)}" for s in any_site.livekit.slots}
+    for slot in any_site.livekit.slots:
+        servers = starting(found[f"backend turn_{slot}"], "server")
+        assert [s.split()[1] for s in servers] == list(at.values())
+        assert [s.split()[0] for s in servers if not s.endswith(" backup")] == [slot]
+        assert all(f"no-check track livekit_{s.split()[0]}/local" in s for s in servers)
+    assert [s.split()[1] for s in starting(found["backend turn_none"], "server")] == list(at.values())
+    assert edge.served is not None
+    assert edge.served.covers(domain)
+
+
+def test_the_certificate_has_a_file_that_only_haproxy_reads(any_site: Site, host: str, edge: Settings) -> None:
+    files = _certificates(edge)
+    assert bool(files) == any_site.edge.encrypted
+    for file in files:
+        assert (file.mode, file.user, file.group, file.secret) == ("640", "root", "haproxy", True)
+        served = {line for line in _config(edge).text.splitlines() if " ssl " in line}
+        assert all(f"accept-proxy ssl crt {file.path}" in line for line in served)
+        assert len(served) == 1 + bool(edge.turn_name)
+    assert any_site.vault is not None
+    assert not [v for v in any_site.vault.every_value() if v in _config(edge).text]
 
 
 def test_the_unit_is_sound_and_tight(edge: Settings, verify_unit: Callable[[str, str], float]) -> None:

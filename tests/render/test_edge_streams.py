@@ -16,7 +16,7 @@ import pytest
 
 from roles._kit import active
 from roles._kit.change import Failed
-from roles.edge.settings import Streams, StreamSlot
+from roles.edge.behind import Streams, StreamSlot
 from stack.ports import PortRange
 from tests.render.edge_rig import Edge, FakeSlot, free_ports
 

@@ -126,6 +126,18 @@ def test_cluster_ports_are_open_to_hosts_with_the_roles_that_use_them(
         assert _flat(loaded.networks(group)) == expected, port
 
 
+def test_ports_of_trunks_are_open_to_the_networks_of_trunks(phones: Site, nft: Nft) -> None:
+    firewall = phones.on("lk1").firewall
+    loaded = Loaded(nft(f'load "$1"; nft -j list table {TABLE}', _main(firewall)[0].text))
+    verdicts = {proto: loaded.verdicts(proto.value) for proto in Proto}
+    signal = {ipaddress.ip_network(n) for t in phones.sip.trunks.values() for n in t.networks}
+    for port in [p for p in firewall.ports if p.reach is Reach.TRUNK]:
+        group = verdicts[port.proto][port.range.last]
+        everywhere = {ipaddress.ip_network("0.0.0.0/0")}
+        assert loaded.networks(group) == (everywhere if port.name.startswith("rtp") else signal), port
+        assert port.range.first not in loaded.untracked()
+
+
 def _flat(networks: Networks) -> Networks:
     """Single addresses, whichever way they were written together."""
     return {single for network in networks for single in network.subnets(new_prefix=network.max_prefixlen)}

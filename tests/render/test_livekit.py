@@ -42,6 +42,22 @@ def test_every_slot_has_its_own_ports(any_site: Site, generation: Made) -> None:
         assert config["rtc"]["node_ip"] == any_site.hosts["lk1"].public_address
 
 
+def test_every_slot_has_its_own_turn(any_site: Site, generation: Made) -> None:
+    livekit = any_site.on("lk1").livekit
+    assert livekit is not None
+    nodes = {f"{any_site.hosts[host].public_address}/32" for host in any_site.with_role("livekit")}
+    name = any_site.livekit.turn.name("lk1")
+    for slot in livekit.slots:
+        turn = yaml.safe_load(by_name(generation)[f"{slot}.yaml"])["turn"]
+        relay = livekit.part("turn-relay", slot)
+        assert turn["udp_port"] == livekit.part("turn-udp", slot).first
+        assert (turn["relay_range_start"], turn["relay_range_end"]) == (relay.first, relay.last)
+        assert turn["bind_addresses"] == [any_site.hosts["lk1"].address]
+        assert set(turn["allow_restricted_peer_cidrs"]) == nodes, "all of these examples are private to Python"
+        tls = {"domain": name, "tls_port": livekit.part("turn-tls", slot).first, "external_tls": True} if name else {}
+        assert {k: turn[k] for k in ("domain", "tls_port", "external_tls") if k in turn} == tls
+
+
 def test_keys_are_read_back_and_stand_nowhere_else(any_site: Site, generation: Made) -> None:
     vault = any_site.vault
     assert vault is not None

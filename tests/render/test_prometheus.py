@@ -54,9 +54,10 @@ def test_every_metrics_port_of_the_registry_is_scraped_and_no_other(any_site: Si
                 expected.add((port.name, at, "/metrics", name, ""))
             if (port.owner, port.name) == ("edge", "metrics"):
                 expected.add(("edge", at, "/metrics", name, ""))
+                expected |= {("certificate", at, "/certificate", name, "")} if any_site.edge.encrypted else set()
                 expected |= {("livekit", at, f"/livekit/{s}", name, s) for s in any_site.livekit.slots}
     assert scraped(prometheus) == expected
-    assert {port[0] for port in expected} == {"node", "redis", "edge", "livekit"}
+    assert {port[0] for port in expected} - {"certificate"} == {"node", "redis", "edge", "livekit"}
 
 
 def test_prometheus_looks_at_itself_and_carries_the_stamp_on_no_series(prometheus: Settings) -> None:

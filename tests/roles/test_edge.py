@@ -12,7 +12,7 @@ from roles._kit.look import Seen
 from roles._kit.plan import Todo
 from roles._kit.turn import turn
 from roles.edge.settings import UNIT, Settings
-from roles.edge.tasks import _complete, _config, _files, activate
+from roles.edge.tasks import _certificates, _complete, _config, _files, activate
 from stack.site import Site
 from tests.roles.conftest import FakeRun
 from tests.roles.wanted import as_wanted, look, names
@@ -45,8 +45,10 @@ def host(edge: Settings, active: Sequence[str] = ("livekit a",)) -> Seen:
     seen = as_wanted(
         service, probes={**HOST, "edge.haproxy": haproxy, "edge.active": list(active), "edge.slots": slots}
     )
-    seen.files |= {config.path: config.sha256, edge.active.file: "of its content"}
-    seen.stat[config.path] = (config.mode, config.user, config.group)
+    certificates = _certificates(known)
+    seen.files |= {f.path: f.sha256 for f in (config, *certificates)} | {edge.active.file: "of its content"}
+    seen.stat |= {f.path: (f.mode, f.user, f.group) for f in (config, *certificates)}
+    seen.probes["edge.certificates"] = [f.path for f in certificates]
     return seen
 
 

@@ -22,6 +22,7 @@ SOUND = {
     "cores": ["4"],
     "hidepid": [],
     "memory": ["4000000"],
+    "speed": ["1000"],
     "space": ["50000 /etc", "50000 /opt"],
     "clock": [f"{NOW:.3f}"],
     "sockets": [

@@ -197,7 +197,7 @@ def test_access_is_read_and_hides_its_secret(tmp_path: Path) -> None:
     ("host", "said"),
     [
         ("lk2", "call: access: no host 'lk2'; did you mean 'lk1'?"),
-        ("db", "call: access: db serves no clients; hosts that do: lk1"),
+        ("db", "call: access: no URL leads to db alone; hosts with one: lk1"),
     ],
 )
 def test_a_host_that_cannot_be_used_is_told(tmp_path: Path, host: str, said: str) -> None:

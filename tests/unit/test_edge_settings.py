@@ -8,15 +8,18 @@ from typing import Any
 import pytest
 
 from roles.edge import Settings
+from roles.edge.behind import Slot
 from stack.errors import SiteError
 from stack.site import Site
+
+SLOTS = (Slot(name="a", signal=7890, metrics=6789),)
 
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
         ("http", "7880-7881", "edge.http: is a range (7880-7881); give one port"),
-        ("tls", "on", "edge.tls: is 'on'; choose one of off"),
+        ("tls", "on", "edge.tls: is 'on'; choose one of off, provided, internal"),
         (
             "proxies",
             ["10.0.0.300/24"],
@@ -39,6 +42,20 @@ def test_what_cannot_work_is_refused(
 def test_some_connections_are_kept_back_for_those_who_look() -> None:
     assert Settings(connections=9500).client_connections == 9400
     assert Settings(connections=100).client_connections == 90
+
+
+def test_over_tls_a_connection_comes_by_twice() -> None:
+    plain, secure = Settings(slots=SLOTS), Settings(slots=SLOTS, tls="internal")
+    assert (plain.connections_within(21000), secure.connections_within(21000)) == (10000, 5000)
+    full = Settings(slots=SLOTS, tls="internal", connections=5000)
+    assert full.process_connections >= 2 * full.client_connections + full.redirect_connections
+    assert Settings(connections=5000).process_connections == 5000
+
+
+def test_with_tls_plain_http_is_for_the_host_itself() -> None:
+    reach = {p.name: str(p.reach) for p in Settings(slots=SLOTS, tls="internal").ports()}
+    assert reach == {"https": "PUBLIC", "redirect": "PUBLIC", "http": "LOCAL", "peer": "CLUSTER"}
+    assert {p.name: str(p.reach) for p in Settings(slots=SLOTS).ports()} == {"http": "PUBLIC", "peer": "CLUSTER"}
 
 
 def test_every_host_with_a_slot_has_an_edge_that_knows_the_others(cluster: Site, single: Site) -> None:

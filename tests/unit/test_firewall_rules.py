@@ -107,6 +107,25 @@ def test_a_port_for_hosts_of_the_site_stays_open_to_those_who_may_use_its_succes
     assert kept(settings, [opened("tcp", 6399, reach=Reach.CLUSTER, name=f"{port.owner}/{port.name}")], []) == ()
 
 
+def rtp(slot: str, first: int) -> Port:
+    where = PortRange(first, first + 99)
+    return Port("sip", f"rtp-{slot}", Proto.UDP, where, Reach.TRUNK, "media", "sip.rtp", ("trunk-media",))
+
+
+def test_ports_of_trunks_are_open_to_their_networks_and_stay_so_for_a_slot_that_drains() -> None:
+    """The range has moved and the slots have other names; a call is still on 10002."""
+    peers = {**SETTINGS.peers, "trunk-media": ("198.51.100.0/24",)}
+    settings = dataclasses.replace(SETTINGS, ports=(rtp("x", 20000), rtp("y", 20100)), peers=peers)
+    assert rules(settings).udp == (("20000-20199", "jump from_trunk_media"),)
+    assert Group("trunk_media", ("198.51.100.0/24",), ()) in rules(settings).groups
+    assert rules(settings).untracked == (), "who is let in is a matter of the connection"
+    before = opened("udp", 10000, 10099, Reach.TRUNK, "sip/rtp-a")
+    (port,) = kept(settings, [before], [("udp", 10002), ("udp", 20000)])
+    assert (port.range, port.reach, port.clients) == (PortRange(10002, 10002), Reach.TRUNK, ("trunk-media",))
+    other = opened("udp", 10000, 10099, Reach.TRUNK, "sip/sip-a")
+    assert kept(settings, [other], [("udp", 10002)]) == (), "nothing like it is open to anybody now"
+
+
 @pytest.mark.parametrize("name", ["redis/redis", "role/name"])
 def test_a_port_for_hosts_of_the_site_is_closed_when_none_of_them_has_business_there(name: str) -> None:
     """Without a successor, or with one for this host alone: a cluster became one host."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from procedures import secrets as procedure
+from stack.inventory import read
 from stack.vault import Vault
 from tests.data import SINGLE
 
@@ -185,3 +186,18 @@ def test_a_key_of_another_site_ends_the_command(deployed: Vault, inventory: Path
     assert (done.returncode, done.stdout) == (1, "")
     assert "LIVEKIT_METAL_KEY holds key " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_certificate_of_the_sites_own_ca_is_shown(inventory: Path, run: Run) -> None:
+    inventory.write_text(INVENTORY.replace("}, __file__)", ", 'edge': {'tls': 'internal'}}, __file__)"))
+    site = read(inventory)
+    assert site.vault is not None
+    site.vault.persist()
+    status, said, _ = run("ca")
+    assert (status, said) == (0, inventory.with_name("prod.ca.pem").read_text())
+    assert "PRIVATE" not in said
+
+
+def test_a_site_without_a_ca_of_its_own_says_so(deployed: Vault, run: Run) -> None:
+    remedy = "set edge.tls to internal and deploy"
+    assert run("ca") == (1, "", f"edge.tls: the site has no CA of its own; {remedy}\n")

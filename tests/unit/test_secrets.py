@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from stack.errors import SiteError
+from stack.secret import Secret
 from stack.vault import Vault
 
 LONG = "x" * 32
@@ -190,3 +191,34 @@ def test_a_password_that_others_decide_is_taken_over_and_its_predecessor_kept(tm
     assert [s.reveal() for s in vault.passwords("redis-external")] == ["three", "one two"]
     with pytest.raises(SiteError, match=r"secrets.passwords.redis-external: is empty or has control characters"):
         vault.set_password("redis-external", "a\nb")
+
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMIGH\nSECRETLINE\n-----END PRIVATE KEY-----\n"
+
+
+def test_what_is_kept_stays_until_it_is_made_anew(vault: Vault) -> None:
+    made = Secret("tls-lk1", PEM)
+    assert vault.keep("tls-lk1", lambda old: old or made) == made
+    again = reopen(vault)
+    assert again.keep("tls-lk1", lambda old: old or Secret("tls-lk1", "another")) == made
+    assert "SECRETLINE" in again.every_value()
+    other = Secret("tls-lk1", PEM.replace("SECRET", "OTHER"))
+    later = Vault.open(vault.path)
+    assert later.keep("tls-lk1", lambda _: other) == other
+    assert reopen(later).keep("tls-lk1", lambda old: old or made) == other
+
+
+def test_what_is_kept_cannot_change_after_persist(vault: Vault) -> None:
+    vault.persist()
+    with pytest.raises(RuntimeError, match="after persist"):
+        vault.keep("tls-lk1", lambda _: Secret("tls-lk1", PEM))
+
+
+def test_persist_exports_what_is_for_everybody(vault: Vault, tmp_path: Path) -> None:
+    vault.export(tmp_path / "ca.pem", "certificate")
+    assert not (tmp_path / "ca.pem").exists()
+    vault.persist()
+    assert (tmp_path / "ca.pem").read_text() == "certificate"
+    (tmp_path / "ca.pem").unlink()
+    vault.persist()
+    assert (tmp_path / "ca.pem").exists(), "also when nothing of the vault is new"

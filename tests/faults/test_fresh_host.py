@@ -1,4 +1,8 @@
-"""procedures/remove_host.py leaves a host as it was before: proved on a host of its own, by what its disk holds."""
+"""The first deploy of a host, killed at every step, and the removal of what it made: by what the host's disk holds.
+
+A host of its own, of which everything is known from before the first deploy. That a host was deployed by so many runs,
+none of them whole, must make no difference to its removal.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import ROOT, beside
+from tests.deploys import unchanging
+from tests.kills import killed_everywhere
+from tests.lab import INVENTORY, ROOT, Lab, beside
 
 BIN = Path(sys.executable).parent
-LAB = beside("g")
+FRESH = {"LAB": beside("f")}
 # What any host writes by itself or apt leaves behind; everything else must be as before.
 NOISE = (
     "/var/log/", "/var/cache/", "/var/lib/apt/", "/var/lib/dpkg/", "/var/lib/systemd/", "/var/backups/", "/var/tmp/",
@@ -26,7 +32,7 @@ OURS = " /var/log/livekit-metal"  # among what any host writes
 
 
 def run(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"LAB": LAB, "PYINFRA_PROGRESS": "off"}
+    environment = os.environ | FRESH | {"PYINFRA_PROGRESS": "off"}
     done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert not check or done.returncode == 0, done.stdout + done.stderr
     return done
@@ -40,7 +46,7 @@ def remove(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     return run(
         str(BIN / "pyinfra"),
         "-y",
-        "inventories/lab.py",
+        INVENTORY,
         "procedures/remove_host.py",
         "--limit",
         "lk1",
@@ -73,24 +79,37 @@ def state() -> dict[str, set[str]]:
 
 
 @pytest.fixture(scope="module")
-def before() -> Iterator[dict[str, set[str]]]:
-    """The state of a fresh host, which is then deployed."""
-    run(str(BIN / "python"), "-m", "lab", "up", "--hosts", "1")
+def before(lab: Lab) -> Iterator[dict[str, set[str]]]:
+    """The state of the host while nothing was deployed."""
+    run(str(BIN / "python"), "-m", "lab", "up", "--hosts", "1", "--release", lab.facts["release"])
     try:
-        fresh = state()
-        run(str(BIN / "pyinfra"), "-y", "inventories/lab.py", "deploy.py")
-        yield fresh
+        yield state()
     finally:
         run(str(BIN / "python"), "-m", "lab", "down")
 
 
-def test_removal_must_be_meant(before: dict[str, set[str]]) -> None:
+@pytest.fixture(scope="module")
+def points(before: dict[str, set[str]]) -> list[str]:
+    """Where its first deploy was killed; the last run was not, and has succeeded."""
+    return killed_everywhere(INVENTORY, lambda: ssh("flock -w 300 -x /run/livekit-metal.work true"), **FRESH)
+
+
+def test_a_first_deploy_killed_at_every_step_is_finished_by_the_next_run(points: list[str]) -> None:
+    for step in ("base: install", "base: make users", "livekit: push", "firewall: load", "redis: start", "edge: start"):
+        assert any(point.startswith(step) for point in points), f"no run was killed at '{step}': {points}"
+    unchanging(INVENTORY, **FRESH)
+    assert ssh("curl -s http://127.0.0.1:7880/") == "OK"
+
+
+@pytest.mark.usefixtures("points")
+def test_removal_must_be_meant() -> None:
     done = remove(check=False)
     assert done.returncode != 0
     assert "--data remove=lk1" in done.stdout + done.stderr
     assert "active" in ssh("systemctl is-active livekit-redis")
 
 
+@pytest.mark.usefixtures("points")
 def test_nothing_is_left_and_nothing_else_is_gone(before: dict[str, set[str]]) -> None:
     deployed = state()
     assert deployed["files"] != before["files"], "the deploy left traces: else this would prove nothing"
@@ -101,5 +120,6 @@ def test_nothing_is_left_and_nothing_else_is_gone(before: dict[str, set[str]]) -
         assert sorted(was - after[kind]) == [], f"lost: {kind}"
 
 
-def test_a_second_removal_finds_nothing_to_do_and_does_not_fail(before: dict[str, set[str]]) -> None:
+@pytest.mark.usefixtures("points")
+def test_a_second_removal_finds_nothing_to_do_and_does_not_fail() -> None:
     remove("--data", "remove=lk1")

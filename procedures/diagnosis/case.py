@@ -1,0 +1,82 @@
+"""What is to be examined from outside: the places that clients go to, and what is known of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from procedures.call import Access
+from roles.edge import Settings as Edge
+from roles.edge.behind import Slot
+from roles.exporters import Settings as Exporters
+from roles.livekit import Settings as Livekit
+from roles.prometheus import Settings as Prometheus
+from roles.redis import Settings as Redis
+from stack.ports import Port, Proto, Reach
+
+Closed = Mapping[str, int]  # "redis/redis" -> port
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
+    by address; ``addresses`` those that the URL's name may have (empty: any); ``here`` is what this place is called.
+    """
+
+    access: Access
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    closed: Mapping[str, Closed] = field(default_factory=dict)
+    addresses: Sequence[str] = ()
+    here: str = "here"
+
+    @classmethod
+    def of(cls, access: Access) -> Case:
+        """What a file with URL and keys tells: the ports are those of a site that moves none."""
+        address = urlsplit(access.url).hostname or ""
+        addresses = [host.address for host in access.hosts.values()] or [address]
+        return cls(access=access, closed=dict.fromkeys(addresses, _usual_ports()))
+
+    @property
+    def places(self) -> dict[str, str | None]:
+        """By what rows are about, the host to go through: every host that serves, and the URL if it leads elsewhere.
+
+        A host whose node is known and that no URL leads to alone is reached by the site's (None).
+        """
+        hosts = self.access.hosts
+        found = {name: name if hosts[name].url else None for name in hosts if hosts[name].url or name in self.nodes}
+        return found if self.access.url in {host.url for host in hosts.values()} else {"": None, **found}
+
+    def to_json(self) -> str:
+        """For :meth:`from_json` in another process; it holds the secret."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Case:
+        data: dict[str, Any] = json.loads(text)
+        return cls(**data | {"access": Access.parse(data["access"], "standard input")})
+
+
+def shut(ports: Sequence[Port]) -> Closed:
+    """What of a registry nobody outside may reach. TCP only: of UDP, silence says nothing.
+
+    ADMIN is not in it: who runs this may be one.
+    """
+    return {
+        f"{port.owner}/{port.name}": number
+        for port in ports
+        if port.proto is Proto.TCP and port.reach in (Reach.CLUSTER, Reach.LOCAL)
+        for number in range(port.range.first, port.range.last + 1)
+    }
+
+
+def _usual_ports() -> Closed:
+    redis = Redis(bind=("127.0.0.1",))
+    exporters = Exporters(redis_address="any")
+    livekit = Livekit()
+    slot = Slot(name="a", signal=livekit.signal.first, metrics=livekit.metrics.first)
+    roles = (redis, livekit, Edge(slots=(slot,), monitored=True), exporters, Prometheus())
+    return shut([port for role in roles for port in role.ports()])

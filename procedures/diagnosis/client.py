@@ -1,0 +1,47 @@
+"""Everything that can be checked as a client, from where this runs."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+from procedures.call.server import trust
+from procedures.diagnosis import calls, network, signalling
+from procedures.diagnosis.case import Case
+from procedures.diagnosis.rows import BAD, Row
+
+
+async def examine(case: Case) -> list[Row]:
+    """The rows, in the order of the ground up."""
+    trust(case.access)
+    rows, wanted = network.present([await network.dns(case)]), dict(case.places)
+    if any(row.result in BAD for row in rows):
+        wanted.pop("", None)  # by the name nothing more can be told; hosts with a URL of their own are still there
+    turn = asyncio.Semaphore(calls.AT_ONCE)
+    places = await asyncio.gather(*(_place(case, about, through, turn) for about, through in wanted.items()))
+    rows += [row for place in places for row in place]
+    hosts = [through for through in wanted.values() if through]
+    rows += await asyncio.gather(*(calls.across(case, *pair, turn) for pair in _ring(hosts)))
+    names = {host.address: name for name, host in case.access.hosts.items()}
+    rows += await asyncio.gather(*(network.closed(case, names.get(at, ""), at) for at in case.closed))
+    return rows
+
+
+async def _place(case: Case, about: str, through: str | None, turn: asyncio.Semaphore) -> list[Row]:
+    rows: list[Row] = []
+    if through or not about:  # else it is reached by the site's URL, which has rows of its own
+        url = case.access.through(through)
+        rows = network.present([await network.certificate(case, about, url)])
+        if any(row.result in BAD for row in rows):
+            return rows
+        rows += await signalling.answers(case, about, url)
+        rows += network.present([await network.segment(case, about, url)])
+        rows.append(await signalling.refuses(case, about, through))
+    row, told = await signalling.joins(case, about, through)
+    rows.append(row)
+    return rows + (await calls.all_paths(case, about, through, told, turn) if told else [])
+
+
+def _ring(hosts: list[str]) -> list[tuple[str, str]]:
+    """Each host with the next: every one publishes and subscribes."""
+    return list(pairwise(hosts)) + ([(hosts[-1], hosts[0])] if len(hosts) > 1 else [])

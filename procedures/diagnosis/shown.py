@@ -1,0 +1,130 @@
+"""The end of the pyinfra form: the checks of a client from this machine (and from a host), judged with the looks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from procedures.call import Access, CallError
+from procedures.diagnosis import calls, rows
+from procedures.diagnosis.blame import blamed
+from procedures.diagnosis.case import Case, shut
+from procedures.diagnosis.hosts import Found
+from procedures.diagnosis.rows import Result, Row, failed
+from roles._kit import runner
+from roles._kit.change import Failed, ask
+from roles._kit.reading import Unread
+from stack import inventory
+from stack.site import Site
+
+if TYPE_CHECKING:
+    from pyinfra.api.state import State
+
+HERE = "controller"
+_ROOT = Path(__file__).parents[2]
+_LONGEST = 300  # s for all calls from here
+_judged: list[Row] = []
+
+
+def conclude(site: Site, run: State, found: Mapping[str, Any]) -> int:
+    """Everything that is checked when the hosts have been looked at; the exit status."""
+    found = {name: found[name] for name in site.hosts if name in found}
+    looked = [row for name, one in found.items() for row in _of(name, one)]
+    case = _case(site, found)
+    outside = _from_here(case) if case else [_no_access(site)]
+    vantage = next((str(name) for host in run.inventory if (name := host.data.get("from"))), "")
+    inside = _from_host(run, site, case, vantage) if case and vantage else []
+    _judged[:] = blamed([*looked, *outside, *inside])
+    return rows.status(_judged)
+
+
+def show(run: State, found: Mapping[str, Any]) -> None:
+    """Print it all on standard output; ``--data json=yes`` chooses the object."""
+    if not _judged:  # no host was looked at
+        conclude(inventory.current(), run, found)
+    if any(host.data.get("json") == "yes" for host in run.inventory):
+        click.echo(rows.as_json(_judged, rows.moment(time.time())))
+        return
+    click.echo("\n".join(["", *rows.table(_judged)]))
+
+
+def _of(name: str, one: Any) -> Sequence[Row]:
+    if isinstance(one, Unread):
+        fact, _, remedy = " ".join(one.why.split()).rpartition("; ")
+        return [failed("reach", name, HERE, fact or one.why, remedy)]
+    assert isinstance(one, Found)
+    return one.rows
+
+
+def _case(site: Site, found: Mapping[str, Any]) -> Case | None:
+    try:
+        access = Access.of(site)
+    except CallError:
+        return None
+    public = {name: host.public_address for name, host in site.hosts.items()}
+    return Case(
+        access=access,
+        nodes={name: one.node for name, one in found.items() if isinstance(one, Found) and one.node},
+        closed={public[name]: shut(site.ports(name)) for name in found},
+        addresses=list(public.values()),
+        here=HERE,
+    )
+
+
+def _no_access(site: Site) -> Row:
+    assert site.vault is not None
+    return failed("keys", "", HERE, f"{site.vault.path} does not exist yet", "the first deploy makes it")
+
+
+def _from_here(case: Case) -> list[Row]:
+    """In a process of its own: asyncio and what pyinfra has patched do not mix."""
+    command = [sys.executable, "-m", "procedures.diagnosis", "--case", "--json"]
+    try:
+        done = subprocess.run(
+            command, input=case.to_json(), cwd=_ROOT, capture_output=True, text=True, check=False, timeout=_LONGEST
+        )
+        return rows.from_json(json.loads(done.stdout)["rows"])
+    except subprocess.TimeoutExpired:
+        fact = f"they did not end within {_LONGEST} s"
+    except ValueError:
+        fact = f"they ended with {done.returncode}: {done.stderr.strip()[-300:]}"
+    remedy = "run them alone: python -m procedures.doctor --inventory INVENTORY"
+    return [Row(check="calls", vantage=HERE, result=Result.UNKNOWN, said=fact, remedy=remedy)]
+
+
+def _from_host(run: State, site: Site, case: Case, vantage: str) -> list[Row]:
+    """The calls once more, from a host; what makes them is brought there if it is missing."""
+    try:
+        place = run.inventory.get_host(vantage)
+    except Exception:  # pyinfra has a class of its own for a name that is not there
+        place = None
+    if place is None or not place.connected:
+        remedy = "name a host of this run that is reached: --data from=" + next(iter(site.hosts))
+        return [failed("calls", vantage, HERE, "no calls can be made from there", remedy)]
+    try:
+        ask(place, 'python3 -I -c "import asyncio"')  # python3-minimal is not enough
+    except Failed:
+        fact, remedy = f"{vantage} has no whole python3", "livekit.probe host or peer has base install it"
+        return [Row(check="calls", about=vantage, vantage=HERE, result=Result.UNKNOWN, said=fact, remedy=remedy)]
+    ways = [(name, node, path) for name, node in case.nodes.items() for path in ("udp", "tcp")]
+    return [_call(place, site, case.access, way) for way in ways]
+
+
+def _call(place: Any, site: Site, access: Access, way: tuple[str, str, str]) -> Row:
+    about, node, path = way
+    words = calls.arguments(node=node, through=(about, about), path=path)
+    try:
+        plain = json.loads(json.dumps(asdict(access)))
+        said = runner.call(place, f"{site.paths.releases}/probe", plain, words, calls.WITHIN)
+    except Failed as error:
+        remedy = "see what is said; --data from=HOST names another"
+        return Row(check=path, about=about, vantage=place.name, result=Result.UNKNOWN, said=str(error), remedy=remedy)
+    return calls.judged(said, path, about, place.name, None)

@@ -1,0 +1,44 @@
+"""What stands behind the edge of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """A slot as HAProxy reaches it: its ports on loopback, and that of TURN on the host's own address."""
+
+    name: str
+    signal: int
+    metrics: int
+    turn: int = 0  # none: a slot of before there was TURN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scraped:
+    """A slot whose metrics Prometheus gets through the edge, at /COMPONENT/SLOT."""
+
+    component: str
+    slot: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamSlot:
+    """A slot of ingress as HAProxy reaches it: its ports on loopback."""
+
+    name: str
+    rtmp: int
+    whip: int
+    health: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Streams:
+    """What takes streams (ingress) in the site: slots of this host, and the edges of the other hosts that have some."""
+
+    slots: tuple[StreamSlot, ...] = ()
+    unit: str = ""  # name of a slot's unit, with {} for the slot
+    peers: Mapping[str, str] = field(default_factory=dict)  # host -> cluster address

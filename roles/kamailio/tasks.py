@@ -1,0 +1,92 @@
+"""Kamailio: configure, start or have it re-read what needs no restart, prove that it answers.
+
+Whatever else changes needs a restart: Kamailio cannot take its configuration anew. A call in progress outlives that
+(its requests carry the way in themselves); one that is being set up costs a retransmission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from shlex import quote
+
+from pyinfra.api.host import Host
+
+from roles._kit import files
+from roles._kit.change import sh
+from roles._kit.files import File
+from roles._kit.look import Needs, Seen
+from roles._kit.plan import Part, Step, Todo
+from roles._kit.ready import until
+from roles._kit.service import UNITS, Service
+from roles.kamailio.settings import UNIT, Settings
+
+_FILES, _FOLLOWS = "kamailio.files", "kamailio.follows"
+# Whether the running process has the files that it can take anew, and sends new calls where the active file says.
+_HAS_FILES = (
+    'n=$(cat {} | sha256sum | cut -c 1-16); timeout 5 kamcmd -s unix:{} pv.shvGet files | grep -q "$n" && echo y'
+)
+# As its user: what root may read proves nothing.
+_CERTIFICATE = """as() {{ setpriv --reuid={user} --regid={user} --clear-groups openssl "$@"; }}
+cert=$(as x509 -in {cert} -noout -pubkey) || {{ echo 'kamailio.certificate: {user} finds no certificate in '{cert} >&2
+  exit 1; }}
+key=$(as pkey -in {key} -pubout) || {{ echo 'kamailio.certificate_key: {user} finds no key in '{key} >&2; exit 1; }}
+[ "$cert" = "$key" ] || {{ echo 'kamailio.certificate_key: '{key}' is not the key of '{cert} >&2; exit 1; }}"""
+_ANSWERS = """timeout 5 kamcmd -s unix:$1 core.uptime >/dev/null && ss -Hlun "src $2 and sport = :$3" | grep -q . &&
+ss -Hltn "src $2 and sport = :$3" | grep -q ."""
+
+
+def activate(settings: Settings) -> Part:
+    """Kamailio with this host's configuration, sending new calls to the active slot."""
+    service = _service(settings)
+    needs = service.needs | Needs(
+        probes=(
+            (_FILES, _HAS_FILES.format(" ".join(settings.reread_files), settings.socket)),
+            (_FOLLOWS, f"sh {settings.dispatch} check && echo y"),
+        )
+    )
+    return Part("kamailio", needs, partial(_plan, settings, service))
+
+
+def _service(settings: Settings) -> Service:
+    def file(name: str, template: str, mode: str = "644", *, secret: bool = False) -> File:
+        group = settings.user if secret else "root"
+        return File(name, files.text(template, kamailio=settings), mode, group=group, secret=secret)
+
+    reread = [
+        file(settings.sources_file, "kamailio/sources.j2", "640", secret=True),
+        file(settings.dispatch, "kamailio/dispatch.sh.j2"),
+        file(settings.reread, "kamailio/reread.sh.j2"),
+    ]
+    if settings.registrations:
+        directory = settings.registrations_directory
+        reread.append(file(f"{directory}/version", "kamailio/version.j2"))
+        reread.append(file(f"{directory}/uacreg", "kamailio/uacreg.j2", "640", secret=True))
+    if settings.certificate:
+        reread.append(file(settings.tls_file, "kamailio/tls.cfg.j2"))
+    unit = file(f"{UNITS}/{UNIT}", "kamailio/livekit-kamailio.service.j2")
+    config = file(settings.config_file, "kamailio/kamailio.cfg.j2")
+    return Service(UNIT, (config, unit), validate=partial(_check, settings), reread=tuple(reread))
+
+
+def _check(settings: Settings, new: Callable[[str], str]) -> str:
+    """Shell text that fails where Kamailio would not start: it reads certificates only then."""
+    check = f"kamailio -c -f {new(settings.config_file)} >/dev/null"
+    if not settings.certificate:
+        return check
+    tls = _CERTIFICATE.format(user=settings.user, cert=quote(settings.certificate), key=quote(settings.certificate_key))
+    return f"{check}\n{tls}"
+
+
+def _plan(settings: Settings, service: Service, seen: Seen) -> Todo:
+    reload = None
+    if service.unread(seen, loaded=bool(seen.probes[_FILES])):
+        reload = Step("re-read who may call", lambda host: sh(host, "sh $1", settings.reread))
+    steps = list(service.steps(seen, partial(_answers, settings=settings), reload=reload))
+    if service.running(seen) and not seen.probes[_FOLLOWS]:
+        steps.append(Step("follow the active file", lambda host: sh(host, "sh $1", settings.dispatch)))
+    return Todo(tuple(steps), service.outcome(seen, "re-read" if reload else ""))
+
+
+def _answers(host: Host, settings: Settings) -> None:
+    until(host, "Kamailio answers", UNIT, _ANSWERS, settings.socket, settings.address, str(settings.port))

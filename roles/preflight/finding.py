@@ -1,0 +1,25 @@
+"""A finding, and what findings are made with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from roles._kit.look import Seen
+from roles.preflight.settings import Settings
+from stack.errors import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem, or (``stops`` is False) something the operator should know."""
+
+    problem: Problem
+    stops: bool = True
+
+
+def one(seen: Seen, name: str) -> str:
+    return "".join(seen.probes[f"preflight.{name}"][:1])
+
+
+def bad(settings: Settings, what: str, fact: str, remedy: str, *, stops: bool = True) -> Finding:
+    return Finding(Problem(f"{settings.host}: {what}", fact, remedy), stops)

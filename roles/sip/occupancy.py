@@ -1,0 +1,18 @@
+"""How many phone calls each slot of livekit-sip carries."""
+
+from __future__ import annotations
+
+from roles._kit.occupancy import Question
+from roles.sip.generation import root
+from roles.sip.settings import UNIT, Settings
+
+# The series appears with the first call: absent is none. Calls that still ring are not in it.
+_ASK = r"""metrics=$(port metrics)
+  [ -z "$metrics" ] || ! all=$(curl -sf -m 2 "http://127.0.0.1:$metrics/metrics") ||
+    printf '%s\n' "$all" | awk -v slot="$slot" '/^livekit_sip_calls_active[{ ]/ { n += $NF }
+      END { print slot, "sessions", n + 0 }'"""
+
+
+def question(settings: Settings, *, draining: bool = False) -> Question:
+    """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
+    return Question("sip", UNIT, settings.slots, root(settings), settings.active.file, _ASK, draining=draining)

@@ -1,0 +1,65 @@
+"""What a slot of livekit-sip must show before calls may reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyinfra.api.host import Host
+
+from roles._kit.change import Failed, ask
+from roles._kit.generation import Generation
+from roles._kit.ready import journal, until
+from roles.sip.settings import PROGRAM, UNIT, Settings
+
+# livekit-sip has no checker. What can be found without starting it: a library that is missing, a server that does not
+# answer at ws_url (it would say so with the first call only).
+_CHECK = r"""said=$("$1" --version 2>&1) || { echo "the program does not run here: $said"; exit 1; }
+case $said in *[0-9].[0-9]*) ;; *) echo "the program tells no version: $said"; exit 1 ;; esac
+code=$(curl -s -m 5 -o /dev/null -w '%{http_code}' "$2") || :
+[ "$code" = 200 ] || { echo "ws_url: LiveKit at $2 answers with ${code:-nothing}; does a slot of livekit-server serve?"
+  exit 1; }"""
+_ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
+*NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
+"""
+# $1 health, $2 address, $3 SIP: the unit's own process has the ports, is in Redis (its health answers only then; 429 is
+# a busy host), and answers an OPTIONS of SIP.
+_ANSWERS = r"""pid=$(systemctl show -p MainPID --value $unit)
+ss -Hlunp "sport = :$3" | grep -q "pid=$pid," || { echo "it does not listen on $3/udp"; return 1; }
+code=$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/")
+case $code in 200 | 429) ;; *) echo "health says $code"; return 1 ;; esac
+perl -MIO::Socket::INET -e 'alarm 2; my ($a, $p) = @ARGV;
+  my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => $a, PeerPort => $p) or die "$!\n";
+  my $me = $s->sockhost . ":" . $s->sockport; my $id = $$ . time;
+  $s->send(join "\r\n", "OPTIONS sip:ready\@$a:$p SIP/2.0", "Via: SIP/2.0/UDP $me;branch=z9hG4bK$id",
+    "Max-Forwards: 5", "From: <sip:deploy\@$me>;tag=$id", "To: <sip:ready\@$a:$p>", "Call-ID: $id\@$me",
+    "CSeq: 1 OPTIONS", "Contact: <sip:deploy\@$me>", "Content-Length: 0", "", "");
+  $s->recv(my $said, 4096); die "no answer to OPTIONS\n" unless $said =~ m,^SIP/2.0 200 ,' "$2" "$3"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The hooks of a Daemon for one generation of livekit-sip."""
+
+    settings: Settings
+    generation: Generation
+
+    def check(self, host: Host, slot: str) -> None:
+        """The program runs on this host, and LiveKit answers where calls will be taken to."""
+        http = self.settings.ws_url.replace("ws", "http", 1)
+        try:
+            ask(host, _CHECK, f"{self.generation.release}/{PROGRAM}", http)
+        except Failed as error:
+            raise Failed(f"slot {slot} would not work: {error}") from error
+
+    def ready(self, host: Host, slot: str, fresh: bool) -> None:
+        """Its process has its ports, is connected to Redis and speaks SIP.
+
+        ``fresh``: it was started just now, so a restart by systemd means that it cannot start.
+        """
+        unit, test = UNIT.format(slot), (_ALIVE if fresh else "") + _ANSWERS
+        health, sip = (str(self.settings.part(name, slot).first) for name in ("health", "sip"))
+        try:
+            until(host, f"slot {slot} answers SIP on port {sip}", unit, test, health, self.settings.address, sip)
+        except Failed as error:
+            raise Failed(f"{error}\n{journal(host, unit)}" if "last words" not in str(error) else str(error)) from error

@@ -1,0 +1,162 @@
+"""Settings of livekit-sip. Upstream names: pkg/config/config.go of sip v1.11.0 (facts checked by a run)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from roles.sip.trunks import Rule, Trunk, together
+from stack import releases, slots
+from stack.active import Active
+from stack.duration import Duration
+from stack.errors import Problem
+from stack.fields import Checked, given, option
+from stack.ports import Port, PortRange, Proto, Reach
+from stack.redis_client import RedisClient
+from stack.secret import Secret
+from stack.slots import DRAIN_DROP_IN, FINISH
+
+PROGRAM = "sip"
+UNIT = "livekit-sip@{}.service"
+USER = "livekit-sip"
+SIGNALLING, MEDIA = "trunks", "trunk-media"  # the networks of trunks, as Port.clients names them
+MEDIA_TIMEOUT = 15  # s without a packet until livekit-sip hangs up, with BYE; also how a drain ends at its deadline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drain(Checked):
+    """How long a slot that was replaced goes on."""
+
+    deadline: Duration = option(Duration.parse("3h"), "then its calls are hung up with BYE")
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if self.deadline < 10:
+            yield Problem(f"{path}.deadline", f"is {self.deadline}", "give calls at least 10s")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(Checked):
+    """livekit-sip on each host with the role ``sip``, in slots behind Kamailio; trunks and rules of the site."""
+
+    release: str = option("1.11.0", "version your build is made from")
+    source: Literal["file"] = option("file", "where the program comes from: upstream publishes no binary")
+    file: str = option("", "path of your own build")
+    sha256: str = option("", "its sha256")
+    slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
+    port: PortRange = option(
+        PortRange(5070, 5072), "SIP of the slots (UDP and TCP): calls out leave from here, calls in come by Kamailio"
+    )
+    rtp: PortRange = option(
+        PortRange(10000, 19999), "media (rtp_port), split among the slots; a call takes one even port"
+    )
+    health: PortRange = option(PortRange(5080, 5082), "health of the slots, for this host only")
+    metrics: PortRange = option(PortRange(5090, 5092), "Prometheus metrics of the slots")
+    hide_inbound_port: bool = option(
+        False, "stay silent where a call is refused; nobody but the trunks' networks can call at all"
+    )
+    max_cpu: float = option(0.9, "share of the host's CPU above which calls out are refused (max_cpu_utilization)")
+    log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
+    drain: Drain = option(Drain(), "what a slot does after a change, until its last call has ended")
+    trunks: Mapping[str, Trunk] = option({}, "carriers by name")
+    rules: Mapping[str, Rule] = option({}, "where calls go, by name")
+    extra: Mapping[str, Any] = option({}, "other upstream options; none that is set from here")
+
+    address: str = given("")  # of this host's interface
+    public_address: str = given("")  # that callers reach
+    ws_url: str = given("")
+    api_keys: Mapping[str, Secret] = given({})
+    redis: RedisClient = given(RedisClient())
+    config_root: str = given("")
+    release_root: str = given("")
+    active: Active = given(Active())
+    lock_file: str = given("")
+    arch: str = given("")
+    dispatch: str = given("")  # the program that tells Kamailio of the active slot
+    monitored: bool = given(False)  # a Prometheus scrapes this host
+    secrets: Mapping[str, Secret] = given({})  # of trunks and rules, by name
+    missing: tuple[str, ...] = given(())  # names of secrets that are not there yet
+    reconciles: bool = given(False)  # this host's livekit-server is told of trunks and rules
+
+    drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
+    finish_file: ClassVar[str] = FINISH
+
+    def wanted(self) -> releases.Release:
+        """The release asked for. Raises SiteError when it is not known from that source."""
+        return releases.find(PROGRAM, self.release, self.source, file=self.file, sha256=self.sha256, path="sip.release")
+
+    def ports(self) -> Iterator[Port]:
+        """Every port of every slot, bound or not: a change must never have to open one."""
+        scraped = (Reach.CLUSTER, ("prometheus",)) if self.monitored else (Reach.LOCAL, ())
+        table = (
+            ("sip", Proto.UDP, self.port, (Reach.TRUNK, (SIGNALLING,)), "SIP of calls out, slot {}", "port"),
+            ("sip-tcp", Proto.TCP, self.port, (Reach.TRUNK, (SIGNALLING,)), "SIP of calls out, slot {}", "port"),
+            ("rtp", Proto.UDP, self.rtp, (Reach.TRUNK, (MEDIA,)), "media of phone calls, slot {}", "rtp"),
+            ("health", Proto.TCP, self.health, (Reach.LOCAL, ()), "health of slot {}", "health"),
+            ("metrics", Proto.TCP, self.metrics, scraped, "metrics of slot {}", "metrics"),
+        )
+        for name, proto, whole, (reach, clients), purpose, key in table:
+            for slot in self.slots:
+                part = slots.part(whole, self.slots, slot)
+                yield Port("sip", f"{name}-{slot}", proto, part, reach, purpose.format(slot), f"sip.{key}", clients)
+
+    def part(self, name: str, slot: str) -> PortRange:
+        """The ports called ``name`` of ``slot``."""
+        return next(p.range for p in self.ports() if p.name == f"{name}-{slot}")
+
+    @property
+    def ranges(self) -> dict[str, PortRange]:
+        """The settings that are ranges of ports, split among the slots."""
+        return {name: getattr(self, name) for name in ("port", "rtp", "health", "metrics")}
+
+    def problems(self, path: str) -> Iterator[Problem]:
+        if len(set(self.slots)) != len(self.slots) or not 2 <= len(self.slots) <= 5:
+            yield Problem(f"{path}.slots", f"are {list(self.slots)}", "name two to five different slots")
+            return
+        for slot in self.slots:
+            if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", slot):
+                yield Problem(f"{path}.slots", f"{slot!r} is no slot name", "use a lower-case letter")
+        least = {name: len(self.slots) * (2 if name == "rtp" else 1) for name in self.ranges}  # RTP: even ports only
+        small = {name: len(ports) for name, ports in self.ranges.items() if len(ports) < least[name]}
+        for name, size in small.items():
+            yield Problem(f"{path}.{name}", f"has {size} ports for {len(self.slots)} slots", "widen it")
+        if not 0 < self.max_cpu <= 1:
+            yield Problem(f"{path}.max_cpu", f"is {self.max_cpu}", "choose a share above 0, up to 1")
+        yield from together(self.trunks, self.rules, path)
+        if not small:
+            for key in self.extra.keys() & self._own(self.slots[0]).keys():
+                yield Problem(f"{path}.extra.{key}", "is set by livekit-metal", "use the setting that owns it")
+
+    def _own(self, slot: str) -> dict[str, Any]:
+        """The part of the config that is decided here, but for secrets. JSON types only."""
+        port, rtp = self.part("sip", slot).first, self.part("rtp", slot)
+        own: dict[str, Any] = {
+            "ws_url": self.ws_url,
+            "redis": self.redis.config(),
+            "sip_port": port,
+            # what Kamailio is told in Contact: it reaches this host's own address, whatever NAT is outside
+            "listen_ip": self.address,
+            "local_net": f"{self.address}/32",
+            "use_external_ip": False,
+            "rtp_port": f"{rtp.first}-{rtp.last}",
+            "health_port": self.part("health", slot).first,
+            "prometheus_port": self.part("metrics", slot).first,
+            "logging": {"level": self.log_level, "json": True},
+            "max_cpu_utilization": self.max_cpu,
+            "hide_inbound_port": self.hide_inbound_port,
+            "media_timeout": f"{MEDIA_TIMEOUT}s",
+        }
+        for name in ("api_key", "api_secret", "media_nat_1_to_1_ip"):
+            own[name] = ""
+        if self.public_address != self.address:
+            own["media_nat_1_to_1_ip"] = self.public_address
+        return own
+
+    def config(self, slot: str) -> dict[str, Any]:
+        """The configuration of ``slot``, with its secrets: the file is one."""
+        key, secret = next(iter(self.api_keys.items()))
+        config = {**self._own(slot), **self.extra, "api_key": key, "api_secret": secret.reveal()}
+        if self.redis.password:
+            config["redis"] = {**config["redis"], "password": self.redis.password.reveal()}
+        return config

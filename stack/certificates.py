@@ -1,0 +1,160 @@
+"""Certificates of the edge: what an operator provides, checked, and what a CA of the site's own makes.
+
+Contract: pure functions of bytes and a time; nothing is read, written or connected to here. The key of the CA stays in
+the vault and reaches no host.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from stack.certificate import DAY, Certificate, address
+from stack.secret import Secret
+
+CA_DAYS = 3650
+_RENEW = 3  # a leaf is made anew when less than a third of its life is left
+_BACKDATED = 3600  # s: a client's clock may be behind ours
+_SHORTEST_RSA = 2048  # OpenSSL's security level of today refuses to serve less
+
+_PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+def parse(chain: str, key: Secret) -> Certificate:
+    """Raises ValueError ``fact; remedy`` for what is no certificate, no key, or no pair."""
+    try:
+        leaf, *issuers = x509.load_pem_x509_certificates(chain.encode())
+    except ValueError as error:
+        raise ValueError("has no certificate in PEM; write the leaf first, then those between it and its CA") from error
+    private = _private(key)
+    if _public_bytes(private.public_key()) != _public_bytes(leaf.public_key()):
+        elsewhere = any(_public_bytes(c.public_key()) == _public_bytes(private.public_key()) for c in issuers)
+        raise ValueError(
+            "its key belongs to another certificate of the file; write that one first"
+            if elsewhere
+            else "certificate and key are no pair; give the key that the certificate was made for"
+        )
+    if isinstance(private, rsa.RSAPrivateKey) and private.key_size < _SHORTEST_RSA:
+        raise ValueError(f"its RSA key has {private.key_size} bits; use {_SHORTEST_RSA} or more, or ECDSA P-256")
+    return Certificate(
+        "".join(c.public_bytes(Encoding.PEM).decode() for c in (leaf, *issuers)),
+        Secret(key.label, private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()),
+        _names(leaf),
+        int(leaf.not_valid_before_utc.timestamp()),
+        int(leaf.not_valid_after_utc.timestamp()),
+    )
+
+
+def authority(label: str, name: str, now: float) -> Certificate:
+    """A new CA, called ``name``; it may sign leaves only."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    ca = x509.BasicConstraints(ca=True, path_length=0)
+    usage = _usage(key_cert_sign=True, crl_sign=True)
+    builder = _builder(subject, subject, key, now, int(now) - _BACKDATED + CA_DAYS * DAY)
+    builder = builder.add_extension(ca, critical=True).add_extension(usage, critical=True)
+    return _signed(builder, key, key, label)
+
+
+def leaf(authority: Certificate, label: str, names: Iterable[str], days: int, now: float) -> Certificate:
+    """A new leaf of ``authority`` for ``names`` (DNS names and addresses) that lives for ``days``, or as long as it."""
+    names = tuple(names)
+    key = ec.generate_private_key(ec.SECP256R1())
+    ca = x509.load_pem_x509_certificate(authority.chain.encode())
+    end = min(int(now) - _BACKDATED + days * DAY, authority.not_after)
+    # an empty subject: names belong into the extension, and a common name takes 64 characters at most
+    builder = _builder(x509.Name([]), ca.subject, key, now, end)
+    alternative = x509.SubjectAlternativeName([_general(name) for name in names])
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(
+        ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    )
+    server = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+    builder = (
+        builder.add_extension(alternative, critical=True)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_usage(digital_signature=True), critical=True)
+        .add_extension(server, critical=False)
+        .add_extension(issuer, critical=False)
+    )
+    return _signed(builder, key, _private(authority.key), label)
+
+
+def serves(found: Certificate, authority: Certificate, names: Iterable[str], days: int, now: float) -> bool:
+    """Whether a leaf that was made earlier goes on, or is to be made anew: other names, another CA or life, its age."""
+    life = found.not_after - found.not_before
+    wanted = min(days * DAY, authority.not_after - found.not_before)
+    return (
+        set(found.names) == set(names)
+        and life == wanted
+        and (found.not_after - now) * _RENEW >= life
+        and _issued(found, authority)
+    )
+
+
+def _issued(found: Certificate, authority: Certificate) -> bool:
+    one, ca = (x509.load_pem_x509_certificate(c.chain.encode()) for c in (found, authority))
+    try:
+        one.verify_directly_issued_by(ca)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: float, end: int
+) -> x509.CertificateBuilder:
+    start = int(now) - _BACKDATED
+    made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+    made = made.serial_number(x509.random_serial_number())
+    made = made.not_valid_before(datetime.datetime.fromtimestamp(start, datetime.UTC))
+    made = made.not_valid_after(datetime.datetime.fromtimestamp(end, datetime.UTC))
+    return made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+
+
+def _signed(
+    builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey, by: _PrivateKey, label: str
+) -> Certificate:
+    made = builder.sign(by, hashes.SHA256()).public_bytes(Encoding.PEM).decode()
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return parse(made, Secret(label, text))
+
+
+def _usage(**allowed: bool) -> x509.KeyUsage:
+    every = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+    names = (*every, "key_cert_sign", "crl_sign", "encipher_only", "decipher_only")
+    return x509.KeyUsage(**{name: allowed.get(name, False) for name in names})
+
+
+def _private(key: Secret) -> _PrivateKey:
+    try:
+        found = serialization.load_pem_private_key(key.reveal().encode(), password=None)
+    except TypeError as error:  # cryptography's way to say that there is a passphrase
+        raise ValueError("its key is encrypted; write it without a passphrase (openssl pkey)") from error
+    except ValueError as error:
+        raise ValueError("has no private key in PEM; give the key that the certificate was made for") from error
+    if not isinstance(found, (ec.EllipticCurvePrivateKey, rsa.RSAPrivateKey)):
+        raise ValueError("its key is neither ECDSA nor RSA; clients know no other")  # noqa: TRY004 - bad input
+    return found
+
+
+def _public_bytes(key: object) -> bytes:
+    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined,no-any-return]
+
+
+def _names(found: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()  # clients look at nothing else
+    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
+
+
+def _general(name: str) -> x509.GeneralName:
+    return x509.IPAddress(found) if (found := address(name)) else x509.DNSName(name)

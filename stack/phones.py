@@ -1,0 +1,124 @@
+"""What a site's trunks mean to the roles: who may call whom, which secrets there must be."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from roles.kamailio import Settings as Kamailio
+from roles.kamailio.settings import Registration, Source
+from roles.sip import Settings as Sip
+from roles.sip.objects import numbers
+from roles.sip.settings import MEDIA, SIGNALLING, UNIT
+from stack import neighbours
+from stack.errors import Problem, SiteError
+from stack.secret import Secret
+from stack.vault import Vault
+
+if TYPE_CHECKING:
+    from stack.host import Host
+    from stack.site import Site
+
+
+def problems(site: Site) -> Iterator[Problem]:
+    """What is wrong with phones beside the rest of the site."""
+    names = site.with_role("sip")
+    for name in names:
+        if ":" in site.hosts[name].address or ":" in site.hosts[name].public_address:
+            fact = "has the role sip and an IPv6 address"
+            yield Problem(f"hosts.{name}.address", fact, "give it an IPv4 address: livekit-sip knows no IPv6")
+    if (site.sip.trunks or site.sip.rules) and not names:
+        yield Problem("sip.trunks", "are declared and no host has the role sip", "give it to at least one host")
+    if names:
+        try:
+            site.sip.wanted()
+        except SiteError as error:
+            yield from error.problems
+
+
+def networks(site: Site) -> dict[str, tuple[str, ...]]:
+    """The networks of the trunks, by the name that ``Port.clients`` has for them."""
+    trunks = site.sip.trunks.values()
+    return {
+        SIGNALLING: tuple(dict.fromkeys(n for t in trunks for n in t.networks)),
+        MEDIA: tuple(dict.fromkeys(n for t in trunks for n in t.media_networks or t.networks)),
+    }
+
+
+def secrets(sip: Sip, vault: Vault) -> tuple[dict[str, Secret], tuple[str, ...]]:
+    """The secrets of trunks and rules by name, and the names of those that nobody has stored yet."""
+    names = []
+    for name, trunk in sip.trunks.items():
+        names += [f"sip-{name}"] if trunk.user else []
+        names += [f"sip-{name}-numbers"] if trunk.secret_numbers else []
+        names += [f"sip-{name}-outbound"] if trunk.outbound and trunk.outbound.user else []
+        names += [f"sip-{name}-register"] if trunk.register else []
+    names += [f"sip-rule-{name}" for name, rule in sip.rules.items() if rule.pin]
+    known = {name: vault.passwords(name)[0] for name in names if vault.knows(name)}
+    return known, tuple(name for name in names if name not in known)
+
+
+def sources(sip: Sip, known: Mapping[str, Secret]) -> tuple[Source, ...]:
+    """Each network that may call, with the numbers of every trunk that has it."""
+    found: dict[str, list[str]] = {}
+    for name, trunk in sip.trunks.items():
+        called = numbers(name, trunk, known)
+        for network in trunk.networks:
+            found.setdefault(network, []).extend(called or (["*"] if trunk.user else []))
+    return tuple(
+        Source(network=network, numbers=Secret("sip.numbers", "*" if "*" in called else ",".join(called) or "-"))
+        for network, called in found.items()
+    )
+
+
+def registrations(sip: Sip, known: Mapping[str, Secret]) -> tuple[Registration, ...]:
+    """The carriers to register with."""
+    return tuple(
+        Registration(
+            trunk=name,
+            registrar=to.registrar,
+            domain=to.realm_host,
+            user=to.user,
+            password=known[f"sip-{name}-register"],
+            expires=to.expires,
+        )
+        for name, trunk in sip.trunks.items()
+        if (to := trunk.register) and f"sip-{name}-register" in known
+    )
+
+
+def sip(site: Site, name: str, host: Host) -> Sip:
+    known, missing = secrets(site.sip, neighbours.vault_of(site))
+    return dataclasses.replace(
+        site.sip,
+        address=host.address,
+        public_address=host.public_address,
+        ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
+        api_keys=neighbours.vault_of(site).api_keys,
+        redis=neighbours.redis_client(site),
+        config_root=site.paths.config,
+        release_root=site.paths.releases,
+        active=neighbours.active(site),
+        lock_file=str(site.lock or ""),
+        arch=host.arch,
+        dispatch=kamailio(site, host).dispatch,
+        monitored=bool(site.with_role("prometheus")),
+        secrets=known,
+        missing=missing,
+        reconciles=name == site.with_role("sip")[0],
+    )
+
+
+def kamailio(site: Site, host: Host) -> Kamailio:
+    known, _ = secrets(site.sip, neighbours.vault_of(site))
+    return dataclasses.replace(
+        site.kamailio,
+        address=host.address,
+        public_address=host.public_address,
+        sources=sources(site.sip, known),
+        registrations=registrations(site.sip, known),
+        config_root=site.paths.config,
+        active=neighbours.active(site),
+        slot_unit=UNIT,
+    )

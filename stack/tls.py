@@ -1,0 +1,161 @@
+"""Which certificate the edge of each host serves: the operator's files, or leaves of the site's own CA.
+
+The CA's key and the leaves are in the vault: whoever has the secrets deploys the same ones, and a deploy that finds
+nothing to do changes nothing. The CA's certificate is for everybody and lies beside the secrets.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stack.certificate import Certificate
+from stack.errors import Problem, SiteError
+from stack.names import is_domain
+from stack.secret import Secret
+from stack.vault import Vault
+
+if TYPE_CHECKING:
+    from stack.site import Site
+
+# stack.certificates is imported where there is TLS: it loads half of cryptography, which takes longer than a site does
+
+_CA = "tls-ca"
+_AGAIN = "get a new one from your CA"
+
+
+def names(site: Site, host: str) -> tuple[str, ...]:
+    """The names by which clients ask the edge of ``host``."""
+    wanted = (site.edge.domain, *site.edge.names, site.livekit.turn.name(host))
+    return tuple(dict.fromkeys(name.lower() for name in wanted if name))
+
+
+def problems(site: Site) -> Iterator[Problem]:
+    """What is wrong with how the site's names lead to its edges and to TURN behind them."""
+    turn, edge, hosts = site.livekit.turn, site.edge, site.with_role("livekit")
+    if not turn.domain:
+        return
+    path = "livekit.turn.domain"
+    if not edge.encrypted:
+        yield Problem(path, "is set and edge.tls is 'off'", "set edge.tls, or leave it empty for TURN over UDP only")
+    elif edge.https_suffix:
+        fact = f"clients are told port 443 for it, and edge.https is {edge.https}"
+        yield Problem(path, fact, "leave edge.https at 443, or the domain empty")
+    if len(hosts) > 1 and len({turn.name(host) for host in hosts}) == 1:
+        fact = f"{turn.domain!r} leads to {len(hosts)} hosts"
+        why = "a relay on another host than its room is cut when that host drains"
+        yield Problem(path, fact, f"write it with {{host}}, such as {{host}}.turn.example.org: {why}")
+    for host in hosts:
+        name = turn.name(host)
+        if not is_domain(name):
+            yield Problem(path, f"is {name!r} for {host}, which is no name", f"rename hosts.{host}")
+        if name in (edge.domain.lower(), *(n.lower() for n in edge.names)):
+            yield Problem(
+                path, f"{name!r} is also a name of the site", "give TURN one of its own: names tell them apart"
+            )
+
+
+def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str, Certificate]:
+    """Host -> what its edge serves; empty with tls 'off'. Raises SiteError with all that is wrong with files.
+
+    A CA of the site's own is exported to ``ca_file`` when the vault is saved.
+    """
+    hosts, now = site.with_role("livekit"), time.time()
+    if site.edge.tls == "internal":
+        ca = _authority(vault, site.name, now)
+        vault.export(ca_file, ca.chain)
+        return {host: _leaf(site, vault, host, ca, now) for host in hosts}
+    found: dict[str, Certificate] = {}
+    problems: list[Problem] = []
+    for host in hosts if site.edge.tls == "provided" else ():
+        try:
+            found[host] = _provided(site, host, directory, now)
+        except SiteError as error:
+            problems += error.problems
+    if problems:
+        raise SiteError(dict.fromkeys(problems))
+    return found
+
+
+def ca_certificate(vault: Vault) -> str:
+    """The certificate (PEM) of the site's own CA. Raises SiteError when there is none."""
+
+    def there(old: Secret | None) -> Secret:
+        if old is None:
+            fact, remedy = "the site has no CA of its own", "set edge.tls to internal and deploy"
+            raise SiteError([Problem("edge.tls", fact, remedy)])
+        return old
+
+    return _read(vault.keep(_CA, there)).chain
+
+
+def _authority(vault: Vault, name: str, now: float) -> Certificate:
+    from stack import certificates  # noqa: PLC0415
+
+    def kept(old: Secret | None) -> Secret:
+        return old or certificates.authority(_CA, f"livekit-metal CA of {name}", now).pem
+
+    return _read(vault.keep(_CA, kept))
+
+
+def _leaf(site: Site, vault: Vault, host: str, ca: Certificate, now: float) -> Certificate:
+    from stack import certificates  # noqa: PLC0415
+
+    at = site.hosts[host]
+    wanted = tuple(dict.fromkeys((*names(site, host), at.public_address, at.address)))
+    label, days = f"tls-{host}", site.edge.certificate_days
+
+    def renewed(old: Secret | None) -> Secret:
+        if old and certificates.serves(_read(old), ca, wanted, days, now):
+            return old
+        return certificates.leaf(ca, label, wanted, days, now).pem
+
+    return _read(vault.keep(label, renewed))
+
+
+def _read(pem: Secret) -> Certificate:
+    from stack import certificates  # noqa: PLC0415
+
+    return certificates.parse(pem.reveal(), pem)
+
+
+def _provided(site: Site, host: str, directory: Path, now: float) -> Certificate:
+    from stack import certificates  # noqa: PLC0415
+
+    edge = site.edge
+    chain, file = _text(edge.certificate, "edge.certificate", host, directory)
+    key, _ = _text(edge.key, "edge.key", host, directory)
+    try:
+        found = certificates.parse(chain, Secret(f"tls-{host}", key))
+    except ValueError as error:
+        fact, _, remedy = str(error).partition("; ")
+        raise SiteError([Problem("edge.certificate", f"{file} {fact}", remedy)]) from error
+    if wrong := tuple(_wrong(found, file, names(site, host), now)):
+        raise SiteError(wrong)
+    return found
+
+
+def _wrong(found: Certificate, file: Path, wanted: tuple[str, ...], now: float) -> Iterator[Problem]:
+    if found.not_after <= now:
+        yield Problem("edge.certificate", f"{file} ended on {found.ends}", _AGAIN)
+    if found.not_before > now:
+        yield Problem("edge.certificate", f"{file} is not valid yet", "see this machine's clock, or wait")
+    for name in wanted:
+        if not found.covers(name):
+            fact = f"{file} is not for {name} (it is for {', '.join(found.names) or 'no name'})"
+            yield Problem("edge.certificate", fact, f"{_AGAIN} that names it too")
+
+
+def _text(template: str, path: str, host: str, directory: Path) -> tuple[str, Path]:
+    """What the file has that ``template`` names for ``host``, and its path."""
+    file = directory / Path(template.replace("{host}", host)).expanduser()
+    try:
+        return file.read_text(), file
+    except OSError as error:
+        raise SiteError([Problem(path, f"{file}: {error.strerror}", "name a file that you may read")]) from error
+    except UnicodeDecodeError as error:
+        raise SiteError(
+            [Problem(path, f"{file} is no text", "write it as PEM (openssl x509, openssl pkey)")]
+        ) from error

@@ -1,0 +1,137 @@
+"""Media over each of the four paths, with the other three closed to the client: from a network namespace of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from procedures.call import Access
+from tests.lab import ROOT, Lab, lab, over_ssh
+from tests.turn import told
+
+FIRST = lab().site.with_role("livekit")[0]
+SECONDS = 4
+TABLE = "livekit_metal_paths"
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way for media: what the client may send (as nft says it), beside its signalling."""
+
+    name: str
+    allowed: tuple[str, ...]  # names of ports in the registry
+    relayed: bool = False
+    tls: bool = False
+
+
+PATHS = (
+    Way("UDP", ("media",)),
+    Way("ICE/TCP", ("ice-tcp",)),
+    Way("TURN/UDP", ("turn-udp",), relayed=True),
+    Way("TURN/TLS", (), relayed=True, tls=True),
+)
+
+pytestmark = pytest.mark.skipif(len(lab().site.hosts) > 1, reason="one host: every room is where the ways are closed")
+
+
+@pytest.fixture
+def namespace(lab: Lab) -> Iterator[str]:
+    """A stranger's network, where the site's names lead to its first host."""
+    name, site = lab.facts["outside"]["namespace"], lab.site
+    names = filter(None, (site.edge.domain, site.livekit.turn.name(FIRST)))
+    hosts = Path(f"/etc/netns/{name}/hosts")  # `ip netns exec` puts it over /etc/hosts
+    made = not hosts.parent.exists()
+    hosts.parent.mkdir(parents=True, exist_ok=True)
+    hosts.write_text("".join(f"{site.hosts[FIRST].public_address} {each}\n" for each in ("localhost.lab", *names)))
+    yield name
+    hosts.unlink()
+    if made:
+        hosts.parent.rmdir()
+        with contextlib.suppress(OSError):
+            hosts.parent.parent.rmdir()
+
+
+def nft(namespace: str, rules: str) -> None:
+    subprocess.run(["ip", "netns", "exec", namespace, "nft", "-f", "-"], input=rules, text=True, check=True)
+
+
+@contextlib.contextmanager
+def closed_but(namespace: str, lab: Lab, path: Way) -> Iterator[None]:
+    """Nothing leaves the namespace but signalling and what ``path`` needs."""
+    site = lab.site
+    ports = [p for p in site.ports(FIRST) if p.name.rpartition("-")[0] in path.allowed]
+    edge = site.edge.https if site.edge.encrypted else site.edge.http
+    accepted = [f"tcp dport {edge} accept", *(f"{p.proto} dport {p.range} accept" for p in ports)]
+    rules = "; ".join(['oif "lo" accept', "meta l4proto ipv6-icmp accept", *accepted])
+    chain = f"chain out {{ type filter hook output priority 0; policy drop; {rules}; }};"
+    nft(namespace, f"table inet {TABLE} {{ {chain} }}\n")
+    try:
+        yield
+    finally:
+        nft(namespace, f"delete table inet {TABLE}\n")
+
+
+def call(namespace: str, access: Access, path: Way, lab: Lab) -> dict[str, Any]:
+    given: dict[str, Any] = {"access": asdict(access), "seconds": SECONDS, "relayed": path.relayed}
+    if path.tls:
+        servers, at = told(replace(access, url=access.through(FIRST))), lab.site.hosts[FIRST].public_address
+        login = {"username": servers.username, "credential": servers.credential}
+        given["tls"] = {"address": at, "name": lab.site.livekit.turn.name(FIRST)} | login
+    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
+    done = subprocess.run(
+        ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.paths"],
+        input=json.dumps(given),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    lines = done.stdout.strip().splitlines()
+    assert lines, done.stderr
+    report: dict[str, Any] = json.loads(lines[-1])
+    return report
+
+
+def by_name(access: Access, lab: Lab) -> Access:
+    """As the site's clients come in, where it has a name for them."""
+    edge = lab.site.edge
+    return replace(access, url=f"wss://{edge.domain}{edge.https_suffix}") if edge.encrypted and edge.domain else access
+
+
+def turn_sessions() -> int:
+    """Connections that came to TURN over TLS, as HAProxy counts them."""
+    metrics = lab().site.on(FIRST).edge
+    assert metrics is not None
+    said = over_ssh(FIRST).check_output(f"curl -s http://{metrics.endpoints['metrics']}/metrics")
+    wanted = 'haproxy_frontend_sessions_total{proxy="turn"} '
+    return sum(int(line.removeprefix(wanted)) for line in said.splitlines() if line.startswith(wanted))
+
+
+@pytest.mark.parametrize("path", PATHS, ids=lambda path: path.name)
+def test_a_call_goes_this_way_when_it_is_the_only_one(namespace: str, access: Access, lab: Lab, path: Way) -> None:
+    if path.tls and not lab.site.livekit.turn.domain:
+        pytest.skip("the site has TURN over UDP only")
+    before = turn_sessions()
+    with closed_but(namespace, lab, path):
+        report = call(namespace, by_name(access, lab), path, lab)
+    assert report["ok"], report
+    assert (turn_sessions() > before) == path.tls, "443 carries signalling too: what went to TURN there is counted"
+
+
+def test_with_every_way_closed_there_is_no_media(namespace: str, access: Access, lab: Lab) -> None:
+    """Else the others would prove nothing."""
+    nothing = Way("none", ())
+    with closed_but(namespace, lab, nothing):
+        report = call(namespace, by_name(access, lab), nothing, lab)
+    assert not report["ok"]

@@ -1,0 +1,77 @@
+"""Phone calls to a lab that takes them (inventories/lab_media.py); with the stand-in, whatever needs no sound."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from procedures.call import Access
+from stack.site import Site
+from tests.lab import INVENTORY, Lab, lab, over_ssh
+from tests.sip.phone import Line, Phone, talking
+
+STAND_IN = Path(__file__).parents[1] / "standins/livekit-sip"
+
+
+def real() -> bool:
+    """Whether the lab runs livekit-sip itself."""
+    return Path(lab().site.sip.file) != STAND_IN
+
+
+def pytest_report_header() -> str:
+    found = lab()
+    what = f"livekit-sip itself ({found.site.sip.file})" if real() else "the stand-in: no sound, no passwords"
+    return f"lab: {found.directory} ({', '.join(found.site.hosts)}), site: {INVENTORY}, phone calls by {what}"
+
+
+@pytest.fixture(scope="session", name="lab")
+def the_lab() -> Lab:
+    return lab()
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    return lab().site
+
+
+@pytest.fixture(scope="session")
+def access() -> Access:
+    return Access.load(lab().directory / "access.json")
+
+
+@pytest.fixture(scope="session")
+def first(site: Site) -> Host:
+    """The first host that takes phone calls."""
+    return over_ssh(site.with_role("sip")[0])
+
+
+@pytest.fixture
+def phone(site: Site, lab: Lab, tmp_path: Path) -> Callable[..., Phone]:
+    """A call from the carrier's network to the first host; see :class:`Phone`."""
+    settings = site.on(site.with_role("sip")[0]).kamailio
+    assert settings
+
+    def ring(**more: Any) -> Phone:
+        made = {"local": lab.facts["gateway"], "target": f"{settings.address}:{settings.port}"} | more
+        return Phone(directory=tmp_path, **made)
+
+    return ring
+
+
+@contextlib.asynccontextmanager
+async def up(access: Access, phone: Phone, room: str) -> AsyncIterator[Line | None]:
+    """A call that is answered; with livekit-sip itself also heard in ``room``, and the room by the phone."""
+    if real():
+        async with talking(access, phone, room) as line:
+            yield line
+        return
+    try:
+        await phone.answered()
+        yield None
+    finally:
+        phone.drop()

@@ -1,0 +1,79 @@
+"""Calls that LiveKit makes: out of the slot's own port, through an outbound trunk of the site."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from livekit.protocol import sip
+from livekit.protocol.room import RoomParticipantIdentity
+from testinfra.host import Host
+
+from procedures.call import Access, server_api, token
+from procedures.call.seats import Diary, Publisher, Subscriber
+from procedures.call.tone import tone
+from tests.deploys import deploy, variant
+from tests.lab import Lab
+from tests.sip.conftest import real
+from tests.sip.slots import ended, serving, shown
+
+PORT, MEDIA = 15998, 26100  # of the phone that is called, on this machine
+
+
+def test_a_call_out_is_heard_and_goes_on_through_a_change(
+    first: Host, lab: Lab, access: Access, tmp_path: Path
+) -> None:
+    if not real():
+        pytest.skip("the stand-in makes no calls: run it with livekit-sip itself (make test-media)")
+    gateway = lab.facts["gateway"]
+    out = {"trunks": {"carrier": {"outbound": {"address": f"{gateway}:{PORT}", "transport": "udp"}}}}
+    assert deploy(variant(tmp_path, {"sip": out}, "out")).status == 0
+    old, messages = serving(first), tmp_path / "messages"
+    quiet = subprocess.DEVNULL
+    command = ["sipp", "-sn", "uas", "-m", "1", "-i", gateway, "-p", str(PORT), "-mi", gateway, "-mp", str(MEDIA)]
+    command += ["-rtp_echo", "-nostdin", "-trace_msg", "-message_file", str(messages)]
+    called = subprocess.Popen(command, cwd=tmp_path, stdin=quiet, stdout=quiet, stderr=quiet)
+
+    async def scenario() -> None:
+        room, diary = f"out-{uuid4().hex[:8]}", Diary()
+        publisher, subscriber = Publisher(diary, tone), Subscriber(diary, "called")
+        try:
+            for seat in (publisher, subscriber):
+                await seat.join(access.url, token(access, room=room, identity=seat.who))
+            await publisher.publish(10)
+            async with server_api(access) as api:
+                (trunk,) = (await api.sip.list_outbound_trunk(sip.ListSIPOutboundTrunkRequest())).items
+                ask = sip.CreateSIPParticipantRequest(
+                    sip_trunk_id=trunk.sip_trunk_id,
+                    sip_call_to="+15550999",
+                    room_name=room,
+                    participant_identity="called",
+                )
+                await api.sip.create_sip_participant(ask)
+                async with asyncio.timeout(20):
+                    await subscriber.heard.wait()
+                more = out | {"extra": {"sip_ringing_interval": "5s"}}
+                assert (await asyncio.to_thread(deploy, variant(tmp_path, {"sip": more}, "changed"))).status == 0
+                assert shown(first, old, "ActiveState") == "deactivating", "the call holds its slot"
+                before = len(subscriber.ear.steps)
+                await asyncio.sleep(2)  # the call's own length
+                assert len(subscriber.ear.steps) - before > 50, "it is heard still"
+                await api.room.remove_participant(RoomParticipantIdentity(room=room, identity="called"))
+                assert await asyncio.to_thread(called.wait, 15) == 0, "hung up with BYE"
+        finally:
+            diary.closed = True
+            await subscriber.leave()
+            await publisher.leave()
+
+    try:
+        asyncio.run(scenario())
+        ended(first, old)
+        port = lab.site.on(lab.site.with_role("sip")[0]).sip.part("sip", old[12])  # type: ignore[union-attr]
+        assert f":{port};" in messages.read_text(), "from its own port"
+    finally:
+        called.kill()
+        called.wait(5)
+        assert deploy().status == 0
