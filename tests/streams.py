@@ -27,7 +27,7 @@ from livekit.protocol.ingress import (
 )
 
 from procedures.call import Access, Report, largest_gap, server_api, token, where
-from procedures.call.seats import Diary, Subscriber
+from procedures.call.seats import Diary, Ice, Subscriber
 from procedures.call.tone import RATE, STEP, tone
 
 ENDS = 30.0  # s until LiveKit knows of the end of a stream
@@ -191,7 +191,7 @@ class Watch:
         viewer = _Viewer(diary, self._made.participant_identity)
         try:
             url = self._access.through(None)
-            await viewer.join(url, token(self._access, room=room, identity=f"viewer-{uuid4().hex[:6]}"))
+            await viewer.join(url, token(self._access, room=room, identity=f"viewer-{uuid4().hex[:6]}"), Ice())
             async with asyncio.timeout(self._within):
                 await viewer.heard.wait()
                 await viewer.seen.wait()

@@ -218,7 +218,8 @@ def test_streams_go_to_another_host_when_ours_does_not_take_them(
     here.until(lambda: here.up("ingress_none", "other"))
     assert (taken_by(here.rtmp), published(here.http)) == ("x", "x"), "no slot of ours is active yet"
     here.flip("a")
-    assert (taken_by(here.rtmp), published(here.http)) == ("a", "a")
+    assert {taken_by(here.rtmp) for _ in range(4)} == {"a"}, "the others are for when ours fails"
+    assert {published(here.http) for _ in range(4)} == {"a"}
     ingresses["a"].stop()
     here.until(lambda: not here.up("ingress_a", "local"))
     assert (taken_by(here.rtmp), published(here.http)) == ("x", "x")
