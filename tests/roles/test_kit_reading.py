@@ -27,7 +27,10 @@ class Shown:
 
 
 def read_all(
-    fake_run: Callable[..., FakeRun], of: Callable[[Seen], Any], answer: Callable[[str, str], str | None] | None = None
+    fake_run: Callable[..., FakeRun],
+    of: Callable[[Seen], Any],
+    answer: Callable[[str, str], str | None] | None = None,
+    conclude: Callable[..., int] | None = None,
 ) -> tuple[Mapping[str, Any], int]:
     """Two hosts as procedures/status.py would read them: what was shown, and the exit status."""
     shown = Shown()
@@ -39,7 +42,7 @@ def read_all(
         if state not in runs:
             state.add_callback_handler(reader)
             runs.append(state)
-        reading.read(Needs(probes=(("it", "true"),)), of)
+        reading.read(Needs(probes=(("it", "true"),)), of, conclude)
 
     with pytest.raises(SystemExit) as ended:
         fake_run(declare, ("lk2", "lk1"), answer)
@@ -52,6 +55,17 @@ def read_all(
 
 def test_every_host_is_read_once_and_then_the_run_ends(fake_run: Callable[..., FakeRun]) -> None:
     assert read_all(fake_run, lambda found: "read") == ({"lk2": "read", "lk1": "read"}, 0)
+
+
+def test_what_concludes_sees_all_hosts_once_and_says_the_status(fake_run: Callable[..., FakeRun]) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def conclude(_: Any, found: Mapping[str, Any]) -> int:
+        seen.append(dict(found))
+        return 7
+
+    assert read_all(fake_run, lambda found: "read", conclude=conclude)[1] == 7
+    assert seen == [{"lk2": "read", "lk1": "read"}]
 
 
 def test_a_host_whose_look_fails_is_shown_as_such(fake_run: Callable[..., FakeRun]) -> None:
