@@ -7,10 +7,7 @@ the vault and reaches no host.
 from __future__ import annotations
 
 import datetime
-import hashlib
-import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -19,53 +16,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from stack.certificate import DAY, Certificate, address
 from stack.secret import Secret
 
-DAY = 86400
 CA_DAYS = 3650
 _RENEW = 3  # a leaf is made anew when less than a third of its life is left
 _BACKDATED = 3600  # s: a client's clock may be behind ours
 _SHORTEST_RSA = 2048  # OpenSSL's security level of today refuses to serve less
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """A leaf with its key: ``chain`` is PEM, the leaf first; times are seconds since 1970."""
-
-    chain: str
-    key: Secret
-    names: tuple[str, ...]  # DNS names (also with a wildcard) and addresses that it is for
-    not_before: int
-    not_after: int
-
-    @property
-    def pem(self) -> Secret:
-        """Key and chain as HAProxy reads them from one file."""
-        return Secret(self.key.label, self.key.reveal() + self.chain)
-
-    @property
-    def fingerprint(self) -> str:
-        """16 hex digits that change with the chain (a new key makes a new chain)."""
-        return hashlib.sha256(self.chain.encode()).hexdigest()[:16]
-
-    def covers(self, name: str) -> bool:
-        """Whether a client that asked for ``name`` takes it (RFC 6125: a wildcard stands for one first label)."""
-        wanted = name.lower().rstrip(".")
-        _, dot, rest = wanted.partition(".")
-        known = {each.lower() for each in self.names}
-        return wanted in known or (_address(wanted) is None and bool(dot) and f"*.{rest}" in known)
-
-    def days_left(self, now: float) -> int:
-        """Whole days until it ends; negative once it has."""
-        return int((self.not_after - now) // DAY)
-
-    @property
-    def ends(self) -> str:
-        """The day that it ends on."""
-        return datetime.datetime.fromtimestamp(self.not_after, datetime.UTC).date().isoformat()
 
 
 def parse(chain: str, key: Secret) -> Certificate:
@@ -197,12 +156,5 @@ def _names(found: x509.Certificate) -> tuple[str, ...]:
     return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))
 
 
-def _address(name: str) -> Address | None:
-    try:
-        return ipaddress.ip_address(name)
-    except ValueError:
-        return None
-
-
 def _general(name: str) -> x509.GeneralName:
-    return x509.IPAddress(address) if (address := _address(name)) else x509.DNSName(name)
+    return x509.IPAddress(found) if (found := address(name)) else x509.DNSName(name)

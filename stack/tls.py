@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stack import certificates
-from stack.certificates import Certificate
+from stack.certificate import Certificate
 from stack.errors import Problem, SiteError
 from stack.names import is_domain
 from stack.secret import Secret
@@ -20,6 +19,8 @@ from stack.vault import Vault
 
 if TYPE_CHECKING:
     from stack.site import Site
+
+# stack.certificates is imported where there is TLS: it loads half of cryptography, which takes longer than a site does
 
 _CA = "tls-ca"
 _AGAIN = "get a new one from your CA"
@@ -91,6 +92,8 @@ def ca_certificate(vault: Vault) -> str:
 
 
 def _authority(vault: Vault, name: str, now: float) -> Certificate:
+    from stack import certificates  # noqa: PLC0415
+
     def kept(old: Secret | None) -> Secret:
         return old or certificates.authority(_CA, f"livekit-metal CA of {name}", now).pem
 
@@ -98,6 +101,8 @@ def _authority(vault: Vault, name: str, now: float) -> Certificate:
 
 
 def _leaf(site: Site, vault: Vault, host: str, ca: Certificate, now: float) -> Certificate:
+    from stack import certificates  # noqa: PLC0415
+
     at = site.hosts[host]
     wanted = tuple(dict.fromkeys((*names(site, host), at.public_address, at.address)))
     label, days = f"tls-{host}", site.edge.certificate_days
@@ -111,10 +116,14 @@ def _leaf(site: Site, vault: Vault, host: str, ca: Certificate, now: float) -> C
 
 
 def _read(pem: Secret) -> Certificate:
+    from stack import certificates  # noqa: PLC0415
+
     return certificates.parse(pem.reveal(), pem)
 
 
 def _provided(site: Site, host: str, directory: Path, now: float) -> Certificate:
+    from stack import certificates  # noqa: PLC0415
+
     edge = site.edge
     chain, file = _text(edge.certificate, "edge.certificate", host, directory)
     key, _ = _text(edge.key, "edge.key", host, directory)

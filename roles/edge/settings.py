@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from stack.active import Active
-from stack.certificates import Certificate
+from stack.certificate import Certificate
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
@@ -55,7 +55,7 @@ class Settings(Checked):
     )
     key: str = option("", "tls 'provided': file with its key (PEM, without a passphrase)")
     certificate_days: int = option(
-        397, "tls 'internal': days that a certificate lives; a deploy makes another when less than a third is left"
+        365, "tls 'internal': days that a certificate lives; a deploy makes another when less than a third is left"
     )
     warn_days: int = option(21, "a deploy says so when fewer days are left of a certificate")
     hsts_days: int = option(0, "days that browsers shall use nothing but TLS (Strict-Transport-Security); 0: not said")

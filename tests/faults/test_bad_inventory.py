@@ -33,6 +33,14 @@ ROWS: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
         {"livekit": {"release": "1.13.99"}},
         ("livekit.release: livekit-server 1.13.99 is not known; the nearest known version is 1.13.",),
     ),
+    "a certificate that is not there": (
+        {"edge": {"tls": "provided", "domain": "lk.example.org", "certificate": "/none/lk.pem", "key": "/none/lk.key"}},
+        ("edge.certificate: /none/lk.pem: No such file or directory; name a file that you may read",),
+    ),
+    "TURN over TLS without TLS": (
+        {"edge": {"tls": "off"}, "livekit": {"turn": {"domain": "turn.example.org"}}},
+        ("livekit.turn.domain: is set and edge.tls is 'off'; set edge.tls",),
+    ),
     "unknown host role": ({"hosts": {FIRST: {"roles": ["livekit", "redi"]}}}, ("choose one of livekit, redis",)),
 }
 

@@ -59,10 +59,19 @@ def test_it_answers_and_its_own_process_owns_its_ports(host: Host, stack: Stack,
 
 
 def test_media_sockets_are_of_its_slot_one_for_each_core(host: Host, stack: Stack, slot: str, pid: str) -> None:
-    part = stack.livekit.part("media", slot)
+    """Beside them only TURN's: relays are opened when somebody asks for one."""
+    part, turn = stack.livekit.part("media", slot), stack.livekit.part("turn-udp", slot).first
     lines = [line for line in host.check_output("ss -Hlunp").splitlines() if f"pid={pid}," in line]
     ports = {int(re.search(r":(\d+)\s", line)[1]) for line in lines}
-    assert ports == set(range(part.first, part.first + int(host.check_output("nproc"))))
+    assert ports == {turn, *range(part.first, part.first + int(host.check_output("nproc")))}
+
+
+def test_turn_is_where_its_slot_has_it(host: Host, stack: Stack, slot: str, pid: str) -> None:
+    owned = host.check_output("ss -Hlntup").splitlines()
+    found = {(line.split()[0], line.split()[4]) for line in owned if f"pid={pid}," in line}
+    at, name = stack.livekit.media_address, stack.livekit.turn_name
+    assert ("udp", f"{at}:{stack.livekit.part('turn-udp', slot)}") in found
+    assert (("tcp", f"{at}:{stack.livekit.part('turn-tls', slot)}") in found) == bool(name)
 
 
 def test_it_would_start_at_boot_and_no_other_slot_would(host: Host, stack: Stack, slot: str, unit: str) -> None:

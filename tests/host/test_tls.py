@@ -11,7 +11,7 @@ import pytest
 from testinfra.host import Host
 
 from roles.edge import Settings
-from stack.certificates import DAY
+from stack.certificate import DAY
 from stack.compose import Stack
 from tests.lab import Lab
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from procedures.call import Access, Call, Report
-from tests.control import untouched_server
+from procedures.call import Access, where
 from tests.deploys import deploy, variant
 from tests.lab import Lab, lab
-from tests.slots import pinned, serving
-from tests.talk import unnoticed
+from tests.openssl import issued
+from tests.slots import serving
+from tests.talk import talking
+from tests.turn import Client, told
 
 FIRST = lab().site.with_role("livekit")[0]
 
@@ -28,25 +31,65 @@ def another(tmp_path: Path, lab: Lab) -> Iterator[Path]:
     assert deploy().status == 0
 
 
+@contextlib.contextmanager
+def turn_over_tls(access: Access, lab: Lab) -> Iterator[Client]:
+    """A client of TURN over TLS on 443 with a relay of its own."""
+    servers, address = told(access), lab.site.hosts[FIRST].public_address
+    trusted, name = ssl.create_default_context(cafile=lab.access["ca_file"]), lab.site.livekit.turn.name(FIRST)
+    with (
+        socket.create_connection((address, 443), timeout=5) as plain,
+        trusted.wrap_socket(plain, server_hostname=name) as link,
+    ):
+        client = Client(link, servers.username, servers.credential)
+        assert not isinstance(client.allocate(), int)
+        yield client
+
+
 def served(lab: Lab) -> str:
     """The certificate that a client who connects now gets."""
     return ssl.get_server_certificate((lab.site.hosts[FIRST].public_address, lab.site.edge.https.first))
 
 
-def test_another_certificate_under_a_call_drops_nothing(access: Access, lab: Lab, another: Path) -> None:
+def test_another_certificate_under_a_call_drops_nothing(
+    access: Access, control: Access, lab: Lab, another: Path
+) -> None:
     before, slot = served(lab), serving(lab.site, FIRST)
-    reports: list[Report] = []
+    with talking(access, control, slot.node, FIRST) as talk:
+        said = deploy(another)
+        assert said.status == 0, said.text
+        assert served(lab) != before
+        assert serving(lab.site, FIRST) == slot, "a certificate needs no other slot"
+        assert asyncio.run(where(access, "new-client")).id, "whoever comes now gets in"
+        talk.unnoticed()
 
-    async def scenario() -> None:
-        with untouched_server(lab) as control:
-            async with Call(control) as other, await pinned(access, slot.node, FIRST) as call:
-                told = await asyncio.to_thread(deploy, another)
-                assert told.status == 0, told.text
-                assert served(lab) != before
-                assert serving(lab.site, FIRST) == slot, "a certificate needs no other slot"
-                async with Call(access) as new:
-                    await new.where()
-                reports.extend([await call.stop(), await other.stop()])
 
-    asyncio.run(scenario())
-    unnoticed(*reports)
+def test_a_relay_over_tls_outlives_the_certificate_that_it_began_with(access: Access, lab: Lab, another: Path) -> None:
+    if not lab.site.livekit.turn.domain:
+        pytest.skip("the site has TURN over UDP only")
+    before = served(lab)
+    with turn_over_tls(access, lab) as client:
+        said = deploy(another)
+        assert said.status == 0, said.text
+        assert served(lab) != before
+        assert client.permission(lab.site.hosts[FIRST].public_address) == 0, "the same relay on the same connection"
+
+
+def test_a_certificate_of_another_ca_is_served_with_what_leads_to_it(access: Access, lab: Lab, tmp_path: Path) -> None:
+    """RSA, and a CA between it and the root, as most that are bought."""
+    site = lab.site
+    names = [name for name in (site.edge.domain, site.livekit.turn.name(FIRST)) if name]
+    pair = issued(tmp_path, *names)
+    mine = {"tls": "provided", "certificate": str(pair.certificate), "key": str(pair.key)}
+    try:
+        said = deploy(variant(tmp_path, {"edge": mine}))
+        assert said.status == 0, said.text
+        assert "the certificate ends on" not in said.text
+        trusted = ssl.create_default_context(cafile=str(pair.root))
+        for name in names:
+            with (
+                socket.create_connection((site.hosts[FIRST].public_address, 443), timeout=5) as plain,
+                trusted.wrap_socket(plain, server_hostname=name) as link,
+            ):
+                assert link.version() == "TLSv1.3"
+    finally:
+        assert deploy().status == 0

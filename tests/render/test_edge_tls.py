@@ -17,7 +17,7 @@ import pytest
 
 from roles._kit import active
 from stack import certificates
-from stack.certificates import Certificate
+from stack.certificate import Certificate
 from tests.render.edge_rig import Edge, FakeSlot, free_ports, get, websocket
 from tests.render.test_edge_behaviour import _run
 

@@ -16,7 +16,7 @@ from roles._kit.turn import turn
 from roles.edge.settings import Settings
 from roles.edge.tasks import activate
 from stack import certificates
-from stack.certificates import Certificate
+from stack.certificate import Certificate
 from stack.site import Site
 from tests.data import SECURE
 from tests.roles.conftest import FakeRun

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stack import certificates
-from stack.certificates import DAY, Certificate
+from stack.certificate import DAY, Certificate
 
 NOW = time.time()
 NAMES = ("lk.example.org", "192.0.2.11", "2001:db8::11")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from procedures.call import Access
 from stack import certificates
-from stack.certificates import DAY, Certificate
+from stack.certificate import DAY, Certificate
 from stack.errors import SiteError
 from stack.site import Site
 from tests.data import CLUSTER, SINGLE

@@ -35,6 +35,8 @@ PASSWORD = f"tr '\\0' '\\n' </proc/{_PID}/environ | grep ^REDIS_PASSWORD= | sha2
 LISTENERS = "ss -Hltn '! sport = :22' | awk '{print $4}' | sort -u"
 EDGE = "curl -s http://$(hostname -I | cut -d ' ' -f 1):8404/metrics | grep ^haproxy_process_max_connections"
 ADMINS = "nft list set inet livekit_metal admin4"
+CERTIFICATE = "grep -o ' crt [^ ]*' /etc/livekit-metal/edge/haproxy.cfg | sort -u"
+TTL = f"tr '\\0' '\\n' </proc/{_PID}/cmdline | grep -x '.*[abc].yaml' | xargs grep ttl_seconds"
 REDIS = "systemctl show -p MainPID livekit-redis"
 
 
@@ -51,6 +53,7 @@ class Row:
     grows_to: int = 0  # the size that the change gives the site
     new_slot: bool = True  # new sessions go to another process afterwards, and the call keeps its own
     through: int = 0  # the host that the clients enter through; the room is on the first
+    relayed: bool = False  # media goes through TURN (UDP) of the room's slot, and no other way
     resume: bool = False  # each client may resume its signalling once
     needs: str = ""  # a file of the project without which there is nothing to try
     back: Callable[[Ground], None] = Ground.settle
@@ -83,6 +86,7 @@ def _another() -> Settings:
 
 
 _EMPTY = {"room": {"empty_timeout": 301}}
+_TLS = {"tls": "internal"}
 
 ROWS = (
     Row(name="config", change="config change", do=deploys(livekit=_EMPTY), shows=ROOM),
@@ -108,6 +112,28 @@ ROWS = (
         do=deploys(edge={"max_connections": 9000, "proxies": ["198.51.100.7/32"]}),
         shows=EDGE,
         new_slot=False,
+    ),
+    Row(
+        name="tls",
+        change="from plain HTTP to TLS",
+        do=deploys(edge=_TLS),
+        shows=LISTENERS,
+        new_slot=False,
+    ),
+    Row(
+        name="certificate",
+        change="another certificate",
+        before=lambda: {"edge": _TLS},
+        do=deploys(edge=_TLS | {"certificate_days": 90}),
+        shows=CERTIFICATE,
+        new_slot=False,
+    ),
+    Row(
+        name="turn",
+        change="TURN change, relayed call",
+        do=deploys(livekit={"turn": {"ttl": "10m"}}),
+        shows=TTL,
+        relayed=True,
     ),
     Row(
         name="firewall",

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from livekit.protocol.room import ListParticipantsRequest
 
-from procedures.call import Access, Call, CallError, Report, room_service, where
+from procedures.call import Access, Call, CallError, Ice, Report, room_service, where
 from tests.deploys import Told
 from tests.lab import ROOT, over_ssh
 from tests.slots import Slot, ended, pinned, serving
@@ -62,9 +62,10 @@ class _Row:
     async def under_a_call(self) -> None:
         ground, row = self._ground, self._row
         old, entry = serving(ground.site, ground.first), ground.names[row.through]
+        ice = Ice(relayed=row.relayed)
         entered, shown = serving(ground.site, entry), ground.on_first(row.shows).text
         # the control begins first and ends last: it hears all that the machine does to the call
-        async with Call(self._control) as control, await pinned(ground.access, old.node, entry) as call:
+        async with Call(self._control) as control, await pinned(ground.access, old.node, entry, ice) as call:
             try:
                 await self._change(call, old, shown)
                 if row.resume and _state(entry, entered.unit) != "inactive":
