@@ -16,7 +16,7 @@ from testinfra.host import Host
 
 from procedures.call import Access
 from stack.site import Site
-from tests.deploys import PYINFRA, deploy
+from tests.deploys import PYINFRA, Deploy
 from tests.faults.conftest import From
 from tests.faults.doctor.breakages import SETTLED, TABLE, Breakage, filled
 from tests.lab import INVENTORY, ROOT, lab
@@ -96,7 +96,7 @@ def test_the_cause_is_named_and_nothing_else(broken: Breakage, site: Site) -> No
 def test_a_host_makes_the_calls_too(site: Site, probing: From) -> None:
     """From a host that has what it takes: base installs Python where livekit.probe wants calls from hosts."""
     inventory, (first, second) = probing("host"), site.hosts
-    assert deploy(inventory).status == 0
+    assert Deploy(inventory).end(within=300).status == 0  # packages, and the program that makes calls
     status, rows = doctor("--data", f"from={second}", inventory=inventory)
     inside = {(row["check"], row["about"]): row["result"] for row in rows if row["vantage"] == second}
     wanted = [(path, name) for path in ("udp", "tcp") for name in (first, second)]
