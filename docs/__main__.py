@@ -30,10 +30,12 @@ _EXAMPLE = {
         "lk1": {
             "address": "192.0.2.11",
             "cluster": "10.0.0.11",
-            "roles": ["livekit", "ingress", "redis", "prometheus"],
+            "roles": ["livekit", "ingress", "sip", "redis", "prometheus"],
         },
         "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
     },
+    "sip": {"file": "livekit-sip", "sha256": "0" * 64},
+    "kamailio": {"certificate": "cert.pem", "certificate_key": "key.pem"},
 }
 
 
@@ -55,14 +57,14 @@ def ports_md() -> str:
         *(_row(p) for p in sorted(site.ports("lk1"), key=lambda p: (list(Reach).index(p.reach), p.range, p.proto))),
         "",
         "Ask an outside firewall for the PUBLIC rows and ICMP (path MTU discovery); between the hosts of a site, for",
-        "the CLUSTER rows.",
+        "the CLUSTER rows; from the carriers, for the TRUNK rows.",
         "",
     ]
     return "\n".join(lines)
 
 
 def _row(port: Port) -> str:
-    clients = (", ".join(port.clients) or "all hosts") if port.reach is Reach.CLUSTER else ""
+    clients = ", ".join(port.clients) or ("all hosts" if port.reach is Reach.CLUSTER else "")
     cells = (str(port.range), port.proto, port.reach, clients, port.owner, port.purpose, f"`{port.option}`")
     return f"| {' | '.join(cells)} |"
 
