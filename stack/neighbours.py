@@ -18,6 +18,7 @@ from roles.prometheus import Settings as Prometheus
 from roles.prometheus.settings import Target
 from roles.redis import Settings as Redis
 from roles.redis.settings import user as redis_user
+from roles.sip import Settings as Sip
 from stack.active import Active
 from stack.host import CALLERS
 from stack.ports import endpoint
@@ -129,7 +130,7 @@ def active(site: Site) -> Active:
 
 def _scraped(site: Site, host: Host) -> tuple[Scraped, ...]:
     """The slots on a host that are not livekit-server's."""
-    daemons: dict[str, Egress | Ingress] = {"egress": site.egress, "ingress": site.ingress}
+    daemons: dict[str, Egress | Ingress | Sip] = {"egress": site.egress, "ingress": site.ingress, "sip": site.sip}
     return tuple(
         Scraped(component=name, slot=slot, port=daemon.part("metrics", slot).first)
         for name, daemon in daemons.items()
@@ -190,8 +191,6 @@ def prometheus(site: Site) -> Prometheus:
             targets += [
                 Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at) for s in slots
             ]
-        if "sip" in host.roles:
-            targets += [Target(job="sip", port=site.sip.part("metrics", s).first, slot=s, **at) for s in site.sip.slots]
     return dataclasses.replace(
         site.prometheus, targets=tuple(targets), config_root=site.paths.config, state_root=site.paths.state
     )

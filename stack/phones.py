@@ -103,7 +103,6 @@ def sip(site: Site, name: str, host: Host) -> Sip:
         lock_file=str(site.lock or ""),
         arch=host.arch,
         dispatch=kamailio(site, host).dispatch,
-        monitored=bool(site.with_role("prometheus")),
         secrets=known,
         missing=missing,
         reconciles=name == site.with_role("sip")[0],

@@ -16,6 +16,8 @@ from pathlib import Path
 
 # these have rows of their own
 _FAULTS = "tests/faults --ignore=tests/faults/calls --ignore=tests/faults/cluster --ignore=tests/faults/doctor"
+_CALL = "tests/online/test_call.py"
+_TLS = "tests/online/test_certificate.py tests/online/test_paths.py tests/online/test_turn.py"
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
@@ -37,9 +39,9 @@ class Row:
 ROWS = (
     Row("one", hosts=1, tests=("tests/host", "tests/online", _FAULTS), bench=True),
     Row("three", hosts=3),
-    Row("other", hosts=1, inventory="inventories/alternative.py"),
-    Row("tls", hosts=1, inventory="inventories/lab_tls.py"),
-    Row("trixie", hosts=1, release="trixie"),
+    Row("other", hosts=1, inventory="inventories/alternative.py", tests=("tests/host", _CALL)),
+    Row("tls", hosts=1, inventory="inventories/lab_tls.py", tests=("tests/host", f"{_CALL} {_TLS}")),
+    Row("trixie", hosts=1, release="trixie", tests=("tests/host", _CALL)),
     Row("media", hosts=1, inventory="inventories/lab_media.py", tests=("tests/host", "tests/media", "tests/sip")),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),

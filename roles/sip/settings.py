@@ -52,7 +52,7 @@ class Settings(Checked):
         PortRange(10000, 19999), "media (rtp_port), split among the slots; a call takes one even port"
     )
     health: PortRange = option(PortRange(5080, 5082), "health of the slots, for this host only")
-    metrics: PortRange = option(PortRange(5090, 5092), "Prometheus metrics of the slots")
+    metrics: PortRange = option(PortRange(5090, 5092), "Prometheus metrics of the slots, for the edge")
     hide_inbound_port: bool = option(
         False, "stay silent where a call is refused; nobody but the trunks' networks can call at all"
     )
@@ -74,7 +74,6 @@ class Settings(Checked):
     lock_file: str = given("")
     arch: str = given("")
     dispatch: str = given("")  # the program that tells Kamailio of the active slot
-    monitored: bool = given(False)  # a Prometheus scrapes this host
     secrets: Mapping[str, Secret] = given({})  # of trunks and rules, by name
     missing: tuple[str, ...] = given(())  # names of secrets that are not there yet
     reconciles: bool = given(False)  # this host's livekit-server is told of trunks and rules
@@ -88,13 +87,12 @@ class Settings(Checked):
 
     def ports(self) -> Iterator[Port]:
         """Every port of every slot, bound or not: a change must never have to open one."""
-        scraped = (Reach.CLUSTER, ("prometheus",)) if self.monitored else (Reach.LOCAL, ())
         table = (
             ("sip", Proto.UDP, self.port, (Reach.TRUNK, (SIGNALLING,)), "SIP of calls out, slot {}", "port"),
             ("sip-tcp", Proto.TCP, self.port, (Reach.TRUNK, (SIGNALLING,)), "SIP of calls out, slot {}", "port"),
             ("rtp", Proto.UDP, self.rtp, (Reach.TRUNK, (MEDIA,)), "media of phone calls, slot {}", "rtp"),
             ("health", Proto.TCP, self.health, (Reach.LOCAL, ()), "health of slot {}", "health"),
-            ("metrics", Proto.TCP, self.metrics, scraped, "metrics of slot {}", "metrics"),
+            ("metrics", Proto.TCP, self.metrics, (Reach.LOCAL, ()), "metrics of slot {}", "metrics"),
         )
         for name, proto, whole, (reach, clients), purpose, key in table:
             for slot in self.slots:
