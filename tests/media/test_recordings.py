@@ -71,7 +71,7 @@ def test_at_the_deadline_of_a_drain_a_recording_is_ended_in_good_order(access: A
     async def scenario() -> None:
         async with recording(access) as old:
             began = time.monotonic()
-            changes = {"egress": {"log_level": "warn", "drain": {"deadline": "10s", "finalise": "60s"}}}
+            changes = {"egress": {"extra": {"io_workers": 6}, "drain": {"deadline": "10s", "finalise": "60s"}}}
             told = await asyncio.to_thread(deploy, variant(tmp_path, changes))
             assert told.status == 0, told.text
             await old.over()
