@@ -15,7 +15,7 @@ from tests.control import untouched_server
 from tests.deploys import deploy, variant
 from tests.lab import Lab, lab, over_ssh
 from tests.slots import ended
-from tests.streams import PICTURES, Seen, Watch, encoder, ingress, state
+from tests.streams import PICTURES, SETTLES, Seen, Watch, encoder, ingress, state
 from tests.talk import unnoticed
 from tests.whip import whip
 
@@ -119,6 +119,7 @@ def test_rtmp_goes_on_through_a_change_of_ingress(
             with encoder(tmp_path, f"{made.url}/{made.stream_key}"):
                 async with Watch(access, made) as watch:
                     hidden(host)
+                    await asyncio.sleep(SETTLES)
                     told = await asyncio.to_thread(deploy, changed)
                     assert told.status == 0, told.text
                     assert re.search(r"slot \w+ drains: 1 streams, until", told.text), told.text
