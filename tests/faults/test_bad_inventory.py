@@ -41,7 +41,7 @@ ROWS: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
         {"edge": {"tls": "off"}, "livekit": {"turn": {"domain": "turn.example.org"}}},
         ("livekit.turn.domain: is set and edge.tls is 'off'; set edge.tls",),
     ),
-    "unknown host role": ({"hosts": {FIRST: {"roles": ["livekit", "redi"]}}}, ("choose one of livekit, redis",)),
+    "unknown host role": ({"hosts": {FIRST: {"roles": ["livekit", "redi"]}}}, ("choose one of livekit, egress",)),
 }
 
 
