@@ -35,11 +35,11 @@ class Root:
     packages: tuple[str, ...]
 
     def within(self, command: Sequence[str], shown: Mapping[str, Path], work: Path) -> list[str]:
-        """``command`` with this tree as root: ``shown`` (place inside -> directory) read-only, ``work`` as /work."""
+        """``command`` with this tree as root: ``shown`` (place inside -> directory) read-only, ``work`` as /build."""
         binds = [word for inside, outside in shown.items() for word in ("--ro-bind", str(outside), inside)]
         return [
             *("bwrap", "--unshare-all", "--die-with-parent", "--bind", str(self.path), "/", *binds),
-            *("--bind", str(work), "/work", "--chdir", "/work", "--proc", "/proc", "--dev", "/dev", "--tmpfs", _TMP),
+            *("--bind", str(work), "/build", "--chdir", "/build", "--proc", "/proc", "--dev", "/dev", "--tmpfs", _TMP),
             *command,
         ]
 

@@ -136,12 +136,12 @@ def _within(root: Root, go: Go, env: Mapping[str, str], arguments: Sequence[str]
     shown["/go/mod"] = Path(go.kept["GOMODCACHE"])
     env = {
         **{name: env[name] for name in (*_FIXED, "CC", "CGO_ENABLED", "GOARCH")},
-        "GOCACHE": "/work/tmp/cache",
+        "GOCACHE": "/build/tmp/cache",
         "GOMODCACHE": "/go/mod",
         "GOPROXY": "off",
         "GOROOT": "/go/root",
-        "GOTMPDIR": "/work/tmp",
-        "HOME": "/work/tmp",
+        "GOTMPDIR": "/build/tmp",
+        "HOME": "/build/tmp",
         "LC_ALL": "C.UTF-8",
         "PATH": "/go/root/bin:/usr/bin:/bin",
     }
