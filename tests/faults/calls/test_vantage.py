@@ -31,12 +31,13 @@ def filtered(first: Host, rules: str) -> None:
 
 @pytest.fixture
 def wall(site: Site, first: Host) -> Iterator[Callable[[], None]]:
-    """Shuts the first host's media ports for all but the hosts: this machine sends from any of its addresses."""
+    """Shuts the first host's media ports, and its relays, for all but the hosts: this machine sends from any of its addresses."""
     livekit = site.livekit
     inside = ", ".join(host.address for host in site.hosts.values())
     rules = (
         "chain input { type filter hook input priority -10; policy accept; iif lo accept; "
-        f"ip saddr {{ {inside} }} accept; udp dport {livekit.media_udp} drop; tcp dport {livekit.ice_tcp} drop; }}"
+        f"ip saddr {{ {inside} }} accept; udp dport {{ {livekit.media_udp}, {livekit.turn_udp} }} drop; "
+        f"tcp dport {livekit.ice_tcp} drop; }}"
     )
     yield lambda: filtered(first, rules)
     first.run_test(f"nft delete table inet {TABLE}")
