@@ -31,7 +31,7 @@ def filtered(first: Host, rules: str) -> None:
 
 @pytest.fixture
 def wall(site: Site, first: Host) -> Iterator[Callable[[], None]]:
-    """Shuts the first host's media ports, and its relays, for all but the hosts: this machine sends from any of its addresses."""
+    """Shuts the first host's media ports and relays for all but the hosts: we send from any of our addresses."""
     livekit = site.livekit
     inside = ", ".join(host.address for host in site.hosts.values())
     rules = (
