@@ -68,7 +68,7 @@ test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour m
 	$(RUN)python -m tests.run calls cluster doctor
 
 test-media: tools  ## egress (and who else plays media) on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
-	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media
+	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media phone
 
 test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
 	$(RUN)python -m tests.upgrade
