@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from stack.errors import Problem
 from stack.secret import Secret
 
 
@@ -20,6 +21,13 @@ class RedisClient:
     ca_file: str = ""
     sentinel_master: str = ""
     sentinels: tuple[str, ...] = ()
+
+    def missing(self) -> Problem | None:
+        """What keeps a daemon from reaching it, for which the operator has the remedy."""
+        if not self.lacks_password:
+            return None
+        remedy = "store it: python -m procedures.secrets INVENTORY set redis-external"
+        return Problem("redis.external.password", "is not among the secrets", remedy)
 
     def config(self) -> dict[str, Any]:
         """The block ``redis`` of a daemon, without the password. JSON types only."""

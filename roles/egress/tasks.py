@@ -29,10 +29,7 @@ _FINISH = """exec /bin/sh "$(dirname "$(readlink "/etc/systemd/system/$unit.d/50
 
 def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
     """What the site asks for: the program, and the generation with its files."""
-    missing = None
-    if settings.redis.lacks_password:
-        remedy = "store it: python -m procedures.secrets INVENTORY set redis-external"
-        missing = Problem("redis.external.password", "is not among the secrets", remedy)
+    missing = settings.redis.missing()
     if (name := settings.storage.wants) and settings.storage_secret is None:
         remedy = f"store it: python -m procedures.secrets INVENTORY set {name}"
         missing = Problem(f"egress.storage.{settings.storage.kind}", f"{name} is not among the secrets", remedy)

@@ -20,7 +20,6 @@ from roles.ingress import occupancy
 from roles.ingress.generation import make, root
 from roles.ingress.proof import Proof
 from roles.ingress.settings import COMPONENT, PROGRAM, UNIT, Settings
-from stack.errors import Problem
 
 # At the deadline of a drain: the processes of streams, children of the service, end them in an orderly way. The service
 # itself has had its signal and hears no other.
@@ -29,10 +28,7 @@ _FINISH = 'pkill -INT -P "$(systemctl show -p MainPID --value "$unit")"'
 
 def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
     """What the site asks for: the program, and the generation with its files."""
-    missing = None
-    if settings.redis.lacks_password:
-        remedy = "store it: python -m procedures.secrets INVENTORY set redis-external"
-        missing = Problem("redis.external.password", "is not among the secrets", remedy)
+    missing = settings.redis.missing()
     artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file, missing)
     return artifact, *make(settings, prepared.directory(settings.release_root, PROGRAM, artifact))
 

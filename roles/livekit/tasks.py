@@ -23,15 +23,11 @@ from roles.livekit import occupancy
 from roles.livekit.generation import make, root
 from roles.livekit.proof import UNJOINED, Proof, through_active, vantage
 from roles.livekit.settings import PROGRAM, UNIT, Settings
-from stack.errors import Problem
 
 
 def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
     """What the site asks for: the program, and the generation with its files."""
-    missing = None
-    if settings.redis.lacks_password:
-        remedy = "store it: python -m procedures.secrets INVENTORY set redis-external"
-        missing = Problem("redis.external.password", "is not among the secrets", remedy)
+    missing = settings.redis.missing()
     artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file, missing)
     return artifact, *make(settings, prepared.directory(settings.release_root, PROGRAM, artifact))
 

@@ -15,4 +15,5 @@ _ASK = r"""metrics=$(port metrics)
 
 def question(settings: Settings, *, draining: bool = False) -> Question:
     """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
-    return Question("sip", UNIT, settings.slots, root(settings), settings.active.file, _ASK, draining=draining)
+    where = (settings.slots, root(settings), settings.active.file)
+    return Question("sip", UNIT, *where, _ASK, noun="phone calls", draining=draining)

@@ -36,10 +36,7 @@ EOF"""
 
 def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
     """What the site asks for: the program, and the generation with its files."""
-    missing = None
-    if settings.redis.lacks_password:
-        remedy = "store it: python -m procedures.secrets INVENTORY set redis-external"
-        missing = Problem("redis.external.password", "is not among the secrets", remedy)
+    missing = settings.redis.missing()
     if settings.missing:
         remedy = f"store it: python -m procedures.secrets INVENTORY set {settings.missing[0]}"
         missing = Problem("sip", f"{' and '.join(settings.missing)} not among the secrets", remedy)
@@ -88,8 +85,8 @@ def component(settings: Settings) -> Component:
             *guard.Guard(settings.config_root).files,
         ),
         question=question,
-        words=lambda lines: tuple(each.words("phone calls") for each in question.sessions(lines).values()),
-        total=lambda lines: sum(each.sessions or 0 for each in question.sessions(lines).values()),
+        words=question.closing,
+        total=question.total,
     )
 
 
