@@ -102,22 +102,24 @@ def deploy(inventory: str | Path = INVENTORY, *words: str, **environ: str) -> To
     return Deploy(inventory, *words, **environ).end()
 
 
-def outcome(inventory: str | Path = INVENTORY, *words: str, **environ: str) -> dict[str, Any]:
-    """What ``--json`` says of a deploy: {"totals": {"success": …, "error": …}, …}; the deploy must have succeeded."""
+def outcome(inventory: str | Path = INVENTORY, *words: str, **environ: str) -> tuple[dict[str, Any], str]:
+    """What ``--json`` says of a deploy, {"totals": {"success": …, "error": …}, …}, and its own last words.
+
+    The deploy must have succeeded.
+    """
     command = [str(PYINFRA), "-y", "--json", str(inventory), DEPLOY, *words]
     environment = os.environ | environ
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     results: dict[str, Any] = json.loads(done.stdout)["results"]
-    return results
+    return results, done.stderr
 
 
 def unchanging(inventory: str | Path = INVENTORY, **environ: str) -> None:
     """Assert that a deploy finds nothing to do: no operation executed anything, none failed."""
-    totals = outcome(inventory, **environ)["totals"]
-    assert totals["success"] == totals["error"] == 0, (
-        f"it changed something; the next one said:\n{deploy(inventory, **environ).text}"
-    )
+    results, said = outcome(inventory, **environ)
+    totals = results["totals"]
+    assert totals["success"] == totals["error"] == 0, f"it changed something:\n{results}\n{said}"
 
 
 def plain() -> dict[str, Any]:
@@ -128,15 +130,15 @@ def plain() -> dict[str, Any]:
 
 def variant(directory: Path, changes: Mapping[str, Any], name: str = "variant") -> Path:
     """An inventory file like the one under test, with ``changes`` merged into it."""
-    site = _merged(plain(), changes)
+    site = merged(plain(), changes)
     path = directory / f"{name}.py"
     path.write_text(f"from stack.inventory import load\n\nsite = {site!r}\nhosts = load(site, __file__)\n")
     return path
 
 
-def _merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def merged(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     both = dict(old)
     for key, value in new.items():
         nested = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
-        both[key] = _merged(both[key], value) if nested else value
+        both[key] = merged(both[key], value) if nested else value
     return both

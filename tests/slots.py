@@ -8,7 +8,8 @@ from uuid import uuid4
 
 from livekit.protocol.room import CreateRoomRequest
 
-from procedures.call import EVERY_WAY, Access, Call, Ice, room_service
+from procedures.call import Access, Call, room_service
+from procedures.call.path import Path
 from stack.site import Site
 from tests.lab import over_ssh
 
@@ -42,12 +43,12 @@ def draining(name: str) -> list[str]:
     return [line.split()[0] for line in over_ssh(name).check_output(_DRAINING).splitlines()]
 
 
-async def pinned(access: Access, node: str, through: str, ice: Ice = EVERY_WAY) -> Call:
-    """A call through the host ``through`` in a room that was put on ``node``; media goes as ``ice`` says."""
+async def pinned(access: Access, node: str, through: str, path: Path | None = None) -> Call:
+    """A call through the host ``through`` in a room that was put on ``node``; its media may take only ``path``."""
     room = f"change-{uuid4().hex[:12]}"
     async with room_service(access) as rooms:
         await rooms.create_room(CreateRoomRequest(name=room, node_id=node, departure_timeout=1))
-    return Call(access, room=room, publish_through=through, subscribe_through=through, ice=ice)
+    return Call(access, room=room, publish_through=through, subscribe_through=through, path=path)
 
 
 def ended(name: str, unit: str) -> None:

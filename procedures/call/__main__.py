@@ -16,7 +16,6 @@ from procedures.call.client import Call
 from procedures.call.errors import CallError
 from procedures.call.path import PATHS
 from procedures.call.report import Report
-from procedures.call.seats import Ice
 from procedures.call.server import pinned
 
 
@@ -26,7 +25,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=10.0, help="length of the call; default: %(default)s")
     parser.add_argument("--publish-through", metavar="HOST", help="default: the site's URL")
     parser.add_argument("--subscribe-through", metavar="HOST", help="default: the site's URL")
-    parser.add_argument("--relayed", action="store_true", help="media through TURN and no other way")
     parser.add_argument("--node", metavar="ID", help="put the room on this node; default: wherever it lands")
     parser.add_argument("--path", choices=PATHS, help="the only way that media may take; default: whatever works best")
     parser.add_argument("--within", type=float, metavar="S", help="give up when the call has not ended after S seconds")
@@ -44,7 +42,6 @@ async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Re
         path=options.path,
         publish_through=options.publish_through,
         subscribe_through=options.subscribe_through,
-        ice=Ice(relayed=options.relayed),
         say=(lambda line: None) if options.json else lambda line: print(line, flush=True),
     )
     async with call:

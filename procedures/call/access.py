@@ -41,6 +41,7 @@ class Access:
     api_secret: str = field(repr=False, metadata={"doc": "secret of that key"})
     ca_file: str | None = option(None, "PEM file of the site's own CA; None: the system's roots")
     hosts: Mapping[str, Host] = option({}, "hosts by name")
+    names: Mapping[str, str] = option({}, "addresses of TURN names that no DNS knows (yet)")
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Access:

@@ -66,7 +66,8 @@ def _only(servers: Sequence[IceServer]) -> Ice:
 @asynccontextmanager
 async def _in_tls(access: Access, server: IceServer) -> AsyncIterator[str]:
     """A plain port on loopback that leads to a ``turns:`` server: the SDK knows only its built-in CAs there."""
-    host, _, port = server.url.removeprefix("turns:").partition("?")[0].rpartition(":")
+    name, _, port = server.url.removeprefix("turns:").partition("?")[0].rpartition(":")
+    host = access.names.get(name, name)
     trusted = ssl.create_default_context(cafile=access.ca_file)
     carried: set[asyncio.Task[None]] = set()
 
@@ -79,13 +80,13 @@ async def _in_tls(access: Access, server: IceServer) -> AsyncIterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far, to = await asyncio.open_connection(host, int(port), ssl=trusted)
+            far, to = await asyncio.open_connection(host, int(port), ssl=trusted, server_hostname=name)
         except OSError:
             writer.close()
             return
         carried.update(asyncio.create_task(pump(*ends)) for ends in ((reader, to), (far, writer)))
 
-    await _opens(host, int(port), trusted)
+    await _opens(host, int(port), trusted, name)
     near = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield f"turn:127.0.0.1:{near.sockets[0].getsockname()[1]}?transport=tcp"
@@ -96,15 +97,15 @@ async def _in_tls(access: Access, server: IceServer) -> AsyncIterator[str]:
         await asyncio.gather(*carried, return_exceptions=True)
 
 
-async def _opens(host: str, port: int, trusted: ssl.SSLContext) -> None:
+async def _opens(host: str, port: int, trusted: ssl.SSLContext, name: str) -> None:
     """Raises :class:`CallError` with what the handshake says: the client would only see no relay."""
     try:
         async with asyncio.timeout(5):
-            _, writer = await asyncio.open_connection(host, port, ssl=trusted)
+            _, writer = await asyncio.open_connection(host, port, ssl=trusted, server_hostname=name)
     except socket.gaierror as error:
-        fact = f"{host} does not resolve ({error.strerror})"
+        fact = f"{name} does not resolve ({error.strerror})"
         raise CallError("path", fact, "add the name of TURN to your DNS") from None
     except (OSError, TimeoutError) as error:
-        fact = f"TLS to {host}:{port}: {error or 'nothing after 5 s'}"
+        fact = f"TLS to {name}:{port}: {error or 'nothing after 5 s'}"
         raise CallError("path", fact, "see the certificate of the TURN name, and what listens there") from None
     writer.close()

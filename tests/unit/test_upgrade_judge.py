@@ -112,11 +112,11 @@ def test_the_table() -> None:
     outcomes = [
         Outcome(change="config change", hosts="3", call=CALL, control=CONTROL, activation={"lk1": 9.96, "lk2": 8.0}),
         Outcome(change="rollback", hosts="1", skipped="there is none yet"),
-        Outcome(change="upgrade", hosts="1", problems=("it broke",)),
+        Outcome(change="upgrade", hosts="1", path="turn-tls", problems=("it broke",)),
     ]
     assert judge.markdown(outcomes).splitlines()[2:] == [
-        "| config change | 3 | 61 | 90 | 30 | 100 | none | lk1 10.0, lk2 8.0 | passed |",
-        "| rollback | 1 | - | - | - | - | - | - | skipped: there is none yet |",
-        "| upgrade | 1 | - | - | - | - | - | - | FAILED |",
+        "| config change | 3 | any way | 61 | 90 | 30 | 100 | none | lk1 10.0, lk2 8.0 | passed |",
+        "| rollback | 1 | any way | - | - | - | - | - | - | skipped: there is none yet |",
+        "| upgrade | 1 | turn-tls | - | - | - | - | - | - | FAILED |",
     ]
     assert [line.split()[-1] for line in judge.table(outcomes).splitlines()] == ["verdict", "passed", "yet", "FAILED"]

@@ -31,11 +31,22 @@ def test_a_row_can_be_named() -> None:
     assert len(set(names)) == len(names)
 
 
+SITE = document.Site("Debian 12", "haproxy 2.6.12-1+deb12u3, redis-server 5:7.0.15-1~deb12u5", "1.13.5")
+
+
+def part(size: int, change: str) -> str:
+    return document.part(size, [Outcome(change=change, hosts=str(size), skipped="there is none yet")], SITE)
+
+
 def test_the_page_has_the_table_and_lines_that_fit() -> None:
     outcomes = [Outcome(change="rollback", hosts="1", skipped="there is none yet")]
-    page = document.text(
-        outcomes, document.Site("Debian 12", "haproxy 2.6.12-1+deb12u3, redis-server 5:7.0.15-1~deb12u5", "1.13.5")
-    )
+    page = document.text({1: document.part(1, outcomes, SITE)})
     assert judge.markdown(outcomes) in page
     assert not re.search(r"[{}]", page)
     assert all(len(line) <= 120 for line in page.splitlines() if not line.startswith("|"))
+
+
+def test_a_size_that_was_not_measured_keeps_its_part() -> None:
+    both = {1: part(1, "rollback"), 3: part(3, "config change")}
+    assert document.parts(document.text(both)) == both
+    assert document.parts(document.text({3: both[3]})) == {3: both[3]}

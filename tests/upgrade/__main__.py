@@ -28,12 +28,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each call; default: %(default)s")
     parser.add_argument("--lab", default="upgrade", metavar="NAME", help="lab to make; default: %(default)s")
     parser.add_argument("--keep", action="store_true", help="leave the lab as it is in the end")
-    parser.add_argument("--write", action="store_true", help=f"write the table to {document.FILE}, if nothing failed")
+    said = f"write what was measured to {document.FILE}, if nothing failed; with --hosts only the part for that size"
+    parser.add_argument("--write", action="store_true", help=said)
     given = parser.parse_args()
     if unknown := [name for name in given.rows if name not in names]:
         parser.error(f"no row {unknown[0]!r}; there are {', '.join(names)}")
-    if given.write and (given.rows or given.hosts or given.seconds < SECONDS):
-        parser.error(f"--write is for the whole table with calls of {SECONDS:.0f} s")
+    if given.write and (given.rows or given.seconds < SECONDS):
+        parser.error(f"--write is for every row of a size, with calls of {SECONDS:.0f} s")
     return given
 
 
@@ -54,13 +55,13 @@ def measured(ground: Ground, rows: list[tuple[int, Row]], seconds: float) -> lis
     for hosts, row in rows:
         try:
             for left in reversed(range(TRIES)):
-                outcomes.append(tried(ground, hosts, row, seconds))
-                if not outcomes[-1].skipped:
+                said = tried(ground, hosts, row, seconds)
+                if not said[0].skipped:
                     row.back(ground)
-                if not (outcomes[-1].void and left):
+                if not (said[0].void and left):
+                    outcomes += said
                     break
                 run.say("the machine could not hold the control call: this row is measured once more")
-                outcomes.pop()
         except (GroundError, AssertionError) as error:
             outcomes.append(Outcome(change="bring the site back", hosts=str(ground.hosts), problems=(str(error),)))
             run.say(f"FAILED {error}\nthe rows after this one are not tried")
@@ -68,16 +69,18 @@ def measured(ground: Ground, rows: list[tuple[int, Row]], seconds: float) -> lis
     return outcomes
 
 
-def tried(ground: Ground, hosts: int, row: Row, seconds: float) -> Outcome:
-    """One measurement of a row, on a site of ``hosts``."""
-    if ground.hosts != hosts:
-        ground.up(hosts)
-        run.say(f"--> the site's own inventory, {hosts} host(s)")
+def tried(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]:
+    """One measurement of a row, on a site of ``hosts``: an outcome for each of its calls."""
+    if ground.hosts != hosts or ground.base != row.base:
+        if ground.hosts != hosts:
+            ground.up(hosts)
+        ground.base = row.base
+        run.say(f"--> {hosts} host(s), the site's own inventory{f' but for {dict(row.base)}' if row.base else ''}")
         ground.settle()
     with untouched_server(lab()) as control:
-        outcome = run.row(ground, row, control, seconds)
-    run.say("\n".join([judge.table([outcome]), *judge.moments(outcome)]))
-    return outcome
+        outcomes = run.row(ground, row, control, seconds)
+    run.say("\n".join([judge.table(outcomes), *(line for each in outcomes for line in judge.moments(each))]))
+    return outcomes
 
 
 def main() -> int:
@@ -96,7 +99,8 @@ def main() -> int:
     why = [f"FAILED {o.change}, {o.hosts} host(s): {p.splitlines()[0]}" for o in failed for p in o.problems]
     run.say("\n".join(["", *why, judge.table(outcomes)]))
     if site and not failed:
-        document.write(outcomes, site)
+        sizes = [given.hosts] if given.hosts else [1, 3]
+        document.write({size: [o for o in outcomes if o.hosts.split()[0] == str(size)] for size in sizes}, site)
     return 1 if failed else 0
 
 

@@ -1,11 +1,11 @@
-"""docs/call-safety.md, written from a run of the whole table."""
+"""docs/call-safety.md: a part for each size of site, written when that was measured whole."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -20,7 +20,7 @@ _SYSTEM = ". /etc/os-release; echo $PRETTY_NAME; systemctl --version | sed -n '1
 _TEXT = """\
 # What a change does to a call
 
-Generated from a run of `python -m tests.upgrade` (`--write` writes this page); do not edit.
+Written by `python -m tests.upgrade --write` from what it measured; do not edit.
 
 ## The promise
 
@@ -35,20 +35,17 @@ as that host was changed. The sound goes on, and the client may resume its signa
 ## How it was measured
 
 Each row is a call of {seconds:.0f} s or more: a publisher and a subscriber, on the native SDK, in a room put on a slot
-of the first host. The tone steps through four frequencies, one each 20 ms, and the subscriber counts new steps: sound
-that a receiver invents while packets are missing does not count. A control call goes on at the same time through a
-livekit-server on the same machine that nobody touches; its gaps are the machine's own. A row during which the machine
-lost sound of the control call is measured again. The change is made as an operator makes it, by pyinfra as a program.
+of the first host. Its media goes over UDP, as the SDK prefers (*any way*), or by one way and no other: UDP, ICE over
+TCP, TURN over UDP, TURN over TLS on 443 (rows of one change with these were one deploy under four calls). The tone
+steps through four frequencies, one each 20 ms, and the subscriber counts new steps: sound that a receiver invents while
+packets are missing does not count. A control call goes on at the same time through a livekit-server on the same machine
+that nobody touches; its gaps are the machine's own. A row during which the machine lost sound of the control call is
+measured again. The change is made as an operator makes it, by pyinfra as a program.
 After it, the room must be where it was, both clients must be the same participants to the server, new rooms must be on
 the new process, and the old one must end by itself after the call.
 
-Sound over UDP is what these calls are made of: video, ICE over TCP and relays are not in this table. *activation* is
-what the deploy's own table says about each host's turn; nothing is asserted about it.
-
-- date: {date}
-- machine: Linux {kernel}, {cores} cores, {arch}; hosts, clients and control server share it
-- hosts: {system} in systemd containers, {packages}
-- livekit-server {livekit} (built from its Go module), client SDK livekit {sdk}, pyinfra {pyinfra}
+These calls have no video. *activation* is what the deploy's own table says about each host's turn; nothing is asserted
+about it.
 
 ## Repeat it
 
@@ -56,11 +53,18 @@ what the deploy's own table says about each host's turn; nothing is asserted abo
     .venv/bin/python -m tests.upgrade --write    # writes this page too
 
 `--hosts 3` takes a site of one size only, `config upgrade` those rows only, `--seconds 20` is a quick look.
+"""
+_PART = """\
+## {title}
 
-## The table
+- date: {date}
+- machine: Linux {kernel}, {cores} cores, {arch}; hosts, clients and control server share it
+- hosts: {system} in systemd containers, {packages}
+- livekit-server {livekit} (built from its Go module), client SDK livekit {sdk}, pyinfra {pyinfra}
 
 {table}
 """
+_TITLES = {1: "One host", 3: "Three hosts"}
 
 
 @dataclass(frozen=True)
@@ -78,13 +82,16 @@ class Site:
         return cls(host.check_output(_SYSTEM), packages, lab().site.livekit.release)
 
 
-def text(outcomes: Sequence[Outcome], site: Site, seconds: float = 60) -> str:
-    """The page."""
-    return _TEXT.format(
-        limit=judge.LIMIT,
-        factor=judge.FACTOR,
-        resume=judge.RESUME,
-        seconds=seconds,
+def text(parts: Mapping[int, str], seconds: float = 60) -> str:
+    """The page; ``parts`` by the number of hosts."""
+    head = _TEXT.format(limit=judge.LIMIT, factor=judge.FACTOR, resume=judge.RESUME, seconds=seconds)
+    return "\n".join([head, *(parts[size] for size in sorted(parts))])
+
+
+def part(size: int, outcomes: Sequence[Outcome], site: Site) -> str:
+    """What was measured on a site of ``size`` hosts, and on what."""
+    return _PART.format(
+        title=_TITLES[size],
         date=datetime.datetime.now(datetime.UTC).date(),
         kernel=platform.release().partition("-")[0],
         cores=os.cpu_count(),
@@ -98,5 +105,18 @@ def text(outcomes: Sequence[Outcome], site: Site, seconds: float = 60) -> str:
     )
 
 
-def write(outcomes: Sequence[Outcome], site: Site) -> None:
-    (ROOT / FILE).write_text(text(outcomes, site))
+def parts(page: str) -> dict[int, str]:
+    """The parts of a page that was written before."""
+    found = {}
+    for size, title in _TITLES.items():
+        _, _, rest = page.partition(f"## {title}\n")
+        if rest:
+            found[size] = f"## {title}\n" + rest.partition("\n## ")[0].rstrip() + "\n"
+    return found
+
+
+def write(measured: Mapping[int, Sequence[Outcome]], site: Site) -> None:
+    """Write the page anew; a size that was not measured keeps its part."""
+    file = ROOT / FILE
+    new = {size: part(size, outcomes, site) for size, outcomes in measured.items()}
+    file.write_text(text(parts(file.read_text()) | new))

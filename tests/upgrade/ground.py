@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from procedures.call import Access
 from stack import inventory
 from stack.site import Site
 from tests import lab as looked_at
-from tests.deploys import DEPLOY, Deploy, Told, variant
+from tests.deploys import DEPLOY, Deploy, Told, merged, variant
 from tests.lab import INVENTORY, ROOT, over_ssh
 from tests.slots import ENDS, draining
 from tests.upgrade.judge import activations
@@ -29,7 +30,10 @@ class GroundError(Exception):
 
 
 class Ground:
-    """A lab of this machine. ``inventory``, ``site`` and ``access`` are those of the last run of pyinfra."""
+    """A lab of this machine. ``inventory``, ``site`` and ``access`` are those of the last run of pyinfra.
+
+    ``base`` is what the site has between rows, unlike its own inventory.
+    """
 
     inventory: Path
     site: Site
@@ -38,6 +42,7 @@ class Ground:
     def __init__(self, name: str, directory: Path) -> None:
         self.name, self._directory = name, directory
         self.hosts = 0
+        self.base: Mapping[str, Any] = {}
 
     def up(self, hosts: int) -> None:
         """Give the lab this number of hosts; nothing is deployed."""
@@ -58,8 +63,9 @@ class Ground:
         return self.names[0]
 
     def deploy(self, settings: Mapping[str, Any] | None = None, plan: str = DEPLOY) -> Told:
-        """A run of pyinfra with the site's own inventory, but for ``settings``."""
-        self.inventory = variant(self._directory, settings) if settings else ROOT / INVENTORY
+        """A run of pyinfra with the site as it is between rows, but for ``settings``."""
+        changes = merged(self.base, settings or {})
+        self.inventory = variant(self._directory, changes) if changes else ROOT / INVENTORY
         return self.run(plan)
 
     def run(self, plan: str) -> Told:
@@ -68,7 +74,8 @@ class Ground:
         if told.status:  # who failed half-way still is where it was, as far as a client knows
             return told
         self.site = inventory.read(self.inventory)
-        self.access = Access.of(self.site)
+        turn = {self.site.livekit.turn.name(name): self.site.hosts[name].public_address for name in self.names}
+        self.access = replace(Access.of(self.site), names=turn)
         write_access(places.Lab(self.name), self.site)  # a lab without it does not count as deployed
         return told
 
@@ -82,18 +89,18 @@ class Ground:
         return Told(done.rc, done.stdout + done.stderr)
 
     def settle(self) -> None:
-        """Have the site's own inventory deployed, every old slot ended, and nothing left to do.
+        """Have the site as it is between rows deployed, every old slot ended, and nothing left to do.
 
         Raises GroundError.
         """
         for _ in range(DEPLOYS):
             told = self.deploy()
             if told.status:
-                raise GroundError(f"the site's own inventory cannot be deployed:\n{tail(told.text)}")
+                raise GroundError(f"the site cannot be brought back:\n{tail(told.text)}")
             self.drained()
             if {word for word, _ in activations(told.text).values()} == {"unchanged"}:
                 return
-        raise GroundError(f"deploy {DEPLOYS} of the site's own inventory still changes something:\n{tail(told.text)}")
+        raise GroundError(f"deploy {DEPLOYS} of the same site still changes something:\n{tail(told.text)}")
 
     def drained(self) -> None:
         """Wait until no slot of any host drains. Raises GroundError."""

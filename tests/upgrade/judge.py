@@ -16,6 +16,7 @@ _TOOK = re.compile(r"(?:; | )([\d.]+) s$")
 HEAD = (
     "change",
     "hosts",
+    "media by",
     "call s",
     "largest gap ms",
     "control's largest gap ms",
@@ -32,6 +33,7 @@ class Outcome:
 
     change: str
     hosts: str
+    path: str = "any way"  # that media took
     call: Report | None = None  # None: it did not come up, or the row was skipped
     control: Report | None = None
     activation: Mapping[str, float] = field(default_factory=dict)  # host -> s that its turn took
@@ -52,10 +54,11 @@ class Outcome:
         verdict = f"skipped: {self.skipped}" if self.skipped else "FAILED" if self.failed else "passed"
         took = ", ".join(f"{host} {seconds:.1f}" for host, seconds in self.activation.items()) or "-"
         if self.call is None or self.control is None:
-            return (self.change, self.hosts, *["-"] * 5, took, verdict)
+            return (self.change, self.hosts, self.path, *["-"] * 5, took, verdict)
         return (
             self.change,
             self.hosts,
+            self.path,
             f"{self.call.seconds:.0f}",
             f"{self.call.largest_gap_ms:.0f}",
             f"{self.control.largest_gap_ms:.0f}",
@@ -120,7 +123,7 @@ def activations(text: str) -> dict[str, tuple[str, float]]:
 
 def moments(outcome: Outcome) -> Iterator[str]:
     """When what the table tells of happened, in seconds after each call's start."""
-    for name, report in (("call", outcome.call), ("control", outcome.control)):
+    for name, report in ((f"call ({outcome.path})", outcome.call), ("control", outcome.control)):
         if report:
             yield f"    {name}: largest gap at {report.largest_gap_at_s:.2f} s"
             yield from (f"    {name}: {event}" for event in report.events)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from lab.places import NETWORKS
+from procedures.call.path import PATHS, Path
 from tests.data import MOVED
 from tests.deploys import Told
 from tests.upgrade.ground import Ground
@@ -48,19 +49,20 @@ class Row:
     change: str  # for the table
     do: Callable[[Ground], Told]
     shows: str  # shell text on the first host; an answer that is the same afterwards means that nothing was changed
-    before: Callable[[], Settings] = dict  # makes what the site has before the change, unlike its own inventory
+    base: Settings = field(default_factory=dict)  # what the site has before and after, unlike its own inventory
+    before: Callable[[], Settings] = dict  # makes what it has before only, besides
     hosts: tuple[int, ...] = (1, 3)  # the sizes of site that it is for
     grows_to: int = 0  # the size that the change gives the site
     new_slot: bool = True  # new sessions go to another process afterwards, and the call keeps its own
     through: int = 0  # the host that the clients enter through; the room is on the first
-    relayed: bool = False  # media goes through TURN (UDP) of the room's slot, and no other way
+    paths: tuple[Path | None, ...] = (None,)  # a call each, whose media may go this way only; None: any
     resume: bool = False  # each client may resume its signalling once
     needs: str = ""  # a file of the project without which there is nothing to try
     back: Callable[[Ground], None] = Ground.settle
 
 
 def deploys(**settings: Any) -> Callable[[Ground], Told]:
-    """Deploy the site's inventory with other settings; with none, its own."""
+    """Deploy the site as it is between rows with other settings."""
     return lambda ground: ground.deploy(settings)
 
 
@@ -86,7 +88,9 @@ def _another() -> Settings:
 
 
 _EMPTY = {"room": {"empty_timeout": 301}}
-_TLS = {"tls": "internal"}
+_TLS = {"edge": {"tls": "internal"}}
+_EVERY_PATH = _TLS | {"livekit": {"turn": {"domain": "{host}.turn.test"}}}
+_FEWER = {"max_connections": 9000, "proxies": ["198.51.100.7/32"]}
 
 ROWS = (
     Row(name="config", change="config change", do=deploys(livekit=_EMPTY), shows=ROOM),
@@ -109,31 +113,16 @@ ROWS = (
     Row(
         name="edge",
         change="HAProxy change (reload)",
-        do=deploys(edge={"max_connections": 9000, "proxies": ["198.51.100.7/32"]}),
+        do=deploys(edge=_FEWER),
         shows=EDGE,
         new_slot=False,
     ),
     Row(
         name="tls",
         change="from plain HTTP to TLS",
-        do=deploys(edge=_TLS),
+        do=deploys(**_TLS),
         shows=LISTENERS,
         new_slot=False,
-    ),
-    Row(
-        name="certificate",
-        change="another certificate",
-        before=lambda: {"edge": _TLS},
-        do=deploys(edge=_TLS | {"certificate_days": 90}),
-        shows=CERTIFICATE,
-        new_slot=False,
-    ),
-    Row(
-        name="turn",
-        change="TURN change, relayed call",
-        do=deploys(livekit={"turn": {"ttl": "10m"}}),
-        shows=TTL,
-        relayed=True,
     ),
     Row(
         name="firewall",
@@ -157,6 +146,40 @@ ROWS = (
         back=_retire_password,
     ),
     Row(
+        name="paths",
+        change="config change",
+        base=_EVERY_PATH,
+        do=deploys(livekit=_EMPTY),
+        shows=ROOM,
+        paths=PATHS,
+    ),
+    Row(
+        name="paths-turn",
+        change="TURN change",
+        base=_EVERY_PATH,
+        do=deploys(livekit={"turn": {"ttl": "10m"}}),
+        shows=TTL,
+        paths=PATHS,
+    ),
+    Row(
+        name="paths-edge",
+        change="HAProxy change (reload)",
+        base=_EVERY_PATH,
+        do=deploys(edge=_FEWER),
+        shows=EDGE,
+        new_slot=False,
+        paths=PATHS,
+    ),
+    Row(
+        name="paths-certificate",
+        change="another certificate",
+        base=_EVERY_PATH,
+        do=deploys(edge={"certificate_days": 90}),
+        shows=CERTIFICATE,
+        new_slot=False,
+        paths=PATHS,
+    ),
+    Row(
         name="growth",
         change="growth from one host to three",
         do=partial(_grow, hosts=3),
@@ -172,5 +195,16 @@ ROWS = (
         hosts=(3,),
         through=1,
         resume=True,
+    ),
+    Row(
+        name="paths-other-host",
+        change="config change, entered through another host",
+        base=_EVERY_PATH,
+        do=deploys(livekit=_EMPTY),
+        shows=ROOM,
+        hosts=(3,),
+        through=1,
+        resume=True,
+        paths=("turn-udp", "turn-tls"),
     ),
 )

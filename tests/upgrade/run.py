@@ -1,15 +1,17 @@
-"""One row: a call pinned to the slot of the first host, a control call beside it, and the change under both."""
+"""One row: calls pinned to the slot of the first host, a control call beside them, and the change under all."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
 from livekit.protocol.room import ListParticipantsRequest
 
-from procedures.call import Access, Call, CallError, Ice, Report, room_service, where
+from procedures.call import Access, Call, CallError, Report, room_service, where
+from procedures.call.path import Path
 from tests.deploys import Told
 from tests.lab import ROOT, over_ssh
 from tests.slots import Slot, ended, pinned, serving
@@ -26,24 +28,24 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
-def row(ground: Ground, row: Row, control: Access, seconds: float) -> Outcome:
-    """Take a call through a row. What it changed stays until ``row.back``."""
+def row(ground: Ground, row: Row, control: Access, seconds: float) -> list[Outcome]:
+    """Take a row's calls through it: an outcome each. What it changed stays until ``row.back``."""
     hosts = f"{ground.hosts} to {row.grows_to}" if row.grows_to else str(ground.hosts)
     if row.needs and not (ROOT / row.needs).exists():
-        return Outcome(change=row.change, hosts=hosts, skipped=f"{row.needs} is not there yet")
+        return [Outcome(change=row.change, hosts=hosts, skipped=f"{row.needs} is not there yet")]
     say(f"--> {row.change}, {hosts} host(s)")
     measured = _Row(ground, row, control, seconds)
     try:
         if before := row.before():
             measured.expect(ground.deploy(before))
             ground.drained()
-        asyncio.run(measured.under_a_call())
+        asyncio.run(measured.under_calls())
     except _FAULTS as error:
         measured.problems.append(str(error))
-    outcome = measured.outcome(hosts)
-    if outcome.failed:
-        say(measured.why(outcome))
-    return outcome
+    outcomes = measured.outcomes(hosts)
+    if any(outcome.failed for outcome in outcomes):
+        say(measured.why(outcomes))
+    return outcomes
 
 
 class _Row:
@@ -51,48 +53,52 @@ class _Row:
 
     def __init__(self, ground: Ground, row: Row, control: Access, seconds: float) -> None:
         self._ground, self._row, self._control, self._seconds = ground, row, control, seconds
-        self.problems: list[str] = []
+        self.problems: list[str] = []  # of the row, whatever its calls say
         self._told = Told(0, "")
-        self._reports: list[Report] = []
+        self._heard: dict[Path | None, Report] = {}
+        self._machine: Report | None = None  # the control call
 
     def expect(self, told: Told) -> None:
         self._told = told
         assert told.status == 0, f"it ended with status {told.status}"
 
-    async def under_a_call(self) -> None:
+    async def under_calls(self) -> None:
         ground, row = self._ground, self._row
         old, entry = serving(ground.site, ground.first), ground.names[row.through]
-        ice = Ice(relayed=row.relayed)
         entered, shown = serving(ground.site, entry), ground.on_first(row.shows).text
-        # the control begins first and ends last: it hears all that the machine does to the call
-        async with Call(self._control) as control, await pinned(ground.access, old.node, entry, ice) as call:
+        # the control begins first and ends last: it hears all that the machine does to the calls
+        async with Call(self._control) as control, contextlib.AsyncExitStack() as up:
+            calls = {
+                path: await up.enter_async_context(await pinned(ground.access, old.node, entry, path))
+                for path in row.paths
+            }
             try:
-                await self._change(call, old, shown)
+                await self._change([call.room for call in calls.values()], old, shown)
                 if row.resume and _state(entry, entered.unit) != "inactive":
                     self.problems.append(f"{entered.unit} of {entry} has not ended: nothing forced a resume")
             except _FAULTS as error:
                 self.problems.append(str(error))
-            self._reports += [await call.stop(), await control.stop()]
-        seconds = 0 if self.problems else self._seconds  # what has failed already need not last
-        self.problems += judge.problems(*self._reports, seconds=seconds, resume=row.resume)
+            for path, call in calls.items():
+                self._heard[path] = await call.stop()
+            self._machine = await control.stop()
         if row.new_slot and not self.problems:
             ended(ground.first, old.unit)
 
-    async def _change(self, call: Call, old: Slot, shown: str) -> None:
-        """Make the change, see what came of it, and let the call have its time."""
+    async def _change(self, rooms: list[str], old: Slot, shown: str) -> None:
+        """Make the change, see what came of it, and let the calls have their time."""
         ground, row = self._ground, self._row
         end = time.monotonic() + self._seconds
-        people = await _people(ground.access, call.room)
+        people = await _people(ground.access, rooms)
         self.expect(await asyncio.to_thread(row.do, ground))
         if ground.on_first(row.shows).text == shown:
             self.problems.append(f"nothing was changed: the first host still shows {shown.strip()!r}")
-        self.problems += [problem async for problem in self._serves(call.room, old)]
+        self.problems += [problem async for problem in self._serves(rooms, old)]
         await asyncio.sleep(max(0.0, end - time.monotonic()))
-        now = await _people(ground.access, call.room)
+        now = await _people(ground.access, rooms)
         gone = [who for who, sid in people.items() if now.get(who) != sid]
         self.problems += [f"{who} is not who it was: it has joined again or is gone" for who in gone]
 
-    async def _serves(self, room: str, old: Slot) -> AsyncIterator[str]:
+    async def _serves(self, rooms: list[str], old: Slot) -> AsyncIterator[str]:
         """Yield what is wrong with the site after the change, while the call goes on."""
         ground, row = self._ground, self._row
         now = {name: serving(ground.site, name) for name in ground.names}
@@ -101,39 +107,59 @@ class _Row:
             yield f"the slot that serves is {now[ground.first]}, after {old}"
         if row.new_slot and (state := _state(ground.first, old.unit)) != "deactivating":
             yield f"{old.unit} is {state}: the call does not hold its slot"
-        if (node := (await where(ground.access, room, ground.first)).id) != old.node:
-            yield f"the room is on {node}, not where it was ({old.node})"
+        for room in rooms:
+            if (node := (await where(ground.access, room, ground.first)).id) != old.node:
+                yield f"the room {room} is on {node}, not where it was ({old.node})"
         for name in ground.names:
             node = (await where(ground.access, f"new-{uuid4().hex[:12]}", name)).id
             if node not in {slot.node for slot in now.values()}:
                 yield f"a new room through {name} is on {node}, which does not serve"
 
-    def outcome(self, hosts: str) -> Outcome:
-        call, control = self._reports or (None, None)
-        return Outcome(
-            change=self._row.change,
-            hosts=hosts,
-            call=call,
-            control=control,
-            activation={host: s for host, (_, s) in judge.activations(self._told.text).items() if s},
-            problems=tuple(self.problems),
-        )
+    def outcomes(self, hosts: str) -> list[Outcome]:
+        row, control, seconds = self._row, self._machine, self._seconds
+        activation = {host: s for host, (_, s) in judge.activations(self._told.text).items() if s}
+        outcomes = []
+        for path in row.paths:
+            call = self._heard.get(path)
+            problems = list(self.problems)
+            if call and control:  # what has failed already need not last
+                problems += judge.problems(call, control, seconds=0 if problems else seconds, resume=row.resume)
+            outcomes.append(
+                Outcome(
+                    change=row.change,
+                    hosts=hosts,
+                    path=path or "any way",
+                    call=call,
+                    control=control,
+                    activation=activation,
+                    problems=tuple(problems),
+                )
+            )
+        return outcomes
 
-    def why(self, outcome: Outcome) -> str:
+    def why(self, outcomes: list[Outcome]) -> str:
         """Everything that tells why a row failed."""
-        lines = [f"FAILED {problem}" for problem in outcome.problems]
-        for name, report in (("the call", outcome.call), ("the control", outcome.control)):
-            lines += [f"{name}:", *(f"    {line}" for line in report.table().splitlines())] if report else []
+        lines = []
+        for outcome in outcomes:
+            lines += [f"FAILED ({outcome.path}) {problem}" for problem in outcome.problems]
+            lines += _shown(f"the call ({outcome.path})", outcome.call)
+        lines += _shown("the control", self._machine)
         if self._told.text:
             lines += ["the change said:", tail(self._told.text)]
         return "\n".join(lines)
 
 
-async def _people(access: Access, room: str) -> dict[str, str]:
-    """Who is in the room, with the id that a participant has from joining to leaving."""
-    async with room_service(access) as rooms:
-        found = await rooms.list_participants(ListParticipantsRequest(room=room))
-    people = {who.identity: who.sid for who in found.participants}
+def _shown(name: str, report: Report | None) -> list[str]:
+    return [f"{name}:", *(f"    {line}" for line in report.table().splitlines())] if report else []
+
+
+async def _people(access: Access, rooms: list[str]) -> dict[str, str]:
+    """Who is in the rooms, with the id that a participant has from joining to leaving."""
+    people: dict[str, str] = {}
+    async with room_service(access) as service:
+        for room in rooms:
+            found = await service.list_participants(ListParticipantsRequest(room=room))
+            people |= {who.identity: who.sid for who in found.participants}
     return {who: sid for who, sid in people.items() if who.startswith(("publisher-", "subscriber-"))}
 
 
