@@ -26,7 +26,7 @@ from livekit.protocol.ingress import (
     ListIngressRequest,
 )
 
-from procedures.call import Access, Report, largest_gap, server_api, token, where
+from procedures.call import Access, Gap, Report, largest_gap, server_api, token, where
 from procedures.call.seats import Diary, Ice, Subscriber
 from procedures.call.tone import RATE, STEP, tone
 
@@ -146,7 +146,8 @@ class Seen:
 class Watch:
     """``async with Watch(access, made) as watch: ...; seen = await watch.stop()``: a participant in a stream's room.
 
-    Entering returns when the stream is heard and seen. Runs in a thread of its own, like a call.
+    Entering returns when the stream is heard and seen. Runs in a thread of its own, like a call. Gaps count from
+    SETTLES after the first sound on, or from the last :meth:`gap`.
     """
 
     def __init__(self, access: Access, made: IngressInfo, *, within: float = COMES) -> None:
@@ -155,6 +156,19 @@ class Watch:
         self._over: Future[None] = Future()
         self._seen: Future[Seen] = Future()
         self._thread = threading.Thread(target=self._run, name=made.room_name, daemon=True)
+        self._steps: list[float] = []  # when sound came
+        self._since = 0.0
+
+    def gap(self) -> Gap:
+        """The largest gap in the sound so far."""
+        now = time.monotonic()
+        found = self._gap(now)
+        self._since = now
+        return found
+
+    def _gap(self, now: float) -> Gap:
+        since = self._since or self._steps[0] + SETTLES
+        return largest_gap([at for at in list(self._steps) if at > since] or self._steps, now)
 
     async def __aenter__(self) -> Watch:
         self._thread.start()
@@ -197,11 +211,12 @@ class Watch:
                 await viewer.heard.wait()
                 await viewer.seen.wait()
             node = await where(self._access, room)
+            self._steps = viewer.ear.steps
             self._up.set_result(None)
             await asyncio.wrap_future(self._over)
             now = time.monotonic()
             first = viewer.ear.steps[0]
-            gap = largest_gap([at for at in viewer.ear.steps if at > first + SETTLES] or viewer.ear.steps, now)
+            gap = self._gap(now)
             report = Report(
                 room=room,
                 node=node.id,

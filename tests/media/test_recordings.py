@@ -108,12 +108,18 @@ def test_what_a_kill_leaves_of_a_recording_is_kept_and_reported(access: Access, 
 
 
 def _up() -> None:
-    """Wait until every daemon runs that the host should have."""
-    host = over_ssh(HOST)
-    active = host.check_output(f"cat {lab().site.paths.config}/active.map").splitlines()
-    slots = (line.replace("livekit ", "server ").split() for line in active)
-    for each in ("livekit-edge", "livekit-kamailio", *(f"livekit-{daemon}@{slot}" for daemon, slot in slots)):
-        host.check_output(f"timeout 60 sh -c 'until systemctl -q is-active {each}; do sleep 0.2; done'")
+    """Wait until every daemon works that the host should have.
+
+    That it is active is not enough: one that starts before Redis ends again, and systemd has another try 2 s later.
+    """
+    host, site = over_ssh(HOST), lab().site
+    waited = [f"systemctl -q is-active {each}" for each in ("livekit-edge", "livekit-kamailio")]
+    for line in host.check_output(f"cat {site.paths.config}/active.map").splitlines():
+        daemon, slot = line.split()
+        port = getattr(site.on(HOST), daemon).part("metrics" if daemon == "livekit" else "health", slot).first
+        waited.append(f"curl -sf -m 2 -o /dev/null http://127.0.0.1:{port}/")
+    for each in waited:
+        host.check_output(f"timeout 60 sh -c 'until {each}; do sleep 0.2; done'")
 
 
 def test_a_reboot_ends_a_recording_in_good_order_and_everything_comes_back(access: Access) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from procedures.call import Access, Call, Report
+from procedures.call import Access, Call, Gap, Report
 from roles.ingress.settings import UNIT
 from tests.control import untouched_server
-from tests.deploys import deploy, variant
+from tests.deploys import deploy, unchanging, variant
 from tests.lab import Lab, lab, over_ssh
 from tests.slots import ended
 from tests.streams import PICTURES, SETTLES, Seen, Watch, encoder, ingress, state
@@ -111,15 +112,21 @@ def test_a_key_that_nobody_made_is_refused(access: Access) -> None:
 def test_rtmp_goes_on_through_a_change_of_ingress(
     access: Access, untouched: Access, changed: Path, tmp_path: Path
 ) -> None:
-    """And while it is there: no other account sees its secrets. The next stream goes to the new slot."""
+    """And while it is there: no other account sees its secrets. The next stream goes to the new slot.
+
+    What a machine this small does to a stream, which is decoded and encoded on it, is more than it does to a call. So
+    the stream is its own control too: through a deploy that finds nothing to do.
+    """
     host, (before,) = SERVING[0], units(SERVING[0], "active")
 
-    async def scenario() -> tuple[Seen, Seen, Report]:
+    async def scenario() -> tuple[Seen, Seen, Gap, Report]:
         async with Call(untouched) as control, ingress(access, "RTMP") as made:
             with encoder(tmp_path, f"{made.url}/{made.stream_key}"):
                 async with Watch(access, made) as watch:
                     hidden(host)
                     await asyncio.sleep(SETTLES)
+                    await asyncio.to_thread(unchanging)
+                    own = watch.gap()
                     told = await asyncio.to_thread(deploy, changed)
                     assert told.status == 0, told.text
                     assert re.search(r"slot \w+ drains: 1 streams, until", told.text), told.text
@@ -132,14 +139,13 @@ def test_rtmp_goes_on_through_a_change_of_ingress(
                                 await asyncio.sleep(SECONDS)
                                 new = await second.stop()
                     assert (await state(access, made)).state.status == made.state.ENDPOINT_PUBLISHING
-                    return await watch.stop(), new, await control.stop()
+                    return await watch.stop(), new, own, await control.stop()
 
-    seen, new, control = asyncio.run(scenario())
-    gaps = f"{seen.sound.largest_gap_ms:.0f} ms of the stream, {control.largest_gap_ms:.0f} ms of the control call"
-    print(f"largest gaps through a change of ingress: {gaps}")
+    seen, new, own, control = asyncio.run(scenario())
+    print(f"largest gap of the stream through a deploy with nothing to do: {own.ms:.0f} ms")
     whole(new)
     whole(seen)
-    unnoticed(seen.sound, control)
+    unnoticed(seen.sound, replace(control, largest_gap_ms=max(own.ms, control.largest_gap_ms)))
     ended(host, before)
 
 

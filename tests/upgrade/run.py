@@ -66,8 +66,10 @@ class _Row:
         ground, row = self._ground, self._row
         old, entry = serving(ground.site, ground.first), ground.names[row.through]
         entered, shown = serving(ground.site, entry), ground.on_first(row.shows).text
-        # the control begins first and ends last: it hears all that the machine does to the calls
-        async with Call(self._control) as control, contextlib.AsyncExitStack() as up:
+        # the control begins first and ends last: it hears all that the machine does to the calls, and so it is forced
+        # as they are, by a relay in this process
+        alike: Path | None = "udp" if any(row.paths) else None
+        async with Call(self._control, path=alike) as control, contextlib.AsyncExitStack() as up:
             calls = {
                 path: await up.enter_async_context(await pinned(ground.access, old.node, entry, path))
                 for path in row.paths
