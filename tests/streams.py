@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import subprocess
-import threading
 import time
 import wave
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from uuid import uuid4
 
 from livekit import rtc
@@ -27,6 +24,7 @@ from livekit.protocol.ingress import (
 )
 
 from procedures.call import Access, Gap, Report, largest_gap, server_api, token, where
+from procedures.call.aside import Aside
 from procedures.call.seats import Diary, Ice, Subscriber
 from procedures.call.tone import RATE, STEP, tone
 
@@ -143,7 +141,7 @@ class Seen:
     largest_gap_ms: float  # between pictures
 
 
-class Watch:
+class Watch(Aside[Seen]):
     """``async with Watch(access, made) as watch: ...; seen = await watch.stop()``: a participant in a stream's room.
 
     Entering returns when the stream is heard and seen. Runs in a thread of its own, like a call. Gaps count from
@@ -152,10 +150,7 @@ class Watch:
 
     def __init__(self, access: Access, made: IngressInfo, *, within: float = COMES) -> None:
         self._access, self._made, self._within = access, made, within
-        self._up: Future[None] = Future()
-        self._over: Future[None] = Future()
-        self._seen: Future[Seen] = Future()
-        self._thread = threading.Thread(target=self._run, name=made.room_name, daemon=True)
+        super().__init__(made.room_name)
         self._steps: list[float] = []  # when sound came
         self._since = 0.0
 
@@ -170,37 +165,6 @@ class Watch:
         since = self._since or self._steps[0] + SETTLES
         return largest_gap([at for at in list(self._steps) if at > since] or self._steps, now)
 
-    async def __aenter__(self) -> Watch:
-        self._thread.start()
-        try:
-            await asyncio.shield(asyncio.wrap_future(self._up))
-        except BaseException:
-            await self._end()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._end()
-
-    async def stop(self) -> Seen:
-        await self._end()
-        return self._seen.result()
-
-    async def _end(self) -> None:
-        with contextlib.suppress(InvalidStateError):
-            self._over.set_result(None)
-        await asyncio.to_thread(self._thread.join)
-
-    def _run(self) -> None:
-        try:
-            self._seen.set_result(asyncio.run(self._session()))
-        except Exception as error:  # the end of the thread: hand it to whoever waits
-            for waiting in (self._up, self._seen):
-                if not waiting.done():
-                    waiting.set_exception(error)
-
     async def _session(self) -> Seen:
         diary, room, started = Diary(), self._made.room_name, time.time()
         viewer = _Viewer(diary, self._made.participant_identity)
@@ -213,7 +177,7 @@ class Watch:
             node = await where(self._access, room)
             self._steps = viewer.ear.steps
             self._up.set_result(None)
-            await asyncio.wrap_future(self._over)
+            await asyncio.wrap_future(self._stop)
             now = time.monotonic()
             first = viewer.ear.steps[0]
             gap = self._gap(now)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from types import TracebackType
+from typing import Self
 from uuid import uuid4
 
 from procedures.call.access import Access
 from procedures.call.announced import where
+from procedures.call.aside import Aside
 from procedures.call.errors import CallError
 from procedures.call.path import Path, forced
 from procedures.call.report import Report, largest_gap
@@ -29,7 +28,7 @@ SUBSCRIBE = 10.0  # s
 EVERY_WAY = Ice()
 
 
-class Call:
+class Call(Aside[Report]):
     """``async with Call(access) as call: ...; report = await call.stop()``
 
     ``publish_through`` and ``subscribe_through`` name hosts of the access file (None: the site's URL).
@@ -56,51 +55,16 @@ class Call:
         self._tag = uuid4().hex[:12]  # in both identities: several calls may share a room
         self.room = room or f"call-{self._tag}"
         self._sound, self._within, self._ice, self._say = sound, within, ice, say
-        self._up: Future[None] = Future()
-        self._stop: Future[None] = Future()
-        self._report: Future[Report] = Future()
-        self._thread = threading.Thread(target=self._run, name=self.room, daemon=True)
+        super().__init__(self.room)
 
-    async def __aenter__(self) -> Call:
+    async def __aenter__(self) -> Self:
         """Raises :class:`CallError` with the step that failed; nothing is left open then."""
         trust(self._access)
-        self._thread.start()
-        try:
-            await asyncio.shield(asyncio.wrap_future(self._up))
-        except BaseException:
-            await self._end()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._end()
-
-    async def stop(self) -> Report:
-        """End the call and say what it was like."""
-        await self._end()
-        return self._report.result()
+        return await super().__aenter__()
 
     async def where(self) -> Node:
         """Which node holds the room now. Raises :class:`CallError`."""
         return await where(self._access, self.room, self._through)
-
-    async def _end(self) -> None:
-        with contextlib.suppress(InvalidStateError):  # already ending
-            self._stop.set_result(None)
-        await asyncio.to_thread(self._thread.join)
-
-    def _run(self) -> None:
-        try:
-            self._report.set_result(asyncio.run(self._session()))
-        except asyncio.CancelledError:
-            self._up.cancel()
-            self._report.cancel()
-        except Exception as error:  # the end of the thread: hand it to whoever waits for the call
-            for waiting in (self._up, self._report):
-                if not waiting.done():
-                    waiting.set_exception(error)
 
     async def _session(self) -> Report:
         started, diary = time.time(), Diary()

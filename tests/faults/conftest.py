@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -21,6 +19,7 @@ from tests import witness
 from tests.control import untouched_server
 from tests.deploys import deploy, unchanging, variant
 from tests.lab import INVENTORY, Lab, lab, over_ssh
+from tests.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.slots import serving
 from tests.talk import Talk, talking
 
@@ -34,22 +33,6 @@ def pytest_report_header() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What proves that all is mended comes last."""
     items.sort(key=lambda item: item.path.name == LAST)
-
-
-_status: list[int] = []
-
-
-def pytest_sessionfinish(exitstatus: int) -> None:
-    _status[:] = [int(exitstatus)]
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
-    """End here: the SDK's exit handler may abort the process after a failed connection (livekit 1.2.0)."""
-    if _status:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(_status[0])
 
 
 @pytest.fixture(scope="session", name="lab")

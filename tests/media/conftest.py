@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-import sys
 
 import pytest
 
 from procedures.call import Access
 from tests.lab import INVENTORY, Lab, lab
+from tests.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 
 
 def pytest_report_header() -> list[str]:
@@ -25,22 +24,6 @@ def pytest_report_header() -> list[str]:
         elif settings and found.site.with_role(name):
             lines.append(f"{name}: REAL ({settings.release}, source {settings.source})")
     return lines
-
-
-_status: list[int] = []
-
-
-def pytest_sessionfinish(exitstatus: int) -> None:
-    _status.append(int(exitstatus))
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_unconfigure() -> None:
-    """End here: the SDK's exit handler may abort the process after a failed connection (livekit 1.2.0)."""
-    if _status:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(_status[0])
 
 
 @pytest.fixture(scope="session", name="lab")
