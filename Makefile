@@ -60,7 +60,7 @@ docs: $(VENV)/.made  ## write docs/ports.md and docs/configuration.md anew
 tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never started
 	$(RUN)python -m tests.tools
 
-test: check  ## everything: check, then labs of one host, three hosts, Debian 13 and the alternative site
+test: check  ## everything: check, then labs of one host, three hosts, TLS, Debian 13, media
 	$(RUN)pytest tests/build
 	$(RUN)python -m tests.run
 
