@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import json
 from collections.abc import AsyncIterator
@@ -62,7 +63,8 @@ async def announced(access: Access, room: str, through: str | None = None, **que
             yield told
         finally:
             goodbye = signal.SignalRequest(leave=signal.LeaveRequest())
-            if not socket.closed:
+            # who never connects is sent away after half a minute, and then there is nobody to say goodbye to
+            with contextlib.suppress(ConnectionError):
                 await socket.send_bytes(goodbye.SerializeToString())
             await socket.close()
 
