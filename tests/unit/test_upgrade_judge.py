@@ -50,6 +50,18 @@ def test_a_row_is_void_when_the_control_failed_and_only_then() -> None:
     assert not Outcome(change="", hosts="1").void
 
 
+def test_an_outlier_is_no_failure_and_shows() -> None:
+    over = Outcome(change="rollback", hosts="1", call=CALL, control=CONTROL, problems=("largest gap 140 ms at 5.8 s",))
+    assert over.failed
+    assert over.over
+    assert over.cells()[-1] == "FAILED"
+    outlier = dataclasses.replace(over, outlier=True)
+    assert not outlier.failed
+    assert outlier.cells()[-1] == "outlier"
+    assert not dataclasses.replace(over, problems=(*over.problems, "events: disconnected")).over
+    assert not Outcome(change="", hosts="1").over
+
+
 def test_a_call_that_was_too_short() -> None:
     assert said(dataclasses.replace(CALL, seconds=59.9, received_s=59.9)) == ["the call lasted 59.9 s, not 60"]
 

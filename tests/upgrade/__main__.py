@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from tests.control import untouched_server
@@ -54,19 +55,32 @@ def measured(ground: Ground, rows: list[tuple[int, Row]], seconds: float) -> lis
     outcomes: list[Outcome] = []
     for hosts, row in rows:
         try:
-            for left in reversed(range(TRIES)):
-                said = tried(ground, hosts, row, seconds)
-                if not said[0].skipped:
-                    row.back(ground)
-                if not (said[0].void and left):
-                    outcomes += said
-                    break
-                run.say("the machine could not hold the control call: this row is measured once more")
+            outcomes += _row(ground, hosts, row, seconds)
         except (GroundError, AssertionError) as error:
             outcomes.append(Outcome(change="bring the site back", hosts=str(ground.hosts), problems=(str(error),)))
             run.say(f"FAILED {error}\nthe rows after this one are not tried")
             break
     return outcomes
+
+
+def _row(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]:
+    """A row until it says something: again where the machine lost the control call, twice more where a gap is too long.
+
+    Everything but the first kind is returned. A gap is an outlier, not a failure, when neither of those two has one.
+    """
+    for _ in range(TRIES):
+        said = tried(ground, hosts, row, seconds)
+        if not said[0].void:
+            break
+        run.say("the machine could not hold the control call: this row is measured once more")
+    failed = [outcome for outcome in said if outcome.failed]
+    if not failed or not all(outcome.over for outcome in failed):
+        return said
+    run.say("a gap is too long: this row is measured twice more")
+    more = [outcome for _ in range(2) for outcome in tried(ground, hosts, row, seconds)]
+    if any(outcome.failed for outcome in more):
+        return said + more
+    return [replace(outcome, outlier=outcome.failed) for outcome in said] + more
 
 
 def tried(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]:
@@ -79,6 +93,8 @@ def tried(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]
         ground.settle()
     with untouched_server(lab()) as control:
         outcomes = run.row(ground, row, control, seconds)
+    if not outcomes[0].skipped:
+        row.back(ground)
     run.say("\n".join([judge.table(outcomes), *(line for each in outcomes for line in judge.moments(each))]))
     return outcomes
 

@@ -11,6 +11,7 @@ from procedures.call import Event, Report
 LIMIT = 100.0  # ms without sound; where the control call has larger gaps, the machine is to blame for as much
 FACTOR = 3  # times the control's largest gap
 RESUME = 10.0  # s from "reconnecting" to "reconnected" of a client whose signalling came through a slot that ended
+_OVER = "largest gap"
 _HOST = re.compile(r"^    (?P<host>[\w.-]+) +(?P<word>done|unchanged|failed|untouched)\b(?P<rest>.*)$", re.MULTILINE)
 _TOOK = re.compile(r"(?:; | )([\d.]+) s$")
 HEAD = (
@@ -39,10 +40,16 @@ class Outcome:
     activation: Mapping[str, float] = field(default_factory=dict)  # host -> s that its turn took
     problems: tuple[str, ...] = ()
     skipped: str = ""  # why it was not tried
+    outlier: bool = False  # over the limit, and neither of the two measurements after it was
 
     @property
     def failed(self) -> bool:
-        return bool(self.problems)
+        return bool(self.problems) and not self.outlier
+
+    @property
+    def over(self) -> bool:
+        """Whether a gap is all that is wrong."""
+        return bool(self.problems) and all(problem.startswith(_OVER) for problem in self.problems)
 
     @property
     def void(self) -> bool:
@@ -51,7 +58,9 @@ class Outcome:
 
     def cells(self) -> tuple[str, ...]:
         """The row of the table."""
-        verdict = f"skipped: {self.skipped}" if self.skipped else "FAILED" if self.failed else "passed"
+        verdict = "FAILED" if self.failed else "outlier" if self.outlier else "passed"
+        if self.skipped:
+            verdict = f"skipped: {self.skipped}"
         took = ", ".join(f"{host} {seconds:.1f}" for host, seconds in self.activation.items()) or "-"
         if self.call is None or self.control is None:
             return (self.change, self.hosts, self.path, *["-"] * 5, took, verdict)
@@ -83,7 +92,7 @@ def problems(call: Report, control: Report, *, seconds: float, resume: bool) -> 
     yield from map(str, call.problems())
     if call.largest_gap_ms > limit(control):
         yield (
-            f"largest gap {call.largest_gap_ms:.0f} ms at {call.largest_gap_at_s:.1f} s: more than "
+            f"{_OVER} {call.largest_gap_ms:.0f} ms at {call.largest_gap_at_s:.1f} s: more than "
             f"{limit(control):.0f} ms (the control's is {control.largest_gap_ms:.0f} ms)"
         )
     for who in dict.fromkeys(event.who for event in call.events):
