@@ -45,9 +45,9 @@ def told(site: Site, livekit: Livekit) -> Livekit:
         return livekit
     edge = site.edge
     public = edge.domain or site.hosts[serving[0]].public_address
-    whip = f"http://{endpoint(public, edge.http.first)}/w"
+    whip = f"http://{endpoint(public, edge.http.first)}{edge.path_prefix}/w"
     if edge.encrypted:
-        whip = f"https://{f'[{public}]' if ':' in public else public}{edge.https_suffix}/w"
+        whip = f"https://{f'[{public}]' if ':' in public else public}{edge.url_suffix}/w"
     return dataclasses.replace(
         livekit,
         ingress={

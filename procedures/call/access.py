@@ -102,11 +102,11 @@ def _url(site: Site, host: str, name: str = "") -> str | None:
     if "livekit" not in site.hosts[host].roles:
         return None
     if not site.edge.encrypted:
-        return f"ws://{endpoint(at, site.edge.http.first)}"
+        return f"ws://{endpoint(at, site.edge.http.first)}{site.edge.path_prefix}"
     if not name and not site.served[host].covers(at):
         return None
     bare = f"[{at}]" if ":" in at else at
-    return f"wss://{name or bare}{site.edge.https_suffix}"
+    return f"wss://{name or bare}{site.edge.url_suffix}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -21,6 +22,8 @@ UNIT = "livekit-edge.service"
 _RUNTIME = "livekit-edge"  # directory below /run
 SOCKET = f"/run/{_RUNTIME}/admin.sock"
 _HTTPS = 443
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_OWN = ("rtc", "twirp", "w", "agent", "settings")  # paths of livekit-server and of ingress
 _MOST_DAYS = 825  # Apple's limit for certificates of any CA
 _SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a reload
 
@@ -40,6 +43,11 @@ class Settings(Checked):
     )
     domain: str = option("", "name of the site for clients; with tls 'internal' they may also use a host's address")
     names: tuple[str, ...] = option((), "more names for the same")
+    path_prefix: str = option(
+        "",
+        "path below which clients find LiveKit, such as /livekit, for a site that shares its name; a request without "
+        "it is served too",
+    )
     certificate: str = option(
         "",
         "tls 'provided': file with the certificate and those between it and its CA (PEM); relative paths start at the "
@@ -188,6 +196,11 @@ class Settings(Checked):
         return "" if self.https.first == _HTTPS else f":{self.https}"
 
     @property
+    def url_suffix(self) -> str:
+        """What a client's https or wss URL has after its host."""
+        return self.https_suffix + self.path_prefix
+
+    @property
     def hsts_seconds(self) -> int:
         return self.hsts_days * 86400
 
@@ -209,6 +222,10 @@ class Settings(Checked):
             yield Problem(f"{path}.max_connections", f"is {self.max_connections}", "allow at least 100")
         if self.max_per_address < 0:
             yield Problem(f"{path}.max_per_address", f"is {self.max_per_address}", "give a number, or 0 for no limit")
+        if self.path_prefix and not _PREFIX.fullmatch(self.path_prefix):
+            yield Problem(f"{path}.path_prefix", f"is {self.path_prefix!r}", "write it like '/livekit'")
+        elif (first := self.path_prefix.split("/")[1:2]) and first[0] in _OWN:
+            yield Problem(f"{path}.path_prefix", f"/{first[0]} is LiveKit's own", "choose another, such as '/livekit'")
         yield from self._names(path)
         yield from self._certificate(path)
         if self.hard_stop_after < 60:

@@ -106,7 +106,7 @@ def call(namespace: str, access: Access, path: Way, lab: Lab) -> dict[str, Any]:
 def by_name(access: Access, lab: Lab) -> Access:
     """As the site's clients come in, where it has a name for them."""
     edge = lab.site.edge
-    return replace(access, url=f"wss://{edge.domain}{edge.https_suffix}") if edge.encrypted and edge.domain else access
+    return replace(access, url=f"wss://{edge.domain}{edge.url_suffix}") if edge.encrypted and edge.domain else access
 
 
 def turn_sessions() -> int:

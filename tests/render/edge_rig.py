@@ -62,7 +62,7 @@ class FakeSlot:
                     while said := self.connection.recv(1024):
                         self.connection.sendall(f"{slot.name}:".encode() + said)
                     return
-                body = json.dumps({"slot": slot.name, "headers": dict(self.headers)}).encode()
+                body = json.dumps({"slot": slot.name, "path": self.path, "headers": dict(self.headers)}).encode()
                 self.send_response(slot.health if self.path == "/" else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -211,3 +211,24 @@ def test_metrics_of_empty_slots_are_empty_and_of_a_silent_active_one_a_failure(e
     assert json.loads(get(edge.metrics, "/livekit/b")[1])["slot"] == "metrics of b"
     slot.stop()
     assert get(edge.metrics, "/livekit/x")[0] == get(edge.metrics, "/")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "arrives"),
+    [
+        ("/live.kit/twirp/x?y=/live.kit/", "/twirp/x?y=/live.kit/"),
+        ("/live.kit/rtc/v1", "/rtc/v1"),
+        ("/live.kit/w/../rtc", "/w/../rtc"),
+        ("/rtc", "/rtc"),
+        ("/livexkit/rtc", "/livexkit/rtc"),
+        ("/live.kits/rtc", "/live.kits/rtc"),
+        ("/x/live.kit/rtc", "/x/live.kit/rtc"),
+    ],
+)
+def test_a_prefix_is_taken_off_once_and_only_in_front(
+    make_edge: MakeEdge, slots: dict[str, FakeSlot], asked: str, arrives: str
+) -> None:
+    slots["a"].start()
+    made = make_edge(slots, path_prefix="/live.kit")
+    made.flip("a")
+    assert json.loads(get(made.http, asked)[1])["path"] == arrives

@@ -27,6 +27,10 @@ SLOTS = (Slot(name="a", signal=7890, metrics=6789),)
             "write a network such as '192.0.2.7/32'",
         ),
         ("max_connections", 10, "edge.max_connections: is 10; allow at least 100"),
+        ("path_prefix", "livekit/", "edge.path_prefix: is 'livekit/'; write it like '/livekit'"),
+        ("path_prefix", "/a/../b", "edge.path_prefix: is '/a/../b'; write it like '/livekit'"),
+        ("path_prefix", "/rtc", "edge.path_prefix: /rtc is LiveKit's own; choose another, such as '/livekit'"),
+        ("path_prefix", "/w/x", "edge.path_prefix: /w is LiveKit's own; choose another, such as '/livekit'"),
         ("hard_stop_after", 5, "edge.hard_stop_after: is 5s; give WebSockets at least a minute"),
     ],
 )

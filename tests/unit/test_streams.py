@@ -68,6 +68,13 @@ def test_whoever_makes_an_ingress_is_told_where_encoders_go(streaming_site: Site
         }
 
 
+def test_below_a_prefix_encoders_are_told_of_it(make_site: MakeSite, site_data: dict[str, Any]) -> None:
+    edge = {"tls": "internal", "domain": "live.example.com", "path_prefix": "/livekit"}
+    livekit = make_site(streaming(site_data | {"edge": edge})).on("lk1").livekit
+    assert livekit is not None
+    assert livekit.ingress["whip_base_url"] == "https://live.example.com/livekit/w"
+
+
 def test_addresses_of_ones_own_are_taken_as_they_are(make_site: MakeSite, site_data: dict[str, Any]) -> None:
     own = {"rtmp_base_url": "rtmps://live.example.com/x", "whip_base_url": "https://live.example.com/w"}
     livekit = make_site(streaming(site_data | {"ingress": own})).on("lk1").livekit

@@ -183,13 +183,13 @@ def test_only_the_host_that_changed_gets_another_leaf(make_site: MakeSite) -> No
 
 
 def test_a_client_is_told_what_to_ask_and_whom_to_trust(make_site: MakeSite, tmp_path: Path) -> None:
-    data = copy.deepcopy(CLUSTER) | {"edge": {"tls": "internal", "domain": NAME, "https": 8443}}
-    site = make_site(data)
+    edge = {"tls": "internal", "domain": NAME, "https": 8443, "path_prefix": "/livekit"}
+    site = make_site(copy.deepcopy(CLUSTER) | {"edge": edge})
     assert site.vault is not None
     site.vault.persist()
     access = Access.of(site)
-    assert (access.url, access.ca_file) == (f"wss://{NAME}:8443", str(tmp_path / "test.ca.pem"))
-    assert access.through("lk2") == "wss://192.0.2.12:8443"
+    assert (access.url, access.ca_file) == (f"wss://{NAME}:8443/livekit", str(tmp_path / "test.ca.pem"))
+    assert access.through("lk2") == "wss://192.0.2.12:8443/livekit"
     provided(tmp_path, made())
     other = Access.of(make_site(copy.deepcopy(CLUSTER) | {"edge": PROVIDED}))
     assert (other.url, other.ca_file, other.hosts["lk2"].url) == (f"wss://{NAME}", None, None)
