@@ -93,7 +93,10 @@ def _bridge(lab: Lab, network: IPv4Network) -> None:
         new = lab.new_bridge  # a bridge takes its mark only after it was made: until then it has another name
         if (Path("/sys/class/net") / new).exists():
             run("ip", "link", "delete", new)
-        run("ip", "link", "add", "name", new, "type", "bridge", "forward_delay", "0")
+        # an address of its own: else it has the lowest of its ports', and when that host dies, the others look for the
+        # gateway at an address that is gone, for half a minute
+        address = "02:00:" + ":".join(f"{byte:02x}" for byte in gateway(network).packed)
+        run("ip", "link", "add", "name", new, "address", address, "type", "bridge", "forward_delay", "0")
         run("ip", "link", "set", new, "alias", lab.mark)
         run("ip", "link", "set", new, "name", lab.bridge)
     run("ip", "address", "replace", f"{gateway(network)}/{network.prefixlen}", "dev", lab.bridge)
