@@ -17,7 +17,7 @@ from pathlib import Path
 # these have rows of their own
 _FAULTS = "tests/faults --ignore=tests/faults/calls --ignore=tests/faults/cluster --ignore=tests/faults/doctor"
 _CALL = "tests/online/test_call.py"
-_TLS = "tests/online/test_certificate.py tests/online/test_paths.py tests/online/test_turn.py"
+_TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "scan", "tokens"))
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable

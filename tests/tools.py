@@ -24,6 +24,7 @@ NEEDED = {
     "sipp": ("sip-tester", []),
     "skopeo": ("skopeo", []),
     "systemd-analyze": ("systemd", []),
+    "testssl": ("testssl.sh", []),
     "umoci": ("umoci", []),
 }
 _INSTALL = ("apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends")

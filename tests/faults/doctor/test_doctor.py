@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
 
 import pytest
 from testinfra.host import Host
 
 from procedures.call import Access
 from stack.site import Site
-from tests.deploys import PYINFRA, Deploy
+from tests.deploys import Deploy
+from tests.doctors import doctor, failing, laptop
 from tests.faults.conftest import From
 from tests.faults.doctor.breakages import SETTLED, TABLE, Breakage, filled
-from tests.lab import INVENTORY, ROOT, lab
-
-Rows = list[dict[str, Any]]
+from tests.lab import lab
 
 
 def hang_up(name: str) -> None:
@@ -29,34 +23,6 @@ def hang_up(name: str) -> None:
     directory = lab().directory
     command = ["ssh", "-F", str(directory / "ssh_config"), "-o", f"ControlPath={directory}/ssh-%C", "-O", "exit", name]
     subprocess.run([*command[:-1], f"root@{name}"], capture_output=True, check=True, timeout=30)
-
-
-def doctor(*words: str, inventory: str | Path = INVENTORY) -> tuple[int, Rows]:
-    """pyinfra's form: exit status and rows."""
-    command = [str(PYINFRA), str(inventory), "procedures/doctor.py", "--data", "json=yes", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=400)
-    return done.returncode, _rows(done.stdout, done.stderr)
-
-
-def laptop(access: Access, tmp_path: Path) -> tuple[int, Rows]:
-    """The form for who has a file with URL and keys."""
-    file = tmp_path / "access.json"
-    file.write_text(json.dumps(dataclasses.asdict(access)))
-    command = [sys.executable, "-m", "procedures.doctor", "--access", str(file), "--json"]
-    environment = {k: v for k, v in os.environ.items() if k not in ("LAB", "INVENTORY")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400)
-    return done.returncode, _rows(done.stdout, done.stderr)
-
-
-def _rows(said: str, why: str) -> Rows:
-    lines = [line for line in said.splitlines() if line.startswith('{"time"')]
-    assert len(lines) == 1, said + why
-    rows: Rows = json.loads(lines[0])["rows"]
-    return rows
-
-
-def failing(rows: Rows) -> list[tuple[str, str]]:
-    return [(row["check"], row["about"]) for row in rows if row["result"] in ("failed", "unknown")]
 
 
 @pytest.fixture(params=TABLE, ids=lambda one: one.name)
@@ -78,7 +44,7 @@ def test_all_is_well(site: Site) -> None:
     status, rows = doctor()
     assert (status, failing(rows)) == (0, [])
     about = {(row["check"], row["about"]) for row in rows}
-    assert {(check, host) for host in site.hosts for check in ("udp", "tcp", "bus", "closed")} <= about
+    assert {(check, host) for host in site.hosts for check in ("udp", "tcp", "bus", "closed", "refused")} <= about
 
 
 def test_the_cause_is_named_and_nothing_else(broken: Breakage, site: Site) -> None:
@@ -104,13 +70,13 @@ def test_a_host_makes_the_calls_too(site: Site, probing: From) -> None:
     assert status == 0
 
 
-def test_a_laptop_finds_all_well(access: Access, tmp_path: Path) -> None:
-    status, rows = laptop(access, tmp_path)
+def test_a_laptop_finds_all_well(access: Access) -> None:
+    status, rows = laptop(access)
     assert (status, failing(rows)) == (0, [])
 
 
-def test_a_laptop_with_a_wrong_secret(access: Access, tmp_path: Path) -> None:
-    status, rows = laptop(dataclasses.replace(access, api_secret="0" * 40), tmp_path)
+def test_a_laptop_with_a_wrong_secret(access: Access) -> None:
+    status, rows = laptop(dataclasses.replace(access, api_secret="0" * 40))
     assert set(failing(rows)) == {("join", host) for host in access.hosts}
     assert all("refuses the API key" in row["said"] for row in rows if row["result"] == "failed")
     assert status == 1
