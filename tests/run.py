@@ -46,7 +46,13 @@ ROWS = (
     Row("phone", hosts=1, inventory="inventories/lab_media.py", tests=("tests/sip",), asked=True),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),
-    Row("doctor", hosts=2, tests=("tests/faults/doctor", "tests/faults/test_afterwards.py"), asked=True),
+    Row(
+        "doctor",
+        hosts=2,
+        inventory="inventories/lab_doctor.py",
+        tests=("tests/faults/doctor", "tests/faults/test_afterwards.py"),
+        asked=True,
+    ),
 )
 
 
