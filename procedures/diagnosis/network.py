@@ -61,7 +61,9 @@ async def shown(case: Case, check: str, about: str, host: str, port: int) -> Row
     trusted = ssl.create_default_context(cafile=case.access.ca_file)
     try:
         async with asyncio.timeout(OPENS):
-            _, writer = await asyncio.open_connection(host, port, ssl=trusted, happy_eyeballs_delay=NEXT)
+            _, writer = await asyncio.open_connection(
+                case.access.names.get(host, host), port, ssl=trusted, server_hostname=host, happy_eyeballs_delay=NEXT
+            )
     except ssl.SSLCertVerificationError as error:
         fact = f"the certificate of {host}:{port} is not trusted: {error.verify_message}"
         remedy = "renew or replace it; with a CA of the site's own, name it as ca_file"
