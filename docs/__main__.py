@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from docs import network
 from stack import site as sites
 from stack.fields import options
 from stack.ports import Port, Reach
@@ -18,7 +19,7 @@ from stack.ports import Port, Reach
 HERE = Path(__file__).parent
 _REACH = {
     Reach.PUBLIC: "open to everybody",
-    Reach.CLUSTER: "open to the hosts of the site named under *clients*",
+    Reach.CLUSTER: "open to the hosts of the site named under *clients* (media: those of livekit-server)",
     Reach.TRUNK: "open to the networks of SIP trunks (`sip.trunks`): those they signal from, or those of their media",
     Reach.ADMIN: "open to `firewall.admin`",
     Reach.LOCAL: "for the host itself, never open",
@@ -39,10 +40,19 @@ _EXAMPLE = {
 }
 
 
+def _example() -> sites.Site:
+    with tempfile.TemporaryDirectory() as directory:
+        return sites.load(_EXAMPLE, "example", Path(directory))
+
+
+def network_md() -> str:
+    """docs/network.md with its tables."""
+    return network.filled((HERE / "network.md").read_text(), _example(), "lk1")
+
+
 def ports_md() -> str:
     """docs/ports.md: the registry of a default site."""
-    with tempfile.TemporaryDirectory() as directory:
-        site = sites.load(_EXAMPLE, "example", Path(directory))
+    site = _example()
     lines = [
         "# Ports",
         "",
@@ -136,7 +146,7 @@ def _default(field: dataclasses.Field[Any], inner: type | None) -> str:
     return f"`{value if type(value).__name__ == 'PortRange' else repr(value)}`"
 
 
-GENERATED = {"ports.md": ports_md, "configuration.md": configuration_md}
+GENERATED = {"ports.md": ports_md, "network.md": network_md, "configuration.md": configuration_md}
 
 
 def main() -> int:

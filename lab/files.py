@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from lab.places import Lab, gateway, host_address, outside_address
+from lab.places import Lab, beside, gateway, host_address, network6, outside_address
 
 
 def facts(lab: Lab, release: str, network: IPv4Network, hosts: Iterable[str]) -> str:
@@ -17,7 +17,10 @@ def facts(lab: Lab, release: str, network: IPv4Network, hosts: Iterable[str]) ->
         "release": release,
         "network": str(network),
         "gateway": str(gateway(network)),
-        "hosts": {host: {"address": str(host_address(network, host))} for host in hosts},
+        "hosts": {
+            host: {"address": str(at), "ipv6": str(beside(network, at))}
+            for host, at in ((host, host_address(network, host)) for host in hosts)
+        },
         "outside": {"namespace": lab.outside, "address": str(outside_address(network))},
     }
     return json.dumps(content, indent=2) + "\n"
@@ -54,7 +57,9 @@ def networkd(network: IPv4Network, address: IPv4Address) -> str:
     return (
         "[Match]\nName=host0\n\n"
         f"[Network]\nAddress={address}/{network.prefixlen}\nGateway={gateway(network)}\n"
-        "DHCP=no\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n"
+        "DHCP=no\nLinkLocalAddressing=ipv6\nIPv6AcceptRA=no\n\n"
+        f"[Address]\nAddress={beside(network, address)}/{network6(network).prefixlen}\n"
+        "DuplicateAddressDetection=none\n"
     )
 
 

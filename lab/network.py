@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 from lab import claims, files
-from lab.places import Lab, gateway, outside_address
+from lab.places import Lab, beside, gateway, network6, outside_address
 from lab.run import LabError, run, say, succeeds
 
 
@@ -101,6 +101,9 @@ def _bridge(lab: Lab, network: IPv4Network) -> None:
         run("ip", "link", "set", new, "name", lab.bridge)
     run("ip", "address", "replace", f"{gateway(network)}/{network.prefixlen}", "dev", lab.bridge)
     run("ip", "link", "set", lab.bridge, "up")
+    if Path("/proc/net/if_inet6").exists():
+        six = f"{beside(network, gateway(network))}/{network6(network).prefixlen}"
+        run("ip", "address", "replace", six, "dev", lab.bridge, "nodad")
 
 
 def _outside_is_right(lab: Lab, network: IPv4Network) -> bool:

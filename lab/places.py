@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
 from lab.run import LabError
@@ -17,6 +17,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 DEFAULT_NAME = "lab"
 MACHINE_WIDE = Path("/run/livekit-metal")  # claims, locks, the former ip_forward
 NETWORKS = IPv4Network("10.90.0.0/16")  # each lab takes one /24
+_NETWORKS6 = IPv6Network("fd90:6c6b:6d00::/48")  # and one of these /64 beside it
 MOST_HOSTS = 99
 
 _GATEWAY, _FIRST_HOST, _OUTSIDE = 1, 11, 250  # last byte of an address
@@ -100,6 +101,16 @@ def host_names(count: int) -> tuple[str, ...]:
 
 def gateway(network: IPv4Network) -> IPv4Address:
     return network[_GATEWAY]
+
+
+def network6(network: IPv4Network) -> IPv6Network:
+    """The IPv6 network beside a lab's (RFC 4193: for nobody else)."""
+    return IPv6Network((int(_NETWORKS6.network_address) | network.network_address.packed[2] << 64, 64))
+
+
+def beside(network: IPv4Network, address: IPv4Address) -> IPv6Address:
+    """The IPv6 address of who has ``address``."""
+    return network6(network)[int(address) - int(network.network_address)]
 
 
 def outside_address(network: IPv4Network) -> IPv4Address:

@@ -22,4 +22,8 @@ else:
     site = inventory.current()
     stack = site.on(host.name)
     in_run = frozenset(each.name for each in host.state.inventory if host.state.is_host_in_limit(each))
-    reading.read(hosts.needs(stack), partial(hosts.of, stack, in_run), partial(shown.conclude, site))
+    reading.read(
+        hosts.needs(stack),
+        partial(hosts.of, stack, in_run, site.vault.api_keys if site.vault else {}),
+        partial(shown.conclude, site),
+    )

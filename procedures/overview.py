@@ -12,6 +12,7 @@ from roles._kit.look import Needs, Seen
 from roles._kit.occupancy import Question, Sessions, active
 from roles.livekit import occupancy
 from roles.livekit.occupancy import Occupancy
+from roles.preflight import media
 from stack import records
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Overview:
     rejected: Mapping[str, Mapping[str, Any]]  # by generation
     changes: tuple[Mapping[str, Any], ...]  # the last ones of the audit log, oldest first
     services: Mapping[str, Service] = field(default_factory=dict)  # by role
+    media: str = ""  # what clients are told of the host, and where it comes in; '' without livekit-server
 
 
 def needs(site: Site, stack: Stack) -> Needs:
@@ -52,7 +54,8 @@ def needs(site: Site, stack: Stack) -> Needs:
     config = site.paths.config
     marks = _MARKS.replace("@MAINTENANCE@", records.maintenance(config))
     marks = marks.replace("@REJECTED@", " ".join(f"{q.root}/rejected/*" for q in _questions(stack).values()))
-    probes = (lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}"))
+    probes = [lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}")]
+    probes += [media.LINKS] if stack.preflight.offered else []
     return Needs(probes=(*probes, *(question.probe for question in _questions(stack).values())))
 
 
@@ -73,6 +76,7 @@ def of(stack: Stack, seen: Seen) -> Overview:
         maintenance=next((records.read(rest) for word, rest in marks if word == "maintenance"), None),
         rejected={name: records.read(text) for name, _, text in rejected},
         changes=tuple(map(records.read, seen.probes["audit"])),
+        media=media.words(stack.preflight.offered, seen.probes[media.LINKS[0]]) if stack.preflight.offered else "",
         services={role: _service(question, seen.probes[question.name]) for role, question in others.items()},
     )
 

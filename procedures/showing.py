@@ -78,6 +78,8 @@ def _block(one: Overview, now: float) -> Iterator[str]:
         yield from _labelled("new ones", [_serving(one, service.serving, service.slots)])
     if one.services:
         yield ""
+    if one.media:
+        yield from _labelled("media", [plain(one.media)])
     yield from _labelled("deploy lock", ["free" if one.lock is None else f"held by {plain(lock.words(one.lock))}"])
     yield from _labelled("maintenance", ["no" if one.maintenance is None else _record(one.maintenance, "since")])
     yield from _labelled("rejected", [f"{plain(g)}: {_record(why, 'when')}" for g, why in one.rejected.items()])

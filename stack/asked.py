@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from roles.preflight import Settings as Preflight
-from roles.preflight.settings import Demand, Peer
+from roles.preflight.settings import Demand, Offered, Peer
 from stack import neighbours, packages
 from stack.ports import Port
 from stack.sizing import Need, need
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> Preflight:
-    own = [host.cluster_address] + ([host.address] if "livekit" in host.roles else [])
+    own = [host.cluster_address] + ([host.address, *filter(None, (host.ipv6,))] if "livekit" in host.roles else [])
     calls = site.livekit.probe if "livekit" in host.roles and site.livekit.probe != "controller" else ""
     media = min(len(site.livekit.part("media", s)) for s in site.livekit.slots)
     return dataclasses.replace(
@@ -31,7 +31,8 @@ def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> 
         media_ports_per_slot=media if "livekit" in host.roles else 0,
         demands=_demands(site, host),
         calls=calls,
-        hairpin=host.public_address if calls == "host" and host.public_address != host.address else "",
+        hairpin=host.public_address if "livekit" in host.roles and host.public_address != host.address else "",
+        offered=_offered(site, host),
         media=site.livekit.media_udp,
         fingerprint=neighbours.vault_of(site).fingerprint(),
         fingerprint_file=f"{site.paths.config}/fingerprint",
@@ -50,6 +51,18 @@ def _knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:
         ports |= dict.fromkeys(site.with_role("redis"), site.redis.port.first)
         ports |= dict.fromkeys(site.with_role("livekit"), site.edge.peer.first)
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != name)
+
+
+def _offered(site: Site, host: Host) -> Offered | None:
+    if "livekit" not in host.roles:
+        return None
+    return Offered(
+        node_ip=host.node_ip,
+        networks=host.media_networks,
+        interfaces=host.interfaces,
+        narrowed=bool(host.ips or host.interfaces),
+        over_tls=bool(site.livekit.turn.domain),
+    )
 
 
 def _demands(site: Site, host: Host) -> tuple[Demand, ...]:

@@ -11,6 +11,7 @@ from typing import Literal
 from stack.errors import Problem
 from stack.fields import REQUIRED, Checked, option
 
+_ADDRESSES = ("address", "public", "ipv6", "cluster")
 RoleName = Literal["livekit", "egress", "ingress", "sip", "redis", "prometheus"]
 CALLERS = ("livekit", "egress", "ingress", "sip")  # roles that need Redis, and livekit-server through an edge
 
@@ -36,13 +37,18 @@ class Host(Checked):
 
     address: str = option(REQUIRED, "IP address for SSH, and for everything below that is left empty")
     public: str = option("", "IP address that clients reach (rtc.node_ip), where NAT makes it another one")
+    ipv6: str = option("", "IPv6 address on an interface here, where clients may reach the host by that too")
     cluster: str = option("", "IP address that the other hosts reach; a private network is best")
+    ips: tuple[str, ...] = option(
+        (), "networks: media comes in at the addresses of this host in them (rtc.ips); default: address and ipv6 alone"
+    )
+    interfaces: tuple[str, ...] = option((), "interfaces that media comes in by (rtc.interfaces); default: any")
     roles: tuple[RoleName, ...] = option(REQUIRED, "what runs here: livekit, egress, ingress, sip, redis, prometheus")
     arch: Literal["amd64", "arm64"] = option("amd64", "architecture, as Debian calls it")
     ssh: Ssh = option(Ssh(), "how to log in")
 
     def __post_init__(self) -> None:
-        for name in ("address", "public", "cluster"):  # one spelling each: they are compared as text
+        for name in _ADDRESSES:  # one spelling each: they are compared as text
             if _is_address(value := getattr(self, name)):
                 object.__setattr__(self, name, str(ipaddress.ip_address(value)))
 
@@ -56,17 +62,49 @@ class Host(Checked):
         return self.public or self.address
 
     @property
+    def node_ip(self) -> str:
+        """What clients are told, as upstream writes it: one address, or IPv4 and IPv6 with a comma."""
+        return ",".join(filter(None, (self.public_address, self.ipv6)))
+
+    @property
+    def media_networks(self) -> tuple[str, ...]:
+        """Where addresses must be that take media: by default those that clients come to and no other, whatever
+        bridges and tunnels there are. As networks: upstream refuses a bare address.
+        """
+        found = (ipaddress.ip_address(each) for each in (self.address, self.ipv6) if each)
+        return self.ips or tuple(f"{each}/{each.max_prefixlen}" for each in found)
+
+    @property
     def cluster_address(self) -> str:
         return self.cluster or self.address
 
     def problems(self, path: str) -> Iterator[Problem]:
-        for name in ("address", "public", "cluster"):
+        for name in _ADDRESSES:
             value = getattr(self, name)
             if value and not _is_address(value):
                 remedy = "write an IP address; names are for ssh.config"
                 yield Problem(f"{path}.{name}", f"{value!r} is no IP address", remedy)
+        yield from self._media(path)
         if len(set(self.roles)) != len(self.roles):
             yield Problem(f"{path}.roles", "names a role twice", "name it once")
+
+    def _media(self, path: str) -> Iterator[Problem]:
+        """Combinations that livekit-server cannot serve, or that would leave clients without media."""
+        if _is_address(self.ipv6) and ":" not in self.ipv6:
+            yield Problem(f"{path}.ipv6", f"{self.ipv6} is no IPv6 address", "IPv4 goes into address and public")
+        elif self.ipv6 and ":" in self.public_address:
+            remedy = "leave ipv6 empty: that address is told to clients already"
+            yield Problem(f"{path}.ipv6", f"goes beside IPv4, and clients come to {self.public_address}", remedy)
+        if all(map(_is_address, (self.address, self.public_address))) and (":" in self.address) != (
+            ":" in self.public_address
+        ):
+            fact = f"{self.public_address} and address {self.address} are of two families: no 1:1 NAT does that"
+            yield Problem(f"{path}.public", fact, "give both as IPv4 or both as IPv6")
+        for network in self.ips:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                yield Problem(f"{path}.ips", f"{network!r} is no network", "write one such as 192.0.2.0/24")
 
 
 def _is_address(text: str) -> bool:

@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 
 
 def peers(site: Site) -> dict[str, tuple[str, ...]]:
-    """Cluster addresses by role; those of all hosts under ''."""
+    """Cluster addresses by role; those of all hosts under '', those that media comes from under 'media'."""
 
     def addresses(names: Any) -> tuple[str, ...]:
         return tuple(site.hosts[n].cluster_address for n in names)
 
     by_role = {role: addresses(site.with_role(role)) for role in (*CALLERS, "redis", "prometheus")}
+    serving = [site.hosts[n] for n in site.with_role("livekit")]
+    # what a relay sends and gets has the address that clients are told: behind NAT it comes back from there
+    media = dict.fromkeys(a for h in serving for a in (h.address, *h.node_ip.split(",")))
     # an exporter beside Redis asks it over the same address as everybody
-    return {"": addresses(site.hosts), "exporters": by_role["redis"], **by_role}
+    return {"": addresses(site.hosts), "exporters": by_role["redis"], "media": tuple(media), **by_role}
 
 
 def vault_of(site: Site) -> Vault:
@@ -90,10 +93,13 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
     after = names.index(name) + 1
     return dataclasses.replace(
         site.livekit,
-        node_ip=host.public_address,
+        node_ip=host.node_ip,
         media_address=host.address,
+        media_ipv6=host.ipv6,
+        media_networks=host.media_networks,
+        interfaces=host.interfaces,
         turn_name=site.livekit.turn.name(name),
-        nodes=tuple(site.hosts[n].public_address for n in names),
+        nodes=tuple(a for n in names for a in site.hosts[n].node_ip.split(",")),
         api_keys=vault_of(site).api_keys,
         redis=redis_client(site),
         config_root=site.paths.config,

@@ -113,11 +113,11 @@ class Site(Checked):
             yield Problem("hosts", "none has the role livekit", "give it to at least one host")
 
     def _addresses(self) -> Iterator[Problem]:
-        for kind in ("address", "public_address", "cluster_address"):
+        for kind in ("address", "public_address", "ipv6", "cluster_address"):
             owners: dict[str, str] = {}
             for name, host in self.hosts.items():
                 address = getattr(host, kind)
-                if (first := owners.setdefault(address, name)) != name:
+                if address and (first := owners.setdefault(address, name)) != name:
                     where = kind.removesuffix("_address")
                     yield Problem(f"hosts.{name}.{where}", f"{address} is also that of {first}", "give each its own")
 

@@ -80,11 +80,9 @@ def asked(site: Site, host: Host, preflight: Preflight) -> Preflight:
         return preflight
     costs, ours = site.ingress.cpu_cost, site.ingress
     kinds = {"rtmp": costs.min_idle / 2, "whip": costs.min_idle / 2, "url": costs.min_idle}
-    nat = host.public_address != host.address and "livekit" in host.roles
     return dataclasses.replace(
         preflight,
         addresses=tuple(dict.fromkeys((*preflight.addresses, host.address))),
-        hairpin=preflight.hairpin or (host.public_address if nat else ""),
         streams=Asked(
             costs=tuple(
                 Cost(

@@ -104,7 +104,7 @@ def _leaf(site: Site, vault: Vault, host: str, ca: Certificate, now: float) -> C
     from stack import certificates  # noqa: PLC0415
 
     at = site.hosts[host]
-    wanted = tuple(dict.fromkeys((*names(site, host), at.public_address, at.address)))
+    wanted = tuple(dict.fromkeys((*names(site, host), at.public_address, *filter(None, (at.ipv6,)), at.address)))
     label, days = f"tls-{host}", site.edge.certificate_days
 
     def renewed(old: Secret | None) -> Secret:

@@ -17,7 +17,7 @@ from pathlib import Path
 # these have rows of their own
 _FAULTS = "tests/faults --ignore=tests/faults/calls --ignore=tests/faults/cluster --ignore=tests/faults/doctor"
 _CALL = "tests/online/test_call.py"
-_TLS = "tests/online/test_certificate.py tests/online/test_paths.py tests/online/test_turn.py"
+_TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "scan", "tokens"))
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
@@ -46,7 +46,13 @@ ROWS = (
     Row("phone", hosts=1, inventory="inventories/lab_media.py", tests=("tests/sip",), asked=True),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),
-    Row("doctor", hosts=2, tests=("tests/faults/doctor", "tests/faults/test_afterwards.py"), asked=True),
+    Row(
+        "doctor",
+        hosts=2,
+        inventory="inventories/lab_doctor.py",
+        tests=("tests/faults/doctor", "tests/faults/test_afterwards.py"),
+        asked=True,
+    ),
 )
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# program -> (Debian package, its units)
+# program, or file below /usr/lib -> (Debian package, its units)
 NEEDED = {
     "bwrap": ("bubblewrap", []),
     "docker-registry": ("docker-registry", ["docker-registry.service"]),
@@ -16,6 +16,7 @@ NEEDED = {
     "ffprobe": ("ffmpeg", []),
     "haproxy": ("haproxy", ["haproxy.service"]),
     "kamailio": ("kamailio", ["kamailio.service"]),
+    "*/kamailio/modules/tls.so": ("kamailio-tls-modules", []),
     "mmdebstrap": ("mmdebstrap", []),
     "nft": ("nftables", []),
     "promtool": ("prometheus", ["prometheus.service", "prometheus-node-exporter.service"]),
@@ -24,6 +25,7 @@ NEEDED = {
     "sipp": ("sip-tester", []),
     "skopeo": ("skopeo", []),
     "systemd-analyze": ("systemd", []),
+    "testssl": ("testssl.sh", []),
     "umoci": ("umoci", []),
 }
 _INSTALL = ("apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends")
@@ -32,7 +34,7 @@ _POLICY = Path("/usr/sbin/policy-rc.d")  # asked by invoke-rc.d whether a packag
 
 def main() -> int:
     """Install what is missing. Exit status 1 when that is not possible."""
-    missing = {p: v for p, v in NEEDED.items() if not shutil.which(p, path=f"{os.environ['PATH']}:/usr/sbin:/sbin")}
+    missing = {what: v for what, v in NEEDED.items() if not _there(what)}
     if not missing:
         return 0
     packages = sorted({package for package, _ in missing.values()})
@@ -58,6 +60,12 @@ def main() -> int:
         units = [unit for _, units in missing.values() for unit in units]
         subprocess.run(["systemctl", "--quiet", "disable", *units], check=False)
     return 0
+
+
+def _there(what: str) -> bool:
+    if "/" in what:
+        return any(Path("/usr/lib").glob(what))
+    return shutil.which(what, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is not None
 
 
 if __name__ == "__main__":

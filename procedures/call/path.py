@@ -20,6 +20,7 @@ from procedures.call.announced import Announced, IceServer, announced
 from procedures.call.errors import CallError
 from procedures.call.relay import IceTcp, Udp, relay
 from procedures.call.seats import Ice
+from procedures.call.server import NEXT
 
 Path = Literal["udp", "tcp", "turn-udp", "turn-tls"]
 PATHS: tuple[Path, ...] = get_args(Path)
@@ -80,7 +81,9 @@ async def _in_tls(access: Access, server: IceServer) -> AsyncIterator[str]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            far, to = await asyncio.open_connection(host, int(port), ssl=trusted, server_hostname=name)
+            far, to = await asyncio.open_connection(
+                host, int(port), ssl=trusted, server_hostname=name, happy_eyeballs_delay=NEXT
+            )
         except OSError:
             writer.close()
             return
@@ -101,7 +104,9 @@ async def _opens(host: str, port: int, trusted: ssl.SSLContext, name: str) -> No
     """Raises :class:`CallError` with what the handshake says: the client would only see no relay."""
     try:
         async with asyncio.timeout(5):
-            _, writer = await asyncio.open_connection(host, port, ssl=trusted, server_hostname=name)
+            _, writer = await asyncio.open_connection(
+                host, port, ssl=trusted, server_hostname=name, happy_eyeballs_delay=NEXT
+            )
     except socket.gaierror as error:
         fact = f"{name} does not resolve ({error.strerror})"
         raise CallError("path", fact, "add the name of TURN to your DNS") from None

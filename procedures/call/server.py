@@ -20,6 +20,7 @@ from procedures.call.access import Access
 from procedures.call.errors import CallError
 
 WITHIN = 10.0  # s for one request
+NEXT = 0.25  # s, then the next address of a name is tried too, as browsers do (RFC 8305)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,24 +11,32 @@ from collections.abc import Iterable, Sequence
 from procedures.diagnosis.rows import BAD, Result, Row
 
 MEDIA = ("udp", "tcp", "turn-udp", "turn-tls", "across")
-_SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", *MEDIA)
+DAEMONS = ("egress", "ingress", "sip")
+_SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", "turn", *MEDIA)
 
 # What a check that fails explains, on the same host; the order is from the ground up. Whatever is about the site is
 # explained by a failure on any host.
 EXPLAINS: dict[str, tuple[str, ...]] = {
-    "reach": ("peer", "redis", "bus", "targets", "segment", "closed", *_SERVICE),
-    "tls": ("signalling", "join", "refused", *MEDIA),
-    "conntrack": ("bus", "peer", *_SERVICE),
-    "redis": ("bus", "targets", *_SERVICE),
-    "bus": _SERVICE,
+    "reach": ("peer", "redis", "bus", "targets", "segment", "closed", "ipv6", "tls", *_SERVICE),
+    "ipv6-route": ("ipv6",),
+    "hairpin": ("turn-udp", "turn-tls", "ingress"),
+    "conntrack": ("bus", "peer", "tls", *_SERVICE),
+    "redis": ("bus", "targets", *DAEMONS, *_SERVICE),
+    "bus": (*DAEMONS, *_SERVICE),
     "keys": ("join", "refused", *MEDIA),
     "node_ip": MEDIA,
-    "mtu": ("segment", *MEDIA),
-    "slot": ("edge", "backup", "signalling", "join", "refused", "targets", *MEDIA),
-    "edge": ("peer", "backup", "signalling", "join", "refused", "targets", *MEDIA),
+    # what the other end of an older connection sends is lost; below 1280 the kernel takes IPv6 off the interface
+    "mtu": ("segment", "address", "ipv6", *_SERVICE),
+    "slot": ("edge", "backup", "signalling", "join", "refused", "targets", "ingress", *MEDIA),
+    "edge": ("peer", "backup", "tls", "signalling", "join", "refused", "targets", *MEDIA),
     "peer": ("backup", "targets", "across"),
+    "tls": ("signalling", "join", "refused", *MEDIA),
     "signalling": ("join", "refused", *MEDIA),
     "join": ("refused", *MEDIA),
+    "turn-cert": ("turn-tls",),
+    "egress": ("targets",),
+    "ingress": ("targets",),
+    "sip": ("targets",),
     "udp": ("across",),
     "tcp": ("across",),
 }

@@ -24,13 +24,15 @@ Closed = Mapping[str, int]  # "redis/redis" -> port
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
-    by address; ``addresses`` those that the URL's name may have (empty: any); ``here`` is what this place is called.
+    by address; ``addresses`` those that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by
+    host ('': TURN over UDP only); ``here`` is what this place is called.
     """
 
     access: Access
     nodes: Mapping[str, str] = field(default_factory=dict)
     closed: Mapping[str, Closed] = field(default_factory=dict)
     addresses: Sequence[str] = ()
+    turn: Mapping[str, str] = field(default_factory=dict)
     here: str = "here"
 
     @classmethod

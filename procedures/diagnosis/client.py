@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from itertools import pairwise
 
+from procedures.call import Announced
 from procedures.call.server import trust
 from procedures.diagnosis import calls, network, signalling
 from procedures.diagnosis.case import Case
+from procedures.diagnosis.ipv6 import ipv6
+from procedures.diagnosis.relays import relays
 from procedures.diagnosis.rows import BAD, Row
 
 
@@ -19,7 +22,8 @@ async def examine(case: Case) -> list[Row]:
         wanted.pop("", None)  # by the name nothing more can be told; hosts with a URL of their own are still there
     turn = asyncio.Semaphore(calls.AT_ONCE)
     places = await asyncio.gather(*(_place(case, about, through, turn) for about, through in wanted.items()))
-    rows += [row for place in places for row in place]
+    rows += [row for place, _ in places for row in place]
+    rows += await ipv6(case, {about: told for about, (_, told) in zip(wanted, places, strict=True) if told})
     hosts = [through for through in wanted.values() if through]
     rows += await asyncio.gather(*(calls.across(case, *pair, turn) for pair in _ring(hosts)))
     names = {host.address: name for name, host in case.access.hosts.items()}
@@ -27,19 +31,25 @@ async def examine(case: Case) -> list[Row]:
     return rows
 
 
-async def _place(case: Case, about: str, through: str | None, turn: asyncio.Semaphore) -> list[Row]:
+async def _place(
+    case: Case, about: str, through: str | None, turn: asyncio.Semaphore
+) -> tuple[list[Row], Announced | None]:
+    """The rows, and what clients are told there."""
     rows: list[Row] = []
     if through or not about:  # else it is reached by the site's URL, which has rows of its own
         url = case.access.through(through)
         rows = network.present([await network.certificate(case, about, url)])
         if any(row.result in BAD for row in rows):
-            return rows
+            return rows, None
         rows += await signalling.answers(case, about, url)
         rows += network.present([await network.segment(case, about, url)])
         rows.append(await signalling.refuses(case, about, through))
     row, told = await signalling.joins(case, about, through)
     rows.append(row)
-    return rows + (await calls.all_paths(case, about, through, told, turn) if told else [])
+    if told and (about or told.node.id not in case.nodes.values()):  # else the host that it is on is tried by itself
+        rows += await relays(case, about, told)
+        rows += await calls.all_paths(case, about, through, told, turn)
+    return rows, told
 
 
 def _ring(hosts: list[str]) -> list[tuple[str, str]]:

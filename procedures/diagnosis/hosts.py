@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from procedures.diagnosis.probes import needs, question
 from procedures.diagnosis.rows import Result, Row, failed
+from procedures.diagnosis.services import services
 from procedures.diagnosis.targets import targets
 from roles._kit import artifact_lock, maintenance
 from roles._kit.look import Seen
@@ -19,6 +20,7 @@ from roles.livekit.generation import keys_file
 from roles.livekit.settings import PROGRAM
 from roles.preflight.findings import findings
 from roles.redis.settings import UNIT as REDIS_UNIT
+from stack.secret import Secret
 
 if TYPE_CHECKING:
     from stack.compose import Stack
@@ -47,14 +49,15 @@ class Slot:
     said: Mapping[str, str]
 
 
-def of(stack: Stack, in_run: frozenset[str], seen: Seen) -> Found:
-    """The rows of one host; ``in_run`` names the hosts of the run."""
+def of(stack: Stack, in_run: frozenset[str], api_keys: Mapping[str, Secret], seen: Seen) -> Found:
+    """The rows of one host; ``in_run`` names the hosts of the run, ``api_keys`` are those of the site."""
     rows = [Row(check="reach", about=stack.host, vantage="controller", said="over SSH")]
     rows += preflight(stack, in_run, seen)
     checks: list[Callable[[Stack, Seen], Iterator[Row]]] = [conntrack]
     checks += [redis] if stack.redis else []
     checks += [targets] if stack.prometheus else []
     rows += [row for check in checks for row in check(stack, seen)]
+    rows += services(stack, api_keys, seen)
     if not (stack.livekit and stack.edge):
         return Found(tuple(rows))
     slot = serving(stack, seen)
@@ -83,7 +86,7 @@ def preflight(stack: Stack, in_run: frozenset[str], seen: Seen) -> Iterator[Row]
         check, about = problem.path.removeprefix(f"{stack.host}: ").replace(" ", "-"), stack.host
         if check == "peer":  # the peer is judged; one that drops what must come through is no good one
             about = problem.fact.split()[0]
-        result = Result.FAILED if finding.stops or check == "peer" else Result.NOTE
+        result = Result.FAILED if finding.stops or check in ("peer", "hairpin") else Result.NOTE
         yield Row(check=check, about=about, vantage=stack.host, result=result, said=problem.fact, remedy=problem.remedy)
     if not found:
         yield _good("preflight", stack, "clock, ports, firewalls, memory, disk, peers")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from procedures.call.server import NEXT
 from procedures.diagnosis.case import Case
 from procedures.diagnosis.rows import Result, Row, failed
 
@@ -52,19 +53,26 @@ async def certificate(case: Case, about: str, place: str) -> Row | None:
     url = urlsplit(place)
     if url.scheme not in ("wss", "https") or url.hostname is None:
         return None
-    port = url.port or 443
+    return await shown(case, "tls", about, url.hostname, url.port or 443)
+
+
+async def shown(case: Case, check: str, about: str, host: str, port: int) -> Row:
+    """The certificate that is shown to who asks for ``host`` there."""
     trusted = ssl.create_default_context(cafile=case.access.ca_file)
     try:
         async with asyncio.timeout(OPENS):
-            _, writer = await asyncio.open_connection(url.hostname, port, ssl=trusted)
+            _, writer = await asyncio.open_connection(
+                case.access.names.get(host, host), port, ssl=trusted, server_hostname=host, happy_eyeballs_delay=NEXT
+            )
     except ssl.SSLCertVerificationError as error:
-        fact = f"the certificate of {url.hostname}:{port} is not trusted: {error.verify_message}"
-        return failed(
-            "tls", "", case.here, fact, "renew or replace it; with a CA of the site's own, name it as ca_file"
-        )
+        fact = f"the certificate of {host}:{port} is not trusted: {error.verify_message}"
+        remedy = "renew or replace it; with a CA of the site's own, name it as ca_file"
+        return failed(check, about, case.here, fact, remedy)
+    except socket.gaierror as error:
+        return failed(check, about, case.here, f"{host} does not resolve ({error.strerror})", "add it to your DNS")
     except (OSError, TimeoutError) as error:
-        fact = f"no TLS with {url.hostname}:{port}: {error or 'nothing came'}"
-        return failed("tls", about, case.here, fact, "see what listens there")
+        fact = f"no TLS with {host}:{port}: {error or 'nothing came'}"
+        return failed(check, about, case.here, fact, "see what listens there")
     session: ssl.SSLObject = writer.get_extra_info("ssl_object")
     shown = session.getpeercert(binary_form=True) or b""
     days = (x509.load_der_x509_certificate(shown).not_valid_after_utc.timestamp() - time.time()) / 86400
@@ -72,14 +80,14 @@ async def certificate(case: Case, about: str, place: str) -> Row | None:
     said = f"{session.version()}, {int(days)} days left"
     if days < _SOON:
         remedy = "see why it was not renewed"
-        return Row(check="tls", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
-    return Row(check="tls", about=about, vantage=case.here, said=said)
+        return Row(check=check, about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
+    return Row(check=check, about=about, vantage=case.here, said=said)
 
 
 async def closed(case: Case, about: str, address: str) -> Row:
     """That ports for the site's own hosts take no connection from here."""
     ports = case.closed[address]
-    if _own(address) in {host.address for host in case.access.hosts.values()}:
+    if own(address) in {host.address for host in case.access.hosts.values()}:
         said = "this machine is one of the site's hosts"
         remedy = "run this from elsewhere to see what is closed"
         return Row(check="closed", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
@@ -104,7 +112,7 @@ async def _opens(address: str, port: int) -> bool:
     return True
 
 
-def _own(address: str) -> str:
+def own(address: str) -> str:
     """The address of this machine that goes to another one; no packet is sent for it."""
     try:
         family, _, _, _, target = socket.getaddrinfo(address, 9, type=socket.SOCK_DGRAM)[0]
@@ -124,7 +132,7 @@ async def segment(case: Case, about: str, url: str) -> Row | None:
     host, port = place.hostname or "", place.port or (443 if place.scheme in ("wss", "https") else 80)
     try:
         async with asyncio.timeout(OPENS):
-            _, writer = await asyncio.open_connection(host, port)
+            _, writer = await asyncio.open_connection(host, port, happy_eyeballs_delay=NEXT)
     except (OSError, TimeoutError):
         return None
     size = writer.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG)

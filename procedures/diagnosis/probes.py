@@ -6,6 +6,7 @@ import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
+from procedures.diagnosis import services
 from roles._kit import active, maintenance
 from roles._kit.look import Needs
 from roles._kit.occupancy import Question
@@ -45,7 +46,7 @@ def question(stack: Stack) -> Question:
 
 def needs(stack: Stack) -> Needs:
     """What to look at on one host."""
-    probes = [*preflight_probes(stack.preflight), ("doctor.conntrack", CONNTRACK)]
+    probes = [*preflight_probes(stack.preflight), ("doctor.conntrack", CONNTRACK), *services.probes(stack)]
     units = {"firewalld.service", "nftables.service", *stack.base.daemons}
     if stack.livekit and stack.edge:
         said = active.question(

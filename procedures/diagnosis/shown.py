@@ -74,7 +74,8 @@ def _case(site: Site, found: Mapping[str, Any]) -> Case | None:
         access=access,
         nodes={name: one.node for name, one in found.items() if isinstance(one, Found) and one.node},
         closed={public[name]: shut(site.ports(name)) for name in found},
-        addresses=list(public.values()),
+        addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
+        turn={name: site.livekit.turn.name(name) for name in site.with_role("livekit")},
         here=HERE,
     )
 

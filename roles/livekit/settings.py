@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -104,6 +103,9 @@ class Settings(Checked):
 
     node_ip: str = given("")
     media_address: str = given("")
+    media_ipv6: str = given("")
+    media_networks: tuple[str, ...] = given(())
+    interfaces: tuple[str, ...] = given(())
     turn_name: str = given("")  # turn.domain of this host
     nodes: tuple[str, ...] = given(())  # where media of every host of livekit-server is
     api_keys: Mapping[str, Secret] = given({})
@@ -139,7 +141,7 @@ class Settings(Checked):
             ("turn-relay", Proto.UDP, self.turn_relay, Reach.CLUSTER, "relays of slot {}, to media of any node"),
         )
         for name, proto, whole, reach, purpose in table:
-            clients = ("livekit",) if reach is Reach.CLUSTER else ()
+            clients = ("media",) if reach is Reach.CLUSTER else ()
             for slot in self.slots:
                 part = slots.part(whole, self.slots, slot)
                 path = f"livekit.{name.replace('-', '_') if name != 'media' else 'media_udp'}"
@@ -176,7 +178,7 @@ class Settings(Checked):
                 "tcp_port": self.part("ice-tcp", slot).first,
                 "node_ip": self.node_ip,
                 "use_external_ip": False,
-                "ips": {"includes": [_exactly(self.media_address)]} if self.media_address else {},
+                "ips": {"includes": list(self.media_networks)} if self.media_networks else {},
                 "batch_io": {"batch_size": self.batch_size, "max_flush_interval": self.batch_interval},
             },
             "room": {
@@ -194,6 +196,8 @@ class Settings(Checked):
             "turn": turn.config(self, slot),
             "redis": self.redis.config(),
         }
+        if self.interfaces:
+            own["rtc"]["interfaces"] = {"includes": list(self.interfaces)}
         if self.ingress:
             own["ingress"] = dict(self.ingress)
         if self.room_configurations:
@@ -205,8 +209,3 @@ class Settings(Checked):
     def config(self, slot: str) -> dict[str, Any]:
         """livekit.yaml of ``slot`` for the release (keys and passwords reach the server by other ways)."""
         return versions.known(PROGRAM, self.release, merged(self._own(slot), self.extra))
-
-
-def _exactly(address: str) -> str:
-    """An address as the CIDR that holds only it: livekit refuses a bare address in rtc.ips."""
-    return f"{address}/{ipaddress.ip_address(address).max_prefixlen}"

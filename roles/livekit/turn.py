@@ -60,7 +60,7 @@ def config(settings: Settings, slot: str) -> dict[str, Any]:
         "allow_restricted_peer_cidrs": sorted(_restricted(settings.nodes)),
     }
     if settings.media_address:
-        own["bind_addresses"] = [settings.media_address]
+        own["bind_addresses"] = [each for each in (settings.media_address, settings.media_ipv6) if each]
     if settings.turn_name:
         tcp = settings.part("turn-tls", slot).first
         own |= {"domain": settings.turn_name, "tls_port": tcp, "external_tls": True}

@@ -23,3 +23,9 @@ def one(seen: Seen, name: str) -> str:
 
 def bad(settings: Settings, what: str, fact: str, remedy: str, *, stops: bool = True) -> Finding:
     return Finding(Problem(f"{settings.host}: {what}", fact, remedy), stops)
+
+
+def no_hairpin(settings: Settings) -> str:
+    """The fact, where NAT does not bring back what the host sends to its own public address."""
+    where = f"its public address {settings.hairpin}"
+    return f"what {settings.host} sends to {where} does not come back (no hairpin NAT)"

@@ -9,7 +9,8 @@ from roles._kit.look import Seen
 from roles._kit.runner_pack import OLDEST
 from roles._kit.service import UNITS
 from roles.preflight import room
-from roles.preflight.finding import Finding, bad, one
+from roles.preflight.finding import Finding, bad, no_hairpin, one
+from roles.preflight.media import media
 from roles.preflight.probes import OURS
 from roles.preflight.settings import Settings
 from roles.preflight.streams import streams
@@ -33,6 +34,7 @@ def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterato
         room.load,
         _clock,
         _addresses,
+        media,
         _ports,
         _firewalls,
         _fingerprint,
@@ -160,10 +162,8 @@ def _calls(settings: Settings, seen: Seen) -> Iterator[Finding]:
     if settings.calls and version and tuple(int(n) for n in version.split(".")) < OLDEST:
         fact = f"a call needs Python {'.'.join(map(str, OLDEST))}, {settings.host} has {version}"
         yield Finding(Problem("livekit.probe", fact, "use controller"))
-    if settings.calls and one(seen, "hairpin") == "lost":
-        fact = (
-            f"what {settings.host} sends to its public address {settings.hairpin} does not come back (no hairpin NAT)"
-        )
+    if settings.calls == "host" and one(seen, "hairpin") == "lost":
+        fact = no_hairpin(settings)
         yield Finding(Problem("livekit.probe", fact, "use controller or peer" if settings.peers else "use controller"))
 
 

@@ -6,6 +6,7 @@ import shlex
 
 from roles._kit import hidepid
 from roles._kit.service import UNITS
+from roles.preflight.media import LINKS, ROUTE6
 from roles.preflight.settings import Settings
 
 OURS = "inet livekit_metal"  # our nftables table
@@ -73,6 +74,7 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.ufw", "command -v ufw >/dev/null && grep -hi '^ENABLED=yes' /etc/ufw/ufw.conf"),
         ("preflight.chains", "nft list chains"),
         ("preflight.addresses", 'ip -o addr | awk \'{ sub("/.*", "", $4); print $4 }\''),
+        *((LINKS, ROUTE6) if settings.offered else ()),
         ("preflight.fingerprint", f"cat {settings.fingerprint_file}"),
         ("preflight.units", _UNITS),
         ("preflight.tools", f"for t in {' '.join(TOOLS)}; do command -v $t >/dev/null || echo $t; done"),

@@ -50,6 +50,17 @@ class Demand:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """What livekit-server tells clients of this host, and at which of its addresses media may come in."""
+
+    node_ip: str  # one address, or IPv4 and IPv6 with a comma
+    networks: tuple[str, ...]
+    interfaces: tuple[str, ...]
+    narrowed: bool  # networks or interfaces are the inventory's
+    over_tls: bool  # TURN over TLS is wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
     """What a host must offer."""
 
@@ -66,8 +77,9 @@ class Settings(Checked):
     streams: Streams | None = given(None)  # None: no ingress here
     demands: tuple[Demand, ...] = given(())
     calls: str = given("")  # livekit.probe, where calls are made on hosts; '' elsewhere
-    hairpin: str = given("")  # the public address that media of a call made here goes to, where NAT brings it back
+    hairpin: str = given("")  # the public address, where NAT must bring back what is sent to it from here
     media: PortRange | None = given(None)
+    offered: Offered | None = given(None)  # None: no livekit-server here
     daemons: tuple[str, ...] = given(())  # our units
     fingerprint: str = given("")  # of the secrets file, see stack/vault.py
     fingerprint_file: str = given("")

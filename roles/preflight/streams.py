@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from roles._kit.look import Seen
+from roles.preflight.finding import no_hairpin
 from roles.preflight.settings import Settings
 from stack.errors import Problem
 
@@ -51,6 +52,6 @@ def streams(settings: Settings, cores: int, seen: Seen) -> Iterator[tuple[bool, 
             Problem("ingress.media_udp", fact, "one port for each slot does; more are used up to one for each core"),
         )
     if "".join(seen.probes["preflight.hairpin"][:1]) == "lost":
-        fact = f"what {host} sends to its public address {settings.hairpin} does not come back (no hairpin NAT), and"
+        fact = f"{no_hairpin(settings)}, and"
         fact += " streams reach livekit-server there"
         yield True, Problem(f"{host}: ingress", fact, "allow hairpin NAT, or give ingress hosts of its own")

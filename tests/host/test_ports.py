@@ -28,7 +28,7 @@ def reaches(vantage: Vantage, port: Port | None) -> bool:
         return vantage.admin
     if port.reach is Reach.TRUNK:
         return vantage.carrier
-    stands_beside = {"exporters": "redis"}  # where a role without hosts of its own runs
+    stands_beside = {"exporters": "redis", "media": "livekit"}  # where a role without hosts of its own runs
     clients = {stands_beside.get(client, client) for client in port.clients}
     inside = bool(vantage.roles) and (not clients or bool(clients & vantage.roles))
     return port.reach is Reach.PUBLIC or inside

@@ -118,11 +118,12 @@ def test_cluster_ports_are_open_to_hosts_with_the_roles_that_use_them(
 ) -> None:
     verdicts = {proto: loaded.verdicts(proto.value) for proto in Proto}
     for port in [p for p in firewall.ports if p.reach is Reach.CLUSTER]:
-        users = {"exporters": "redis"}  # an exporter stands beside Redis
+        users = {"exporters": "redis", "media": "livekit"}  # an exporter stands beside Redis
         roles = {users.get(client, client) for client in port.clients}
         hosts = [h for h in any_site.hosts.values() if not roles or roles & set(h.roles)]
         group = verdicts[port.proto][port.range.first]
-        expected = {ipaddress.ip_network(h.cluster_address) for h in hosts}
+        ways = ("address", "public_address") if port.clients == ("media",) else ("cluster_address",)
+        expected = {ipaddress.ip_network(getattr(h, way)) for h in hosts for way in ways}
         assert _flat(loaded.networks(group)) == expected, port
 
 

@@ -57,12 +57,12 @@ def look(site: Site, **answers: list[str]) -> Seen:
 
 
 def bad(site: Site, **answers: list[str]) -> list[str]:
-    found = hosts.of(site.on("lk2"), frozenset(HOSTS), look(site, **answers))
+    found = hosts.of(site.on("lk2"), frozenset(HOSTS), {}, look(site, **answers))
     return [f"{row.name}: {row.said}; {row.remedy}" for row in found.rows if row.result is Result.FAILED]
 
 
 def test_a_sound_host(cluster: Site) -> None:
-    found = hosts.of(cluster.on("lk2"), frozenset(HOSTS), look(cluster))
+    found = hosts.of(cluster.on("lk2"), frozenset(HOSTS), {}, look(cluster))
     assert {row.result for row in found.rows} == {Result.OK}
     names = [row.check for row in found.rows]
     assert names == [
@@ -137,7 +137,7 @@ def test_a_host_without_any_slot(cluster: Site) -> None:
 def test_a_host_in_maintenance_is_a_note_and_a_cause(cluster: Site) -> None:
     empty = {"livekit__occupancy": ["end"], "doctor__edge": haproxy(active="")}
     seen = look(cluster, maintenance=['{"who": "anna", "why": "disk"}'], **empty)
-    found = hosts.of(cluster.on("lk2"), frozenset(HOSTS), seen)
+    found = hosts.of(cluster.on("lk2"), frozenset(HOSTS), {}, seen)
     (note,) = (row for row in found.rows if row.result is not Result.OK)
     assert (note.check, note.result) == ("slot", Result.NOTE)
     assert "anna: disk" in note.said

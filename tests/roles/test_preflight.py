@@ -43,6 +43,8 @@ SOUND = {
     "peers": ["lk1 answers", "lk3 answers"],
     "python": [],
     "hairpin": [],
+    "links": ["lo 127.0.0.1", "eth0 192.0.2.12", "eth1 10.0.0.12", "eth0 fe80::1"],
+    "route6": [],
 }
 
 

@@ -33,9 +33,9 @@ def test_a_python_that_is_too_old_stops(settings: Settings) -> None:
 
 def test_a_public_address_that_leads_nowhere_from_inside_stops(settings: Settings) -> None:
     fact = "livekit.probe: what lk2 sends to its public address 203.0.113.12 does not come back (no hairpin NAT)"
-    assert said(settings, host(hairpin=["lost"])) == [(f"{fact}; use controller or peer", True)]
+    assert (f"{fact}; use controller or peer", True) in said(settings, host(hairpin=["lost"]))
     alone = dataclasses.replace(settings, peers=())
-    assert said(alone, host(hairpin=["lost"], peers=[])) == [(f"{fact}; use controller", True)]
+    assert (f"{fact}; use controller", True) in said(alone, host(hairpin=["lost"], peers=[]))
 
 
 @pytest.mark.parametrize("answer", [[], ["back"]], ids=["cannot tell", "comes back"])

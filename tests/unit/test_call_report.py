@@ -230,7 +230,7 @@ def test_a_missing_access_file_is_told(tmp_path: Path) -> None:
 def test_access_of_a_site_is_by_its_hosts_that_serve(make_site: Callable[[dict[str, Any]], Site]) -> None:
     data = copy.deepcopy(CLUSTER) | {"edge": {"http": 17880}}
     data["hosts"]["lk1"]["roles"] = ["redis"]
-    data["hosts"]["lk2"]["public"] = "2001:db8::2"
+    data["hosts"]["lk2"] |= {"address": "fd00::2", "public": "2001:db8::2"}
     site = make_site(data)
     with pytest.raises(CallError, match=r"test\.secrets does not exist yet; the first deploy makes it: "):
         Access.of(site)  # its API key would be known to nobody else

@@ -65,7 +65,10 @@ def test_facts_are_plain(lab: Lab) -> None:
         "release": "trixie",
         "network": "10.90.7.0/24",
         "gateway": "10.90.7.1",
-        "hosts": {"lk1": {"address": "10.90.7.11"}, "lk2": {"address": "10.90.7.12"}},
+        "hosts": {
+            "lk1": {"address": "10.90.7.11", "ipv6": "fd90:6c6b:6d00:7::b"},
+            "lk2": {"address": "10.90.7.12", "ipv6": "fd90:6c6b:6d00:7::c"},
+        },
         "outside": {"namespace": "lkm-lab", "address": "10.90.7.250"},
     }
 
@@ -95,6 +98,7 @@ def test_a_host_has_its_address_and_the_gateway() -> None:
     assert unit["Match"]["Name"] == "host0"
     assert unit["Network"]["Address"] == "10.90.7.11/24"
     assert unit["Network"]["Gateway"] == "10.90.7.1"
+    assert unit["Address"]["Address"] == "fd90:6c6b:6d00:7::b/64"
 
 
 def test_the_table_carries_the_mark(lab: Lab) -> None:

@@ -57,11 +57,11 @@ def test_python_is_installed_where_calls_are_made(make_site: MakeSite, probe: st
         ("host", "203.0.113.12", "203.0.113.12"),
         ("host", "", ""),
         ("host", "192.0.2.12", ""),  # its own
-        ("peer", "203.0.113.12", ""),
-        ("controller", "203.0.113.12", ""),
+        ("peer", "203.0.113.12", "203.0.113.12"),
+        ("controller", "203.0.113.12", "203.0.113.12"),
     ],
 )
-def test_the_hairpin_is_asked_for_only_where_calls_need_it(
+def test_the_hairpin_is_asked_for_only_where_there_is_nat(
     make_site: MakeSite, probe: str, public: str, expected: str
 ) -> None:
     assert make_site(probing(CLUSTER, probe, public=public)).on("lk2").preflight.hairpin == expected

@@ -94,7 +94,7 @@ def test_turn_is_open_to_all_its_relays_to_the_nodes_and_its_plain_side_to_nobod
     reach = {p.name: p.reach for p in Settings().ports() if p.name.startswith("turn-") and p.name.endswith("-b")}
     assert reach == {"turn-udp-b": Reach.PUBLIC, "turn-tls-b": Reach.LOCAL, "turn-relay-b": Reach.CLUSTER}
     (relay,) = [p for p in Settings().ports() if p.name == "turn-relay-b"]
-    assert (str(relay.range), relay.clients) == ("33334-36666", ("livekit",))
+    assert (str(relay.range), relay.clients) == ("33334-36666", ("media",))
 
 
 def test_another_life_of_credentials_is_another_generation() -> None:

@@ -2,37 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from stack.site import Site
+from tests.certificates import unfit
 
-FIRST, SECOND = 0, 1  # host of the site; Redis and Prometheus are on the first
-
-# What the texts below begin with. @NAME@ is filled in from the site.
-_SHELL = r"""set -eu
-active=@ACTIVE@; slot=$(sed -n 's/^livekit //p' $active); unit=livekit-server@$slot.service
-generation=$(readlink /etc/systemd/system/$unit.d/50-generation.conf || :); generation=${generation%/*}
-port=$(sed -n "s/^slot $slot signal \([0-9]*\).*/\1/p" $generation/ports || :)
-for other in @SLOTS@; do systemctl is-active -q livekit-server@$other || break; done  # a slot that is empty
-case $other in @SPARE@ esac
-talk() { perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => $ARGV[0]); print $s "$ARGV[1]\n";
-  print while <$s>' @SOCKET@ "$1"; }
-drop() { echo "table inet tests_doctor { chain i { type filter hook $1 priority -300; $2 drop; }; }" | nft -f -; }
-allow() { nft delete table inet tests_doctor; }
-code() { curl -s -m 2 -o /dev/null -w '%{http_code}' http://127.0.0.1:$port/ || :; }
-restart() { systemctl kill -s KILL $unit; systemctl restart $unit; serves; }
-serves() { n=0; end=$(($(date +%s) + 60))
-  until [ $n -ge 7 ]; do n=$(($n + 1)); [ "$(code)" = 200 ] || n=0; [ $(date +%s) -lt $end ]; sleep 1; done; }
-"""
-
-
-# On every host, when something was mended: HAProxy sees its slot and its peers, Prometheus (where it is) all targets.
-SETTLED = """
-down() { talk 'show servers state' | awk -v s="livekit_$slot" '($2 == "peers" || $2 == s && $4 == "local") && $6 != 2'
-  curl -s -m 2 'http://127.0.0.1:@PROMETHEUS@/api/v1/targets?state=active' | grep -o '"health":"down"'; }
-end=$(($(date +%s) + 60)); while [ -n "$(down)" ]; do [ $(date +%s) -lt $end ] || { down >&2; exit 1; }; sleep 0.5; done
-"""
+FIRST, SECOND = 0, 1  # host of the site; Redis and Prometheus are on the first, daemons beside LiveKit on the second
 
 
 @dataclass(frozen=True)
@@ -45,26 +21,7 @@ class Breakage:
     undo: str
     cause: tuple[str, int]
     words: str
-
-
-def filled(text: str, site: Site) -> str:
-    """Shell text with the site's own ports and paths in it."""
-    livekit, edge = site.livekit, site.on(next(iter(site.hosts))).edge
-    assert edge is not None
-    values = {
-        "ACTIVE": edge.active.file,
-        "SOCKET": edge.active.socket,
-        "MEDIA": livekit.media_udp,
-        "ICE_TCP": livekit.ice_tcp,
-        "TURN_UDP": livekit.turn_udp,
-        "SLOTS": " ".join(livekit.slots),
-        "SPARE": " ".join(f"{s}) spare={livekit.part('ice-tcp', s).first} ;;" for s in livekit.slots),
-        "REDIS": site.redis.port,
-        "PEER": site.edge.peer,
-        "NODE": site.exporters.node,
-        "PROMETHEUS": site.prometheus.port,
-    }
-    return re.sub("@([A-Z_]+)@", lambda found: str(values[found[1]]), _SHELL + text)
+    files: Callable[[Site, str], dict[str, str]] = field(default=lambda site, host: {})  # that ``do`` finds there
 
 
 def _eaten(name: str, check: str, words: str, rule: str, hook: str = "input") -> Breakage:
@@ -91,10 +48,98 @@ TABLE = (
         "wrong node_ip",
         SECOND,
         "cp -p $generation/$slot.yaml /run/tests-kept\n"
-        'sed -i \'s/"node_ip": "[^"]*"/"node_ip": "192.0.2.9"/\' $generation/$slot.yaml; restart',
+        'sed -i \'s/"node_ip": "[^",]*/"node_ip": "192.0.2.9/\' $generation/$slot.yaml; restart',
         "cp -p /run/tests-kept $generation/$slot.yaml; restart",
         ("node_ip", SECOND),
         "tells clients to send media to 192.0.2.9",
+    ),
+    Breakage(
+        "TURN down",
+        SECOND,
+        "cp -p $generation/$slot.yaml /run/tests-kept\n"
+        """sed -i '/"turn": {/,/}/s/"enabled": true/"enabled": false/' $generation/$slot.yaml; restart""",
+        "cp -p /run/tests-kept $generation/$slot.yaml; restart",
+        ("turn", SECOND),
+        "does not tell clients of TURN over UDP and TURN over TLS",
+    ),
+    Breakage(
+        "TURN over TLS closed behind HAProxy",
+        SECOND,
+        "drop input 'tcp dport @TURN_TLS@'",
+        "allow",
+        ("turn-tls", SECOND),
+        "no media by TURN over TLS",
+    ),
+    Breakage(
+        "the certificate is not for the name of TURN",
+        SECOND,
+        "shows /run/tests-certificate",
+        "cat /run/tests-kept >@CERTIFICATE@; systemctl reload livekit-edge",
+        ("turn-cert", SECOND),
+        "Hostname mismatch",
+        lambda site, host: {"/run/tests-certificate": unfit(site, host, without_turn=True)},
+    ),
+    Breakage(
+        "a certificate that has expired",
+        SECOND,
+        "shows /run/tests-certificate",
+        "cat /run/tests-kept >@CERTIFICATE@; systemctl reload livekit-edge",
+        ("tls", SECOND),
+        "certificate has expired",
+        lambda site, host: {"/run/tests-certificate": unfit(site, host, expired=True)},
+    ),
+    _eaten("IPv6 announced and not routed", "ipv6", "nothing gets there and back", "iifname != lo meta nfproto ipv6"),
+    Breakage(
+        "the firewall's table of connections full",
+        SECOND,
+        # datagrams on loopback, each of another address and port: the limit is that of all hosts of a kernel
+        "perl -MSocket -e 'my ($n, $most) = (0, $ARGV[0]); for my $a (1 .. 99) { socket(my $s, PF_INET, SOCK_DGRAM, 0);"
+        ' bind($s, sockaddr_in(0, inet_aton("127.8.0.$a"))) or die; for my $p (1024 .. 60000) { $n++ < $most or exit;'
+        ' send($s, "x", 0, sockaddr_in($p, inet_aton("127.9.0.$a"))) } }\' $(($(cat @CONNTRACK@_max) * 95 / 100))',
+        "until [ $(cat @CONNTRACK@_count) -lt $(($(cat @CONNTRACK@_max) / 2)) ]; do sleep 1; done",
+        ("conntrack", SECOND),
+        "table of connections is full",
+    ),
+    Breakage(
+        "egress with another API key",
+        SECOND,
+        "at=$(made egress)/$(of egress).yaml; cp -p $at /run/tests-kept\n"
+        'sed -i \'s/"api_secret": "....../"api_secret": "abcdef/\' $at; again egress',
+        "cp -p /run/tests-kept $(made egress)/$(of egress).yaml; again egress",
+        ("egress-keys", SECOND),
+        "has an API key that is not in the secrets file",
+    ),
+    Breakage(
+        "egress stopped",
+        SECOND,
+        "systemctl kill -s KILL $(unit egress); systemctl stop $(unit egress)",
+        "systemctl start $(unit egress); healthy egress",
+        ("egress", SECOND),
+        "new recordings go to slot",
+    ),
+    Breakage(
+        "ingress hangs",
+        SECOND,
+        "systemctl kill -s STOP $(unit ingress)",
+        "systemctl kill -s CONT $(unit ingress); healthy ingress",
+        ("ingress", SECOND),
+        "says HTTP 000",
+    ),
+    Breakage(
+        "livekit-sip stopped",
+        SECOND,
+        "systemctl kill -s KILL $(unit sip); systemctl stop $(unit sip)",
+        "systemctl start $(unit sip); healthy sip",
+        ("sip", SECOND),
+        "new phone calls go to slot",
+    ),
+    Breakage(
+        "Kamailio down",
+        SECOND,
+        "systemctl stop livekit-kamailio",
+        "systemctl start livekit-kamailio",
+        ("kamailio", SECOND),
+        "Kamailio does not answer",
     ),
     Breakage(
         "another API secret",
@@ -142,7 +187,7 @@ TABLE = (
         "MTU too small",
         SECOND,
         "ip link set host0 mtu 1000",
-        "ip link set host0 mtu 1500",
+        "ip link set host0 mtu 1500; ip address replace @SIX@/64 dev host0 nodad; serves",
         ("mtu", SECOND),
         "host0 takes packets of 1000 bytes",
     ),

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
-import json
-import os
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 from testinfra.host import Host
 
 from procedures.call import Access
 from stack.site import Site
-from tests.deploys import PYINFRA, Deploy
+from tests.deploys import Deploy
+from tests.doctors import doctor, failing, laptop
 from tests.faults.conftest import From
-from tests.faults.doctor.breakages import SETTLED, TABLE, Breakage, filled
-from tests.lab import INVENTORY, ROOT, lab
-
-Rows = list[dict[str, Any]]
+from tests.faults.doctor.breakages import SECOND, TABLE, Breakage
+from tests.faults.doctor.shell import SETTLED, filled
+from tests.lab import lab
 
 
 def hang_up(name: str) -> None:
@@ -31,32 +27,16 @@ def hang_up(name: str) -> None:
     subprocess.run([*command[:-1], f"root@{name}"], capture_output=True, check=True, timeout=30)
 
 
-def doctor(*words: str, inventory: str | Path = INVENTORY) -> tuple[int, Rows]:
-    """pyinfra's form: exit status and rows."""
-    command = [str(PYINFRA), str(inventory), "procedures/doctor.py", "--data", "json=yes", *words]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=400)
-    return done.returncode, _rows(done.stdout, done.stderr)
-
-
-def laptop(access: Access, tmp_path: Path) -> tuple[int, Rows]:
-    """The form for who has a file with URL and keys."""
-    file = tmp_path / "access.json"
-    file.write_text(json.dumps(dataclasses.asdict(access)))
-    command = [sys.executable, "-m", "procedures.doctor", "--access", str(file), "--json"]
-    environment = {k: v for k, v in os.environ.items() if k not in ("LAB", "INVENTORY")}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=400)
-    return done.returncode, _rows(done.stdout, done.stderr)
-
-
-def _rows(said: str, why: str) -> Rows:
-    lines = [line for line in said.splitlines() if line.startswith('{"time"')]
-    assert len(lines) == 1, said + why
-    rows: Rows = json.loads(lines[0])["rows"]
-    return rows
-
-
-def failing(rows: Rows) -> list[tuple[str, str]]:
-    return [(row["check"], row["about"]) for row in rows if row["result"] in ("failed", "unknown")]
+@pytest.fixture(scope="module")
+def known(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Sequence[str]:
+    """What runs a command where the site's names are known, as by its DNS: no resolver knows those of a lab."""
+    file = tmp_path_factory.mktemp("names") / "hosts"
+    lines = ["127.0.0.1 localhost"]
+    for name, host in site.hosts.items():
+        for address in host.node_ip.split(","):
+            lines.append(f"{address} {site.edge.domain} {site.livekit.turn.name(name)}")
+    file.write_text("\n".join([*lines, ""]))
+    return ("unshare", "--mount", "sh", "-ec", 'mount --bind "$1" /etc/hosts; shift; exec "$@"', "sh", str(file))
 
 
 @pytest.fixture(params=TABLE, ids=lambda one: one.name)
@@ -64,25 +44,31 @@ def broken(request: pytest.FixtureRequest, site: Site, hosts: Mapping[str, Host]
     """The breakage in force; mended afterwards, and seen to be."""
     one: Breakage = request.param
     name, host = list(hosts.items())[one.host]
-    host.check_output(filled(one.do, site))
+    for file, text in one.files(site, name).items():
+        host.check_output("echo %s | base64 -d >%s", base64.b64encode(text.encode()).decode(), file)
+    host.check_output(filled(one.do, site, name))
     hang_up(name)
     try:
         yield one
     finally:
-        host.check_output(filled(one.undo, site))
-        for each in hosts.values():
-            each.check_output(filled(SETTLED, site))
+        host.check_output(filled(one.undo, site, name))
+        for each_name, each in hosts.items():
+            each.check_output(filled(SETTLED, site, each_name))
 
 
-def test_all_is_well(site: Site) -> None:
-    status, rows = doctor()
+def test_all_is_well(site: Site, known: Sequence[str]) -> None:
+    status, rows = doctor(within=known)
     assert (status, failing(rows)) == (0, [])
     about = {(row["check"], row["about"]) for row in rows}
-    assert {(check, host) for host in site.hosts for check in ("udp", "tcp", "bus", "closed")} <= about
+    everywhere = ("udp", "tcp", "turn-udp", "turn-tls", "turn", "turn-cert", "ipv6", "bus", "closed", "refused")
+    assert {(check, host) for host in site.hosts for check in everywhere} <= about
+    beside = ("egress", "egress-keys", "ingress", "ingress-keys", "sip", "sip-keys", "kamailio")
+    assert {(check, list(site.hosts)[SECOND]) for check in beside} <= about
+    assert {("dns", ""), ("tls", ""), ("join", "")} <= about
 
 
-def test_the_cause_is_named_and_nothing_else(broken: Breakage, site: Site) -> None:
-    status, rows = doctor()
+def test_the_cause_is_named_and_nothing_else(broken: Breakage, site: Site, known: Sequence[str]) -> None:
+    status, rows = doctor(within=known)
     check, number = broken.cause
     assert failing(rows) == [(check, list(site.hosts)[number])], "\n".join(
         str(row) for row in rows if row["result"] != "ok"
@@ -93,24 +79,24 @@ def test_the_cause_is_named_and_nothing_else(broken: Breakage, site: Site) -> No
     assert status == 1
 
 
-def test_a_host_makes_the_calls_too(site: Site, probing: From) -> None:
+def test_a_host_makes_the_calls_too(site: Site, probing: From, known: Sequence[str]) -> None:
     """From a host that has what it takes: base installs Python where livekit.probe wants calls from hosts."""
     inventory, (first, second) = probing("host"), site.hosts
     assert Deploy(inventory).end(within=300).status == 0  # packages, and the program that makes calls
-    status, rows = doctor("--data", f"from={second}", inventory=inventory)
+    status, rows = doctor("--data", f"from={second}", inventory=inventory, within=known)
     inside = {(row["check"], row["about"]): row["result"] for row in rows if row["vantage"] == second}
     wanted = [(path, name) for path in ("udp", "tcp") for name in (first, second)]
     assert [inside.get(each) for each in wanted] == ["ok"] * 4, rows
     assert status == 0
 
 
-def test_a_laptop_finds_all_well(access: Access, tmp_path: Path) -> None:
-    status, rows = laptop(access, tmp_path)
+def test_a_laptop_finds_all_well(access: Access, known: Sequence[str]) -> None:
+    status, rows = laptop(access, within=known)
     assert (status, failing(rows)) == (0, [])
 
 
-def test_a_laptop_with_a_wrong_secret(access: Access, tmp_path: Path) -> None:
-    status, rows = laptop(dataclasses.replace(access, api_secret="0" * 40), tmp_path)
+def test_a_laptop_with_a_wrong_secret(access: Access) -> None:
+    status, rows = laptop(dataclasses.replace(access, api_secret="0" * 40))
     assert set(failing(rows)) == {("join", host) for host in access.hosts}
     assert all("refuses the API key" in row["said"] for row in rows if row["result"] == "failed")
     assert status == 1

@@ -1,0 +1,88 @@
+"""What the doctor says of TURN and of IPv6 as clients are told of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from procedures.call import Access, Announced, Node
+from procedures.call.announced import IceServer
+from procedures.diagnosis import ipv6, network, relays
+from procedures.diagnosis.case import Case
+from procedures.diagnosis.rows import Result, Row
+from tests.server import brief, certificate, run, server
+
+
+def told(*urls: str, tcp: tuple[tuple[str, int], ...] = ()) -> Announced:
+    servers = tuple(IceServer(url, "user", "password") for url in urls)
+    return Announced(Node(id="ND_one", version="1"), "room", tcp, tcp, servers)
+
+
+@pytest.mark.parametrize(
+    ("urls", "lacks"),
+    [
+        (("turn:192.0.2.1:3478?transport=udp", "turns:lk1.turn.test:443?transport=tcp"), ""),
+        (("turn:192.0.2.1:3478?transport=udp",), "TURN over TLS"),
+        (("stun:stun.example:3478",), "TURN over UDP and TURN over TLS"),
+        (("turn:192.0.2.1:3478?transport=udp", "turns:other.test:443?transport=tcp"), "TURN over TLS"),
+    ],
+)
+def test_turn_is_announced_as_the_site_has_it(urls: tuple[str, ...], lacks: str) -> None:
+    case = Case(
+        access=Access(url="wss://192.0.2.1", api_key="API", api_secret="secret"),
+        turn={"lk1": "lk1.turn.test"},
+        nodes={"lk1": "ND_one"},
+    )
+    (row,) = relays._announced(case, "lk1", told(*urls))
+    assert brief(row) == ("turn", Result.FAILED if lacks else Result.OK)
+    assert lacks in row.said
+    assert list(relays._announced(case, "another", told(*urls))) == [], "what is right is not known"
+    elsewhere = dataclasses.replace(case, nodes={"lk1": "ND_two"})
+    assert list(relays._announced(elsewhere, "lk1", told(*urls))) == [], "its edge has led to another host"
+
+
+@pytest.mark.parametrize(("name", "result"), [("127.0.0.1", Result.OK), ("localhost", Result.FAILED)])
+def test_the_certificate_of_turn_is_for_its_name(name: str, result: Result, tmp_path: Path) -> None:
+    tls, ca = certificate(tmp_path, 90)
+
+    async def test() -> list[Row]:
+        async with server(tls=tls) as access:
+            port = urlsplit(access.url).port
+            mine = Case(access=dataclasses.replace(access, ca_file=ca))
+            return await relays.relays(mine, "lk1", told(f"turns:{name}:{port}?transport=tcp"))
+
+    (row,) = run(test)
+    assert brief(row) == ("turn-cert", result)
+    assert ("Hostname mismatch" in row.said) == (result is Result.FAILED)
+
+
+def routed(*tcp: tuple[str, int]) -> list[Row]:
+    case = Case(access=Access(url="ws://192.0.2.1:7880", api_key="API", api_secret="secret"))
+    found: list[Row] = run(lambda: ipv6.ipv6(case, {"lk1": told(tcp=tcp)}))
+    return found
+
+
+def test_an_address_of_ipv6_that_nothing_gets_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert routed(("192.0.2.1", 7881)) == [], "none is announced"
+    with socket.socket(socket.AF_INET6) as taken:  # bound, and nobody listens: a refusal gets here
+        taken.bind(("::1", 0))
+        (row,) = routed(("192.0.2.1", 7881), ("::1", taken.getsockname()[1]))
+        assert brief(row) == ("ipv6", Result.OK)
+    monkeypatch.setattr(network, "OPENS", 0.1)
+    monkeypatch.setattr(network, "own", lambda address: "2001:db8::1")
+    (row,) = routed(("2001:db8:ffff::1", 7881))
+    assert brief(row) == ("ipv6", Result.FAILED)
+    assert "nothing gets there and back" in row.said
+    monkeypatch.setattr(network, "own", lambda address: "")
+    (row,) = routed(("2001:db8:ffff::1", 7881))
+    assert brief(row) == ("ipv6", Result.NOTE), "whoever has no IPv6 can tell nothing"
+
+
+def test_an_address_of_ipv6_by_name() -> None:
+    case = Case(access=Access(url="ws://localhost:7", api_key="API", api_secret="secret"))
+    rows: list[Row] = run(lambda: ipv6.ipv6(case, {"lk1": told(tcp=(("::1", 9),))}))
+    assert [(row.about, row.said) for row in rows] == [("lk1", "::1")], "a host that is told of both ways is one row"
