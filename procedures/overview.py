@@ -10,6 +10,7 @@ from procedures.components import components
 from roles._kit import lock
 from roles._kit.look import Needs, Seen
 from roles._kit.occupancy import Question, Sessions, active
+from roles.acme import observed
 from roles.livekit import occupancy
 from roles.livekit.occupancy import Occupancy
 from stack import records
@@ -45,6 +46,7 @@ class Overview:
     rejected: Mapping[str, Mapping[str, Any]]  # by generation
     changes: tuple[Mapping[str, Any], ...]  # the last ones of the audit log, oldest first
     services: Mapping[str, Service] = field(default_factory=dict)  # by role
+    certificate: str = ""  # by ACME: when it ends, or why there is no other; '' where others care for it
 
 
 def needs(site: Site, stack: Stack) -> Needs:
@@ -53,7 +55,8 @@ def needs(site: Site, stack: Stack) -> Needs:
     marks = _MARKS.replace("@MAINTENANCE@", records.maintenance(config))
     marks = marks.replace("@REJECTED@", " ".join(f"{q.root}/rejected/*" for q in _questions(stack).values()))
     probes = (lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}"))
-    return Needs(probes=(*probes, *(question.probe for question in _questions(stack).values())))
+    found = Needs(probes=(*probes, *(question.probe for question in _questions(stack).values())))
+    return found | observed.needs(stack.acme) if stack.acme and stack.acme.wanted else found
 
 
 def _questions(stack: Stack) -> dict[str, Question]:
@@ -74,6 +77,7 @@ def of(stack: Stack, seen: Seen) -> Overview:
         rejected={name: records.read(text) for name, _, text in rejected},
         changes=tuple(map(records.read, seen.probes["audit"])),
         services={role: _service(question, seen.probes[question.name]) for role, question in others.items()},
+        certificate=observed.words(stack.acme, seen) if stack.acme and stack.acme.wanted else "",
     )
 
 
