@@ -6,6 +6,7 @@ No loop over roles: pyinfra orders operations by the lines they are written on.
 from pyinfra import host
 
 from roles import (
+    acme,
     base,
     edge,
     egress,
@@ -34,6 +35,8 @@ lock.take()
 preflight.prepare(stack.preflight)
 firewall.prepare(stack.firewall)
 base.prepare(stack.base, site.vault)
+if stack.acme:
+    acme.prepare(stack.acme)
 if stack.livekit:
     livekit.prepare(
         stack.livekit, accept=str(host.data.get("accept") or ""), accept_jump=host.data.get("jump") == "accept"
@@ -60,7 +63,9 @@ turn(
 )
 turn(
     "Services",
+    acme.activate(stack.acme) if stack.acme and stack.acme.wanted else None,
     edge.activate(stack.edge, cut=host.data.get("edge") == "restart") if stack.edge else None,
+    acme.retire(stack.acme) if stack.acme and not stack.acme.wanted else None,
     livekit.activate(stack.livekit) if stack.livekit else None,
     egress.activate(stack.egress) if stack.egress else None,
     ingress.activate(stack.ingress) if stack.ingress else None,
@@ -71,3 +76,6 @@ turn(
     prometheus.activate(stack.prometheus) if stack.prometheus else None,
     marker=maintenance,
 )
+# when every edge stands: the CA may ask any of them about the certificate of each
+if stack.acme and stack.acme.wanted:
+    turn("Certificates", acme.obtain(stack.acme), marker=maintenance)

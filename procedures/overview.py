@@ -10,6 +10,7 @@ from procedures.components import components
 from roles._kit import lock
 from roles._kit.look import Needs, Seen
 from roles._kit.occupancy import Question, Sessions, active
+from roles.acme import observed
 from roles.livekit import occupancy
 from roles.livekit.occupancy import Occupancy
 from roles.preflight import media
@@ -47,6 +48,7 @@ class Overview:
     changes: tuple[Mapping[str, Any], ...]  # the last ones of the audit log, oldest first
     services: Mapping[str, Service] = field(default_factory=dict)  # by role
     media: str = ""  # what clients are told of the host, and where it comes in; '' without livekit-server
+    certificate: str = ""  # by ACME: when it ends, or why there is no other; '' where others care for it
 
 
 def needs(site: Site, stack: Stack) -> Needs:
@@ -56,7 +58,8 @@ def needs(site: Site, stack: Stack) -> Needs:
     marks = marks.replace("@REJECTED@", " ".join(f"{q.root}/rejected/*" for q in _questions(stack).values()))
     probes = [lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}")]
     probes += [media.LINKS] if stack.preflight.offered else []
-    return Needs(probes=(*probes, *(question.probe for question in _questions(stack).values())))
+    found = Needs(probes=(*probes, *(question.probe for question in _questions(stack).values())))
+    return found | observed.needs(stack.acme) if stack.acme and stack.acme.wanted else found
 
 
 def _questions(stack: Stack) -> dict[str, Question]:
@@ -78,6 +81,7 @@ def of(stack: Stack, seen: Seen) -> Overview:
         changes=tuple(map(records.read, seen.probes["audit"])),
         media=media.words(stack.preflight.offered, seen.probes[media.LINKS[0]]) if stack.preflight.offered else "",
         services={role: _service(question, seen.probes[question.name]) for role, question in others.items()},
+        certificate=observed.words(stack.acme, seen) if stack.acme and stack.acme.wanted else "",
     )
 
 

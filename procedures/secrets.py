@@ -4,6 +4,7 @@
     import-key KEY              add an API key that is in use already; its secret is read from stdin
     set NAME                    take over a password that others decide (redis-external), read from stdin
     rotate api-key | NAME       make a new API key, or password NAME (redis); the old one stays valid
+    rotate acme-account         make a new account for ACME; the CA is told of it when a certificate is next due
     retire api-key KEY | NAME   end an old API key, or the previous password NAME
     fingerprint                 what the hosts know this site's secrets by
     ca                          the certificate of the site's own CA (edge.tls 'internal'), for clients
@@ -20,7 +21,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stack import inventory, tls
+from stack import acme, inventory, tls
 from stack.errors import Problem, SiteError
 from stack.vault import Vault
 
@@ -66,6 +67,9 @@ def rotate(vault: Vault, args: argparse.Namespace) -> str:
     if args.what == "api-key":
         old, new = vault.api_key, vault.rotate_api_key()
         told, end = f"{new} is the current API key; {old} stays valid", f"retire api-key {old}"
+    elif args.what == "acme-account":
+        acme.another_account(vault)
+        return _changed(vault, args, "the site has another account; to end the old one is the CA's")
     else:
         vault.rotate_password(args.what)
         told, end = f"{args.what} has a new password; the previous one stays valid", f"retire {args.what}"
@@ -130,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     verb("show", show).add_argument("--reveal", action="store_true", help="print the secret in clear")
     verb("import-key", import_key).add_argument("key", metavar="KEY")
     verb("set", set_password).add_argument("name", metavar="NAME")
-    verb("rotate", rotate).add_argument("what", metavar="api-key|NAME")
+    verb("rotate", rotate).add_argument("what", metavar="api-key|acme-account|NAME")
     ending = verb("retire", retire)
     ending.add_argument("what", metavar="api-key|NAME")
     ending.add_argument("key", metavar="KEY", nargs="?")

@@ -82,6 +82,8 @@ def _block(one: Overview, now: float) -> Iterator[str]:
         yield from _labelled("media", [plain(one.media)])
     yield from _labelled("deploy lock", ["free" if one.lock is None else f"held by {plain(lock.words(one.lock))}"])
     yield from _labelled("maintenance", ["no" if one.maintenance is None else _record(one.maintenance, "since")])
+    if one.certificate:
+        yield from _labelled("certificate", [plain(one.certificate)])
     yield from _labelled("rejected", [f"{plain(g)}: {_record(why, 'when')}" for g, why in one.rejected.items()])
     yield from _labelled("last changes", [_change(change) for change in one.changes])
 

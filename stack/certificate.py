@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from stack.secret import Secret
 
 DAY = 86400
+_METRIC = "livekit_edge_certificate_not_after_timestamp_seconds"
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -48,7 +49,21 @@ class Certificate:
     @property
     def ends(self) -> str:
         """The day that it ends on."""
-        return datetime.datetime.fromtimestamp(self.not_after, datetime.UTC).date().isoformat()
+        return day(self.not_after)
+
+
+def day(moment: float) -> str:
+    """The day of ``moment`` (seconds since 1970), UTC."""
+    return datetime.datetime.fromtimestamp(moment, datetime.UTC).date().isoformat()
+
+
+def metric(not_after: int | str) -> tuple[str, ...]:
+    """The lines for Prometheus about the certificate that an edge serves."""
+    return (
+        f"# HELP {_METRIC} When the certificate that clients get ends.",
+        f"# TYPE {_METRIC} gauge",
+        f"{_METRIC} {not_after}",
+    )
 
 
 def address(name: str) -> Address | None:

@@ -6,7 +6,9 @@ the vault and reaches no host.
 
 from __future__ import annotations
 
+import base64
 import datetime
+import hashlib
 from collections.abc import Iterable
 
 from cryptography import x509
@@ -50,6 +52,38 @@ def parse(chain: str, key: Secret) -> Certificate:
         int(leaf.not_valid_before_utc.timestamp()),
         int(leaf.not_valid_after_utc.timestamp()),
     )
+
+
+def readable(pem: str) -> bool:
+    """Whether there are certificates in ``pem``, and nothing broken."""
+    try:
+        return bool(x509.load_pem_x509_certificates(pem.encode()))
+    except ValueError:
+        return False
+
+
+def account_key(label: str) -> Secret:
+    """A new key for an account at a CA (PEM, PKCS #8)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    return Secret(label, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode())
+
+
+def for_lego(key: Secret) -> Secret:
+    """An account's key as lego reads it: `EC PRIVATE KEY`."""
+    made = _private(key).private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    return Secret(key.label, made.decode())
+
+
+def thumbprint(key: Secret) -> str:
+    """What an account's key is known by in the answer to a challenge (RFC 7638, RFC 8555 8.1)."""
+    numbers = _private(key).public_key().public_numbers()
+    assert isinstance(numbers, ec.EllipticCurvePublicNumbers)
+    x, y = (_base64url(number.to_bytes(32)) for number in (numbers.x, numbers.y))
+    return _base64url(hashlib.sha256(f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'.encode()).digest())
+
+
+def _base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def authority(label: str, name: str, now: float) -> Certificate:

@@ -9,6 +9,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from roles.acme import Settings as Acme
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
 from roles.egress import Settings as Egress
@@ -28,7 +29,7 @@ from roles.redis.settings import FORMER_UNIT as REDIS_FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_UNIT
 from roles.sip import Settings as Sip
 from roles.sip.settings import UNIT as SIP_UNIT
-from stack import asked, neighbours, packages, phones, streams
+from stack import acme, asked, neighbours, packages, phones, streams
 from stack.ports import Port
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Stack:
     egress: Egress | None
     ingress: Ingress | None
     edge: Edge | None
+    acme: Acme | None
     kamailio: Kamailio | None
     sip: Sip | None
     exporters: Exporters | None
@@ -99,6 +101,7 @@ def stack(site: Site, name: str) -> Stack:
         egress=egress,
         ingress=ingress,
         edge=edge,
+        acme=acme.on(site, name, edge) if edge else None,
         kamailio=kamailio,
         sip=sip,
         exporters=exporters,

@@ -6,6 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from roles.edge import Settings as Edge
+from roles.edge.behind import Acme as EdgeAcme
 from roles.edge.behind import Scraped
 from roles.edge.behind import Slot as EdgeSlot
 from roles.edge.settings import SOCKET as EDGE_SOCKET
@@ -168,7 +169,13 @@ def edge(site: Site, name: str, host: Host) -> Edge:
         active=active(site),
         monitored=bool(site.with_role("prometheus")),
         served=site.served.get(name),
+        acme=acme_at_edge(site) if site.edge.tls == "acme" else None,
     )
+
+
+def acme_at_edge(site: Site) -> EdgeAcme:
+    over_http = site.acme.challenge == "http"
+    return EdgeAcme(config_root=site.paths.config, thumbprint=site.acme.thumbprint if over_http else "")
 
 
 def exporters(site: Site, host: Host) -> Exporters:

@@ -6,6 +6,9 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from roles.acme.settings import TIMER as ACME_TIMER
+from roles.acme.settings import UNIT as ACME_UNIT
+from roles.acme.settings import USER as ACME_USER
 from roles.base import Settings as Base
 from roles.edge.settings import UNIT as EDGE_UNIT
 from roles.egress.settings import UNIT as EGRESS_UNIT
@@ -22,6 +25,7 @@ from roles.redis.settings import FORMER_UNIT
 from roles.redis.settings import UNIT as REDIS_SERVER_UNIT
 from roles.sip.settings import UNIT as SIP_UNIT
 from roles.sip.settings import USER as SIP_USER
+from stack import tls
 from stack.slots import GUARD, HIDEPID
 
 if TYPE_CHECKING:
@@ -65,6 +69,7 @@ def base(site: Site, host: Host, fingerprint: str) -> Base:
 
 def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
     redis, livekit, prometheus, sip = (role in host.roles for role in ("redis", "livekit", "prometheus", "sip"))
+    acme = site.edge.tls == "acme" and host in [site.hosts[name] for name in tls.hosts(site)]
     watched = bool(site.with_role("prometheus"))
     calls = livekit and site.livekit.probe != "controller"  # are made from hosts
     slots = tuple(LIVEKIT_UNIT.format(slot) for slot in site.livekit.slots)
@@ -73,6 +78,7 @@ def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
     return (
         _Part(redis, ("redis-server", "redis-tools"), "redis-server.service", (REDIS_SERVER_UNIT, FORMER_UNIT)),
         _Part(host.calls, ("haproxy",), "haproxy.service", (EDGE_UNIT, GUARD)),
+        _Part(acme, ("lego", "openssl"), "", (ACME_UNIT, ACME_TIMER), (ACME_USER,)),
         _Part(livekit, (), "", slots, (USER,)),
         _Part("egress" in host.roles, site.egress.packages, "", recorders, (EGRESS_USER,)),
         _Part("ingress" in host.roles, _GSTREAMER, "", _ingress(site), (INGRESS_USER,)),

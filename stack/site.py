@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from roles.acme import Settings as Acme
 from roles.base import Settings as Base
 from roles.edge import Settings as Edge
 from roles.egress import Settings as Egress
@@ -22,7 +23,7 @@ from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
 from roles.sip import Settings as Sip
-from stack import compose, phones, ports, streams, tls, versions
+from stack import acme, compose, phones, ports, streams, tls, versions
 from stack.certificate import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
@@ -65,6 +66,7 @@ class Site(Checked):
     egress: Egress = option(Egress(), "egress, which records")
     ingress: Ingress = option(Ingress(), "ingress: streams by RTMP and WHIP")
     edge: Edge = option(Edge(), "HAProxy")
+    acme: Acme = option(Acme(), "certificates by ACME, with edge.tls 'acme'")
     sip: Sip = option(Sip(), "livekit-sip, trunks and rules")
     kamailio: Kamailio = option(Kamailio(), "Kamailio, in front of livekit-sip")
     exporters: Exporters = option(Exporters(), "Prometheus exporters")
@@ -73,7 +75,7 @@ class Site(Checked):
     name: str = given("")
     vault: Vault | None = given(None)
     lock: Path | None = given(None)  # built artifacts' sums, see roles/_kit/artifact.py
-    ca_file: Path | None = given(None)  # of the site's own CA, for its clients; None: they need none
+    ca_file: Path | None = given(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = given({})  # by the edge of each host
 
     def with_role(self, role: str) -> tuple[str, ...]:
@@ -97,6 +99,7 @@ class Site(Checked):
                 yield Problem(f"hosts.{name}", said, "use letters, digits, dots and dashes")
         yield from self._addresses()
         yield from tls.problems(self)
+        yield from acme.problems(self)
         yield from self._redis()
         yield from self._releases()
         yield from streams.problems(self)
@@ -183,8 +186,9 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
     vault = Vault.open(secrets, key=source)
     site = compose.complete(site, name=name, vault=vault, lock=secrets.with_suffix(".lock"))
     ca_file = secrets.with_suffix(".ca.pem")
-    served = tls.served(site, vault, directory, ca_file)
-    site = compose.complete(site, served=served, ca_file=ca_file if site.edge.tls == "internal" else None)
+    served, acmes = tls.served(site, vault, directory, ca_file), acme.completed(site, vault, directory)
+    trusted = {"internal": ca_file, "acme": acme.trusted(site, directory)}.get(site.edge.tls)
+    site = compose.complete(site, served=served, acme=acmes, ca_file=trusted)
     for host in site.hosts:
         problems.extend(ports.overlaps(site.ports(host), host))
     problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host

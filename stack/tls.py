@@ -1,5 +1,7 @@
 """Which certificate the edge of each host serves: the operator's files, or leaves of the site's own CA.
 
+With ACME each host gets its own itself: acme.py.
+
 The CA's key and the leaves are in the vault: whoever has the secrets deploys the same ones, and a deploy that finds
 nothing to do changes nothing. The CA's certificate is for everybody and lies beside the secrets.
 """
@@ -28,13 +30,20 @@ _AGAIN = "get a new one from your CA"
 
 def names(site: Site, host: str) -> tuple[str, ...]:
     """The names by which clients ask the edge of ``host``."""
-    wanted = (site.edge.domain, *site.edge.names, site.livekit.turn.name(host))
+    turn = site.livekit.turn.name(host) if "livekit" in site.hosts[host].roles else ""
+    wanted = (site.edge.domain, *site.edge.names, turn)
     return tuple(dict.fromkeys(name.lower() for name in wanted if name))
+
+
+def hosts(site: Site) -> tuple[str, ...]:
+    """The hosts whose edges have clients: where livekit-server is, and all edges of a site that takes streams."""
+    streams = bool(site.with_role("ingress"))
+    return tuple(name for name, host in site.hosts.items() if "livekit" in host.roles or (streams and host.calls))
 
 
 def problems(site: Site) -> Iterator[Problem]:
     """What is wrong with how the site's names lead to its edges and to TURN behind them."""
-    turn, edge, hosts = site.livekit.turn, site.edge, site.with_role("livekit")
+    turn, edge, serving = site.livekit.turn, site.edge, site.with_role("livekit")
     if not turn.domain:
         return
     path = "livekit.turn.domain"
@@ -43,11 +52,11 @@ def problems(site: Site) -> Iterator[Problem]:
     elif edge.https_suffix:
         fact = f"clients are told port 443 for it, and edge.https is {edge.https}"
         yield Problem(path, fact, "leave edge.https at 443, or the domain empty")
-    if len(hosts) > 1 and len({turn.name(host) for host in hosts}) == 1:
-        fact = f"{turn.domain!r} leads to {len(hosts)} hosts"
+    if len(serving) > 1 and len({turn.name(host) for host in serving}) == 1:
+        fact = f"{turn.domain!r} leads to {len(serving)} hosts"
         why = "a relay on another host than its room is cut when that host drains"
         yield Problem(path, fact, f"write it with {{host}}, such as {{host}}.turn.example.org: {why}")
-    for host in hosts:
+    for host in serving:
         name = turn.name(host)
         if not is_domain(name):
             yield Problem(path, f"is {name!r} for {host}, which is no name", f"rename hosts.{host}")
@@ -58,18 +67,18 @@ def problems(site: Site) -> Iterator[Problem]:
 
 
 def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str, Certificate]:
-    """Host -> what its edge serves; empty with tls 'off'. Raises SiteError with all that is wrong with files.
+    """Host -> what its edge serves; empty with tls 'off' and 'acme'. Raises SiteError with all that is wrong.
 
     A CA of the site's own is exported to ``ca_file`` when the vault is saved.
     """
-    hosts, now = site.with_role("livekit"), time.time()
+    now = time.time()
     if site.edge.tls == "internal":
         ca = _authority(vault, site.name, now)
         vault.export(ca_file, ca.chain)
-        return {host: _leaf(site, vault, host, ca, now) for host in hosts}
+        return {host: _leaf(site, vault, host, ca, now) for host in hosts(site)}
     found: dict[str, Certificate] = {}
     problems: list[Problem] = []
-    for host in hosts if site.edge.tls == "provided" else ():
+    for host in hosts(site) if site.edge.tls == "provided" else ():
         try:
             found[host] = _provided(site, host, directory, now)
         except SiteError as error:
@@ -125,8 +134,8 @@ def _provided(site: Site, host: str, directory: Path, now: float) -> Certificate
     from stack import certificates  # noqa: PLC0415
 
     edge = site.edge
-    chain, file = _text(edge.certificate, "edge.certificate", host, directory)
-    key, _ = _text(edge.key, "edge.key", host, directory)
+    chain, file = text(edge.certificate.replace("{host}", host), "edge.certificate", directory)
+    key, _ = text(edge.key.replace("{host}", host), "edge.key", directory)
     try:
         found = certificates.parse(chain, Secret(f"tls-{host}", key))
     except ValueError as error:
@@ -148,14 +157,13 @@ def _wrong(found: Certificate, file: Path, wanted: tuple[str, ...], now: float) 
             yield Problem("edge.certificate", fact, f"{_AGAIN} that names it too")
 
 
-def _text(template: str, path: str, host: str, directory: Path) -> tuple[str, Path]:
-    """What the file has that ``template`` names for ``host``, and its path."""
-    file = directory / Path(template.replace("{host}", host)).expanduser()
+def text(name: str, path: str, directory: Path) -> tuple[str, Path]:
+    """What the file has that the setting ``path`` names, and where it is. Raises SiteError."""
+    file = directory / Path(name).expanduser()
     try:
         return file.read_text(), file
     except OSError as error:
         raise SiteError([Problem(path, f"{file}: {error.strerror}", "name a file that you may read")]) from error
     except UnicodeDecodeError as error:
-        raise SiteError(
-            [Problem(path, f"{file} is no text", "write it as PEM (openssl x509, openssl pkey)")]
-        ) from error
+        remedy = "write it as PEM (openssl x509, openssl pkey), a program as a script"
+        raise SiteError([Problem(path, f"{file} is no text", remedy)]) from error

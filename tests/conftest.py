@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stack import site as sites
-from tests.data import ALTERNATIVE, CLUSTER, MOVED, PHONES, SECURE, SINGLE, streaming
+from tests.data import ALTERNATIVE, CERTIFIED, CLUSTER, MOVED, PHONES, SECURE, SINGLE, streaming
 
 
 @pytest.fixture
@@ -58,6 +58,12 @@ def cluster(make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
 def alternative(make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
     """Every port and path moved: what is hard-coded fails here."""
     return make_site(copy.deepcopy(ALTERNATIVE))
+
+
+@pytest.fixture
+def certified(make_site: Callable[[dict[str, Any]], sites.Site]) -> sites.Site:
+    """The moved site over TLS, with certificates by ACME."""
+    return make_site(copy.deepcopy(CERTIFIED))
 
 
 @pytest.fixture(params=["default", "moved"])

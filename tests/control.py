@@ -19,7 +19,7 @@ from tests.lab import Lab
 STARTS = 20.0  # s
 
 
-def _free(address: str, kind: socket.SocketKind) -> int:
+def free_port(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     """A port that nobody has."""
     with socket.socket(type=kind) as probe:
         probe.bind((address, 0))
@@ -33,8 +33,8 @@ def untouched_server(lab: Lab) -> Iterator[Access]:
     livekit, gateway = lab.site.livekit, lab.facts["gateway"]
     asked = releases.find("livekit-server", livekit.release, livekit.source, path="livekit.release")
     program = fetch(asked, next(iter(lab.site.hosts.values())).arch, lock=lab.site.lock).path
-    key, secret, port = "APIcontrol", secrets.token_urlsafe(32), _free(gateway, socket.SOCK_STREAM)
-    media = {"tcp_port": _free(gateway, socket.SOCK_STREAM), "udp_port": _free(gateway, socket.SOCK_DGRAM)}
+    key, secret, port = "APIcontrol", secrets.token_urlsafe(32), free_port(gateway)
+    media = {"tcp_port": free_port(gateway), "udp_port": free_port(gateway, socket.SOCK_DGRAM)}
     config = {
         "port": port,
         "bind_addresses": [gateway],

@@ -108,3 +108,9 @@ SECURE: dict[str, Any] = ALTERNATIVE | {
     "edge": MOVED["edge"] | {"tls": "internal", "domain": "lk.example.org", "hsts_days": 30, "https": 443},
     "livekit": MOVED["livekit"] | {"turn": {"domain": "{host}.turn.example.org", "ttl": "10m"}},
 }
+
+# The same with certificates by ACME; a CA asks port 80 and no other.
+CERTIFIED: dict[str, Any] = SECURE | {
+    "edge": SECURE["edge"] | {"tls": "acme", "redirect": 80},
+    "acme": {"email": "ops@example.org"},
+}

@@ -2,8 +2,9 @@
 
 Standard input is one JSON object: ``access`` (as access.json), ``seconds``, ``relayed`` (through TURN only), and for
 TURN over TLS ``tls``: {"address", "name", "username", "credential"}. The native SDK trusts no CA but its own there, so
-a forwarder here speaks TLS for it, with the site's CA and the TURN name (SNI); media goes over 443 nonetheless. The
-answer is the report of the call (``--json`` of procedures.call).
+a forwarder here speaks TLS for it, with the site's CA and the TURN name (SNI); media goes over 443 nonetheless. A line
+``{"up": true}`` says that people hear each other, the last one is the report of the call (``--json`` of
+procedures.call). SIGTERM ends the call before its ``seconds`` are over.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import ssl
 import sys
 from typing import Any
@@ -54,7 +56,11 @@ async def made(given: dict[str, Any]) -> str:
     problems.raise_if_any()
     servers = (await _over_tls(given["tls"], access.ca_file),) if "tls" in given else ()
     async with Call(access, ice=Ice(relayed=given["relayed"], servers=servers)) as call:
-        await asyncio.sleep(given["seconds"])
+        over = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, over.set)
+        print(json.dumps({"up": True}), flush=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), given["seconds"])
         return (await call.stop()).to_json()
 
 

@@ -1,7 +1,8 @@
 """``python -m tests.run``: every lab the promises need, one after the other, each gone afterwards.
 
 Prints what ran where and for how long; exit status 1 when anything failed. ``python -m tests.run NAME…`` runs only
-those rows; "calls", "cluster" and "doctor" only then. To run a layer by hand nothing here is needed: tests/README.md.
+those rows; "calls", "cluster", "doctor" and "acme" only then. To run a layer by hand nothing here is needed:
+tests/README.md.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 _FAULTS = "tests/faults --ignore=tests/faults/calls --ignore=tests/faults/cluster --ignore=tests/faults/doctor"
 _CALL = "tests/online/test_call.py"
 _TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "scan", "tokens"))
+_ACME = "tests/acme/test_issue.py tests/acme/test_retired.py"
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
@@ -39,13 +41,14 @@ class Row:
 ROWS = (
     Row("one", hosts=1, tests=("tests/host", "tests/online", _FAULTS), bench=True),
     Row("three", hosts=3),
-    Row("tls", hosts=1, inventory="inventories/lab_tls.py", tests=("tests/host", f"{_CALL} {_TLS}")),
+    Row("tls", hosts=1, inventory="inventories/lab_tls.py", tests=("tests/host", f"{_CALL} {_TLS}", _ACME)),
     # Debian 13, and every port and path moved: a row for each would prove no more
     Row("trixie", hosts=1, release="trixie", inventory="inventories/alternative.py", tests=("tests/host", _CALL)),
     Row("media", hosts=1, inventory="inventories/lab_media.py", tests=("tests/host", "tests/media")),
     Row("phone", hosts=1, inventory="inventories/lab_media.py", tests=("tests/sip",), asked=True),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),
+    Row("acme", hosts=3, inventory="inventories/lab_tls.py", tests=("tests/acme",), asked=True),
     Row(
         "doctor",
         hosts=2,

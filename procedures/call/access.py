@@ -103,7 +103,7 @@ def _url(site: Site, host: str, name: str = "") -> str | None:
         return None
     if not site.edge.encrypted:
         return f"ws://{endpoint(at, site.edge.http.first)}{site.edge.path_prefix}"
-    if not name and not site.served[host].covers(at):
+    if not name and not ((served := site.served.get(host)) and served.covers(at)):
         return None
     bare = f"[{at}]" if ":" in at else at
     return f"wss://{name or bare}{site.edge.url_suffix}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from procedures.diagnosis.acme import certificate
 from procedures.diagnosis.probes import needs, question
 from procedures.diagnosis.rows import Result, Row, failed
 from procedures.diagnosis.services import services
@@ -56,6 +57,7 @@ def of(stack: Stack, in_run: frozenset[str], api_keys: Mapping[str, Secret], see
     checks: list[Callable[[Stack, Seen], Iterator[Row]]] = [conntrack]
     checks += [redis] if stack.redis else []
     checks += [targets] if stack.prometheus else []
+    checks += [certificate] if stack.acme and stack.acme.wanted else []
     rows += [row for check in checks for row in check(stack, seen)]
     rows += services(stack, api_keys, seen)
     if not (stack.livekit and stack.edge):

@@ -10,6 +10,7 @@ from procedures.diagnosis import services
 from roles._kit import active, maintenance
 from roles._kit.look import Needs
 from roles._kit.occupancy import Question
+from roles.acme import observed
 from roles.livekit import occupancy
 from roles.preflight.probes import probes as preflight_probes
 from stack import records
@@ -63,6 +64,8 @@ def needs(stack: Stack) -> Needs:
             ("doctor.targets", f"curl -sf -m 5 'http://{stack.prometheus.listen}/api/v1/targets?state=active'; echo")
         )
     marker = maintenance.needs(records.maintenance(stack.edge.config_root)) if stack.edge else Needs()
+    if stack.acme and stack.acme.wanted:
+        marker |= observed.needs(stack.acme)
     return Needs(units=frozenset(units), probes=tuple(probes)) | marker
 
 

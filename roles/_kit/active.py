@@ -11,14 +11,7 @@ import shlex
 from pyinfra.api.host import Host
 
 from roles._kit.change import sh
-from stack.active import Active
-
-# A line to HAProxy's admin socket, its whole answer back. perl-base is Essential in Debian and Ubuntu; socat would be
-# one more package, and by default gives an answer half a second only.
-_TALK = r"""
-talk() { perl -MIO::Socket::UNIX -e 'alarm 5; my $s = IO::Socket::UNIX->new(Peer => $ARGV[0])
-  or die "HAProxy does not answer on $ARGV[0]: $!\n"; print $s "$ARGV[1]\n"; print while <$s>' "$socket" "$1"; }
-"""
+from stack.active import TALK, Active
 
 # $file, $socket: make the running HAProxy's map equal to the file. Without a socket it has yet to start, and reads it.
 _FOLLOW = r"""
@@ -64,7 +57,7 @@ write() {
   follow
 }
 """
-FUNCTIONS = f"{_TALK}{_FOLLOW}{_WRITE}"
+FUNCTIONS = f"{TALK}{_FOLLOW}{_WRITE}"
 
 
 def flip(host: Host, active: Active, component: str, slot: str) -> None:
@@ -75,10 +68,10 @@ def flip(host: Host, active: Active, component: str, slot: str) -> None:
 
 def follow(host: Host, active: Active) -> None:
     """Make the running HAProxy's map equal to the file: what a deploy killed in the middle of a flip leaves to do."""
-    sh(host, f"set -eu; file=$1 socket=$2{_TALK}{_FOLLOW}follow", active.file, active.socket)
+    sh(host, f"set -eu; file=$1 socket=$2{TALK}{_FOLLOW}follow", active.file, active.socket)
 
 
 def question(active: Active, *commands: str) -> str:
     """Shell text for a look: HAProxy's answers to ``commands``; nothing when it does not run."""
     asked = shlex.quote(";".join(commands))
-    return f'socket={shlex.quote(active.socket)}{_TALK}{{ [ ! -S "$socket" ] || talk {asked}; }}'
+    return f'socket={shlex.quote(active.socket)}{TALK}{{ [ ! -S "$socket" ] || talk {asked}; }}'

@@ -42,3 +42,21 @@ class Streams:
     slots: tuple[StreamSlot, ...] = ()
     unit: str = ""  # name of a slot's unit, with {} for the slot
     peers: Mapping[str, str] = field(default_factory=dict)  # host -> cluster address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acme:
+    """Where the host puts the certificate that it gets by ACME, and what answers for it."""
+
+    config_root: str
+    thumbprint: str = ""  # of the account; '' where nobody asks over HTTP
+
+    @property
+    def file(self) -> str:
+        """Key and certificate; a renewal takes its place."""
+        return f"{self.config_root}/edge/acme.pem"
+
+    @property
+    def metric_file(self) -> str:
+        """When it ends, for Prometheus."""
+        return f"{self.config_root}/edge/acme.prom"

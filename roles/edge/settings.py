@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from roles.edge.behind import Scraped, Slot, Streams
+from roles.edge.behind import Acme, Scraped, Slot, Streams
 from stack.active import Active
-from stack.certificate import Certificate
+from stack.certificate import Certificate, metric
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
@@ -36,10 +36,10 @@ class Settings(Checked):
     runtime: ClassVar[str] = _RUNTIME
     open_files: ClassVar[int] = 1048576  # asked for in the unit; a host may give less
 
-    tls: Literal["off", "provided", "internal"] = option(
+    tls: Literal["off", "provided", "internal", "acme"] = option(
         "off",
         "off: plain HTTP on the http port, TLS in front is yours; provided: your certificate; "
-        "internal: a CA of the site's own, for clients that you can tell to trust it",
+        "internal: a CA of the site's own, for clients that you can tell to trust it; acme: hosts get theirs from a CA",
     )
     domain: str = option("", "name of the site for clients; with tls 'internal' they may also use a host's address")
     names: tuple[str, ...] = option((), "more names for the same")
@@ -60,7 +60,7 @@ class Settings(Checked):
     warn_days: int = option(21, "a deploy says so when fewer days are left of a certificate")
     hsts_days: int = option(0, "days that browsers shall use nothing but TLS (Strict-Transport-Security); 0: not said")
     https: PortRange = option(PortRange(443, 443), "everything over TLS, told apart by name")
-    redirect: PortRange = option(PortRange(80, 80), "plain HTTP that only leads to https; with tls")
+    redirect: PortRange = option(PortRange(80, 80), "plain HTTP that only leads to https, and answers ACME; with tls")
     http: PortRange = option(
         PortRange(7880, 7880), "signalling and API in plain HTTP: for clients with tls 'off', else for the host itself"
     )
@@ -88,7 +88,8 @@ class Settings(Checked):
     config_root: str = given("")
     active: Active = given(Active())
     monitored: bool = given(False)  # a Prometheus scrapes this host
-    served: Certificate | None = given(None)  # with tls
+    served: Certificate | None = given(None)  # with tls provided or internal
+    acme: Acme | None = given(None)  # with tls acme
     turn_name: str = given("")  # leads to TURN here; '' for no TURN over TLS
     turn_address: str = given("")  # where slots have it
 
@@ -101,8 +102,8 @@ class Settings(Checked):
         what = "signalling (WebSocket) and API"
         if self.serves_tls:
             yield Port("edge", "https", Proto.TCP, self.https, Reach.PUBLIC, f"{what} over TLS", "edge.https")
-            purpose = "leads to https"
-            yield Port("edge", "redirect", Proto.TCP, self.redirect, Reach.PUBLIC, purpose, "edge.redirect")
+            port, purpose = self.redirect, "leads to https, answers ACME"
+            yield Port("edge", "redirect", Proto.TCP, port, Reach.PUBLIC, purpose, "edge.redirect")
         where = Reach.PUBLIC if self.public and not self.encrypted else Reach.LOCAL
         yield Port("edge", "http", Proto.TCP, self.http, where, what, "edge.http")
         if self.local:
@@ -144,8 +145,15 @@ class Settings(Checked):
 
     @property
     def certificate_file(self) -> str:
-        """Where the certificate of now is: a file of its own for each, so that none is ever written over."""
+        """Where the certificate of now is: of ours each has a file of its own, so that none is ever written over."""
+        if self.acme:
+            return self.acme.file
         return f"{self.config_root}/edge/cert-{self.served.fingerprint}.pem" if self.served else ""
+
+    @property
+    def metric(self) -> str:
+        """When the certificate ends, for Prometheus, as one line of HAProxy's configuration."""
+        return "\\n".join((*metric(self.served.not_after), "")) if self.served else ""
 
     def inner(self, what: str) -> str:
         """The socket that leads from who reads the name to who speaks TLS for it; nobody else may open it."""

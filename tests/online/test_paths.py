@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from procedures.call import Access
-from tests.lab import ROOT, Lab, lab, over_ssh
+from tests.lab import Lab, lab, over_ssh
+from tests.outside import Calling, where_names_lead
 from tests.turn import told
 
 FIRST = lab().site.with_role("livekit")[0]
@@ -46,18 +43,10 @@ pytestmark = pytest.mark.skipif(len(lab().site.hosts) > 1, reason="one host: eve
 @pytest.fixture
 def namespace(lab: Lab) -> Iterator[str]:
     """A stranger's network, where the site's names lead to its first host."""
-    name, site = lab.facts["outside"]["namespace"], lab.site
-    names = filter(None, (site.edge.domain, site.livekit.turn.name(FIRST)))
-    hosts = Path(f"/etc/netns/{name}/hosts")  # `ip netns exec` puts it over /etc/hosts
-    made = not hosts.parent.exists()
-    hosts.parent.mkdir(parents=True, exist_ok=True)
-    hosts.write_text("".join(f"{site.hosts[FIRST].public_address} {each}\n" for each in ("localhost.lab", *names)))
-    yield name
-    hosts.unlink()
-    if made:
-        hosts.parent.rmdir()
-        with contextlib.suppress(OSError):
-            hosts.parent.parent.rmdir()
+    site = lab.site
+    names = filter(None, ("localhost.lab", site.edge.domain, site.livekit.turn.name(FIRST)))
+    with where_names_lead(lab, dict.fromkeys(names, site.hosts[FIRST].public_address)) as name:
+        yield name
 
 
 def nft(namespace: str, rules: str) -> None:
@@ -86,21 +75,7 @@ def call(namespace: str, access: Access, path: Way, lab: Lab) -> dict[str, Any]:
         servers, at = told(replace(access, url=access.through(FIRST))), lab.site.hosts[FIRST].public_address
         login = {"username": servers.username, "credential": servers.credential}
         given["tls"] = {"address": at, "name": lab.site.livekit.turn.name(FIRST)} | login
-    environment = {k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")}
-    done = subprocess.run(
-        ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.paths"],
-        input=json.dumps(given),
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    lines = done.stdout.strip().splitlines()
-    assert lines, done.stderr
-    report: dict[str, Any] = json.loads(lines[-1])
-    return report
+    return Calling(namespace, given).end()
 
 
 def by_name(access: Access, lab: Lab) -> Access:

@@ -19,12 +19,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from roles._kit import active
-from roles.edge.behind import Slot
+from roles.edge.behind import Acme, Slot
 from roles.edge.settings import Settings
 from roles.edge.tasks import _certificates, _config
 from stack.active import Active
+from stack.certificate import Certificate, metric
 from stack.ports import PortRange
 
+THUMBPRINT = "IuwuhozLOjjsf9NyRp_L_ubXPxeElMPMysnYz945XuY"  # of some account
 # The example handshake of RFC 6455, 1.3: HAProxy checks that the answer fits.
 _UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
 _KEY, _ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -91,8 +93,15 @@ class Edge:
     """HAProxy as the unit runs it (master and worker), its files in ``directory``; ``peer`` is another edge."""
 
     def __init__(
-        self, haproxy: str, directory: Path, slots: dict[str, FakeSlot], peer: int, **settings: object
+        self,
+        haproxy: str,
+        directory: Path,
+        slots: dict[str, FakeSlot],
+        peer: int,
+        got: Certificate | None = None,
+        **settings: object,
     ) -> None:
+        self.got = got  # by ACME
         self.http, self.https, self.redirect, self.own_peer, self.metrics, *metrics = free_ports(5 + len(slots))
         directory.mkdir()
         self.active = Active(str(directory / "active.map"), str(directory / "admin.sock"))
@@ -112,6 +121,7 @@ class Edge:
             "address": "127.0.0.1",
             "connections": 100,
             "description": "first",
+            "acme": Acme(config_root=str(directory), thumbprint=THUMBPRINT) if got else None,
         }
         self.settings = Settings(**(values | settings))  # type: ignore[arg-type]
         self._peer, self._haproxy, self._log = peer, haproxy, directory / "log"
@@ -141,6 +151,9 @@ class Edge:
         config.parent.mkdir(exist_ok=True)
         for certificate in _certificates(self.settings):
             Path(certificate.path).write_text(certificate.text)
+        if self.settings.acme and self.got:
+            Path(self.settings.acme.file).write_text(f"# request 0123\n{self.got.pem.reveal()}")
+            Path(self.settings.acme.metric_file).write_text("\n".join((*metric(self.got.not_after), "")))
         config.write_text(text)
 
     def tell(self, command: str) -> str:

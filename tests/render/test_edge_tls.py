@@ -18,7 +18,7 @@ import pytest
 from roles._kit import active
 from stack import certificates
 from stack.certificate import Certificate
-from tests.render.edge_rig import Edge, FakeSlot, free_ports, get, websocket
+from tests.render.edge_rig import THUMBPRINT, Edge, FakeSlot, free_ports, get, websocket
 from tests.render.test_edge_behaviour import _run
 
 NAME = "lk.example.org"
@@ -123,6 +123,7 @@ def test_plain_http_only_leads_to_https(edge: Edge) -> None:
     answer = connection.getresponse()
     assert (answer.status, answer.headers["Location"]) == (308, f"https://{NAME}:{edge.https}/twirp/x?y=1")
     connection.close()
+    assert get(edge.redirect, "/.well-known/acme-challenge/token")[0] == 308
 
 
 def test_what_is_no_tls_is_dropped(edge: Edge) -> None:
@@ -184,6 +185,34 @@ def test_the_end_of_the_certificate_is_a_metric(edge: Edge, trusted: ssl.SSLCont
     status, said = get(edge.metrics, "/certificate")
     assert status == 200
     assert f"\nlivekit_edge_certificate_not_after_timestamp_seconds {ends}\n" in said
+
+
+def test_a_challenge_is_answered_for_whoever_ordered_it(make_edge: Callable[..., Edge], ca: Certificate) -> None:
+    """RFC 8555, 8.3; the token is the CA's, what follows it is the same on every host of the site."""
+    edge = make_edge(tls="acme", served=None, got=leaf(ca))
+    place = "/.well-known/acme-challenge/"
+    assert get(edge.redirect, f"{place}To_k-en") == (200, f"To_k-en.{THUMBPRINT}")
+    for other in (place, place[:-1], f"{place}a/b", f"{place}a/", f"/x{place}a", "/", f"{place}<b>", f"{place}%3Cb"):
+        assert get(edge.redirect, other)[0] == 308, other
+
+
+def test_a_certificate_that_the_host_got_is_served_and_another_one_after_a_reload(
+    make_edge: Callable[..., Edge], ca: Certificate, trusted: ssl.SSLContext
+) -> None:
+    """The configuration is the same: it is the file that changes. HAProxy says which one it has."""
+    edge = make_edge(tls="acme", served=None, got=leaf(ca, days=90))
+    assert edge.got
+    assert get(edge.metrics, "/certificate")[1].endswith(f"_seconds {edge.got.not_after}\n")
+    before, said = serial(edge, trusted), edge.tell(f"show ssl cert {edge.settings.certificate_file}")
+    with websocket(edge.https, trusted, NAME) as say:
+        assert say("one") == "a:one"
+        edge.got = leaf(ca, days=80)
+        edge.reload(description="second")
+        assert serial(edge, trusted) != before
+        assert say("two") == "a:two", "whoever is there stays"
+    assert get(edge.metrics, "/certificate")[1].endswith(f"_seconds {edge.got.not_after}\n")
+    assert "SHA1 FingerPrint: " in said
+    assert edge.tell(f"show ssl cert {edge.settings.certificate_file}") != said
 
 
 def test_one_address_cannot_take_every_connection(make_edge: Callable[..., Edge], trusted: ssl.SSLContext) -> None:

@@ -19,7 +19,7 @@ SLOTS = (Slot(name="a", signal=7890, metrics=6789),)
     ("name", "value", "said"),
     [
         ("http", "7880-7881", "edge.http: is a range (7880-7881); give one port"),
-        ("tls", "on", "edge.tls: is 'on'; choose one of off, provided, internal"),
+        ("tls", "on", "edge.tls: is 'on'; choose one of off, provided, internal, acme"),
         (
             "proxies",
             ["10.0.0.300/24"],

@@ -201,3 +201,20 @@ def test_the_certificate_of_the_sites_own_ca_is_shown(inventory: Path, run: Run)
 def test_a_site_without_a_ca_of_its_own_says_so(deployed: Vault, run: Run) -> None:
     remedy = "set edge.tls to internal and deploy"
     assert run("ca") == (1, "", f"edge.tls: the site has no CA of its own; {remedy}\n")
+
+
+def test_the_account_at_a_ca_can_be_another_one(inventory: Path, run: Run) -> None:
+    edge = {"edge": {"tls": "acme", "domain": "lk.example.org"}, "acme": {"email": "ops@example.org"}}
+    inventory.write_text(f"from stack.inventory import load\n\nhosts = load({SINGLE | edge!r}, __file__)\n")
+    first = read(inventory)
+    assert first.vault
+    first.vault.persist()
+    status, out, _ = run("rotate", "acme-account")
+    assert (status, out.splitlines()[0]) == (0, "the site has another account; to end the old one is the CA's")
+    assert read(inventory).acme.thumbprint not in ("", first.acme.thumbprint)
+
+
+def test_a_site_without_an_account_at_a_ca_says_so(deployed: Vault, run: Run) -> None:
+    status, out, error = run("rotate", "acme-account")
+    assert (status, out) == (1, "")
+    assert "acme: the site has no account yet; set edge.tls to acme and deploy" in error

@@ -17,7 +17,7 @@ from stack import certificates
 from stack.certificate import DAY, Certificate
 from stack.errors import SiteError
 from stack.site import Site
-from tests.data import CLUSTER, SINGLE
+from tests.data import CLUSTER, SINGLE, streaming
 
 NOW = time.time()
 NAME = "lk.example.org"
@@ -152,6 +152,21 @@ def test_keys_that_would_serve_nobody_are_refused(make_site: MakeSite, tmp_path:
 )
 def test_settings_that_do_not_fit_are_refused(make_site: MakeSite, edge: dict[str, Any], said: str) -> None:
     assert any(line.startswith(said) for line in refusals(make_site, single(**edge)))
+
+
+@pytest.mark.parametrize("tls", ["internal", "provided"])
+def test_an_edge_that_only_takes_streams_has_a_certificate_too(make_site: MakeSite, tmp_path: Path, tls: str) -> None:
+    """Clients send WHIP to it. It has no TURN, so its certificate needs no name for that."""
+    provided(tmp_path, made(NAME, "lk1.turn.example.org"))
+    data = streaming(single(**(PROVIDED if tls == "provided" else {"tls": tls, "domain": NAME})))
+    data["livekit"] = {"turn": {"domain": "{host}.turn.example.org"}}
+    data["hosts"]["in1"] = {"address": "192.0.2.21", "roles": ["ingress"]}
+    data["hosts"]["lk1"]["cluster"], data["hosts"]["in1"]["cluster"] = "10.0.0.11", "10.0.0.21"
+    edge = make_site(data).on("in1").edge
+    assert edge is not None
+    assert edge.serves_tls
+    assert edge.served is not None
+    assert edge.served.covers(NAME)
 
 
 def test_the_sites_own_ca_and_leaves_stay_the_same(make_site: MakeSite, tmp_path: Path) -> None:
