@@ -67,8 +67,8 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour more, on labs of one, two and three hosts
 	$(RUN)python -m tests.run calls cluster doctor
 
-test-media: tools  ## egress (and who else plays media) on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
-	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media phone
+test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
+	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media
 
 test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
 	$(RUN)python -m tests.upgrade

@@ -44,8 +44,7 @@ ROWS = (
     Row("tls", hosts=1, inventory="inventories/lab_tls.py", tests=("tests/host", f"{_CALL} {_TLS}", _ACME)),
     # Debian 13, and every port and path moved: a row for each would prove no more
     Row("trixie", hosts=1, release="trixie", inventory="inventories/alternative.py", tests=("tests/host", _CALL)),
-    Row("media", hosts=1, inventory="inventories/lab_media.py", tests=("tests/host", "tests/media")),
-    Row("phone", hosts=1, inventory="inventories/lab_media.py", tests=("tests/sip",), asked=True),
+    Row("media", hosts=1, inventory="inventories/lab_media.py", tests=("tests/host", "tests/media", "tests/sip")),
     Row("calls", hosts=1, tests=("tests/faults/calls", "tests/faults/test_afterwards.py"), asked=True),
     Row("cluster", hosts=3, tests=("tests/faults/cluster", "tests/faults/test_afterwards.py"), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", tests=("tests/acme",), asked=True),

@@ -13,7 +13,8 @@ from roles._kit.service import UNITS
 from stack.slots import DRAIN_DROP_IN, FINISH
 from stack.slots import GUARD as UNIT
 
-_ENABLE = "systemctl daemon-reload; systemctl -q enable --now $1"
+# Not waited for: it starts when none of those before it is on its way down, and a slot that drains may be for hours.
+_ENABLE = "systemctl daemon-reload; systemctl -q enable $1; systemctl start --no-block $1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Guard:
 
     reboot: ClassVar[int] = 20  # seconds a drain may have taken when the host goes down
     finish: ClassVar[int] = 60  # seconds for what is to be finished, from then on
+    tell: ClassVar[int] = 25  # seconds for those who tell LiveKit how something ended, until it goes down too
+    tellers: ClassVar[str] = "'livekit-egress@*' 'livekit-ingress@*' 'livekit-sip@*'"
     drop_in: ClassVar[str] = DRAIN_DROP_IN
     finish_file: ClassVar[str] = FINISH
 

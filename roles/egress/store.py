@@ -28,9 +28,11 @@ step=delete && said=$(rc deletefile "$1" 2>&1) || { printf '%s\\n%s\\n' "$step" 
 """
 # $1 directory, $2 where to. What is being written is younger than 10 s; what is there already and differs stays here.
 _DELIVER = """had=$(find "$1" -type f | grep -c '' || :)
+young=$(find "$1" -type f -newermt '-10 seconds' | grep -c '' || :)
 said=$(rc move --immutable --min-age 10s --delete-empty-src-dirs "$1" "$2" 2>&1) || failed=1
 left=$(find "$1" -type f | grep -c '' || :)
-echo "$((had - left)) delivered, $left left"
+[ "$young" = 0 ] || more=" ($young written in the last 10 s: run the same again)"
+echo "$((had - left)) delivered, $left left${more-}"
 [ -z "${failed-}" ] || { printf '%s\\n' "$said" >&2; exit 1; }
 """
 LONGEST = 24 * 3600  # s for a delivery

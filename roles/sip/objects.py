@@ -124,4 +124,6 @@ def _rule(name: str, rule: Rule, settings: Settings, ids: Mapping[str, str]) -> 
         "numbers": list(rule.numbers),
         "hide_phone_number": rule.hide_phone_number,
         "attributes": dict(rule.attributes),
+        # LiveKit adds this when it creates a rule, and not when it replaces one: a change would take it away
+        "media": {},
     }

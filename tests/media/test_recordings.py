@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from procedures.call import Access
-from tests.deploys import deploy, unchanging, variant
-from tests.lab import ROOT, lab, over_ssh
+from tests.deploys import deploy, variant
+from tests.lab import over_ssh
 from tests.recorder import HOST, STAND_IN, ended, kept, recording, serving, settings, state, unit
 
 LENGTH = 3.0  # s, of what is recorded before something happens
@@ -105,34 +103,3 @@ def test_what_a_kill_leaves_of_a_recording_is_kept_and_reported(access: Access, 
         host.check_output(f"rm -r {settings().state}/cut-short/{one.id}")
 
     asyncio.run(scenario())
-
-
-def _up() -> None:
-    """Wait until every daemon works that the host should have.
-
-    That it is active is not enough: one that starts before Redis ends again, and systemd has another try 2 s later.
-    """
-    host, site = over_ssh(HOST), lab().site
-    waited = [f"systemctl -q is-active {each}" for each in ("livekit-edge", "livekit-kamailio")]
-    for line in host.check_output(f"cat {site.paths.config}/active.map").splitlines():
-        daemon, slot = line.split()
-        port = getattr(site.on(HOST), daemon).part("metrics" if daemon == "livekit" else "health", slot).first
-        waited.append(f"curl -sf -m 2 -o /dev/null http://127.0.0.1:{port}/")
-    for each in waited:
-        host.check_output(f"timeout 60 sh -c 'until {each}; do sleep 0.2; done'")
-
-
-def test_a_reboot_ends_a_recording_in_good_order_and_everything_comes_back(access: Access) -> None:
-    async def scenario() -> None:
-        async with recording(access) as one:
-            await asyncio.sleep(LENGTH)
-            await asyncio.to_thread(
-                subprocess.run, [sys.executable, "-m", "lab", "reboot", HOST], cwd=ROOT, check=True, timeout=180
-            )
-            await one.over()
-            assert one.seconds() >= LENGTH - 0.5
-        assert not kept("cut-short")
-
-    asyncio.run(scenario())
-    _up()
-    unchanging()

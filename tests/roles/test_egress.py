@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +144,22 @@ def test_what_a_store_says_is_told_in_a_line_with_a_remedy(egress: Settings, sai
     from roles.egress.storage import S3, Storage  # noqa: PLC0415
 
     assert f"{store.reason(said)}; {store.remedy(said, Storage(s3=S3(bucket='b', access_key='k')))}" == told
+
+
+def test_a_file_that_may_be_written_still_is_left_and_counted(tmp_path: Path) -> None:
+    (tmp_path / "backup").mkdir()
+    old, young = tmp_path / "backup/old", tmp_path / "backup/young"
+    for path in (old, young):
+        path.write_text("sound")
+    os.utime(old, (0, 0))
+    for rclone, told in (
+        ("rm $1/old", "1 delivered, 1 left (1 written in the last 10 s: run the same again)\n"),
+        ("touch -d @0 $1/young", "0 delivered, 1 left (1 written in the last 10 s: run the same again)\n"),
+        ("rm $1/young", "1 delivered, 0 left\n"),
+    ):
+        script = f"rc() {{ shift 5; {rclone}; }}\nset -- $1 x\n{store._DELIVER}"
+        run = ["sh", "-c", script, "sh", str(tmp_path / "backup")]
+        assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == told
 
 
 def test_a_delivery_with_nothing_to_deliver_changes_nothing(egress: Settings, fake_run: Callable[..., FakeRun]) -> None:

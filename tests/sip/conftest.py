@@ -13,6 +13,7 @@ from testinfra.host import Host
 from procedures.call import Access
 from stack.site import Site
 from tests.lab import INVENTORY, Lab, lab, over_ssh
+from tests.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.sip.phone import Line, Phone, talking
 
 STAND_IN = Path(__file__).parents[1] / "standins/livekit-sip"

@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from procedures.call import Access, largest_gap, token
-from procedures.call.seats import Diary, Publisher, Subscriber
+from procedures.call.seats import Diary, Ice, Publisher, Subscriber
 from procedures.call.tone import tone
 
 _SCENARIO = (Path(__file__).parent / "call.xml").read_text()
@@ -118,7 +118,7 @@ async def talking(access: Access, phone: Phone, room: str) -> AsyncIterator[Line
     publisher, subscriber = Publisher(diary, tone), Subscriber(diary, f"sip_{phone.caller}")
     try:
         for seat in (publisher, subscriber):
-            await seat.join(access.url, token(access, room=room, identity=f"{seat.who}-{tag}"))
+            await seat.join(access.url, token(access, room=room, identity=f"{seat.who}-{tag}"), Ice())
         await publisher.publish(10)
         await phone.answered()
         async with asyncio.timeout(15):

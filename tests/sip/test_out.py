@@ -13,7 +13,7 @@ from livekit.protocol.room import RoomParticipantIdentity
 from testinfra.host import Host
 
 from procedures.call import Access, server_api, token
-from procedures.call.seats import Diary, Publisher, Subscriber
+from procedures.call.seats import Diary, Ice, Publisher, Subscriber
 from procedures.call.tone import tone
 from tests.deploys import deploy, variant
 from tests.lab import Lab
@@ -42,7 +42,7 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
         publisher, subscriber = Publisher(diary, tone), Subscriber(diary, "called")
         try:
             for seat in (publisher, subscriber):
-                await seat.join(access.url, token(access, room=room, identity=seat.who))
+                await seat.join(access.url, token(access, room=room, identity=seat.who), Ice())
             await publisher.publish(10)
             async with server_api(access) as api:
                 (trunk,) = (await api.sip.list_outbound_trunk(sip.ListSIPOutboundTrunkRequest())).items
