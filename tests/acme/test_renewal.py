@@ -49,7 +49,7 @@ def namespace(lab: Lab, acme: Deployed) -> Iterator[str]:
 def access(lab: Lab, acme: Deployed) -> Access:
     """As a client of the site comes in: by its name, over 443."""
     found = Access.of(acme.site)
-    assert found.url == f"wss://{acme.site.edge.domain}"
+    assert found.url == f"wss://{acme.site.edge.domain}{acme.site.edge.url_suffix}"
     return found
 
 
