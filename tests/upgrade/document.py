@@ -83,7 +83,7 @@ class Site:
     def of(cls, ground: Ground) -> Site:
         host = over_ssh(ground.first)
         packages = ", ".join(host.check_output(_PACKAGES).splitlines())
-        return cls(host.check_output(_SYSTEM), packages, lab().site.livekit.release)
+        return cls(", ".join(host.check_output(_SYSTEM).splitlines()), packages, lab().site.livekit.release)
 
 
 def text(parts: Mapping[int, str], seconds: float = 60) -> str:
