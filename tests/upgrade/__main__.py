@@ -29,7 +29,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each call; default: %(default)s")
     parser.add_argument("--lab", default="upgrade", metavar="NAME", help="lab to make; default: %(default)s")
     parser.add_argument("--keep", action="store_true", help="leave the lab as it is in the end")
-    said = f"write what was measured to {document.FILE}, if nothing failed; with --hosts only the part for that size"
+    said = f"write what was measured to {document.FILE}, failures too; with --hosts only the part for that size"
     parser.add_argument("--write", action="store_true", help=said)
     given = parser.parse_args()
     if unknown := [name for name in given.rows if name not in names]:
@@ -114,7 +114,7 @@ def main() -> int:
     failed = [outcome for outcome in outcomes if outcome.failed]
     why = [f"FAILED {o.change}, {o.hosts} host(s): {p.splitlines()[0]}" for o in failed for p in o.problems]
     run.say("\n".join(["", *why, judge.table(outcomes)]))
-    if site and not failed:
+    if site:
         sizes = [given.hosts] if given.hosts else [1, 3]
         document.write({size: [o for o in outcomes if o.hosts.split()[0] == str(size)] for size in sizes}, site)
     return 1 if failed else 0

@@ -48,6 +48,8 @@ The change is made as an operator makes it, by pyinfra as a program. After it, t
 clients must be the same participants to the server, new rooms must be on the new process, and the old one must end by
 itself after the call.
 
+What is *FAILED* breaks the promise, and is to be mended.
+
 These calls have no video. *activation* is what the deploy's own table says about each host's turn; nothing is asserted
 about it.
 
