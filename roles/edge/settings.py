@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from roles.edge import refused
 from roles.edge.behind import Acme, Scraped, Slot, Streams
 from stack.active import Active
 from stack.certificate import Certificate, metric
@@ -15,16 +14,12 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.host import CALLERS
-from stack.names import is_domain
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 
 UNIT = "livekit-edge.service"
 _RUNTIME = "livekit-edge"  # directory below /run
 SOCKET = f"/run/{_RUNTIME}/admin.sock"
 _HTTPS = 443
-_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-_OWN = ("rtc", "twirp", "w", "agent", "settings")  # paths of livekit-server and of ingress
-_MOST_DAYS = 825  # Apple's limit for certificates of any CA
 _SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a reload
 
 
@@ -218,46 +213,4 @@ class Settings(Checked):
         return min(self.max_connections, (min(open_files, self.open_files) - _SPARE_FILES) // each)
 
     def problems(self, path: str) -> Iterator[Problem]:
-        for name in ("https", "redirect", "http", "peer", "rtmp", "rtmp_peer", "metrics"):
-            if len(getattr(self, name)) != 1:
-                yield Problem(f"{path}.{name}", f"is a range ({getattr(self, name)})", "give one port")
-        for i, network in enumerate(self.proxies):
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as error:
-                yield Problem(f"{path}.proxies[{i}]", str(error), "write a network such as '192.0.2.7/32'")
-        if self.max_connections < 100:
-            yield Problem(f"{path}.max_connections", f"is {self.max_connections}", "allow at least 100")
-        if self.max_per_address < 0:
-            yield Problem(f"{path}.max_per_address", f"is {self.max_per_address}", "give a number, or 0 for no limit")
-        if self.path_prefix and not _PREFIX.fullmatch(self.path_prefix):
-            yield Problem(f"{path}.path_prefix", f"is {self.path_prefix!r}", "write it like '/livekit'")
-        elif (first := self.path_prefix.split("/")[1:2]) and first[0] in _OWN:
-            yield Problem(f"{path}.path_prefix", f"/{first[0]} is LiveKit's own", "choose another, such as '/livekit'")
-        yield from self._names(path)
-        yield from self._certificate(path)
-        if self.hard_stop_after < 60:
-            yield Problem(f"{path}.hard_stop_after", f"is {self.hard_stop_after}", "give WebSockets at least a minute")
-
-    def _names(self, path: str) -> Iterator[Problem]:
-        for name, value in (("domain", self.domain), *((f"names[{i}]", n) for i, n in enumerate(self.names))):
-            if value and not is_domain(value):
-                yield Problem(f"{path}.{name}", f"{value!r} is no name for clients", "write one such as lk.example.org")
-
-    def _certificate(self, path: str) -> Iterator[Problem]:
-        for name in ("certificate", "key"):
-            given = bool(getattr(self, name))
-            if self.tls == "provided" and not given:
-                yield Problem(f"{path}.{name}", "is missing", "name the file, or choose another tls")
-            elif given and self.tls != "provided":
-                yield Problem(
-                    f"{path}.{name}", f"is set and edge.tls is {self.tls!r}", "set tls to provided, or drop it"
-                )
-        if self.tls == "provided" and not self.domain:
-            yield Problem(f"{path}.domain", "is missing", "give the name that the certificate is for")
-        if not 2 <= self.certificate_days <= _MOST_DAYS:
-            fact = f"is {self.certificate_days}"
-            yield Problem(f"{path}.certificate_days", fact, f"choose 2 to {_MOST_DAYS}: some clients refuse more")
-        for name in ("warn_days", "hsts_days"):
-            if getattr(self, name) < 0:
-                yield Problem(f"{path}.{name}", f"is {getattr(self, name)}", "give a number of days")
+        yield from refused.problems(self, path)

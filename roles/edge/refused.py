@@ -1,0 +1,66 @@
+"""What cannot work in the settings of the edge, with the reason."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from stack.errors import Problem
+from stack.names import is_domain
+
+if TYPE_CHECKING:
+    from roles.edge.settings import Settings
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_OWN = ("rtc", "twirp", "w", "agent", "settings")  # paths of livekit-server and of ingress
+_MOST_DAYS = 825  # Apple's limit for certificates of any CA
+
+
+def problems(edge: Settings, path: str) -> Iterator[Problem]:
+    """Yield what is wrong; ``path`` leads to the settings in the inventory."""
+    for name in ("https", "redirect", "http", "peer", "rtmp", "rtmp_peer", "metrics"):
+        if len(getattr(edge, name)) != 1:
+            yield Problem(f"{path}.{name}", f"is a range ({getattr(edge, name)})", "give one port")
+    for i, network in enumerate(edge.proxies):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as error:
+            yield Problem(f"{path}.proxies[{i}]", str(error), "write a network such as '192.0.2.7/32'")
+    if edge.max_connections < 100:
+        yield Problem(f"{path}.max_connections", f"is {edge.max_connections}", "allow at least 100")
+    if edge.max_per_address < 0:
+        yield Problem(f"{path}.max_per_address", f"is {edge.max_per_address}", "give a number, or 0 for no limit")
+    yield from _names(edge, path)
+    yield from _certificate(edge, path)
+    if edge.hard_stop_after < 60:
+        yield Problem(f"{path}.hard_stop_after", f"is {edge.hard_stop_after}", "give WebSockets at least a minute")
+
+
+def _names(edge: Settings, path: str) -> Iterator[Problem]:
+    for name, value in (("domain", edge.domain), *((f"names[{i}]", n) for i, n in enumerate(edge.names))):
+        if value and not is_domain(value):
+            yield Problem(f"{path}.{name}", f"{value!r} is no name for clients", "write one such as lk.example.org")
+    if edge.path_prefix and not _PREFIX.fullmatch(edge.path_prefix):
+        yield Problem(f"{path}.path_prefix", f"is {edge.path_prefix!r}", "write it like '/livekit'")
+    elif (first := edge.path_prefix.split("/")[1:2]) and first[0] in _OWN:
+        yield Problem(f"{path}.path_prefix", f"/{first[0]} is LiveKit's own", "choose another, such as '/livekit'")
+
+
+def _certificate(edge: Settings, path: str) -> Iterator[Problem]:
+    for name in ("certificate", "key"):
+        given = bool(getattr(edge, name))
+        if edge.tls == "provided" and not given:
+            yield Problem(f"{path}.{name}", "is missing", "name the file, or choose another tls")
+        elif given and edge.tls != "provided":
+            fact = f"is set and edge.tls is {edge.tls!r}"
+            yield Problem(f"{path}.{name}", fact, "set tls to provided, or drop it")
+    if edge.tls == "provided" and not edge.domain:
+        yield Problem(f"{path}.domain", "is missing", "give the name that the certificate is for")
+    if not 2 <= edge.certificate_days <= _MOST_DAYS:
+        fact = f"is {edge.certificate_days}"
+        yield Problem(f"{path}.certificate_days", fact, f"choose 2 to {_MOST_DAYS}: some clients refuse more")
+    for name in ("warn_days", "hsts_days"):
+        if getattr(edge, name) < 0:
+            yield Problem(f"{path}.{name}", f"is {getattr(edge, name)}", "give a number of days")
