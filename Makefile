@@ -64,8 +64,8 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 	$(RUN)pytest tests/build
 	$(RUN)python -m tests.run
 
-test-faults: $(VENV)/.made  ## what goes wrong while people talk: half an hour more, on labs of one, two and three hosts
-	$(RUN)python -m tests.run calls cluster doctor
+test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
+	$(RUN)python -m tests.run calls cluster acme doctor
 
 test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
 	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media
