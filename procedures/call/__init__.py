@@ -15,14 +15,13 @@ from stack.lazy import lazily
 if TYPE_CHECKING:
     from procedures.call.access import Access
     from procedures.call.announced import Announced, where
-    from procedures.call.client import EVERY_WAY, Call
+    from procedures.call.client import Call
     from procedures.call.errors import CallError
     from procedures.call.report import Event, Gap, Report, largest_gap
     from procedures.call.seats import Ice
     from procedures.call.server import Node, pinned, room_service, server_api, token
 
 __all__ = [
-    "EVERY_WAY",
     "Access",
     "Announced",
     "Call",
@@ -43,7 +42,7 @@ __getattr__ = lazily(
     __name__,
     access=("Access",),
     announced=("Announced", "where"),
-    client=("EVERY_WAY", "Call"),
+    client=("Call",),
     errors=("CallError",),
     report=("Event", "Gap", "Report", "largest_gap"),
     seats=("Ice",),
