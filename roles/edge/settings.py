@@ -15,6 +15,7 @@ from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.host import CALLERS
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
+from stack.slots import AWAITED
 
 UNIT = "livekit-edge.service"
 _RUNTIME = "livekit-edge"  # directory below /run
@@ -29,6 +30,7 @@ class Settings(Checked):
 
     user: ClassVar[str] = "haproxy"  # made by Debian's package
     runtime: ClassVar[str] = _RUNTIME
+    awaited: ClassVar[str] = AWAITED
     open_files: ClassVar[int] = 1048576  # asked for in the unit; a host may give less
 
     tls: Literal["off", "provided", "internal", "acme"] = option(

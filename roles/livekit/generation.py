@@ -12,7 +12,7 @@ from roles._kit.files import File, text
 from roles._kit.generation import Generation
 from roles.livekit.settings import PROGRAM, USER, Settings
 from stack.secret import Secret
-from stack.slots import ALONE
+from stack.slots import ALONE, AWAITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,9 @@ class _View:
     config: dict[str, Any]
     config_file: str
     alone: bool
+    signal: int  # port
     drain_drop_in: str
+    awaited: str  # where HAProxy comes from
     api_keys: Mapping[str, Secret]
     redis: Any
 
@@ -63,7 +65,9 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
             config=config,
             config_file=f"{directory}/{slot}{'-alone' if alone else ''}.yaml",
             alone=alone,
+            signal=settings.part("signal", slot).first,
             drain_drop_in=settings.drain_drop_in,
+            awaited=AWAITED,
             api_keys=settings.api_keys,
             redis=settings.redis,
         )
@@ -79,6 +83,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
             secret=True,
         ),
         File(f"{directory}/environment", text("livekit/environment.j2", livekit=any_slot), "600", secret=True),
+        File(f"{directory}/hold.sh", text("livekit/hold.sh.j2", livekit=any_slot)),
         File(f"{directory}/ports", text("livekit/ports.j2", livekit=settings)),
     ]
     for each in (view(slot, alone=alone) for slot in settings.slots for alone in (False, True)):

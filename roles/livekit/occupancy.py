@@ -19,9 +19,14 @@ class Occupancy(occupancy.Occupancy):
     """A slot and who is on it."""
 
     rooms: int | None = None  # None: it does not answer, or was not asked
-    participants: int | None = None
+    participants: int | None = None  # and clients of rooms elsewhere whose signalling comes through here
     unjoined: tuple[str, ...] | None = None  # rooms with nobody in them; None also for a generation without debug port
     websockets: int | None = None  # established connections from the edge, of rooms here and elsewhere
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether all that a drain still waits for is the signalling of rooms that are elsewhere."""
+        return self.state is State.DRAINING and self.rooms == 0 and bool(self.websockets)
 
 
 # JSON escapes quotes inside of strings: nobody's room name can look like a room of its own.
@@ -64,6 +69,8 @@ def words(one: Occupancy) -> str:
     who = "who is on it is not known"
     if one.participants is not None and one.rooms is not None:
         who = f"{one.participants} participants in {one.rooms} rooms"
+    if one.passes_on:
+        who = f"nobody is on it; signalling of rooms elsewhere over {one.websockets} connections"
     return f"slot {one.slot} drains: {who}{one.until()}"
 
 

@@ -18,6 +18,7 @@ from stack.active import Active
 from stack.duration import Duration
 from stack.ports import Reach
 from stack.site import Site
+from stack.slots import AWAITED
 
 
 @pytest.fixture(params=["lk1", "last"])
@@ -100,11 +101,13 @@ def test_every_slot_has_its_ports_and_the_others_behind_it(any_site: Site, host:
     for slot in any_site.livekit.slots:
         signal = f"127.0.0.1:{any_site.livekit.part('signal', slot)}"
         servers = starting(found[f"backend livekit_{slot}"], "server")
-        assert servers[0] == f"local {signal}"
+        agents = f"agents {signal} weight 0 no-check track livekit_{slot}/local"
+        assert servers[:2] == [f"local {signal} source {AWAITED}", agents]
         behind = [f"{n} {a}:{any_site.edge.peer} backup no-check track peers/{n}" for n, a in others.items()]
-        assert servers[1:] == behind
+        assert servers[2:] == behind
         assert starting(found[f"backend only_{slot}"], "server") == [
-            f"local {signal} no-check track livekit_{slot}/local"
+            f"local {signal} source {AWAITED} no-check track livekit_{slot}/local",
+            agents,
         ], "what a peer sends is never sent on"
         metrics = f"slot 127.0.0.1:{any_site.livekit.part('metrics', slot)} no-check"
         assert starting(found[f"backend metrics_livekit_{slot}"], "server") == [metrics]

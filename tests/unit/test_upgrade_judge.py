@@ -22,8 +22,8 @@ def event(at: float, what: str, who: str = "subscriber") -> Event:
 RESUME = (event(10, "reconnecting"), event(14.5, "reconnected"))
 
 
-def said(call: Report, control: Report = CONTROL, *, resume: bool = False) -> list[str]:
-    return list(judge.problems(call, control, seconds=60, resume=resume))
+def said(call: Report, control: Report = CONTROL) -> list[str]:
+    return list(judge.problems(call, control, seconds=60))
 
 
 def test_a_call_that_a_change_did_nothing_to() -> None:
@@ -79,24 +79,6 @@ def test_a_call_that_was_too_short() -> None:
 def test_no_event_is_allowed(events: tuple[Event, ...]) -> None:
     found = said(dataclasses.replace(CALL, events=events))
     assert f"events: {'; '.join(map(str, events))}" in found
-
-
-def test_one_resume_each_where_it_is_allowed() -> None:
-    both = (*RESUME, event(10, "reconnecting", "publisher"), event(13, "reconnected", "publisher"))
-    call = dataclasses.replace(CALL, events=both)
-    assert said(call, resume=True) == []
-    assert judge.told(both) == "subscriber resumed in 4.5 s, publisher resumed in 3.0 s"
-
-
-def test_a_resume_that_takes_too_long() -> None:
-    slow = dataclasses.replace(CALL, events=(event(10, "reconnecting"), event(20.1, "reconnected")))
-    assert said(slow, resume=True) == ["subscriber resumed its signalling after 10.1 s, not within 10"]
-
-
-@pytest.mark.parametrize("events", [(*RESUME, *RESUME), RESUME[:1], (*RESUME, event(15, "track unsubscribed"))])
-def test_more_than_a_resume_is_not_one(events: tuple[Event, ...]) -> None:
-    (problem,) = said(dataclasses.replace(CALL, events=events), resume=True)
-    assert problem.startswith("events: 10.00 s subscriber: reconnecting")
 
 
 DEPLOY = """\

@@ -28,9 +28,8 @@ A deploy drops no call. The process that carries a call keeps running until the 
 new one.
 
 In numbers, for every row below: the largest gap in the sound is at most {limit:.0f} ms, or {factor} times the largest
-gap of a control call where that is more. No client reconnects, joins again or loses a track. There is one exception. A
-client may have entered through another host than the one its room is on: what carries its signalling then ends as soon
-as that host was changed. The sound goes on, and the client may resume its signalling once, within {resume:.0f} s.
+gap of a control call where that is more. No client reconnects, joins again or loses a track, also not one that entered
+through another host than the one its room is on, when that host is changed.
 
 ## How it was measured
 
@@ -90,7 +89,7 @@ class Site:
 
 def text(parts: Mapping[int, str], seconds: float = 60) -> str:
     """The page; ``parts`` by the number of hosts."""
-    head = _TEXT.format(limit=judge.LIMIT, factor=judge.FACTOR, resume=judge.RESUME, seconds=seconds)
+    head = _TEXT.format(limit=judge.LIMIT, factor=judge.FACTOR, seconds=seconds)
     return "\n".join([head, *(parts[size] for size in sorted(parts))])
 
 

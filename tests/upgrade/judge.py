@@ -10,7 +10,6 @@ from procedures.call import Event, Report
 
 LIMIT = 100.0  # ms without sound; where the control call has larger gaps, the machine is to blame for as much
 FACTOR = 3  # times the control's largest gap
-RESUME = 10.0  # s from "reconnecting" to "reconnected" of a client whose signalling came through a slot that ended
 _OVER = "largest gap"
 _HOST = re.compile(r"^    (?P<host>[\w.-]+) +(?P<word>done|unchanged|failed|untouched)\b(?P<rest>.*)$", re.MULTILINE)
 _TOOK = re.compile(r"(?:; | )([\d.]+) s$")
@@ -83,8 +82,8 @@ def limit(control: Report) -> float:
     return max(LIMIT, FACTOR * control.largest_gap_ms)
 
 
-def problems(call: Report, control: Report, *, seconds: float, resume: bool) -> Iterator[str]:
-    """Yield what breaks the promise. ``resume``: each client may resume its signalling once."""
+def problems(call: Report, control: Report, *, seconds: float) -> Iterator[str]:
+    """Yield what breaks the promise."""
     for problem in control.problems():
         yield f"the control call is no measure: {problem}"
     if call.seconds < seconds:
@@ -95,30 +94,13 @@ def problems(call: Report, control: Report, *, seconds: float, resume: bool) -> 
             f"{_OVER} {call.largest_gap_ms:.0f} ms at {call.largest_gap_at_s:.1f} s: more than "
             f"{limit(control):.0f} ms (the control's is {control.largest_gap_ms:.0f} ms)"
         )
-    for who in dict.fromkeys(event.who for event in call.events):
-        own = [event for event in call.events if event.who == who]
-        took = resumed(own)
-        if not resume or took is None:
-            yield f"events: {'; '.join(map(str, own))}"
-        elif took > RESUME:
-            yield f"{who} resumed its signalling after {took:.1f} s, not within {RESUME:.0f}"
-
-
-def resumed(events: Sequence[Event]) -> float | None:
-    """Seconds that one resume took; None when these events of one client are anything else."""
-    if [event.what for event in events] != ["reconnecting", "reconnected"]:
-        return None
-    return events[1].at - events[0].at
+    if call.events:
+        yield f"events: {told(call.events)}"
 
 
 def told(events: Sequence[Event]) -> str:
     """Events for the table."""
-    said = []
-    for who in dict.fromkeys(event.who for event in events):
-        own = [event for event in events if event.who == who]
-        took = resumed(own)
-        said.append("; ".join(map(str, own)) if took is None else f"{who} resumed in {took:.1f} s")
-    return ", ".join(said) or "none"
+    return "; ".join(map(str, events)) or "none"
 
 
 def activations(text: str) -> dict[str, tuple[str, float]]:

@@ -56,7 +56,6 @@ class Row:
     new_slot: bool = True  # new sessions go to another process afterwards, and the call keeps its own
     through: int = 0  # the host that the clients enter through; the room is on the first
     paths: tuple[Path | None, ...] = (None,)  # a call each, whose media may go this way only; None: any
-    resume: bool = False  # each client may resume its signalling once
     needs: str = ""  # a file of the project without which there is nothing to try
     back: Callable[[Ground], None] = Ground.settle
 
@@ -194,7 +193,6 @@ ROWS = (
         shows=ROOM,
         hosts=(3,),
         through=1,
-        resume=True,
     ),
     Row(
         name="paths-other-host",
@@ -204,7 +202,6 @@ ROWS = (
         shows=ROOM,
         hosts=(3,),
         through=1,
-        resume=True,
         paths=("turn-udp", "turn-tls"),
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from uuid import uuid4
 
 from livekit.protocol.room import ListParticipantsRequest
@@ -65,7 +65,8 @@ class _Row:
     async def under_calls(self) -> None:
         ground, row = self._ground, self._row
         old, entry = serving(ground.site, ground.first), ground.names[row.through]
-        entered, shown = serving(ground.site, entry), ground.on_first(row.shows).text
+        held = {entry: serving(ground.site, entry), ground.first: old}  # by the calls, until they end
+        shown = ground.on_first(row.shows).text
         # the control begins first and ends last: it hears all that the machine does to the calls, and so it is forced
         # as they are, by a relay in this process
         alike: Path | None = "udp" if any(row.paths) else None
@@ -75,18 +76,17 @@ class _Row:
                 for path in row.paths
             }
             try:
-                await self._change([call.room for call in calls.values()], old, shown)
-                if row.resume and _state(entry, entered.unit) != "inactive":
-                    self.problems.append(f"{entered.unit} of {entry} has not ended: nothing forced a resume")
+                await self._change([call.room for call in calls.values()], held, shown)
             except _FAULTS as error:
                 self.problems.append(str(error))
             for path, call in calls.items():
                 self._heard[path] = await call.stop()
             self._machine = await control.stop()
         if row.new_slot and not self.problems:
-            ended(ground.first, old.unit)
+            for name, slot in held.items():
+                ended(name, slot.unit)
 
-    async def _change(self, rooms: list[str], old: Slot, shown: str) -> None:
+    async def _change(self, rooms: list[str], held: Mapping[str, Slot], shown: str) -> None:
         """Make the change, see what came of it, and let the calls have their time."""
         ground, row = self._ground, self._row
         end = time.monotonic() + self._seconds
@@ -94,21 +94,22 @@ class _Row:
         self.expect(await asyncio.to_thread(row.do, ground))
         if ground.on_first(row.shows).text == shown:
             self.problems.append(f"nothing was changed: the first host still shows {shown.strip()!r}")
-        self.problems += [problem async for problem in self._serves(rooms, old)]
+        self.problems += [problem async for problem in self._serves(rooms, held)]
         await asyncio.sleep(max(0.0, end - time.monotonic()))
         now = await _people(ground.access, rooms)
         gone = [who for who, sid in people.items() if now.get(who) != sid]
         self.problems += [f"{who} is not who it was: it has joined again or is gone" for who in gone]
 
-    async def _serves(self, rooms: list[str], old: Slot) -> AsyncIterator[str]:
+    async def _serves(self, rooms: list[str], held: Mapping[str, Slot]) -> AsyncIterator[str]:
         """Yield what is wrong with the site after the change, while the call goes on."""
-        ground, row = self._ground, self._row
+        ground, row, old = self._ground, self._row, held[self._ground.first]
         now = {name: serving(ground.site, name) for name in ground.names}
         moved = now[ground.first].node != old.node
         if moved != row.new_slot:
             yield f"the slot that serves is {now[ground.first]}, after {old}"
-        if row.new_slot and (state := _state(ground.first, old.unit)) != "deactivating":
-            yield f"{old.unit} is {state}: the call does not hold its slot"
+        for name, slot in held.items():
+            if row.new_slot and (state := _state(name, slot.unit)) != "deactivating":
+                yield f"{slot.unit} of {name} is {state}: the call, or its signalling, does not hold its slot"
         for room in rooms:
             if (node := (await where(ground.access, room, ground.first)).id) != old.node:
                 yield f"the room {room} is on {node}, not where it was ({old.node})"
@@ -125,7 +126,7 @@ class _Row:
             call = self._heard.get(path)
             problems = list(self.problems)
             if call and control:  # what has failed already need not last
-                problems += judge.problems(call, control, seconds=0 if problems else seconds, resume=row.resume)
+                problems += judge.problems(call, control, seconds=0 if problems else seconds)
             outcomes.append(
                 Outcome(
                     change=row.change,
