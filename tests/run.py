@@ -18,9 +18,9 @@ from pathlib import Path
 # these have rows of their own
 _FAULTS = "tests/faults --ignore=tests/faults/calls --ignore=tests/faults/cluster --ignore=tests/faults/doctor"
 _CALL = "tests/online/test_call.py"
-# what another row proves, and with more: tokens over TLS, moved ports and passwords with three hosts
-_TOKENS = "--ignore=tests/online/test_tokens.py"
-_ONLINE = f"tests/online {_TOKENS}"
+# but what another row proves, and with more: tokens and paths over TLS, moved ports and passwords with three hosts
+_ONLINE = "tests/online --ignore=tests/online/test_tokens.py"
+_ONE = f"{_ONLINE} --ignore=tests/online/test_paths.py --ignore=tests/online/test_moved.py"
 _TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "scan", "tokens"))
 _ACME = "tests/acme/test_issue.py tests/acme/test_retired.py"
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
@@ -42,7 +42,7 @@ class Row:
 
 
 ROWS = (
-    Row("one", hosts=1, tests=("tests/host", f"{_ONLINE} --ignore=tests/online/test_moved.py", _FAULTS), bench=True),
+    Row("one", hosts=1, tests=("tests/host", _ONE, _FAULTS), bench=True),
     Row("three", hosts=3),
     Row("tls", hosts=1, inventory="inventories/lab_tls.py", tests=("tests/host", f"{_CALL} {_TLS}", _ACME)),
     # Debian 13, and every port and path moved: a row for each would prove no more
