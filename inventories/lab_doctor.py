@@ -1,5 +1,7 @@
 """The lab with everything that the doctor looks at: TLS, TURN, IPv6, Redis on one host, media daemons on the other.
 
+The hosts have what makes calls, for the doctor's ``--data from=HOST``.
+
 LAB=NAME .venv/bin/python -m lab demo --hosts 2 --inventory inventories/lab_doctor.py
 """
 
@@ -22,7 +24,7 @@ site = {
         for name, host in _media["hosts"].items()
     },
     "edge": _tls["edge"],
-    "livekit": {**_media["livekit"], "turn": _tls["livekit"]["turn"]},
+    "livekit": {**_media["livekit"], "turn": _tls["livekit"]["turn"], "probe": "host"},
 }
 
 hosts = load(site, __file__)

@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import cgroup
+from lab import cgroup, network
 from lab.places import Lab
 from lab.run import LabError, run, say, tail, wait_until
 
@@ -145,10 +145,9 @@ class Machine:
     def kill(self) -> None:
         """Cut the power: SIGKILL to every process of the host; returns when they and its link are gone."""
         cgroup.kill(self.cgroup)
-        link = Path("/sys/class/net") / self.lab.link(self.host)
-        if not wait_until(lambda: not cgroup.populated(self.cgroup) and not link.exists(), STOP_SECONDS):
-            fact = f"its processes or its link {link.name} outlive SIGKILL"
-            raise LabError(self.cgroup, fact, "reboot this machine")
+        if not wait_until(lambda: not cgroup.populated(self.cgroup), STOP_SECONDS):
+            raise LabError(self.cgroup, "its processes outlive SIGKILL", "reboot this machine")
+        network.unplug(self.lab, self.host)
 
     def tidy(self) -> None:
         """Remove the cgroup and what systemd-nspawn leaves behind after a SIGKILL."""

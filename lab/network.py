@@ -13,7 +13,9 @@ from pathlib import Path
 
 from lab import claims, files
 from lab.places import Lab, beside, gateway, network6, outside_address
-from lab.run import LabError, run, say, succeeds
+from lab.run import LabError, run, say, succeeds, wait_until
+
+UNPLUG_SECONDS = 3.0
 
 
 def refuse_foreign(lab: Lab) -> None:
@@ -72,6 +74,19 @@ def attach(lab: Lab, host: str) -> None:
     if link.exists() and not (link / "brport").exists():
         say(f"{host}: its link was on no bridge; putting it back")
         run("ip", "link", "set", lab.link(host), "master", lab.bridge, "up")
+
+
+def unplug(lab: Lab, host: str) -> None:
+    """Return when the link of a host without processes is gone; it goes by itself, if nothing keeps it.
+
+    A connection that was closed with something unacknowledged (its peer is gone as well, or a firewall is between)
+    keeps the host's namespace, and the link with it, for the minutes that the kernel goes on sending.
+    """
+    link = Path("/sys/class/net") / lab.link(host)
+    if not wait_until(lambda: not link.exists(), UNPLUG_SECONDS):
+        succeeds("ip", "link", "delete", link.name)  # that it went this very moment is no error
+        if link.exists():
+            raise LabError(f"interface {link.name}", "cannot be deleted", "reboot this machine")
 
 
 def _alias(lab: Lab) -> str | None:

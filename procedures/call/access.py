@@ -10,7 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ class Access:
     api_key: str = option(REQUIRED, "name of an API key")
     api_secret: str = field(repr=False, metadata={"doc": "secret of that key"})
     ca_file: str | None = option(None, "PEM file of the site's own CA; None: the system's roots")
+    ca: str | None = option(None, "PEM of that CA itself, for a machine that has no such file")
     hosts: Mapping[str, Host] = option({}, "hosts by name")
     names: Mapping[str, str] = option({}, "addresses of TURN names that no DNS knows (yet)")
 
@@ -83,6 +84,10 @@ class Access:
             ca_file=str(site.ca_file) if site.ca_file else None,
             hosts=hosts,
         )
+
+    def portable(self) -> Access:
+        """The same for another machine, which has no file of this one."""
+        return replace(self, ca_file=None, ca=Path(self.ca_file).read_text()) if self.ca_file else self
 
     def through(self, host: str | None) -> str:
         """The URL by way of one host, or the site's own for None. Raises :class:`CallError`."""

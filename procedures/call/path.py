@@ -20,7 +20,7 @@ from procedures.call.announced import Announced, IceServer, announced
 from procedures.call.errors import CallError
 from procedures.call.relay import IceTcp, Udp, relay
 from procedures.call.seats import Ice
-from procedures.call.server import NEXT
+from procedures.call.server import NEXT, trusted
 
 Path = Literal["udp", "tcp", "turn-udp", "turn-tls"]
 PATHS: tuple[Path, ...] = get_args(Path)
@@ -69,7 +69,7 @@ async def _in_tls(access: Access, server: IceServer) -> AsyncIterator[str]:
     """A plain port on loopback that leads to a ``turns:`` server: the SDK knows only its built-in CAs there."""
     name, _, port = server.url.removeprefix("turns:").partition("?")[0].rpartition(":")
     host = access.names.get(name, name)
-    trusted = ssl.create_default_context(cafile=access.ca_file)
+    trust = trusted(access)
     carried: set[asyncio.Task[None]] = set()
 
     async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -82,14 +82,14 @@ async def _in_tls(access: Access, server: IceServer) -> AsyncIterator[str]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far, to = await asyncio.open_connection(
-                host, int(port), ssl=trusted, server_hostname=name, happy_eyeballs_delay=NEXT
+                host, int(port), ssl=trust, server_hostname=name, happy_eyeballs_delay=NEXT
             )
         except OSError:
             writer.close()
             return
         carried.update(asyncio.create_task(pump(*ends)) for ends in ((reader, to), (far, writer)))
 
-    await _opens(host, int(port), trusted, name)
+    await _opens(host, int(port), trust, name)
     near = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield f"turn:127.0.0.1:{near.sockets[0].getsockname()[1]}?transport=tcp"
@@ -100,12 +100,12 @@ async def _in_tls(access: Access, server: IceServer) -> AsyncIterator[str]:
         await asyncio.gather(*carried, return_exceptions=True)
 
 
-async def _opens(host: str, port: int, trusted: ssl.SSLContext, name: str) -> None:
+async def _opens(host: str, port: int, trust: ssl.SSLContext, name: str) -> None:
     """Raises :class:`CallError` with what the handshake says: the client would only see no relay."""
     try:
         async with asyncio.timeout(5):
             _, writer = await asyncio.open_connection(
-                host, port, ssl=trusted, server_hostname=name, happy_eyeballs_delay=NEXT
+                host, port, ssl=trust, server_hostname=name, happy_eyeballs_delay=NEXT
             )
     except socket.gaierror as error:
         fact = f"{name} does not resolve ({error.strerror})"

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from uuid import uuid4
 
 import aiohttp
@@ -77,12 +78,24 @@ async def pinned(access: Access, node: str, through: str | None = None) -> str:
 
 def trust(access: Access) -> None:
     """Make the native SDK accept the site's CA for ``wss``; it reads the environment: one CA per process."""
-    if access.ca_file:
-        os.environ["SSL_CERT_FILE"] = access.ca_file
+    if file := access.ca_file or (access.ca and _in_memory(access.ca)):
+        os.environ["SSL_CERT_FILE"] = file
+
+
+@cache
+def _in_memory(text: str) -> str:
+    """A file that is gone with this process, and needs no directory where it may write."""
+    descriptor = os.memfd_create("ca")
+    os.write(descriptor, text.encode())
+    return f"/proc/self/fd/{descriptor}"
+
+
+def trusted(access: Access) -> ssl.SSLContext:
+    """For TLS with the site: its own CA, or the system's roots."""
+    return ssl.create_default_context(cafile=access.ca_file, cadata=access.ca)
 
 
 def session(access: Access) -> aiohttp.ClientSession:
     """For requests to the site; trusts its CA."""
-    trusted = ssl.create_default_context(cafile=access.ca_file) if access.ca_file else True
     timeout = aiohttp.ClientTimeout(total=WITHIN)
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted), timeout=timeout)
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted(access)), timeout=timeout)

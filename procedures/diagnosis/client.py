@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from itertools import pairwise
 
 from procedures.call import Announced
@@ -21,14 +22,22 @@ async def examine(case: Case) -> list[Row]:
     if any(row.result in BAD for row in rows):
         wanted.pop("", None)  # by the name nothing more can be told; hosts with a URL of their own are still there
     turn = asyncio.Semaphore(calls.AT_ONCE)
-    places = await asyncio.gather(*(_place(case, about, through, turn) for about, through in wanted.items()))
-    rows += [row for place, _ in places for row in place]
-    rows += await ipv6(case, {about: told for about, (_, told) in zip(wanted, places, strict=True) if told})
     hosts = [through for through in wanted.values() if through]
-    rows += await asyncio.gather(*(calls.across(case, *pair, turn) for pair in _ring(hosts)))
     names = {host.address: name for name, host in case.access.hosts.items()}
-    rows += await asyncio.gather(*(network.closed(case, names.get(at, ""), at) for at in case.closed))
-    return rows
+    # all at once: most of it is waiting, for a second of sound or for a port that does not answer
+    found = await asyncio.gather(
+        _places(case, wanted, turn),
+        asyncio.gather(*(calls.across(case, *pair, turn) for pair in _ring(hosts))),
+        asyncio.gather(*(network.closed(case, names.get(at, ""), at) for at in case.closed)),
+    )
+    return [*rows, *(row for part in found for row in part)]
+
+
+async def _places(case: Case, wanted: Mapping[str, str | None], turn: asyncio.Semaphore) -> list[Row]:
+    """What there is to say of every place, and then of what clients are told in all of them."""
+    places = await asyncio.gather(*(_place(case, about, through, turn) for about, through in wanted.items()))
+    told = {about: one for about, (_, one) in zip(wanted, places, strict=True) if one}
+    return [*(row for rows, _ in places for row in rows), *await ipv6(case, told)]
 
 
 async def _place(

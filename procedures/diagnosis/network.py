@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from procedures.call.server import NEXT
+from procedures.call.server import NEXT, trusted
 from procedures.diagnosis.case import Case
 from procedures.diagnosis.rows import Result, Row, failed
 
@@ -58,11 +58,14 @@ async def certificate(case: Case, about: str, place: str) -> Row | None:
 
 async def shown(case: Case, check: str, about: str, host: str, port: int) -> Row:
     """The certificate that is shown to who asks for ``host`` there."""
-    trusted = ssl.create_default_context(cafile=case.access.ca_file)
     try:
         async with asyncio.timeout(OPENS):
             _, writer = await asyncio.open_connection(
-                case.access.names.get(host, host), port, ssl=trusted, server_hostname=host, happy_eyeballs_delay=NEXT
+                case.access.names.get(host, host),
+                port,
+                ssl=trusted(case.access),
+                server_hostname=host,
+                happy_eyeballs_delay=NEXT,
             )
     except ssl.SSLCertVerificationError as error:
         fact = f"the certificate of {host}:{port} is not trusted: {error.verify_message}"

@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
-from procedures.diagnosis import services
+from procedures.diagnosis import services, targets
 from roles._kit import active, maintenance
 from roles._kit.look import Needs
 from roles._kit.occupancy import Question
@@ -60,9 +60,7 @@ def needs(stack: Stack) -> Needs:
             ("doctor.bus", _bus(stack.livekit.redis)),
         ]
     if stack.prometheus:
-        probes.append(
-            ("doctor.targets", f"curl -sf -m 5 'http://{stack.prometheus.listen}/api/v1/targets?state=active'; echo")
-        )
+        probes += targets.probes(stack.prometheus)
     marker = maintenance.needs(records.maintenance(stack.edge.config_root)) if stack.edge else Needs()
     if stack.acme and stack.acme.wanted:
         marker |= observed.needs(stack.acme)

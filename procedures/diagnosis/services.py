@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 # The words of occupancy.Question. Of the keys a host tells only what they hash to, as Keys below.
 _HEALTH = r"""
-  echo "$slot http $(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port health)/")"
+  http=$(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port health)/") || :
+  echo "$slot http $http"
   echo "$slot keys $(sed -n 's/^  "api_\(key\|secret\)": "\(.*\)",\{0,1\}$/\1 \2/p' "$of/$slot.yaml" |
     sort | sha256sum | cut -d ' ' -f 1)" """
-# A stream that nobody knows: livekit-server says so over Redis. Answers 404; 503 when nothing was heard.
+# A stream that nobody knows: livekit-server says so over Redis. Answers 404; 503 when nothing was heard. Whoever says
+# nothing is not asked more: that takes its time.
 _HEARD = r"""
-  echo "$slot heard $(curl -s -m 6 -o /dev/null -w '%{http_code}' -H 'Content-Type: application/sdp' --data x \
-    "http://127.0.0.1:$(port whip)/w/livekit-metal-asks")" """
+  [ "$http" != 200 ] || echo "$slot heard $(curl -s -m 6 -o /dev/null -w '%{http_code}' --data x \
+    -H 'Content-Type: application/sdp' "http://127.0.0.1:$(port whip)/w/livekit-metal-asks")" """
 _KAMAILIO = """timeout 5 kamcmd -s unix:{socket} core.uptime >/dev/null && echo answers
 sh {dispatch} check && echo follows"""
 _GOOD = {"egress": ("200",), "ingress": ("200",), "sip": ("200", "429")}  # 429: it is busy

@@ -123,7 +123,7 @@ def _call(place: Any, site: Site, access: Access, way: tuple[str, str, str]) -> 
     about, node, path = way
     words = calls.arguments(node=node, through=(about, about), path=path)
     try:
-        plain = json.loads(json.dumps(asdict(access)))
+        plain = json.loads(json.dumps(asdict(access.portable())))
         said = runner.call(place, f"{site.paths.releases}/probe", plain, words, calls.WITHIN)
     except Failed as error:
         remedy = "see what is said; --data from=HOST names another"

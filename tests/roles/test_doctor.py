@@ -11,7 +11,7 @@ import pytest
 
 from procedures.diagnosis import hosts
 from procedures.diagnosis.blame import blamed
-from procedures.diagnosis.rows import Result, failed, status
+from procedures.diagnosis.rows import Result, Row, failed, status
 from roles._kit.look import Seen
 from roles.livekit.generation import keys_file
 from stack.site import Site
@@ -146,17 +146,57 @@ def test_a_host_in_maintenance_is_a_note_and_a_cause(cluster: Site) -> None:
     assert judged[-1].because == "slot lk2"
 
 
-def test_targets_are_judged_by_prometheus_itself(single: Site) -> None:
-    prometheus = single.on("lk1").prometheus
+REFUSED = 'Get "http://192.0.2.11:9100/metrics": dial tcp 192.0.2.11:9100: connect: connection refused'
+
+
+def judged_targets(site: Site, known: Mapping[str, str], now: str) -> list[Row]:
+    """The rows when Prometheus says ``known`` of the first target and a look finds ``now`` there; the rest is well."""
+    prometheus = site.on("lk1").prometheus
     assert prometheus is not None
-    told = [{"scrapeUrl": f"http://{t.endpoint}{t.path}", "health": "up"} for t in prometheus.targets]
-    told[0] |= {"health": "down", "lastError": "connection refused"}
-    answer = json.dumps({"data": {"activeTargets": told[:-1]}})
-    seen = Seen(probes={"doctor.targets": [answer]})
-    said = [f"{row.name}: {row.said}" for row in hosts.targets(single.on("lk1"), seen)]
-    assert said == [
-        "targets lk1: no metrics of node on lk1: connection refused",
-        "targets lk1: no metrics of livekit on lk1: Prometheus does not know of it",
-    ]
-    (mute,) = hosts.targets(single.on("lk1"), Seen(probes={"doctor.targets": []}))
+    urls = [f"http://{target.endpoint}{target.path}" for target in prometheus.targets]
+    told = [{"scrapeUrl": url, "health": "up", "lastError": ""} for url in urls]
+    told[0] |= known
+    probes = {
+        "doctor.targets": [json.dumps({"data": {"activeTargets": told}})],
+        "doctor.answers": [f"{urls[0]} {now}", *(f"{url} 200 " for url in urls[1:])],
+    }
+    return list(hosts.targets(site.on("lk1"), Seen(probes=probes)))
+
+
+@pytest.mark.parametrize(
+    ("known", "now", "why"),
+    [
+        # a scrape is up to its interval old: what is there now decides
+        ({}, "000 Failed to connect to 192.0.2.11", "Failed to connect to 192.0.2.11"),
+        ({"health": "down", "lastError": REFUSED}, "000 Failed to connect", "Failed to connect"),
+        ({}, "503 ", "HTTP 503"),
+        ({}, "", "HTTP 000"),
+        # but not about what Prometheus cannot read
+        ({"health": "down", "lastError": "invalid metric type"}, "200 ", "invalid metric type"),
+        ({"scrapeUrl": "http://192.0.2.99/"}, "200 ", "Prometheus does not know of it"),
+    ],
+)
+def test_a_target_without_metrics(single: Site, known: dict[str, str], now: str, why: str) -> None:
+    (row,) = judged_targets(single, known, now)
+    assert (row.name, row.result) == ("targets lk1", Result.FAILED)
+    assert row.said == f"no metrics of node on lk1: {why}"
+
+
+@pytest.mark.parametrize("health", ["up", "unknown"])
+def test_targets_that_are_there(single: Site, health: str) -> None:
+    (row,) = judged_targets(single, {"health": health}, "200 ")
+    assert (row.name, row.result) == ("targets", Result.OK)
+
+
+@pytest.mark.parametrize(
+    "last", [REFUSED, "server returned HTTP status 503", 'Get "http://x": context deadline exceeded']
+)
+def test_a_target_that_came_after_the_last_scrape_is_a_note(single: Site, last: str) -> None:
+    (row,) = judged_targets(single, {"health": "down", "lastError": last}, "200 ")
+    assert (row.name, row.result) == ("targets lk1", Result.NOTE)
+    assert last in row.said
+
+
+def test_a_prometheus_that_does_not_answer(single: Site) -> None:
+    (mute,) = hosts.targets(single.on("lk1"), Seen(probes={"doctor.targets": [], "doctor.answers": []}))
     assert mute.said == "Prometheus does not answer"

@@ -18,7 +18,8 @@ talk() { perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Peer => $ARGV
 drop() { echo "table inet tests_doctor { chain i { type filter hook $1 priority -300; $2 drop; }; }" | nft -f -; }
 allow() { nft delete table inet tests_doctor; }
 code() { curl -s -m 2 -o /dev/null -w '%{http_code}' http://127.0.0.1:$port/ || :; }
-restart() { systemctl kill -s KILL $unit; systemctl restart $unit; serves; }
+restart() { n=2; timeout 5 systemctl stop $unit || { n=7; systemctl kill -s KILL $unit; }
+  systemctl start $unit; serves $n; }  # one that was killed stands in Redis, and is sent rooms, for 5 s
 of() { sed -n "s/^$1 //p" $active; }  # slot of a daemon, its unit, the directory of its generation
 unit() { echo livekit-$1@$(of $1).service; }
 made() { d=$(readlink /etc/systemd/system/$(unit $1).d/50-generation.conf); echo ${d%/*}; }
@@ -26,16 +27,19 @@ healthy() { end=$(($(date +%s) + 60)); p=$(sed -n "s/^slot $(of $1) .*\<health \
   until [ "$(curl -s -m 2 -o /dev/null -w '%{http_code}' http://127.0.0.1:$p/)" = 200 ]
   do [ $(date +%s) -lt $end ]; sleep 0.5; done; }
 again() { systemctl kill -s KILL $(unit $1); systemctl restart $(unit $1); healthy $1; }
-serves() { n=0; end=$(($(date +%s) + 60))
-  until [ $n -ge 7 ]; do n=$(($n + 1)); [ "$(code)" = 200 ] || n=0; [ $(date +%s) -lt $end ]; sleep 1; done; }
+serves() { n=0; end=$(($(date +%s) + 60))  # so many seconds on end
+  until [ $n -ge $1 ]; do n=$(($n + 1)); [ "$(code)" = 200 ] || n=0; [ $(date +%s) -lt $end ]; sleep 1; done; }
+# connections with a mark, which would stay for a minute or two: ctnetlink's IPCTNL_MSG_CT_DELETE with CTA_MARK
+forget() { perl -e 'socket(my $s, 16, 3, 12) or die $!; send($s, pack("LS2L2C2nS2N", 28, 0x102, 5, 1, 0, 0, 0, 0, 8, 8,
+  shift), 0); recv($s, my $said, 4096, 0); die $! if $! = -unpack("x16l", $said)' $1; }
 shows() { cp -p @CERTIFICATE@ /run/tests-kept; cat $1 >@CERTIFICATE@; systemctl reload livekit-edge; }
 """
 
 
-# On every host, when something was mended: HAProxy sees its slot and its peers, Prometheus (where it is) all targets.
+# On every host, when something was mended: HAProxy sees its slot and its peers.
 SETTLED = """
-down() { talk 'show servers state' | awk -v s="livekit_$slot" '($2 == "peers" || $2 == s && $4 == "local") && $6 != 2'
-  curl -s -m 2 'http://127.0.0.1:@PROMETHEUS@/api/v1/targets?state=active' | grep -o '"health":"down"'; }
+down() { talk 'show servers state' | awk -v s="livekit_$slot" '
+  ($2 == "peers" || $2 == s && $4 == "local") && $6 != 2'; }
 end=$(($(date +%s) + 60)); while [ -n "$(down)" ]; do [ $(date +%s) -lt $end ] || { down >&2; exit 1; }; sleep 0.5; done
 """
 
@@ -56,7 +60,6 @@ def filled(text: str, site: Site, host: str) -> str:
         "REDIS": site.redis.port,
         "PEER": site.edge.peer,
         "NODE": site.exporters.node,
-        "PROMETHEUS": site.prometheus.port,
         "SIX": site.hosts[host].ipv6,
         "CERTIFICATE": edge.certificate_file,
         "CONNTRACK": "/proc/sys/net/netfilter/nf_conntrack",
