@@ -161,7 +161,7 @@ def _remarks(slot: People, now: float) -> Iterator[str]:
     elif slot.rooms is None:
         yield click.style(f"does not answer: journalctl -u livekit-server@{slot.slot}", fg="red")
     elif slot.passes_on:
-        yield "nobody is on it: it still passes on signalling of rooms elsewhere, which resumes by itself if it is cut"
+        yield "no room is on it: it still passes on signalling of rooms elsewhere, whose clients would have to resume"
     elif slot.unjoined is None:
         yield "rooms that nobody is in: unknown, it has no debug port or does not answer there"
 

@@ -19,7 +19,7 @@ DRAIN_DROP_IN = "90-livekit-metal-drain.conf"  # in /run, while a slot drains; i
 GUARD = "livekit-drain-guard.service"  # bounds a reboot while slots drain
 HIDEPID = "livekit-hidepid.service"  # shows accounts only their own processes
 FINISH = "finish.sh"  # beside it: what to do at the deadline, and when the host goes down
-AWAITED = "127.0.0.2"  # where HAProxy comes from with what a drain of livekit-server waits for: all but agents
+AWAITED = "127.0.0.2"  # where HAProxy comes from with clients' signalling, which a drain of livekit-server waits for
 ALONE = "~alone"  # ends the stamp of a process that is being proved and that no session can reach
 
 

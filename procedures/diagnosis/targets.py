@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _NOW = """for url in {urls}; do (
   echo "$url $(curl -gs -m 5 -o /dev/null -w '%{{http_code}} %{{errormsg}}' "$url")") & done; wait"""
 # Errors of a scrape that got no page, as Go has them: a page that comes now disproves them, but not one about its text.
-_NO_PAGE = re.compile(r'Get "|server returned HTTP status|.*(context deadline exceeded|EOF|connection reset)')
+_NO_PAGE = re.compile(
+    r'Get "|server returned HTTP status|(.*: )?(context deadline exceeded|(unexpected )?EOF|connection reset by peer)$'
+)
 
 
 def probes(prometheus: Settings) -> list[tuple[str, str]]:

@@ -35,7 +35,7 @@ drain() {{
   u=$(printf "$unit" "$1"); end=$(($(date +%s) + unjoined))
   while left=$(waiting "$1") && [ -n "$left" ] && [ $(date +%s) -lt $end ]; do sleep 0.3; done
   [ -z "$left" ] || printf '%s\\n' "$left" | sed "s/^/left $1 /"
-  d=/run/systemd/system/$u.d; mkdir -p "$d"
+  d=/run/systemd/system/$u.d; (umask 022; mkdir -p "$d")
   if [ -n "$finish" ]; then
     {{ echo "slot=$1 unit=$u"; echo '{_STILL}'; printf '%s\\n' "$finish"; }} >"$d/{FINISH}"
     t=livekit-finish-$component-$1
@@ -107,7 +107,7 @@ class Change:
         return self._run(host, f"{FUNCTIONS}{flip}{touched}", slot, old)
 
     def drain(self, host: Host, old: Sequence[str]) -> str:
-        """Tell slots to end when their last participant has left; does not wait for that. See :meth:`hand_over`."""
+        """Tell slots to end when nobody needs them any more; does not wait for that. See :meth:`hand_over`."""
         return self._run(host, "", "", old)
 
     def _run(self, host: Host, before: str, slot: str, old: Sequence[str]) -> str:

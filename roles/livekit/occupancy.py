@@ -70,7 +70,7 @@ def words(one: Occupancy) -> str:
     if one.participants is not None and one.rooms is not None:
         who = f"{one.participants} participants in {one.rooms} rooms"
     if one.passes_on:
-        who = f"nobody is on it; signalling of rooms elsewhere over {one.websockets} connections"
+        who = f"no room is on it; signalling of rooms elsewhere over {one.websockets} connections"
     return f"slot {one.slot} drains: {who}{one.until()}"
 
 

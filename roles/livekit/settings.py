@@ -95,7 +95,7 @@ class Settings(Checked):
     turn: Turn = option(Turn(), "TURN, for clients that cannot reach the media ports")
     room: Room = option(Room(), "defaults of rooms")
     limits: Limits = option(Limits(), "limits of a node")
-    drain: Drain = option(Drain(), "what a slot does after a change, until its last participant has left")
+    drain: Drain = option(Drain(), "what a slot does after a change, until nobody needs it any more")
     probe: Literal["controller", "host", "peer"] = option(
         "controller", "from where a call must get through a new slot before any room can land on it"
     )

@@ -71,9 +71,7 @@ def component(settings: Settings) -> Component:
         ),
         question=occupancy.question(settings, draining=True),
         words=lambda lines: tuple(occupancy.words(each) for each in occupancy.parse(lines, settings).values()),
-        total=lambda lines: sum(
-            each.participants or 0 for each in occupancy.parse(lines, settings).values() if not each.passes_on
-        ),
+        total=lambda lines: sum(each.participants or 0 for each in occupancy.parse(lines, settings).values()),
     )
 
 

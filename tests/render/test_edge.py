@@ -100,15 +100,12 @@ def test_every_slot_has_its_ports_and_the_others_behind_it(any_site: Site, host:
     others = {n: h.cluster_address for n, h in any_site.hosts.items() if n != host and "livekit" in h.roles}
     for slot in any_site.livekit.slots:
         signal = f"127.0.0.1:{any_site.livekit.part('signal', slot)}"
-        servers = starting(found[f"backend livekit_{slot}"], "server")
-        agents = f"agents {signal} weight 0 no-check track livekit_{slot}/local"
-        assert servers[:2] == [f"local {signal} source {AWAITED}", agents]
         behind = [f"{n} {a}:{any_site.edge.peer} backup no-check track peers/{n}" for n, a in others.items()]
-        assert servers[2:] == behind
-        assert starting(found[f"backend only_{slot}"], "server") == [
-            f"local {signal} source {AWAITED} no-check track livekit_{slot}/local",
-            agents,
-        ], "what a peer sends is never sent on"
+        followed = f"no-check track livekit_{slot}/local"
+        awaited = f"signalling {signal} source {AWAITED} weight 0 {followed}"
+        assert starting(found[f"backend livekit_{slot}"], "server") == [f"local {signal}", awaited, *behind]
+        only = [f"local {signal} {followed}", awaited]
+        assert starting(found[f"backend only_{slot}"], "server") == only, "what a peer sends is never sent on"
         metrics = f"slot 127.0.0.1:{any_site.livekit.part('metrics', slot)} no-check"
         assert starting(found[f"backend metrics_livekit_{slot}"], "server") == [metrics]
     assert [s.split()[0] for s in starting(found["backend peers"], "server")] == list(others)

@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,10 @@ signal.sigwait({signal.SIGTERM})
 print("told", flush=True)
 os.write(end, bytes(int(sys.argv[2])))
 print("written", flush=True)
+"""
+_PROGRAM = """#!/bin/sh
+if [ -e "$0.fails" ]; then touch "$0.failed"; exit 1; fi
+cat "$0.says"
 """
 
 
@@ -59,7 +64,10 @@ class Slot:
         """It has been told to end, and what it writes then is not taken."""
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "told\n"
-        return not select.select([self.process.stdout], [], [], 0.3)[0]
+        return not self.written(within=0.3)
+
+    def written(self, within: float) -> bool:
+        return bool(select.select([self.process.stdout], [], [], within)[0])
 
 
 @pytest.fixture(params=[1 << 10, 1 << 20], ids=["small", "larger than a pipe"])
@@ -71,7 +79,7 @@ def slot(request: pytest.FixtureRequest, single: Site, tmp_path: Path) -> Iterat
     programs.mkdir()
     for name, says in (("ss", ""), ("systemctl", "running\n")):
         (programs / f"{name}.says").write_text(says)
-        (programs / name).write_text(f"#!/bin/sh\ncat '{programs}/{name}.says'\n")
+        (programs / name).write_text(_PROGRAM)
         (programs / name).chmod(0o755)
     os.mkfifo(pipe)
     command = [sys.executable, "-c", _SERVER, str(pipe), str(request.param)]
@@ -79,6 +87,7 @@ def slot(request: pytest.FixtureRequest, single: Site, tmp_path: Path) -> Iterat
         assert process.stdout is not None
         assert process.stdout.readline() == "up\n"
         yield Slot(process, pipe, programs, script.replace("/run/systemd/system", str(units)), units)
+        (programs / "ss.says").write_text("")  # lets go of what a failed test has left
         process.kill()
 
 
@@ -112,6 +121,24 @@ def test_a_host_that_goes_down_waits_for_nobody(slot: Slot) -> None:
     assert slot.process.wait(timeout=10) == 0
 
 
-def test_a_process_that_ended_by_itself_is_no_matter(slot: Slot) -> None:
+def test_what_cannot_be_counted_is_not_nobody(slot: Slot) -> None:
+    slot.drains()
+    slot.says("ss", "0 0 127.0.0.1:7890 127.0.0.2:40000\n")
+    slot.stop()
+    assert slot.stays()
+    (slot.programs / "ss.fails").touch()
+    end = time.monotonic() + 10
+    while not (slot.programs / "ss.failed").exists():
+        assert time.monotonic() < end, "nobody is counted any more"
+        time.sleep(0.05)
+    assert not slot.written(within=0.3)
+    slot.says("ss", "")
+    (slot.programs / "ss.fails").unlink()
+    assert slot.process.wait(timeout=10) == 0
+
+
+def test_of_a_process_that_ended_by_itself_nothing_is_read(slot: Slot) -> None:
+    """Its pipe is another's by then."""
+    slot.pipe.unlink()
     slot.stop(main="")
-    slot.process.kill()
+    assert not slot.pipe.exists()

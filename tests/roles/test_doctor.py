@@ -173,6 +173,7 @@ def judged_targets(site: Site, known: Mapping[str, str], now: str) -> list[Row]:
         ({}, "", "HTTP 000"),
         # but not about what Prometheus cannot read
         ({"health": "down", "lastError": "invalid metric type"}, "200 ", "invalid metric type"),
+        ({"health": "down", "lastError": "data does not end with # EOF"}, "200 ", "data does not end with # EOF"),
         ({"scrapeUrl": "http://192.0.2.99/"}, "200 ", "Prometheus does not know of it"),
     ],
 )

@@ -77,6 +77,16 @@ def test_a_drain_has_a_beginning_and_a_deadline(rig: Rig) -> None:
     assert (found.since, found.deadline) == (LEFT_AT, LEFT_AT + FIVE_HOURS)
 
 
+def test_a_slot_that_only_passes_signalling_on_says_so(rig: Rig) -> None:
+    """The server counts clients of rooms elsewhere as participants too."""
+    rig.slot("b", "deactivating", "ab12cd", PORTS, left=LEFT)
+    rig.answers(6789, "metrics", METRICS.format(rooms=0, participants=2))
+    rig.sockets(7890, 2)
+    found = rig.look()["b"]
+    assert found.passes_on
+    assert "no room is on it; signalling of rooms elsewhere over 2 connections, until" in occupancy.words(found)
+
+
 def test_one_that_serves_and_drains_is_called_draining(rig: Rig) -> None:
     rig.slot("a", "deactivating", "ab12cd", PORTS, left=LEFT, timeout="infinity")
     found = rig.look()["a"]

@@ -161,6 +161,7 @@ def test_another_daemon_has_a_table_of_its_own() -> None:
         (_slot("a", State.EMPTY), "go to slot a, which is empty; a deploy mends it"),
         (_slot("a", State.DRAINING, "ab", "r", 1, 2, (), 3, 4), "never killed"),
         (_slot("a", State.DRAINING, "ab", "r", 1, 2, (), 3, 4, 5), "overdue"),
+        (_slot("a", State.DRAINING, "ab", "r", 0, 2, None, 2, 4), "no room is on it: it still passes on signalling"),
         (_slot("a", State.ACTIVE, "ab", "r", 1, 2, tuple("abcdefghijklmnopqrstuvwxyz"), 3), "s, t and 6 more"),
     ],
 )
