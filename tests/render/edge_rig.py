@@ -64,7 +64,8 @@ class FakeSlot:
                     while said := self.connection.recv(1024):
                         self.connection.sendall(f"{slot.name}:".encode() + said)
                     return
-                body = json.dumps({"slot": slot.name, "path": self.path, "headers": dict(self.headers)}).encode()
+                said = {"slot": slot.name, "path": self.path, "headers": dict(self.headers)}
+                body = json.dumps(said | {"from": self.client_address[0]}).encode()
                 self.send_response(slot.health if self.path == "/" else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

@@ -13,6 +13,7 @@ import pytest
 
 from roles._kit import active
 from roles._kit.change import Failed
+from stack.slots import AWAITED
 from tests.render.edge_rig import Edge, FakeSlot, free_ports, get, websocket
 
 
@@ -70,8 +71,8 @@ def edge(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> Edge:
     return made
 
 
-def who(port: int) -> str:
-    status, body = get(port)
+def who(port: int, path: str = "/x") -> str:
+    status, body = get(port, path)
     return str(json.loads(body)["slot"]) if status == 200 else str(status)
 
 
@@ -124,6 +125,27 @@ def test_a_reload_reads_the_active_file(edge: Edge) -> None:
     edge.flip("b")
     edge.reload(description="second")
     assert who(edge.http) == "b"
+
+
+@pytest.mark.parametrize("path", ["/rtc?access_token=x", "/rtc/v1", "//rtc"])
+def test_signalling_can_be_told_from_the_rest_by_its_slot(edge: Edge, path: str) -> None:
+    for port in (edge.http, edge.own_peer):
+        found = [json.loads(get(port, each)[1])["from"] for each in (path, "/agent", "/twirp/livekit.RoomService/x")]
+        assert found == [AWAITED, "127.0.0.1", "127.0.0.1"]
+
+
+def test_signalling_leaves_a_dead_slot_too(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> None:
+    theirs = {name: FakeSlot("their " + name, port) for name, port in zip("abc", free_ports(3), strict=True)}
+    for slot in (slots["a"], theirs["a"]):
+        slot.start()
+    other = make_edge(theirs)
+    other.flip("a")
+    mine = make_edge(slots, peer=other)
+    mine.flip("a")
+    mine.until(lambda: mine.up("peers", "other"))
+    slots["a"].stop()
+    assert who(mine.http, "/rtc") == "their a"
+    assert who(mine.own_peer, "/rtc") == "503"
 
 
 def test_a_dead_slot_is_left_for_the_other_hosts(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> None:
