@@ -35,7 +35,8 @@ def as_it_was() -> Iterator[None]:
 def back() -> None:
     """Wait until every daemon works that the host should have.
 
-    That it is active is not enough: one that starts before Redis ends again, and systemd has another try 2 s later.
+    That it is active is not enough: one that starts before Redis ends again, and systemd has another try 2 s later. And
+    HAProxy, which is up first, leads to livekit-server only when it has seen it answer twice.
     """
     host, site = over_ssh(HOST), lab().site
     waited = [f"systemctl -q is-active {each}" for each in ("livekit-edge", "livekit-kamailio")]
@@ -43,6 +44,7 @@ def back() -> None:
         daemon, slot = line.split()
         port = getattr(site.on(HOST), daemon).part("metrics" if daemon == "livekit" else "health", slot).first
         waited.append(f"curl -sf -m 2 -o /dev/null http://127.0.0.1:{port}/")
+    waited.append(f"curl -sf -m 2 -o /dev/null http://127.0.0.1:{site.edge.http}/")
     for each in waited:
         host.check_output(f"timeout 60 sh -c 'until {each}; do sleep 0.2; done'")
 
