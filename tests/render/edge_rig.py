@@ -19,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from roles._kit import active
+from roles._kit.change import Failed
 from roles.edge.behind import Acme, Slot
 from roles.edge.settings import Settings
 from roles.edge.tasks import _certificates, _config
@@ -221,3 +222,11 @@ def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") 
             return s.recv(1024).decode()
 
         yield say
+
+
+def run_here(_host: None, script: str, *args: str) -> str:
+    """``sh`` of the kit, on this machine."""
+    done = subprocess.run(["sh", "-c", script, "sh", *args], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Failed(done.stderr)
+    return done.stdout

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,15 +13,7 @@ import pytest
 from roles._kit import active
 from roles._kit.change import Failed
 from stack.slots import AWAITED
-from tests.render.edge_rig import Edge, FakeSlot, free_ports, get, websocket
-
-
-def _run(_host: None, script: str, *args: str) -> str:
-    """``sh`` of the kit, on this machine."""
-    done = subprocess.run(["sh", "-c", script, "sh", *args], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(done.stderr)
-    return done.stdout
+from tests.render.edge_rig import Edge, FakeSlot, free_ports, get, run_here, websocket
 
 
 @pytest.fixture
@@ -40,7 +31,7 @@ MakeEdge = Callable[..., Edge]
 def make_edge(
     tmp_path: Path, program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeEdge]:
-    monkeypatch.setattr(active, "sh", _run)
+    monkeypatch.setattr(active, "sh", run_here)
     made: list[Edge] = []
 
     def make(slots: dict[str, FakeSlot], peer: Edge | None = None, **settings: object) -> Edge:
@@ -134,21 +125,8 @@ def test_signalling_can_be_told_from_the_rest_by_its_slot(edge: Edge, path: str)
         assert found == [AWAITED, "127.0.0.1", "127.0.0.1"]
 
 
-def test_signalling_leaves_a_dead_slot_too(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> None:
-    theirs = {name: FakeSlot("their " + name, port) for name, port in zip("abc", free_ports(3), strict=True)}
-    for slot in (slots["a"], theirs["a"]):
-        slot.start()
-    other = make_edge(theirs)
-    other.flip("a")
-    mine = make_edge(slots, peer=other)
-    mine.flip("a")
-    mine.until(lambda: mine.up("peers", "other"))
-    slots["a"].stop()
-    assert who(mine.http, "/rtc") == "their a"
-    assert who(mine.own_peer, "/rtc") == "503"
-
-
-def test_a_dead_slot_is_left_for_the_other_hosts(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> None:
+def two_hosts(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> tuple[Edge, FakeSlot]:
+    """An edge that leads to slot a, with another host behind it, and that host's slot."""
     theirs = {name: FakeSlot("their " + name, port) for name, port in zip("abc", free_ports(3), strict=True)}
     for slot in (slots["a"], theirs["b"]):
         slot.start()
@@ -158,6 +136,17 @@ def test_a_dead_slot_is_left_for_the_other_hosts(make_edge: MakeEdge, slots: dic
     mine.flip("a")
     mine.until(lambda: mine.up("peers", "other"))
     assert who(mine.http) == "a"
+    return mine, theirs["b"]
+
+
+def test_signalling_leaves_a_dead_slot_too(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> None:
+    mine, _ = two_hosts(make_edge, slots)
+    slots["a"].stop()
+    assert (who(mine.http, "/rtc"), who(mine.own_peer, "/rtc")) == ("their b", "503")
+
+
+def test_a_dead_slot_is_left_for_the_other_hosts(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> None:
+    mine, theirs = two_hosts(make_edge, slots)
     slots["a"].stop()
     with ThreadPoolExecutor() as pool:
         first = pool.submit(who, mine.http)
@@ -168,7 +157,7 @@ def test_a_dead_slot_is_left_for_the_other_hosts(make_edge: MakeEdge, slots: dic
         assert first.result() == "their b", "not one request is lost"
         assert time.monotonic() - began < 2.5
     assert who(mine.own_peer) == "503", "what comes from a peer is never sent on"
-    theirs["b"].stop()
+    theirs.stop()
     mine.until(lambda: who(mine.http) == "503")
     began = time.monotonic()
     assert who(mine.http) == "503"

@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import socket
 import socketserver
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,10 +14,9 @@ from pathlib import Path
 import pytest
 
 from roles._kit import active
-from roles._kit.change import Failed
 from roles.edge.behind import Streams, StreamSlot
 from stack.ports import PortRange
-from tests.render.edge_rig import Edge, FakeSlot, free_ports
+from tests.render.edge_rig import Edge, FakeSlot, free_ports, run_here
 
 KEY = "SeCrEtKeY"
 
@@ -111,13 +109,6 @@ class StreamEdge(Edge):
         active.flip(None, self.active, "ingress", slot)  # type: ignore[arg-type]  # `sh` runs here, see the fixture
 
 
-def _run(_host: None, script: str, *args: str) -> str:
-    done = subprocess.run(["sh", "-c", script, "sh", *args], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise Failed(done.stderr)
-    return done.stdout
-
-
 @pytest.fixture
 def ingresses() -> Iterator[dict[str, FakeIngress]]:
     made = {name: FakeIngress(name) for name in "abx"}
@@ -133,7 +124,7 @@ MakeEdge = Callable[..., StreamEdge]
 def make_edge(
     tmp_path: Path, program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeEdge]:
-    monkeypatch.setattr(active, "sh", _run)
+    monkeypatch.setattr(active, "sh", run_here)
     made: list[StreamEdge] = []
 
     def make(ours: list[FakeIngress], other: StreamEdge | None = None) -> StreamEdge:

@@ -18,8 +18,7 @@ import pytest
 from roles._kit import active
 from stack import certificates
 from stack.certificate import Certificate
-from tests.render.edge_rig import THUMBPRINT, Edge, FakeSlot, free_ports, get, websocket
-from tests.render.test_edge_behaviour import _run
+from tests.render.edge_rig import THUMBPRINT, Edge, FakeSlot, free_ports, get, run_here, websocket
 
 NAME = "lk.example.org"
 # TLS 1.2 with forward secrecy and authenticated encryption, by OpenSSL's names (RFC 9325, 4.2): all that may be taken.
@@ -45,7 +44,7 @@ def make_edge(
     tmp_path: Path, program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch, ca: Certificate
 ) -> Iterator[Callable[..., Edge]]:
     """Makes an edge whose active slot is a."""
-    monkeypatch.setattr(active, "sh", _run)
+    monkeypatch.setattr(active, "sh", run_here)
     slot = FakeSlot("a", free_ports(1)[0])
     slot.start()
     made: list[Edge] = []
