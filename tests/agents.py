@@ -10,7 +10,7 @@ from livekit.protocol.agent import JT_ROOM, RegisterWorkerRequest, ServerMessage
 
 from procedures.call import Access
 from procedures.call.aside import Aside
-from procedures.call.server import session, trust
+from procedures.call.server import session
 
 _NAME = "livekit-metal-test"  # a worker with a name is sent to no room unless somebody asks for it
 
@@ -19,7 +19,6 @@ class Worker(Aside[bool]):
     """``async with Worker(access, host)`` has one registered; its result: whether the server cut it."""
 
     def __init__(self, access: Access, through: str) -> None:
-        trust(access)
         self._access, self._url = access, f"{access.through(through)}/agent"
         super().__init__("agent worker")
 

@@ -17,7 +17,7 @@ from roles.livekit.generation import make
 from stack.site import Site
 
 UNIT = "livekit-server@a.service"
-# It has the pipe open all its life, and at its end writes more to it than one page.
+# It has the pipe open all its life, and writes to it at its end.
 _SERVER = """
 import os, signal, sys
 end = os.open(sys.argv[1], os.O_RDWR)
@@ -28,6 +28,7 @@ print("told", flush=True)
 os.write(end, bytes(int(sys.argv[2])))
 print("written", flush=True)
 """
+_CONNECTED = "0 0 127.0.0.1:7890 127.0.0.2:40000\n"
 _PROGRAM = """#!/bin/sh
 if [ -e "$0.fails" ]; then touch "$0.failed"; exit 1; fi
 cat "$0.says"
@@ -66,6 +67,13 @@ class Slot:
         assert self.process.stdout.readline() == "told\n"
         return not self.written(within=0.3)
 
+    def is_held(self) -> None:
+        """Assert that it drains, and stays for who is connected."""
+        self.drains()
+        self.says("ss", _CONNECTED)
+        self.stop()
+        assert self.stays()
+
     def written(self, within: float) -> bool:
         return bool(select.select([self.process.stdout], [], [], within)[0])
 
@@ -92,10 +100,7 @@ def slot(request: pytest.FixtureRequest, single: Site, tmp_path: Path) -> Iterat
 
 
 def test_it_stays_while_somebody_is_connected_and_ends_then(slot: Slot) -> None:
-    slot.drains()
-    slot.says("ss", "0 0 127.0.0.1:7890 127.0.0.2:40000\n")
-    slot.stop()
-    assert slot.stays()
+    slot.is_held()
     slot.says("ss", "")
     assert slot.process.wait(timeout=10) == 0
 
@@ -107,25 +112,19 @@ def test_a_drain_that_nobody_is_connected_to_ends_at_once(slot: Slot) -> None:
 
 
 def test_any_other_stop_waits_for_nobody(slot: Slot) -> None:
-    slot.says("ss", "0 0 127.0.0.1:7890 127.0.0.2:40000\n")
+    slot.says("ss", _CONNECTED)
     slot.stop()
     assert slot.process.wait(timeout=10) == 0
 
 
 def test_a_host_that_goes_down_waits_for_nobody(slot: Slot) -> None:
-    slot.drains()
-    slot.says("ss", "0 0 127.0.0.1:7890 127.0.0.2:40000\n")
-    slot.stop()
-    assert slot.stays()
+    slot.is_held()
     slot.says("systemctl", "stopping\n")
     assert slot.process.wait(timeout=10) == 0
 
 
 def test_what_cannot_be_counted_is_not_nobody(slot: Slot) -> None:
-    slot.drains()
-    slot.says("ss", "0 0 127.0.0.1:7890 127.0.0.2:40000\n")
-    slot.stop()
-    assert slot.stays()
+    slot.is_held()
     (slot.programs / "ss.fails").touch()
     end = time.monotonic() + 10
     while not (slot.programs / "ss.failed").exists():
