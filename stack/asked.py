@@ -39,6 +39,9 @@ def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> 
         secrets_file=str(neighbours.vault_of(site).path),
         roots=(site.paths.config, site.paths.releases, site.paths.state),
         need=_need(site, host),
+        opened=site.firewall.open,
+        closed=site.firewall.closed,
+        trusted=site.firewall.trusted,
     )
 
 

@@ -191,6 +191,7 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
     site = compose.complete(site, served=served, acme=acmes, ca_file=trusted)
     for host in site.hosts:
         problems.extend(ports.overlaps(site.ports(host), host))
+        problems.extend(site.firewall.clashes(site.ports(host), host))
     problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host
     if problems_of_all:
         raise SiteError(problems_of_all)

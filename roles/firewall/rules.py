@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from roles.firewall.settings import TABLE, Settings
+from stack.foreign import Opening
 from stack.ports import Port, PortRange, Proto, Reach, merged
 
 BOUND = "still bound by a slot of an earlier deploy"
@@ -47,6 +48,8 @@ class Rules:
     untracked: tuple[str, ...]  # UDP that anybody may send: media, kept out of connection tracking
     tcp: tuple[tuple[str, str], ...]
     udp: tuple[tuple[str, str], ...]
+    openings: tuple[tuple[str, str], ...]  # of what else runs here: what it is for, and nft's statement
+    trusted: tuple[str, ...]  # interfaces
 
 
 def rules(settings: Settings, kept: Iterable[Port] = (), stamp: str = "") -> Rules:
@@ -69,7 +72,20 @@ def rules(settings: Settings, kept: Iterable[Port] = (), stamp: str = "") -> Rul
         untracked=tuple(map(str, merged(p.range for p in ports if p.proto is Proto.UDP and p.reach is Reach.PUBLIC))),
         tcp=_verdicts(ports, Proto.TCP),
         udp=tuple(pair for pair in _verdicts(ports, Proto.UDP) if pair[1] != "accept"),
+        openings=tuple((o.purpose or str(o), statement) for o in settings.open for statement in _statements(o)),
+        trusted=settings.trusted,
     )
+
+
+def _statements(opening: Opening) -> Iterator[str]:
+    """nft's statements that let an opening's connections in, one for each address family it names."""
+    by = f'iifname "{opening.interface}" ' if opening.interface else ""
+    group = _group("", opening.networks)
+    sources = [
+        f"{word} saddr {{ {', '.join(found)} }} " for word, found in (("ip", group.v4), ("ip6", group.v6)) if found
+    ]
+    for source in sources or [""]:
+        yield f"{by}{source}{opening.proto} dport {opening.port} accept"
 
 
 def kept(settings: Settings, opened: Iterable[Opened], bound: Iterable[tuple[str, int]]) -> tuple[Port, ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.foreign import Opening, closed_problem, interface_problem
 from stack.ports import Port, PortRange, Proto, Reach
 
 UNIT = "livekit-firewall.service"
@@ -22,6 +23,15 @@ class Settings(Checked):
     admin: tuple[str, ...] = option(("0.0.0.0/0", "::/0"), "networks that may open SSH; narrow them in production")
     confirm: int = option(60, "seconds after which a change is rolled back unless a new SSH connection confirmed it")
     log: bool = option(True, "log dropped packets to the kernel log, 5 per second at most")
+    open: tuple[Opening, ...] = option((), "ports of what else runs on the hosts: web servers, tunnels, monitoring")
+    closed: tuple[str, ...] = option(
+        (),
+        "what else listens on a host and may be closed: '111/tcp', '40000-40010/udp', or a program by name; whatever "
+        "listens and is neither open nor named here keeps a first deploy from closing it unasked",
+    )
+    trusted: tuple[str, ...] = option(
+        (), "interfaces whose traffic is let in unfiltered: tunnels (wg0), bridges of containers (docker0, br-*)"
+    )
 
     ssh_port: int = given(22)
     ports: tuple[Port, ...] = given(())  # of this host
@@ -52,7 +62,23 @@ class Settings(Checked):
             "hosts.*.ssh.port",
         )
 
+    def clashes(self, ports: Iterable[Port], host: str) -> Iterator[Problem]:
+        """Openings of ports that are the site's own: the registry alone says who may reach those."""
+        ours = tuple(ports)
+        for i, opening in enumerate(self.open):
+            taken = (p for p in ours if p.proto == opening.proto and p.range.overlaps(opening.port))
+            if port := next(taken, None):
+                fact = f"{opening} has {port} of {host} in it, and who reaches that is settled ({port.reach})"
+                yield Problem(f"firewall.open[{i}]", fact, f"leave it out, or move {port.option}")
+
     def problems(self, path: str) -> Iterator[Problem]:
+        for i, entry in enumerate(self.closed):
+            if said := closed_problem(entry):
+                remedy = "write a port such as '111/tcp', or the name of a program"
+                yield Problem(f"{path}.closed[{i}]", said, remedy)
+        for i, interface in enumerate(self.trusted):
+            if said := interface_problem(interface):
+                yield Problem(f"{path}.trusted[{i}]", said, "write a name such as wg0, or br-* for all that begin so")
         if not self.admin:
             yield Problem(f"{path}.admin", "is empty", "name the networks you administer from, or nobody gets in")
         for i, network in enumerate(self.admin):

@@ -8,6 +8,8 @@ from roles._kit.look import Seen
 from roles.preflight.settings import Settings
 from stack.errors import Problem
 
+OURS = "inet livekit_metal"  # our nftables table
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

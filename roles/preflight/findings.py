@@ -8,10 +8,9 @@ from collections.abc import Collection, Iterator
 from roles._kit.look import Seen
 from roles._kit.runner_pack import OLDEST
 from roles._kit.service import UNITS
-from roles.preflight import room
-from roles.preflight.finding import Finding, bad, no_hairpin, one
+from roles.preflight import listeners, room
+from roles.preflight.finding import OURS, Finding, bad, no_hairpin, one
 from roles.preflight.media import media
-from roles.preflight.probes import OURS
 from roles.preflight.settings import Settings
 from roles.preflight.streams import streams
 from stack.errors import Problem
@@ -37,6 +36,8 @@ def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterato
         media,
         _ports,
         _firewalls,
+        listeners.closed_unasked,
+        *((listeners.trusted,) if settings.trusted else ()),
         _fingerprint,
         _left,
         _calls,
@@ -93,20 +94,16 @@ def _ports(settings: Settings, seen: Seen) -> Iterator[Finding]:
     """
     bound = int(one(seen, "cores") or 1)
     declared = [p for p in settings.ports if p.reach is not Reach.ADMIN]
-    for line in seen.probes["preflight.sockets"]:
-        words = line.split()
-        number = words[4].rpartition(":")[2] if len(words) > 4 else ""
-        unit = line.rpartition("/")[2].strip()  # the line ends with cgroup:/system.slice/UNIT
-        if not number.isdigit() or (unit in settings.daemons and unit not in _REDIS):
+    for listener in listeners.parse(seen.probes["preflight.sockets"]):
+        if listener.unit in settings.daemons and listener.unit not in _REDIS:
             continue
-        program = re.search(r'users:\(\("([^"]+)",pid=(\d+)', line)
-        who = f"{program[1]} (process {program[2]})" if program else "another process"
+        number, who = listener.port, listener.who or "another process"
         for port in declared:
-            if port.proto != words[0] or not port.range.first <= int(number) <= port.range.last:
+            if port.proto is not listener.proto or not port.range.first <= number <= port.range.last:
                 continue
             what = f"{number}/{port.proto} of {port.owner}/{port.name}"
-            if unit not in _REDIS:
-                stops = int(number) < port.range.first + bound or port.proto is Proto.TCP
+            if listener.unit not in _REDIS:
+                stops = number < port.range.first + bound or port.proto is Proto.TCP
                 yield bad(settings, "port", f"{what} is taken by {who}", f"stop it, or move {port.option}", stops=stops)
             elif port.owner != "redis":  # slots of before expect Redis there
                 remedy = f"move Redis first, and {port.option} by a later deploy, when slots of before have ended"

@@ -6,10 +6,11 @@ import shlex
 
 from roles._kit import hidepid
 from roles._kit.service import UNITS
+from roles.preflight.finding import OURS
+from roles.preflight.listeners import INTERFACES, LASTING
 from roles.preflight.media import LINKS, ROUTE6
 from roles.preflight.settings import Settings
 
-OURS = "inet livekit_metal"  # our nftables table
 # Programs that the roles use before base can install anything.
 TOOLS = ("awk", "base64", "flock", "gzip", "ip", "sed", "sha256sum", "ss", "sysctl", "systemctl", "tar", "timeout")
 KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after which a lost SYN is sent again
@@ -71,6 +72,8 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.space", _SPACE.format(roots=" ".join(settings.roots))),
         ("preflight.clock", "date +%s.%N"),
         ("preflight.sockets", "ss -Hlntup --cgroup"),
+        LASTING,
+        *((INTERFACES,) if settings.trusted else ()),
         ("preflight.ufw", "command -v ufw >/dev/null && grep -hi '^ENABLED=yes' /etc/ufw/ufw.conf"),
         ("preflight.chains", "nft list chains"),
         ("preflight.addresses", 'ip -o addr | awk \'{ sub("/.*", "", $4); print $4 }\''),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from stack.fields import Checked, given, option
+from stack.foreign import Opening
 from stack.ports import Port, PortRange
 from stack.sizing import Need
 
@@ -85,4 +86,7 @@ class Settings(Checked):
     fingerprint_file: str = given("")
     secrets_file: str = given("")
     need: Need | None = given(None)  # for the load that the site names
+    opened: tuple[Opening, ...] = given(())  # firewall.open
+    closed: tuple[str, ...] = given(())  # firewall.closed
+    trusted: tuple[str, ...] = given(())  # firewall.trusted
     roots: tuple[str, ...] = given(())  # directories of ours, which need space

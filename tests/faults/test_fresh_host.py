@@ -94,6 +94,18 @@ def points(before: dict[str, set[str]]) -> list[str]:
     return killed_everywhere(INVENTORY, lambda: ssh("flock -w 300 -x /run/livekit-metal.work true"), **FRESH)
 
 
+def test_what_runs_there_already_is_not_closed_unasked(before: dict[str, set[str]]) -> None:
+    ssh("systemd-run -q --unit=theirs --collect python3 -m http.server 8765")
+    try:
+        told = run(str(BIN / "pyinfra"), "-y", INVENTORY, "deploy.py", check=False)
+    finally:
+        ssh("systemctl stop theirs")
+    assert told.returncode != 0
+    keep = "{'port': 8765, 'proto': 'tcp', 'purpose': 'python3'} in firewall.open"
+    assert keep in told.stdout + told.stderr
+    assert state()["files"] == before["files"]
+
+
 def test_a_first_deploy_killed_at_every_step_is_finished_by_the_next_run(points: list[str]) -> None:
     for step in ("base: install", "base: make users", "livekit: push", "firewall: load", "redis: start", "edge: start"):
         assert any(point.startswith(step) for point in points), f"no run was killed at '{step}': {points}"

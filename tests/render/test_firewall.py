@@ -14,7 +14,8 @@ import pytest
 
 from roles.firewall.settings import Settings
 from roles.firewall.tasks import _boot_files, _main
-from stack.ports import Port, Proto, Reach
+from stack.foreign import Opening
+from stack.ports import Port, PortRange, Proto, Reach
 from stack.site import Site
 
 TABLE = "inet livekit_metal"
@@ -218,3 +219,24 @@ def test_the_unit_is_sound_and_never_opens_the_host(
     assert "Before=network-pre.target" in unit
     assert "\nExecStop=" not in unit
     assert "flush" not in unit
+
+
+def test_what_else_runs_on_the_host_is_let_in_as_the_inventory_says(firewall: Settings, nft: Nft) -> None:
+    """By the rules and by the minimum: an administrator's tunnel may end here."""
+    web = Opening(port=PortRange(8443, 8444), purpose='the "pad"; not ours')
+    tunnel = Opening(
+        port=PortRange(51820, 51820), proto="udp", networks=("192.0.2.0/24", "2001:db8::/32"), interface="eth*"
+    )
+    settings = dataclasses.replace(firewall, open=(web, tunnel), trusted=("wg0", "br-*"))
+    for text in (_main(settings)[0].text, _boot_files(settings)[0].text):
+        listed = nft(f'load "$1"; nft -nn list chain {TABLE} input', text)
+        lines = [line.strip() for line in listed.splitlines()]
+        for expected in (
+            'iifname "wg0" accept',
+            'iifname "br-*" accept',
+            "tcp dport 8443-8444 accept",
+            'iifname "eth*" ip saddr 192.0.2.0/24 udp dport 51820 accept',
+            'iifname "eth*" ip6 saddr 2001:db8::/32 udp dport 51820 accept',
+        ):
+            assert expected in lines
+        assert lines.index("tcp dport 8443-8444 accept") > lines.index('iif "lo" accept')

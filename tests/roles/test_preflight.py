@@ -30,6 +30,7 @@ SOUND = {
         'tcp LISTEN 0 128 127.0.0.1:6379 0.0.0.0:* users:(("redis",pid=8,fd=6)) '
         "cgroup:/system.slice/livekit-redis.service",
     ],
+    "lasting": ["32768 60999"],
     "ufw": [],
     "chains": [
         "table ip nat {",

@@ -149,6 +149,42 @@ def test_the_registry_closes_what_it_still_names(reach: Reach) -> None:
             {"admin": ["192.0.2.1/24"]},
             "firewall.admin[0]: 192.0.2.1/24 has host bits set; write a network such as '192.0.2.0/24'",
         ),
+        (
+            {"open": [{"port": "9000", "proto": "sctp"}]},
+            "firewall.open[0].proto: is 'sctp'; choose one of tcp, udp",
+        ),
+        ({"open": [{"purpose": "x"}]}, "firewall.open[0].port: is missing; set it: port, or range of ports"),
+        (
+            {"open": [{"port": 9000, "networks": ["10.0.0.1/8"]}]},
+            "firewall.open[0].networks[0]: 10.0.0.1/8 has host bits set; write a network such as '192.0.2.0/24'",
+        ),
+        (
+            {"open": [{"port": 9000, "interface": 'eth0" accept; #'}]},
+            "firewall.open[0].interface: 'eth0\" accept; #' is not the name of an interface; write a name such as eth1",
+        ),
+        (
+            {"open": [{"port": 9000, "purpose": "mine\n} accept"}]},
+            "firewall.open[0].purpose: is 'mine\\n} accept'; write one line of 100 characters at most",
+        ),
+        (
+            {"open": [{"port": "6300-6400", "purpose": "x"}]},
+            "firewall.open[0]: 6300-6400/tcp has redis/redis (tcp 6379) of lk1 in it, and who reaches that is settled "
+            "(CLUSTER); leave it out, or move redis.port",
+        ),
+        (
+            {"closed": ["111"]},
+            "firewall.closed[0]: '111' is neither a port nor a program; write a port such as '111/tcp', or the name of "
+            "a program",
+        ),
+        (
+            {"closed": ["70000/tcp"]},
+            "firewall.closed[0]: 70000 is outside 1-65535; write a port such as '111/tcp', or the name of a program",
+        ),
+        (
+            {"trusted": ["wg0; drop"]},
+            "firewall.trusted[0]: 'wg0; drop' is not the name of an interface; write a name such as wg0, or br-* for "
+            "all that begin so",
+        ),
         ({"confirm": 5}, "firewall.confirm: is 5 s; give a new connection at least 10 s"),
     ],
 )
