@@ -24,9 +24,11 @@ from roles import (
 from roles._kit import lock, report
 from roles._kit.turn import turn
 from stack import inventory, records
+from stack.switches import switches
 
 site = inventory.current()
 stack = site.on(host.name)
+given = switches(host.data.get)
 maintenance = records.maintenance(site.paths.config)  # a host in maintenance is prepared, not activated
 report.install()
 
@@ -38,19 +40,13 @@ base.prepare(stack.base, site.vault)
 if stack.acme:
     acme.prepare(stack.acme)
 if stack.livekit:
-    livekit.prepare(
-        stack.livekit, accept=str(host.data.get("accept") or ""), accept_jump=host.data.get("jump") == "accept"
-    )
+    livekit.prepare(stack.livekit, accept=given.accept, accept_skip=given.version_skip)
 if stack.egress:
-    egress.prepare(
-        stack.egress, accept=str(host.data.get("accept") or ""), accept_jump=host.data.get("jump") == "accept"
-    )
+    egress.prepare(stack.egress, accept=given.accept, accept_skip=given.version_skip)
 if stack.ingress:
-    ingress.prepare(
-        stack.ingress, accept=str(host.data.get("accept") or ""), accept_jump=host.data.get("jump") == "accept"
-    )
+    ingress.prepare(stack.ingress, accept=given.accept, accept_skip=given.version_skip)
 if stack.sip:
-    sip.prepare(stack.sip, accept=str(host.data.get("accept") or ""), accept_jump=host.data.get("jump") == "accept")
+    sip.prepare(stack.sip, accept=given.accept, accept_skip=given.version_skip)
 
 # activate: what everything stands on, then what serves; a failed host stops the rest
 turn(
@@ -64,7 +60,7 @@ turn(
 turn(
     "Services",
     acme.activate(stack.acme) if stack.acme and stack.acme.wanted else None,
-    edge.activate(stack.edge, cut=host.data.get("edge") == "restart") if stack.edge else None,
+    edge.activate(stack.edge, cut=given.edge) if stack.edge else None,
     acme.retire(stack.acme) if stack.acme and not stack.acme.wanted else None,
     livekit.activate(stack.livekit) if stack.livekit else None,
     egress.activate(stack.egress) if stack.egress else None,

@@ -13,6 +13,7 @@ from typing import Any
 
 from docs import network
 from stack import site as sites
+from stack import switches
 from stack.fields import options
 from stack.ports import Port, Reach
 
@@ -89,6 +90,14 @@ def configuration_md() -> str:
         "are errors. *required* marks settings without a default.",
         "",
         *_section(sites.Site, "site", 2),
+        "## Switches of a run",
+        "",
+        "`pyinfra inventories/prod.py deploy.py --data NAME=VALUE`, several if need be. Other names are refused.",
+        "",
+        "| switch | of | effect |",
+        "|---|---|---|",
+        *(f"| `{switch}` | {plans} | {doc} |" for switch, plans, doc in switches.table()),
+        "",
     ]
     return "\n".join(lines)
 

@@ -20,11 +20,12 @@ from roles._kit.plan import Part, Step, Todo
 from roles._kit.stage import stage
 from roles._kit.turn import turn
 from stack import inventory, records
+from stack.switches import switches
 
 site = inventory.current()
 stack = site.on(host.name)
 marker = records.maintenance(site.paths.config)
-why, alone = str(host.data.get("why") or ""), host.data.get("alone") == "yes"
+given = switches(host.data.get)
 report.install()
 
 
@@ -44,7 +45,7 @@ def mark(seen: Seen) -> tuple[Step, ...]:
     """Say on the host that it is out of service, and why."""
     if maintenance.words(seen):
         return ()
-    return (Step("mark the host", lambda h: maintenance.begin(h, marker, why)),)
+    return (Step("mark the host", lambda h: maintenance.begin(h, marker, given.why)),)
 
 
 def end(seen: Seen) -> Todo:
@@ -55,7 +56,7 @@ def end(seen: Seen) -> Todo:
 
 
 lock.take()
-if host.data.get("back") == "yes":
+if given.back:
     stage(Part("drain", maintenance.needs(marker), end), "Maintenance")
     local.include("deploy.py")
 else:
@@ -64,6 +65,6 @@ else:
     others = stack.edge.peer_endpoints if stack.edge else {}
     turn(
         "Drain",
-        livekit.drain(stack.livekit, marker, others, why=why, alone=alone) if stack.livekit else None,
+        livekit.drain(stack.livekit, marker, others, why=given.why, alone=given.alone) if stack.livekit else None,
         *(each.retire(mark, maintenance.needs(marker)) for role, each in mine.items() if role != "livekit"),
     )

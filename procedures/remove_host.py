@@ -15,17 +15,18 @@ from roles._kit import lock, report
 from roles._kit.removal import consent, removal
 from roles._kit.stage import stage
 from stack import inventory, records
+from stack.switches import switches
 from stack.traces import traces
 
 site = inventory.current()
 stack = site.on(host.name)
-drop_calls = host.data.get("calls") == "drop"
+given = switches(host.data.get)
 needed_by = tuple(n for n in site.hosts if n != host.name and components(site.on(n))) if stack.redis else ()
 report.install()
 
 lock.take()
-stage(consent(host.name, host.data.get("remove") or "", needed_by), "Consent")
-if not drop_calls:
+stage(consent(host.name, given.remove, needed_by), "Consent")
+if not given.calls:
     marker = records.maintenance(site.paths.config)
     if stack.livekit and stack.edge:
         stage(livekit.drain(stack.livekit, marker, stack.edge.peer_endpoints, why="to be removed", alone=True), "Drain")
@@ -39,7 +40,7 @@ stage(
         traces(site, stack),
         host.name,
         components(stack).values(),
-        drop_calls=drop_calls,
+        drop_calls=given.calls,
     ),
     "Remove",
 )

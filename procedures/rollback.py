@@ -7,8 +7,8 @@ Of livekit-server, or of the daemon that ``--data role=egress`` (and so on) name
 Works while the last change still drains. Each host goes back to what served on it before; what is given up is recorded
 on the hosts, and a deploy of it is refused until the inventory changes (or with ``--data accept=GENERATION``). Hosts
 that the change has not reached are left alone. ``--data any=yes`` rolls back whatever serves, also when the inventory
-has been edited since the last deploy; ``--data jump=accept`` also goes back to a version that must not follow the
-present one (stack/versions.toml).
+has been edited since the last deploy; ``--data version-skip=accept`` also goes back to a version that must not follow
+the present one (stack/versions.toml).
 """
 
 import dataclasses
@@ -25,17 +25,18 @@ from roles._kit.look import Seen
 from roles._kit.plan import Later, Part
 from roles._kit.turn import turn
 from stack import inventory, records
+from stack.switches import switches
 
 site = inventory.current()
 stack = site.on(host.name)
-name, role = host.name, str(host.data.get("role") or "livekit")
-anything, why = host.data.get("any") == "yes", str(host.data.get("why") or "")
+given = switches(host.data.get)
+name, role = host.name, given.role
 report.install()
 
 
 def parts(seen: Seen, now: Component) -> tuple[Part, ...]:
     """The host's parts with the ports of then: they open before the old slot starts again."""
-    to = back.target(now, seen, anything=anything)
+    to = back.target(now, seen, anything=given.any)
     if isinstance(to, str):
         return ()
     then = dataclasses.replace(site, **{role: dataclasses.replace(getattr(site, role), **to.then)}).on(name)
@@ -44,7 +45,7 @@ def parts(seen: Seen, now: Component) -> tuple[Part, ...]:
         kernel.activate(then.kernel),
         firewall.activate(then.firewall, livekit.proves(then.livekit) if then.livekit else None),
         edge.activate(then.edge),
-        back.roll_back(components(then)[role], to, why),
+        back.roll_back(components(then)[role], to, given.why),
     )
 
 
@@ -53,7 +54,7 @@ if role not in known:
     raise PyinfraError(f"role: {role!r} has no slots in this site; choose one of {', '.join(known)}")
 lock.take()
 if server := components(stack).get(role):
-    back.prepare(server, anything=anything, accept_jump=host.data.get("jump") == "accept")
+    back.prepare(server, anything=given.any, accept_skip=given.version_skip)
     turn(
         "Rollback",
         Later(back.questions(server), partial(parts, now=server)),

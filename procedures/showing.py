@@ -15,6 +15,7 @@ from roles._kit import lock
 from roles._kit.occupancy import Occupancy, Sessions, State
 from roles._kit.reading import Unread
 from roles.livekit.occupancy import Occupancy as People
+from stack.switches import switches
 
 if TYPE_CHECKING:
     from pyinfra.api.state import State as Run
@@ -28,7 +29,7 @@ _COLOURS = {State.ACTIVE: "green", State.DRAINING: "yellow", State.PROVING: "cya
 
 def show(run: Run, found: Mapping[str, Any]) -> None:
     """Print it all on standard output; ``--data json=yes`` chooses the object."""
-    if any(host.data.get("json") == "yes" for host in run.inventory):
+    if any(switches(host.data.get).json for host in run.inventory):
         click.echo(as_json(found, time.time()))
         return
     for line in table(found, time.time()):

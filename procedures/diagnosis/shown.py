@@ -24,6 +24,7 @@ from roles._kit.change import Failed, ask
 from roles._kit.reading import Unread
 from stack import inventory
 from stack.site import Site
+from stack.switches import switches
 
 if TYPE_CHECKING:
     from pyinfra.api.state import State
@@ -40,7 +41,7 @@ def conclude(site: Site, run: State, found: Mapping[str, Any]) -> int:
     looked = [row for name, one in found.items() for row in _of(name, one)]
     case = _case(site, found)
     outside = _from_here(case) if case else [_no_access(site)]
-    vantage = next((str(name) for host in run.inventory if (name := host.data.get("from"))), "")
+    vantage = next((name for host in run.inventory if (name := switches(host.data.get).vantage)), "")
     inside = _from_host(run, site, case, vantage) if case and vantage else []
     _judged[:] = blamed([*looked, *outside, *inside])
     return rows.status(_judged)
@@ -50,7 +51,7 @@ def show(run: State, found: Mapping[str, Any]) -> None:
     """Print it all on standard output; ``--data json=yes`` chooses the object."""
     if not _judged:  # no host was looked at
         conclude(inventory.current(), run, found)
-    if any(host.data.get("json") == "yes" for host in run.inventory):
+    if any(switches(host.data.get).json for host in run.inventory):
         click.echo(rows.as_json(_judged, rows.moment(time.time())))
         return
     click.echo("\n".join(["", *rows.table(_judged)]))

@@ -70,8 +70,8 @@ def _then(name: str, ports: list[str]) -> dict[str, Any]:
     return then | {w[0]: tuple(w[1:]) for w in words if w[0] == "slots"}
 
 
-def prepare(component: Component, *, anything: bool, accept_jump: bool = False) -> None:
-    """Refuse a rollback that cannot be, before any host is changed; ``accept_jump`` as for a deploy."""
+def prepare(component: Component, *, anything: bool, accept_skip: bool = False) -> None:
+    """Refuse a rollback that cannot be, before any host is changed; ``accept_skip`` as for a deploy."""
 
     def plan(seen: Seen) -> Todo:
         found = target(component, seen, anything=anything)
@@ -79,7 +79,7 @@ def prepare(component: Component, *, anything: bool, accept_jump: bool = False) 
             return Todo(notes=(found,))
         server = component.of(dataclasses.replace(component.settings, **found.then)).daemon(found.generation)
         server.decision(found.generation, seen)
-        return Todo(notes=jump.allowed(component.program, server, found.generation, seen, accept=accept_jump))
+        return Todo(notes=jump.allowed(component.program, server, found.generation, seen, accept=accept_skip))
 
     stage(Part(component.role, questions(component), plan), f"{component.program}: what to go back to")
 

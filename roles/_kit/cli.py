@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
+import click
 import gevent
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
@@ -14,10 +16,11 @@ from pyinfra.connectors import util
 from roles._kit import reading
 from roles._kit.change import Failed
 from roles._kit.connect import Connecting
+from stack import switches
 
 
 def install() -> None:
-    """Keep the inventory's order, refuse a --limit that matches nothing, explain failures, end with 128 + signal.
+    """Keep the inventory's order, refuse a --limit or --data that means nothing, explain failures, exit 128 + signal.
 
     Never ask for sudo's password: what is run beside pyinfra's commands (the lock) could not use it.
     """
@@ -43,9 +46,18 @@ def _init(state: Any, inventory: Any, config: Any, initial_limit: Any = None) ->
     if initial_limit is not None and not initial_limit:
         names = ", ".join(host.name for host in inventory)
         raise SystemExit(f"--limit: matches no host; known here: {names}")
+    _known_switches(inventory)
     _original[0](state, inventory, config, initial_limit=initial_limit)
     state.add_callback_handler(Connecting())
     reading.install(state)
+
+
+def _known_switches(inventory: Any) -> None:
+    """Refuse a ``--data`` that nothing would read, before the first connection."""
+    command = click.get_current_context(silent=True)
+    plans: tuple[str, ...] = command.params.get("operations", ()) if command else ()
+    if len(plans) == 1 and (found := list(switches.problems(inventory.override_data, Path(plans[0]).stem))):
+        raise SystemExit("\n".join(["nothing was changed", *map(str, found)]))
 
 
 def _no_password(prompt: str = "", stream: TextIO | None = None) -> str:

@@ -24,7 +24,7 @@ def allowed(program: str, daemon: Daemon, wanted: Generation, seen: Seen, *, acc
             continue
         problem = versions.jump(program, _version(records[slot.generation].release), _version(wanted.release))
         if problem and not accept:
-            raise Failed(f"slot {name}: {problem.fact}; {problem.remedy}, or accept it with --data jump=accept")
+            raise Failed(f"slot {name}: {problem.fact}; {problem.remedy}, or accept it with --data version-skip=accept")
         if problem:
             accepted.append(f"accepted on slot {name}: {problem.fact}")
     return tuple(accepted)

@@ -23,6 +23,7 @@ from pyinfra.connectors.util import make_unix_command_for_host
 
 from roles._kit.change import WORK_LOCK, Failed, ask, privilege
 from roles._kit.report import results
+from stack.switches import switches
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -65,7 +66,7 @@ def _take() -> Generator[Any, None, None]:
         host.noop("lock is ours")
         return
     answer, rest = _try(host)
-    if answer == "held" and (_gone(rest) or host.data.get("lock") == "break"):
+    if answer == "held" and (_gone(rest) or switches(host.data.get).lock):
         host.log_styled(f"lock taken over from {_words(rest)}", fg="yellow")
         try:
             ask(host, _BREAK)

@@ -60,14 +60,14 @@ class Prepared:
     def needs(self) -> Needs:
         return files.needs(self.files) | self.daemon.needs | guard.NEEDS
 
-    def plan(self, seen: Seen, *, accept: Collection[str], accept_jump: bool) -> Todo:
+    def plan(self, seen: Seen, *, accept: Collection[str], accept_skip: bool) -> Todo:
         """Refuses here, before any host is changed, what cannot be activated; see ``History`` and ``jump``.
 
         ``accept`` names generations that may be deployed although they were rolled back.
         """
         steps: list[Step] = [*self.daemon.history.acceptance(self.wanted.name, seen, accept)]
         self.daemon.decision(self.wanted, seen)
-        notes = jump.allowed(self.program, self.daemon, self.wanted, seen, accept=accept_jump)
+        notes = jump.allowed(self.program, self.daemon, self.wanted, seen, accept=accept_skip)
         if self.wanted.release not in seen.probes[f"{self.daemon.component}.releases"]:
             send = partial(bring, artifact=self.artifact, directory=self.wanted.release, program=self.program)
             steps.append(Step(f"push {self.program} {self.wanted.release.rsplit('/', 1)[-1]}", send))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
@@ -79,17 +80,17 @@ def component(settings: Settings) -> Component:
     )
 
 
-def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
+def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bool = False) -> None:
     """Bring the program and the generation to the host; nothing that runs is touched.
 
-    A store that does not take files is refused here, before any host is changed. ``accept`` and ``accept_jump`` as for
+    A store that does not take files is refused here, before any host is changed. ``accept`` and ``accept_skip`` as for
     livekit-server.
     """
     ready = component(settings).prepared()
     prove = Step("the store takes, gives and deletes an object", partial(store.prove, settings=settings))
 
     def plan(seen: Seen) -> Todo:
-        todo = ready.plan(seen, accept=accept.split(","), accept_jump=accept_jump)
+        todo = ready.plan(seen, accept=accept, accept_skip=accept_skip)
         if not settings.storage.kind or ready.daemon.serving(seen) == ready.wanted.name:
             return todo
         return replace(todo, steps=(prove, *todo.steps))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 
@@ -75,16 +75,16 @@ def component(settings: Settings) -> Component:
     )
 
 
-def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
+def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bool = False) -> None:
     """Bring the program and the generation to the host; nothing that runs is touched.
 
-    ``accept`` names generations (with commas) that may be deployed although they were rolled back; ``accept_jump``
+    ``accept`` names generations that may be deployed although they were rolled back; ``accept_skip``
     permits a version that must not follow the one that runs.
     """
     ready, calls = component(settings).prepared(), vantage(settings)
 
     def plan(seen: Seen) -> Todo:
-        todo = ready.plan(seen, accept=accept.split(","), accept_jump=accept_jump)
+        todo = ready.plan(seen, accept=accept, accept_skip=accept_skip)
         calling = runner.steps(calls.root, seen, wanted=calls.on_hosts)
         return replace(todo, steps=(*todo.steps, *calling))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from roles._kit import files, guard, prepared
@@ -90,13 +91,13 @@ def component(settings: Settings) -> Component:
     )
 
 
-def prepare(settings: Settings, accept: str = "", *, accept_jump: bool = False) -> None:
+def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bool = False) -> None:
     """Bring the program and the generation to the host; nothing that runs is touched.
 
-    ``accept`` and ``accept_jump`` as for livekit-server.
+    ``accept`` and ``accept_skip`` as for livekit-server.
     """
     ready = component(settings).prepared()
-    plan = partial(ready.plan, accept=accept.split(","), accept_jump=accept_jump)
+    plan = partial(ready.plan, accept=accept, accept_skip=accept_skip)
     stage(Part("sip", ready.needs, plan), "livekit-sip: release and generation")
 
 

@@ -19,7 +19,7 @@ from tests.roles.conftest import FakeRun
 REFUSED = (
     "slot {}: 1.11.0 runs, and with 1.13.7 clients of the old slot get no new relay over TLS, because from 1.13.0 on "
     "TURN credentials must expire (https://github.com/livekit/livekit/pull/4539); deploy 1.12.0 first, and 1.13.7 when "
-    "no slot runs 1.11.0 any more, or accept it with --data jump=accept"
+    "no slot runs 1.11.0 any more, or accept it with --data version-skip=accept"
 )
 RELEASES = {"old": "1.11.0-0123456789ab", "own": "1.12.0-mine-0123456789ab", "new": "1.13.7-0123456789ab"}
 WANTED = Generation("new", "/etc/livekit-metal/livekit/new", f"/opt/livekit/{PROGRAM}/{RELEASES['new']}")
@@ -88,7 +88,7 @@ BACK = f"/opt/livekit/{PROGRAM}/{RELEASES['old']}"
 REFUSED_BACK = (
     "slot a: 1.13.7 runs, and with 1.11.0 clients of the old slot get no new relay over TLS, because before 1.12.0 "
     "TURN credentials must not expire (https://github.com/livekit/livekit/pull/4505); choose 1.12.0 or newer, or "
-    "accept it with --data jump=accept"
+    "accept it with --data version-skip=accept"
 )
 Prepared = Callable[[str, Callable[[], None]], FakeRun]
 
@@ -129,7 +129,7 @@ def test_a_refused_jump_changes_no_host(prepared: Prepared, livekit: Settings) -
 
 @pytest.mark.usefixtures("_no_download")
 def test_an_accepted_jump_goes_on_and_is_told_at_the_end(prepared: Prepared, livekit: Settings) -> None:
-    result = prepared("0123", lambda: tasks.prepare(livekit, accept_jump=True)).results["lk1"]
+    result = prepared("0123", lambda: tasks.prepare(livekit, accept_skip=True)).results["lk1"]
     assert (result.word, result.why) == ("prepared", "")
     assert result.notes == [f"livekit: accepted on {REFUSED.format('a').partition('; ')[0]}"]
 
@@ -137,7 +137,7 @@ def test_an_accepted_jump_goes_on_and_is_told_at_the_end(prepared: Prepared, liv
 @pytest.mark.usefixtures("_no_download")
 def test_a_rollback_is_a_jump_as_well(prepared: Prepared, livekit: Settings) -> None:
     def attempt(accept: bool) -> FakeRun:
-        return prepared("0124", lambda: back.prepare(tasks.component(livekit), anything=False, accept_jump=accept))
+        return prepared("0124", lambda: back.prepare(tasks.component(livekit), anything=False, accept_skip=accept))
 
     assert attempt(False).results["lk1"].why == f"livekit: {REFUSED_BACK}"
     assert attempt(True).results["lk1"].notes == [f"livekit: accepted on {REFUSED_BACK.partition('; ')[0]}"]
