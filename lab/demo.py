@@ -16,10 +16,11 @@ from procedures.call import Access, CallError
 from stack import inventory
 from stack.site import Site
 
+DEFAULT_INVENTORY = "inventories/lab.py"
 _BIN = Path(sys.executable).parent
 
 
-def demo(lab: Lab, hosts: int | None, release: str | None, inventory_file: str = "inventories/lab.py") -> None:
+def demo(lab: Lab, hosts: int | None, release: str | None, inventory_file: str = DEFAULT_INVENTORY) -> None:
     """From nothing to a live call. Raises LabError when the deploy or the call fails."""
     verbs.up(lab, hosts, release)
     deploy(lab, inventory_file)
@@ -32,8 +33,12 @@ def demo(lab: Lab, hosts: int | None, release: str | None, inventory_file: str =
     # The SDK would send even traffic to the lab through a proxy of the environment.
     direct = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     if subprocess.run(call, cwd=CHECKOUT, env=direct, check=False).returncode:
-        raise LabError("lab", "the call through the deployed hosts failed", f"look at it with: {_ssh(lab, names[0])}")
-    _next(lab, site, access)
+        raise LabError(
+            "lab",
+            "the call through the deployed hosts failed",
+            f"look at it with: {_for(lab, f'make lab-ssh HOST={names[0]}')}",
+        )
+    _next(lab, site, access, inventory_file)
 
 
 def deploy(lab: Lab, inventory_file: str) -> None:
@@ -64,22 +69,23 @@ def access_of(site: Site) -> Access:
     return replace(access, url=access.through(site.with_role("livekit")[0]))
 
 
-def _ssh(lab: Lab, host: str) -> str:
-    prefix = "" if lab.name == DEFAULT_NAME else f"LAB={lab.name} "
-    return f"{prefix}make lab-ssh HOST={host}"
+def _for(lab: Lab, command: str, inventory_file: str = DEFAULT_INVENTORY) -> str:
+    """``command`` for this lab and what is deployed on it, to be pasted into any shell."""
+    which = "" if lab.name == DEFAULT_NAME else f"LAB={lab.name} "
+    what = "" if inventory_file == DEFAULT_INVENTORY else f" INVENTORY={inventory_file}"
+    return f"{which}{command}{what}"
 
 
-def _next(lab: Lab, site: Site, access: Path) -> None:
+def _next(lab: Lab, site: Site, access: Path, inventory_file: str) -> None:
     first = next(iter(site.hosts))
     url = json.loads(access.read_text())["url"]
-    print(
-        f"""
-LiveKit answers at {url}
-API key and secret: {access.relative_to(CHECKOUT)}
-next:
-  {_ssh(lab, first):40}  a shell on {first}
-  {"make deploy":40}  deploy again: changes nothing
-  {".venv/bin/python -m procedures.call --access " + str(access.relative_to(CHECKOUT))}
-  {"make test":40}  prove everything
-  {"make lab-down":40}  remove every trace"""
-    )
+    hints = {
+        _for(lab, f"make lab-ssh HOST={first}"): f"a shell on {first}",
+        _for(lab, "make deploy", inventory_file): "deploy again: changes nothing",
+        f".venv/bin/python -m procedures.call --access {access.relative_to(CHECKOUT)}": "another call",
+        "make test": "prove everything",
+        _for(lab, "make lab-down"): "remove every trace",
+    }
+    width = max(map(len, hints))
+    print(f"\nLiveKit answers at {url}\nAPI key and secret: {access.relative_to(CHECKOUT)}\nnext:")
+    print("\n".join(f"  {command:{width}}  {what}" for command, what in hints.items()))

@@ -55,7 +55,7 @@ def programs() -> dict[str, str]:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livekit-metal" / f"pebble-{VERSION}"
     if not all((base / name).exists() for name in _PROGRAMS):
         go = shutil.which("go", path=os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", "")]))
-        assert go, "pebble is built from its Go module: install Go, or `make .venv/.made`"
+        assert go, "pebble is built from its Go module: install Go, or `make setup`"
         targets = [f"{_MODULE}/{name}@{VERSION}" for name in _PROGRAMS]
         subprocess.run([go, "install", *targets], env=os.environ | {"GOBIN": str(base)}, check=True)
     return {name: str(base / name) for name in _PROGRAMS}

@@ -87,7 +87,7 @@ class Report(BaseStateCallback):
 
 
 def table(found: Results) -> list[str]:
-    """The lines of the last table: host, outcome, what changed; then the notes."""
+    """The lines of the last table: a host and how it fared, a line for each thing that changed; then the notes."""
     width = max((len(n) for n in found.hosts), default=4)
     names = found.order or sorted(found.hosts)
     lines = ["", f"    {'host':{width}}  result"]
@@ -97,8 +97,9 @@ def table(found: Results) -> list[str]:
             result.word, result.why = ("untouched", "prepared only") if found.order else ("done", "")
         word = click.style(f"{result.word:11}", fg=_COLOURS.get(result.word, "yellow"))
         took = f"{result.seconds:.1f} s" if result.seconds else ""
-        said = "; ".join(filter(None, [result.why, ", ".join(result.summaries), took]))
+        said = "; ".join(filter(None, [result.why, took]))
         lines.append(f"    {name:{width}}  {word} {said}".rstrip())
+        lines += [f"    {'':{width}}      {summary}" for summary in result.summaries]
     notes: dict[str, list[str]] = {}
     for name in names:
         for text in found.hosts[name].notes:

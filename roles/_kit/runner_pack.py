@@ -80,7 +80,7 @@ def _requires(name: str) -> list[str]:
         return metadata.requires(name) or []
     except metadata.PackageNotFoundError:
         fact = f"{name}, which a call needs, is not installed here"
-        raise Failed(f"livekit.probe: {fact}; install requirements.lock (make .venv/.made)") from None
+        raise Failed(f"livekit.probe: {fact}; install requirements.lock (make setup)") from None
 
 
 def _locked(target: Target) -> dict[str, str]:

@@ -85,9 +85,12 @@ DEPLOY = """\
     --> Disconnecting from hosts...
 
     host  result
-    lk1   done        edge reloaded, livekit 1.13.5-3e66f6dc9626 on slot b; 10.4 s
+    lk1   done        10.4 s
+            edge reloaded
+            livekit 1.13.5-3e66f6dc9626 on slot b
     lk2   done        2.5 s
-    lk3   unchanged   livekit 1.13.5-3e66f6dc9626 on slot a
+    lk3   unchanged
+            livekit 1.13.5-3e66f6dc9626 on slot a
     lk4   failed      livekit: no slot is empty; 0.3 s
     note (lk1) edge: takes 9500 connections at once, not 20000 s
 """
