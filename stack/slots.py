@@ -18,6 +18,7 @@ from stack.ports import PortRange
 DRAIN_DROP_IN = "90-livekit-metal-drain.conf"  # in /run, while a slot drains; it holds the deadline
 GUARD = "livekit-drain-guard.service"  # bounds a reboot while slots drain
 HIDEPID = "livekit-hidepid.service"  # shows accounts only their own processes
+SEES = "livekit-proc"  # user and group; who is in the group sees all processes nevertheless
 FINISH = "finish.sh"  # beside it: what to do at the deadline, and when the host goes down
 AWAITED = "127.0.0.2"  # where HAProxy comes from with clients' signalling, which a drain of livekit-server waits for
 ALONE = "~alone"  # ends the stamp of a process that is being proved and that no session can reach

@@ -10,6 +10,7 @@ from roles._kit import media, path
 from roles._kit.change import Failed, ask, sh
 from roles._kit.generation import Generation
 from roles._kit.ready import journal, until
+from roles._kit.sandbox import ask_inside
 from roles.livekit.settings import PROGRAM, UNIT, Settings
 
 # livekit-server ends with status 0 whatever it found: only the text tells.
@@ -58,10 +59,11 @@ class Proof:
     generation: Generation
 
     def check(self, host: Host, slot: str) -> None:
-        """The program understands its configuration."""
-        directory = self.generation.directory
+        """The program understands its configuration, as livekit reads it."""
+        directory, drop_in = self.generation.directory, self.generation.drop_in(slot)
+        files = (f"{directory}/{slot}.yaml", f"{directory}/keys.yaml")
         try:
-            ask(host, _CHECK, self._program, f"{directory}/{slot}.yaml", f"{directory}/keys.yaml")
+            ask_inside(host, drop_in, _CHECK, self._program, *files)
         except Failed as error:
             raise Failed(f"{PROGRAM} refuses its configuration ({directory}/{slot}.yaml): {error}") from error
 

@@ -83,9 +83,12 @@ def test_processes_are_hidden_before_any_stream_can_begin(ingress: Settings, wan
     seen = host(slot, **{slot: f"active {wanted.name}"})
     seen.probes["hidepid"] = []
     part = tasks.activate(hiding)
-    assert names(part.plan(seen)) == ["write livekit-hidepid.service", "hide processes from other accounts"]
-    seen.files = {f.path: f.sha256 for f in (hidepid._unit(),)}
-    seen.stat = {f.path: (f.mode, f.user, f.group) for f in (hidepid._unit(),)}
+    assert names(part.plan(seen)) == [
+        "write livekit-hidepid.service, 50-livekit-hidepid.conf, 50-livekit-hidepid.conf",
+        "hide processes from other accounts",
+    ]
+    seen.files = {f.path: f.sha256 for f in hidepid._files()}
+    seen.stat = {f.path: (f.mode, f.user, f.group) for f in hidepid._files()}
     seen.units[hidepid.UNIT] = {"UnitFileState": "enabled"}
     assert names(part.plan(seen)) == ["hide processes from other accounts"], "somebody has mounted /proc anew"
     seen.probes["hidepid"] = ["hidden"]
