@@ -12,12 +12,7 @@ from roles._kit.look import Needs, Seen
 from roles._kit.plan import Step
 from roles._kit.service import UNITS
 from stack.slots import HIDEPID as UNIT
-from stack.slots import SEES
-
-# Who has to see processes of others without being root (polkit), or with less than root's privileges (logind): without
-# it logind gives no sessions, and polkit decides nothing (proc(5), hidepid= and gid=).
-SEEING = ("systemd-logind.service", "polkit.service")
-DROP_INS = tuple(f"{UNITS}/{unit}.d/50-livekit-hidepid.conf" for unit in SEEING)
+from stack.slots import SEEING, SEES, SIGHT
 
 # Says "hidden" where other accounts see nothing; as a number, or since Linux 5.8 as a word (proc(5)).
 LOOK = (
@@ -39,7 +34,7 @@ def _files() -> tuple[File, ...]:
     sees = f"[Service]\nSupplementaryGroups={SEES}\n"
     return (
         File(f"{UNITS}/{UNIT}", files.text("_kit/livekit-hidepid.service.j2", hidepid={"sees": SEES})),
-        *(File(path, sees) for path in DROP_INS),
+        *(File(f"{UNITS}/{unit}.d/{SIGHT}", sees) for unit in SEEING),
     )
 
 

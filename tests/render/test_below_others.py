@@ -154,7 +154,7 @@ def _unit(stack: Stack, name: str) -> Unit:
 
 @pytest.mark.parametrize(
     ("name", "most"),
-    [("livekit-firewall.service", 3.0), ("livekit-drain-guard.service", 3.5), ("livekit-hidepid.service", 6.0)],
+    [("livekit-firewall.service", 2.0), ("livekit-drain-guard.service", 2.5), ("livekit-hidepid.service", 3.5)],
 )
 def test_what_root_itself_runs_is_in_a_sandbox_too(
     stack: Stack, verify_unit: Callable[[str, str], float], name: str, most: float
