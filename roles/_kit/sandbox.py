@@ -14,27 +14,26 @@ from roles._kit.change import ask
 from roles._kit.files import Validate
 
 LONGEST = 60  # s
-# What is taken over from the unit's file: who runs it, and what it may. Not directories, nor commands.
+# What is taken over from the unit's file: who runs it, with which secrets, and what it may. No directory, no command.
 _TAKEN = (
-    "User=|Group=|UMask=|CapabilityBoundingSet=|LockPersonality=|MemoryDenyWriteExecute=|NoNewPrivileges="
+    "User=|Group=|EnvironmentFile=|UMask=|CapabilityBoundingSet=|LockPersonality=|MemoryDenyWriteExecute=|NoNewPrivileges="
     "|Private|ProcSubset=|Protect|Restrict[A-Z]|SystemCall"
 )
-# Besides: no network, and limits that only a program meets which has gone wrong.
-_MORE = " ".join(
-    f"--property={each}"
-    for each in ("PrivateNetwork=yes", "LimitCORE=0", "MemoryMax=1G", "TasksMax=256", f"RuntimeMaxSec={LONGEST}")
-)
+_ALONE = "PrivateNetwork=yes"
+# Limits that only a program meets which has gone wrong.
+_LIMITS = ("LimitCORE=0", "MemoryMax=1G", "TasksMax=256", f"RuntimeMaxSec={LONGEST}")
 
 
-def inside(unit: str, command: str) -> str:
+def inside(unit: str, command: str, *, network: bool = False) -> str:
     """Shell text that runs the shell words ``command`` as the daemon whose unit (or drop-in) is the file ``unit``.
 
     ``unit`` is a shell word, too. The status is that of the command; both of its outputs are passed on.
     """
+    more = " ".join(f"--property={each}" for each in (*(() if network else (_ALONE,)), *_LIMITS))
     read = f"sed -nE 's/^(({_TAKEN}).*)$/--property=\\1/p' {unit}"
     lacks = f"{unit} says not as whom"  # never as root for want of a unit
     return f"""(p=$({read}); case $p in *--property=User=*) ;; *) echo {lacks} >&2; exit 1 ;; esac
-IFS='\n'; set -f; exec systemd-run --quiet --pipe --wait --collect $p {_MORE} {command})"""
+IFS='\n'; set -f; exec systemd-run --quiet --pipe --wait --collect $p {more} {command})"""
 
 
 def check(unit: str, command: str, config: str) -> Validate:

@@ -12,6 +12,7 @@ import pytest
 from roles._kit import sandbox
 from roles._kit.generation import Generation
 from roles.ingress.proof import Proof as Ingress
+from roles.livekit import proof
 from roles.livekit.proof import Proof as Livekit
 from roles.sip.proof import Proof as Sip
 from stack.site import Site
@@ -112,3 +113,24 @@ def test_a_new_release_is_never_asked_as_root(
     for command in asked:
         assert "exec systemd-run" in command
         assert f"/etc/x/g/slot-{settings.slots[0]}.conf" in command
+
+
+def test_nor_is_it_when_it_is_to_say_which_nodes_serve(
+    run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """With the password that its unit's environment file has, and over the network: it asks Redis."""
+    (tmp_path / "slot-a.conf").write_text(f"{UNIT}EnvironmentFile=/etc/x/environment\n")
+    (tmp_path / "curl").write_text("#!/bin/sh\necho 'livekit_x{node_id=\"ND_1\"} 1'\n")
+    text = proof._SERVING.replace("curl", f"sh {tmp_path}/curl").replace(" | grep -A1", " >&2 | grep -A1")
+    text = f"{text} || :"
+    said = run(text, "6789", str(tmp_path), "/opt/x/1-abc/livekit-server", "a").stderr.splitlines()
+    assert said[-6:] == [
+        "/opt/x/1-abc/livekit-server",
+        "--config",
+        f"{tmp_path}/a.yaml",
+        "--key-file",
+        f"{tmp_path}/keys.yaml",
+        "list-nodes",
+    ]
+    assert {"--property=User=somebody", "--property=EnvironmentFile=/etc/x/environment"} <= set(said)
+    assert "--property=PrivateNetwork=yes" not in said
