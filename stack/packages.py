@@ -13,7 +13,7 @@ from roles.base import Settings as Base
 from roles.edge.settings import UNIT as EDGE_UNIT
 from roles.egress.settings import UNIT as EGRESS_UNIT
 from roles.egress.settings import USER as EGRESS_USER
-from roles.exporters.settings import NODE_UNIT, REDIS_UNIT
+from roles.exporters.settings import NODE_UNIT, NODE_USER, REDIS_UNIT
 from roles.firewall.settings import UNIT as FIREWALL_UNIT
 from roles.ingress.settings import UNIT as INGRESS_UNIT
 from roles.ingress.settings import USER as INGRESS_USER
@@ -26,7 +26,7 @@ from roles.redis.settings import UNIT as REDIS_SERVER_UNIT
 from roles.sip.settings import UNIT as SIP_UNIT
 from roles.sip.settings import USER as SIP_USER
 from stack import tls
-from stack.slots import GUARD, HIDEPID
+from stack.slots import GUARD, HIDEPID, SEES
 
 if TYPE_CHECKING:
     from stack.host import Host
@@ -81,11 +81,11 @@ def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
         _Part(acme, ("lego", "openssl"), "", (ACME_UNIT, ACME_TIMER), (ACME_USER,)),
         _Part(livekit, (), "", slots, (USER,)),
         _Part("egress" in host.roles, site.egress.packages, "", recorders, (EGRESS_USER,)),
-        _Part("ingress" in host.roles, _GSTREAMER, "", _ingress(site), (INGRESS_USER,)),
+        _Part("ingress" in host.roles, _GSTREAMER, "", _ingress(site), (INGRESS_USER, *_seeing(site))),
         _Part(sip, _SIP, "kamailio.service", (KAMAILIO_UNIT, *map(SIP_UNIT.format, site.sip.slots)), (SIP_USER,)),
         _Part(calls, ("python3",), "", ()),
         _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),
-        _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,)),
+        _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,), (NODE_USER,)),
         _Part(watched and redis, (exporter.format("redis"),), f"{exporter.format('redis')}.service", (REDIS_UNIT,)),
     )
 
@@ -94,3 +94,8 @@ def _ingress(site: Site) -> tuple[str, ...]:
     """The units of ingress on a host."""
     slots = tuple(INGRESS_UNIT.format(slot) for slot in site.ingress.slots)
     return (*slots, HIDEPID) if site.ingress.process_list == "hide" else slots
+
+
+def _seeing(site: Site) -> tuple[str, ...]:
+    """Whose group goes on seeing processes."""
+    return (SEES,) if site.ingress.process_list == "hide" else ()

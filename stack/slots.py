@@ -18,6 +18,11 @@ from stack.ports import PortRange
 DRAIN_DROP_IN = "90-livekit-metal-drain.conf"  # in /run, while a slot drains; it holds the deadline
 GUARD = "livekit-drain-guard.service"  # bounds a reboot while slots drain
 HIDEPID = "livekit-hidepid.service"  # shows accounts only their own processes
+SEES = "livekit-proc"  # user and group; who is in the group sees all processes nevertheless
+# Who has to see processes of others without being root (polkit), or with less than root's privileges (logind): without
+# it logind gives no sessions, and polkit decides nothing (proc(5), hidepid= and gid=).
+SEEING = ("systemd-logind.service", "polkit.service")
+SIGHT = "50-livekit-hidepid.conf"  # their drop-in
 FINISH = "finish.sh"  # beside it: what to do at the deadline, and when the host goes down
 AWAITED = "127.0.0.2"  # where HAProxy comes from with clients' signalling, which a drain of livekit-server waits for
 ALONE = "~alone"  # ends the stamp of a process that is being proved and that no session can reach

@@ -11,6 +11,7 @@ from roles.ingress.settings import CACHE as INGRESS_CACHE
 from roles.kernel.settings import FILE as SYSCTLS
 from roles.kernel.settings import MODULES
 from stack.records import AUDIT_DIRECTORY
+from stack.slots import SEEING, SEES, SIGHT
 
 if TYPE_CHECKING:
     from stack.compose import Stack
@@ -39,11 +40,12 @@ def traces(site: Site, stack: Stack) -> Traces:
     """The traces of one host. Drop-in directories go with their units."""
     units = tuple(stack.base.daemons)
     templates = dict.fromkeys(f"{u.partition('@')[0]}@.service" for u in units if "@" in u)
+    sights = [f"{_UNITS}/{unit}.d/{SIGHT}" for unit in SEEING]
     unit_files = [f"{_UNITS}/{u}" for u in (*units, *templates)]
     return Traces(
         units=units,
         masked=stack.base.masked,
-        files=(*unit_files, SYSCTLS, MODULES, NEEDRESTART, SYSUSERS),
+        files=(*unit_files, *sights, SYSCTLS, MODULES, NEEDRESTART, SYSUSERS),
         directories=(
             *(f"{f}.d" for f in unit_files),
             site.paths.config,
@@ -52,12 +54,12 @@ def traces(site: Site, stack: Stack) -> Traces:
             AUDIT_DIRECTORY,
             *((INGRESS_CACHE,) if stack.ingress else ()),
         ),
-        users=stack.base.users,
+        users=tuple(dict.fromkeys((*stack.base.users, SEES))),
         table=TABLE,
         rollback=ROLLBACK,
         package_record=f"{site.paths.config}/{PACKAGES}",
         user_record=f"{site.paths.config}/{USERS}",
-        parents=(_parent(NEEDRESTART), _parent(_parent(NEEDRESTART)), _parent(SYSUSERS)),
+        parents=(_parent(NEEDRESTART), _parent(_parent(NEEDRESTART)), _parent(SYSUSERS), *map(_parent, sights)),
     )
 
 

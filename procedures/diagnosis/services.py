@@ -29,7 +29,7 @@ _HEALTH = r"""
 _HEARD = r"""
   [ "$http" != 200 ] || echo "$slot heard $(curl -s -m 6 -o /dev/null -w '%{http_code}' --data x \
     -H 'Content-Type: application/sdp' "http://127.0.0.1:$(port whip)/w/livekit-metal-asks")" """
-_KAMAILIO = """timeout 5 kamcmd -s unix:{socket} core.uptime >/dev/null && echo answers
+_KAMAILIO = """{as_user} timeout 5 kamcmd -s unix:{socket} core.uptime >/dev/null && echo answers
 sh {dispatch} check && echo follows"""
 _GOOD = {"egress": ("200",), "ingress": ("200",), "sip": ("200", "429")}  # 429: it is busy
 
@@ -45,7 +45,7 @@ def probes(stack: Stack) -> list[tuple[str, str]]:
     """For a look."""
     found = [asked.probe for asked in questions(stack).values()]
     if kamailio := stack.kamailio:
-        asked = _KAMAILIO.format(socket=kamailio.socket, dispatch=kamailio.dispatch)
+        asked = _KAMAILIO.format(as_user=kamailio.as_user, socket=kamailio.socket, dispatch=kamailio.dispatch)
         found.append(("doctor.kamailio", asked))
     return found
 

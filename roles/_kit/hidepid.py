@@ -12,27 +12,40 @@ from roles._kit.look import Needs, Seen
 from roles._kit.plan import Step
 from roles._kit.service import UNITS
 from stack.slots import HIDEPID as UNIT
+from stack.slots import SEEING, SEES, SIGHT
 
 # Says "hidden" where other accounts see nothing; as a number, or since Linux 5.8 as a word (proc(5)).
 LOOK = (
     "grep -qE '^[^ ]+ /proc proc [^ ]*\\bhidepid=(1|2|4|noaccess|invisible|ptraceable)\\b' /proc/mounts && echo hidden"
 )
-_PROBE = ("hidepid", LOOK)
-_ENABLE = "systemctl daemon-reload; systemctl -q enable $1; systemctl restart $1"
+# The same where those who have to see do, too.
+_DONE = rf"""hidden=$({LOOK}) && g=$(getent group {SEES} | cut -d: -f3) && [ -n "$g" ] &&
+grep -qE "^[^ ]+ /proc proc [^ ]*\bgid=$g\b" /proc/mounts && for u in {" ".join(SEEING)}; do
+  p=$(systemctl show -p MainPID --value $u)
+  [ "$p" = 0 ] || grep -qE "^Groups:.*\b$g\b" /proc/$p/status || exit 0
+done && echo $hidden"""
+_PROBE = ("hidepid", _DONE)
+# Never open in between. Restarted, logind keeps its sessions; who does not run gets the group at its next start.
+_ENABLE = """systemctl daemon-reload; systemctl -q enable $1; systemctl reload-or-restart $1 || exit; shift
+for u in "$@"; do systemctl -q try-restart $u 2>/dev/null || :; done"""
 
 
-def _unit() -> File:
-    return File(f"{UNITS}/{UNIT}", files.text("_kit/livekit-hidepid.service.j2"))
+def _files() -> tuple[File, ...]:
+    sees = f"[Service]\nSupplementaryGroups={SEES}\n"
+    return (
+        File(f"{UNITS}/{UNIT}", files.text("_kit/livekit-hidepid.service.j2", hidepid={"sees": SEES})),
+        *(File(f"{UNITS}/{unit}.d/{SIGHT}", sees) for unit in SEEING),
+    )
 
 
 def needs() -> Needs:
     """What must be seen before :func:`steps`."""
-    return files.needs((_unit(),)) | Needs(units=frozenset({UNIT}), probes=(_PROBE,))
+    return files.needs(_files()) | Needs(units=frozenset({UNIT}), probes=(_PROBE,))
 
 
 def steps(seen: Seen) -> tuple[Step, ...]:
     """Hide the processes, now and at every boot."""
-    write = files.bundle((_unit(),), seen)
+    write = files.bundle(_files(), seen)
     if not write and seen.probes[_PROBE[0]] == ["hidden"] and seen.unit(UNIT, "UnitFileState") == "enabled":
         return ()
-    return (*write, Step("hide processes from other accounts", lambda host: sh(host, _ENABLE, UNIT)))
+    return (*write, Step("hide processes from other accounts", lambda host: sh(host, _ENABLE, UNIT, *SEEING)))

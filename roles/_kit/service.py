@@ -8,8 +8,8 @@ runs are not in the stamp (its environment stays old): it must report itself whi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from pyinfra.api.host import Host
 
@@ -17,19 +17,32 @@ from roles._kit.change import sh
 from roles._kit.files import File, Validate, bundle, digest
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Step
+from stack.memory import MOST
 
 UNITS = "/etc/systemd/system"
+
+
+def limits(tasks: int) -> Mapping[str, str]:
+    """Of a daemon that serves: it ends before the host does; ``tasks`` are processes and threads."""
+    return {"MemoryMax": MOST, "TasksMax": str(tasks)}
+
+
+SMALL = {"MemoryMax": "512M", "TasksMax": "256"}  # of what only looks or forwards
 _ENABLE = "systemctl daemon-reload; systemctl -q enable $1"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """``files`` includes the unit file itself when it is ours; ``reread`` are those that need no restart."""
+    """``files`` includes the unit file itself when it is ours; ``reread`` are those that need no restart.
+
+    ``limits`` are those of the unit's control group (systemd.resource-control(5)): a process that runs gets them, too.
+    """
 
     unit: str
     files: tuple[File, ...]
     validate: Validate | None = None
     reread: tuple[File, ...] = ()
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stamp(self) -> str:
@@ -38,7 +51,13 @@ class Service:
     @property
     def all_files(self) -> tuple[File, ...]:
         stamp = f"[Service]\nEnvironment=LKM_STAMP={self.stamp}\n"
-        return (*self.files, *self.reread, File(f"{UNITS}/{self.unit}.d/50-stamp.conf", stamp))
+        last = File(f"{UNITS}/{self.unit}.d/50-stamp.conf", stamp)
+        return (*self.files, *self.reread, *self._limits, last)
+
+    @property
+    def _limits(self) -> tuple[File, ...]:
+        lines = "".join(f"{name}={value}\n" for name, value in self.limits.items())
+        return (File(f"{UNITS}/{self.unit}.d/40-limits.conf", f"[Service]\n{lines}"),) if lines else ()
 
     @property
     def needs(self) -> Needs:
@@ -74,6 +93,8 @@ class Service:
         if seen.unit(self.unit, "UnitFileState") != "enabled":
             steps.append(Step(f"enable {self.unit}", lambda h: sh(h, _ENABLE, self.unit)))
         change = reload if self.running(seen) else Step(f"start {self.unit}", lambda h: restart(h, self.unit))
+        if self.running(seen) and not all(f.current(seen) for f in self._limits):
+            steps.append(Step(f"limit {self.unit}", lambda h: sh(h, "systemctl daemon-reload")))
         if change:
             steps.append(change)
             steps += [Step(f"{self.unit} answers", check) for check in then]

@@ -132,6 +132,11 @@ class Settings(Checked):
         return f"{self.state_root}/acme"
 
     @property
+    def as_user(self) -> str:
+        """Shell words before a command that goes to what lego keeps."""
+        return f"setpriv --reuid={self.user} --regid={self.user} --clear-groups"
+
+    @property
     def web(self) -> str:
         """Where lego puts what answers a challenge. Nobody reads it: HAProxy knows the answer."""
         return f"{self.state}/web"

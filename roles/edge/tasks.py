@@ -10,13 +10,13 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import active, files
+from roles._kit import active, files, sandbox
 from roles._kit.change import Failed, sh
 from roles._kit.files import File
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.ready import until
-from roles._kit.service import UNITS, Service, restart
+from roles._kit.service import UNITS, Service, limits, restart
 from roles.edge.behind import Slot, Streams, StreamSlot
 from roles.edge.settings import UNIT, Settings
 
@@ -110,7 +110,8 @@ def _plan(settings: Settings, seen: Seen, *, cut: bool) -> Todo:
     if settings.active.file not in seen.files:
         steps.append(Step("create an empty active file", partial(_create, path=settings.active.file)))
     steps += files.bundle(_certificates(wanted), seen)  # first: HAProxy's own check of the rest reads it
-    steps += files.bundle((config, *service.all_files), seen, lambda new: f"haproxy -c -f {new(config.path)}")
+    check = sandbox.check(f"{UNITS}/{UNIT}", "/usr/sbin/haproxy -c -f", config.path)
+    steps += files.bundle((config, *service.all_files), seen, check)
     if not all(f.current(seen) for f in service.all_files) or seen.unit(UNIT, "UnitFileState") != "enabled":
         steps.append(Step(f"enable {UNIT}", lambda h: sh(h, "systemctl daemon-reload; systemctl -q enable $1", UNIT)))
     summary = "configured" if steps else ""
@@ -218,7 +219,7 @@ def _certificates(settings: Settings) -> tuple[File, ...]:
 def _files(settings: Settings) -> tuple[File, Service]:
     """The configuration, which a reload brings into force, and the unit, which only a start does."""
     unit = File(f"{UNITS}/{UNIT}", files.text("edge/livekit-edge.service.j2", edge=settings))
-    return _config(settings), Service(UNIT, (unit,))
+    return _config(settings), Service(UNIT, (unit,), limits=limits(tasks=8192))
 
 
 def _create(host: Host, path: str) -> None:

@@ -13,6 +13,7 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.extra import collisions, merged
 from stack.fields import Checked, given, option
+from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
 from stack.secret import Secret
@@ -93,6 +94,7 @@ class Settings(Checked):
     )
     limits: Limits = option(Limits(), "limits of one recording")
     drain: Drain = option(Drain(), "what a slot does after a change, until its last recording has ended")
+    memory: Memory = option(MOST, WORDS.format("its largest recording"))
     log_level: Literal["debug", "info"] = option("info", "logging.level; readiness is read from the log")
     extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
@@ -133,6 +135,11 @@ class Settings(Checked):
     def state(self) -> str:
         """Below it: a slot's scratch, its home (``SLOT-home``) with a browser, ``backup``, ``cut-short``, ``files``."""
         return f"{self.state_root}/egress"
+
+    @property
+    def as_user(self) -> str:
+        """Shell words before a command that goes to what egress keeps: it may have put a link there."""
+        return f"setpriv --reuid={self.user} --regid={self.user} --clear-groups"
 
     @property
     def cores(self) -> dict[str, float]:

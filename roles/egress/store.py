@@ -18,16 +18,17 @@ from roles.egress.storage import Storage
 
 _REMOTE = "store"
 _RCLONE = f"""while IFS= read -r line && [ -n "$line" ]; do export "RCLONE_CONFIG_{_REMOTE.upper()}_$line"; done
-rc() {{ rclone --config= --retries 1 --low-level-retries 2 --contimeout 10s --timeout 60s "$@"; }}
+rc() {{ ${{as-}} rclone --config= --retries 1 --low-level-retries 2 --contimeout 10s --timeout 60s "$@"; }}
 """
-# $1 an object that is nobody's, $2 what to write
-_PROVE = """set -- "$1" "$2"
+# $1 an object that is nobody's, $2 what to write, $3 words that make a command egress' own
+_PROVE = """as=$3; set -- "$1" "$2"
 step=write; said=$(printf %s "$2" | rc rcat "$1" 2>&1) &&
 step=read && said=$(rc cat "$1" 2>&1) && { [ "$said" = "$2" ] || { said="Failed: it gave something else"; false; }; } &&
 step=delete && said=$(rc deletefile "$1" 2>&1) || { printf '%s\\n%s\\n' "$step" "$said" >&2; exit 1; }
 """
-# $1 directory, $2 where to. What is being written is younger than 10 s; what is there already and differs stays here.
-_DELIVER = """had=$(find "$1" -type f | grep -c '' || :)
+# $1 directory, $2 where to, $3 words that make a command egress' own, which may have put a link there. What is being
+# written is younger than 10 s; what is there already and differs stays here.
+_DELIVER = """as=$3; had=$(find "$1" -type f | grep -c '' || :)
 young=$(find "$1" -type f -newermt '-10 seconds' | grep -c '' || :)
 said=$(rc move --immutable --min-age 10s --delete-empty-src-dirs "$1" "$2" 2>&1) || failed=1
 left=$(find "$1" -type f | grep -c '' || :)
@@ -53,7 +54,8 @@ def prove(host: Host, settings: Settings) -> None:
     kind = settings.storage.kind
     name = f"{_target(settings)}livekit-metal-probe-{secrets.token_hex(8)}"
     try:
-        sh(host, f"{_RCLONE}{_PROVE}", name, f"written by {host.name}", stdin=_credentials(settings))
+        words = (name, f"written by {host.name}", settings.as_user)
+        sh(host, f"{_RCLONE}{_PROVE}", *words, stdin=_credentials(settings))
     except Failed as error:
         step, _, said = str(error).partition("\n")
         where = name.rpartition("/")[0].removeprefix(f"{_REMOTE}:")
@@ -63,7 +65,7 @@ def prove(host: Host, settings: Settings) -> None:
 
 def deliver(host: Host, settings: Settings) -> str:
     """Move what an upload left behind to the store; how much. Raises Failed when some of it has to stay."""
-    words = (f"{settings.state}/backup", _target(settings))
+    words = (f"{settings.state}/backup", _target(settings), settings.as_user)
     try:
         return sh(host, f"{_RCLONE}{_DELIVER}", *words, stdin=_credentials(settings), timeout=LONGEST).strip()
     except Failed as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 from stack.errors import Problem
 from stack.fields import Checked, given, option
@@ -12,6 +13,7 @@ from stack.secret import Secret
 
 NODE_UNIT = "livekit-node-exporter.service"
 REDIS_UNIT = "livekit-redis-exporter.service"
+NODE_USER = "livekit-node-exporter"
 
 
 # What the operation of media servers is judged by: UDP buffers and drops (netstat, softnet, udp_queues), the firewall's
@@ -44,6 +46,8 @@ COLLECTORS = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
     """node_exporter on every host, redis_exporter beside Redis; for Prometheus hosts only."""
+
+    user: ClassVar[str] = NODE_USER
 
     node: PortRange = option(PortRange(9100, 9100), "port of node_exporter")
     redis: PortRange = option(PortRange(9121, 9121), "port of redis_exporter")

@@ -13,7 +13,7 @@ from roles._kit.files import File
 from roles._kit.look import Seen
 from roles._kit.plan import Part, Todo
 from roles._kit.ready import until
-from roles._kit.service import UNITS, Service
+from roles._kit.service import SMALL, UNITS, Service
 from roles.exporters.settings import NODE_UNIT, REDIS_UNIT, Settings
 
 Proof = Callable[[Host], object]
@@ -39,7 +39,7 @@ def _todo(service: Service, proof: Proof, seen: Seen) -> Todo:
 def _node(settings: Settings) -> tuple[Service, Proof]:
     text = files.text("exporters/livekit-node-exporter.service.j2", exporters=settings)
     proof = partial(_gives, unit=NODE_UNIT, listen=settings.node_listen, metric="node_uname_info{")
-    return Service(NODE_UNIT, (File(f"{UNITS}/{NODE_UNIT}", text),)), proof
+    return Service(NODE_UNIT, (File(f"{UNITS}/{NODE_UNIT}", text),), limits=SMALL), proof
 
 
 def _redis(settings: Settings) -> tuple[Service, Proof]:
@@ -47,7 +47,7 @@ def _redis(settings: Settings) -> tuple[Service, Proof]:
     password = files.text("exporters/redis-exporter.env.j2", exporters=settings)
     secret = File(settings.redis_environment, password, "600", secret=True)
     proof = partial(_gives, unit=REDIS_UNIT, listen=settings.redis_listen, metric="redis_up 1")
-    return Service(REDIS_UNIT, (File(f"{UNITS}/{REDIS_UNIT}", text), secret)), proof
+    return Service(REDIS_UNIT, (File(f"{UNITS}/{REDIS_UNIT}", text), secret), limits=SMALL), proof
 
 
 def _gives(host: Host, unit: str, listen: str, metric: str) -> None:

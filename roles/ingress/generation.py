@@ -11,6 +11,7 @@ from roles._kit import generation
 from roles._kit.files import File, text
 from roles._kit.generation import Generation
 from roles.ingress.settings import CACHE, COMPONENT, USER, Settings
+from stack.memory import Memory
 from stack.slots import DRAIN_DROP_IN, FINISH
 
 
@@ -24,6 +25,7 @@ class _View:
     config: Mapping[str, Any]
     config_file: str
     user: str
+    memory: Memory
     cache: str
     drain_drop_in: str
     finish_file: str
@@ -49,6 +51,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
             config=settings.config(slot),
             config_file=f"{directory}/{slot}.yaml",
             user=USER,
+            memory=settings.memory,
             cache=CACHE,
             drain_drop_in=DRAIN_DROP_IN,
             finish_file=FINISH,

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from pyinfra.api.host import Host
 
-from roles._kit.change import Failed, ask
+from roles._kit.change import Failed
 from roles._kit.generation import Generation
 from roles._kit.ready import until
+from roles._kit.sandbox import ask_inside
 from roles.ingress.settings import PROGRAM, UNIT, Settings
 from stack.ports import Proto
 
@@ -41,11 +42,10 @@ class Proof:
     generation: Generation
 
     def check(self, host: Host, slot: str) -> None:
-        """The program runs on this host; it has no checker for its configuration."""
-        del slot
+        """The program runs on this host, in its sandbox; it has no checker for its configuration."""
         program = f"{self.generation.release}/{PROGRAM}"
         try:
-            ask(host, _RUNS, program, PROGRAM)
+            ask_inside(host, self.generation.drop_in(slot), _RUNS, program, PROGRAM)
         except Failed as error:
             raise Failed(f"{program} does not run here: {error}") from error
 

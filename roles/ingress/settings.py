@@ -14,6 +14,7 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.extra import collisions, merged
 from stack.fields import Checked, given, option
+from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
 from stack.secret import Secret
@@ -108,6 +109,7 @@ class Settings(Checked):
         "ingress 1.5.0 starts a process for each stream with API secret and Redis password in its arguments: 'refuse' "
         "a host whose /proc shows them to every account, 'hide' them there (mount /proc with hidepid), or 'accept' it",
     )
+    memory: Memory = option(MOST, WORDS.format("its largest stream"))
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
     drain: Drain = option(Drain(), "what a slot does after a change, until its last stream has ended")
     extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")

@@ -129,7 +129,13 @@ class Settings(Checked):
 
     @property
     def slots_file(self) -> str:
-        return f"/run/{self.runtime}/slots"
+        """Where new calls go. Root writes it: not below :attr:`runtime`, which belongs to Kamailio."""
+        return f"{self.directory}/slots"
+
+    @property
+    def as_user(self) -> str:
+        """Shell words before a command that goes to Kamailio's own directory."""
+        return f"setpriv --reuid={self.user} --regid={self.user} --clear-groups"
 
     def problems(self, path: str) -> Iterator[Problem]:
         for name in ("port", "tls_port", "inside"):

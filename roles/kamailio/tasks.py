@@ -12,27 +12,27 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
-from roles._kit import files
+from roles._kit import files, sandbox
 from roles._kit.change import sh
 from roles._kit.files import File
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.ready import until
-from roles._kit.service import UNITS, Service
+from roles._kit.service import UNITS, Service, limits
 from roles.kamailio.settings import UNIT, Settings
 
 _FILES, _FOLLOWS = "kamailio.files", "kamailio.follows"
 # Whether the running process has the files that it can take anew, and sends new calls where the active file says.
 _HAS_FILES = (
-    'n=$(cat {} | sha256sum | cut -c 1-16); timeout 5 kamcmd -s unix:{} pv.shvGet files | grep -q "$n" && echo y'
+    'n=$(cat {} | sha256sum | cut -c 1-16); {} timeout 5 kamcmd -s unix:{} pv.shvGet files | grep -q "$n" && echo y'
 )
 # As its user: what root may read proves nothing.
-_CERTIFICATE = """as() {{ setpriv --reuid={user} --regid={user} --clear-groups openssl "$@"; }}
+_CERTIFICATE = """as() {{ {as_user} openssl "$@"; }}
 cert=$(as x509 -in {cert} -noout -pubkey) || {{ echo 'kamailio.certificate: {user} finds no certificate in '{cert} >&2
   exit 1; }}
 key=$(as pkey -in {key} -pubout) || {{ echo 'kamailio.certificate_key: {user} finds no key in '{key} >&2; exit 1; }}
 [ "$cert" = "$key" ] || {{ echo 'kamailio.certificate_key: '{key}' is not the key of '{cert} >&2; exit 1; }}"""
-_ANSWERS = """timeout 5 kamcmd -s unix:$1 core.uptime >/dev/null && ss -Hlun "src $2 and sport = :$3" | grep -q . &&
+_ANSWERS = """$4 timeout 5 kamcmd -s unix:$1 core.uptime >/dev/null && ss -Hlun "src $2 and sport = :$3" | grep -q . &&
 ss -Hltn "src $2 and sport = :$3" | grep -q ."""
 
 
@@ -41,7 +41,7 @@ def activate(settings: Settings) -> Part:
     service = _service(settings)
     needs = service.needs | Needs(
         probes=(
-            (_FILES, _HAS_FILES.format(" ".join(settings.reread_files), settings.socket)),
+            (_FILES, _HAS_FILES.format(" ".join(settings.reread_files), settings.as_user, settings.socket)),
             (_FOLLOWS, f"sh {settings.dispatch} check && echo y"),
         )
     )
@@ -66,15 +66,16 @@ def _service(settings: Settings) -> Service:
         reread.append(file(settings.tls_file, "kamailio/tls.cfg.j2"))
     unit = file(f"{UNITS}/{UNIT}", "kamailio/livekit-kamailio.service.j2")
     config = file(settings.config_file, "kamailio/kamailio.cfg.j2")
-    return Service(UNIT, (config, unit), validate=partial(_check, settings), reread=tuple(reread))
+    return Service(UNIT, (config, unit), partial(_check, settings), tuple(reread), limits(tasks=1024))
 
 
 def _check(settings: Settings, new: Callable[[str], str]) -> str:
     """Shell text that fails where Kamailio would not start: it reads certificates only then."""
-    check = f"kamailio -c -f {new(settings.config_file)} >/dev/null"
+    check = sandbox.check(f"{UNITS}/{UNIT}", "/usr/sbin/kamailio -c -f", settings.config_file)(new) + " >/dev/null"
     if not settings.certificate:
         return check
-    tls = _CERTIFICATE.format(user=settings.user, cert=quote(settings.certificate), key=quote(settings.certificate_key))
+    who = {"user": settings.user, "as_user": settings.as_user}
+    tls = _CERTIFICATE.format(**who, cert=quote(settings.certificate), key=quote(settings.certificate_key))
     return f"{check}\n{tls}"
 
 
@@ -89,4 +90,5 @@ def _plan(settings: Settings, service: Service, seen: Seen) -> Todo:
 
 
 def _answers(host: Host, settings: Settings) -> None:
-    until(host, "Kamailio answers", UNIT, _ANSWERS, settings.socket, settings.address, str(settings.port))
+    words = (settings.socket, settings.address, str(settings.port), settings.as_user)
+    until(host, "Kamailio answers", UNIT, _ANSWERS, *words)

@@ -11,6 +11,7 @@ from roles._kit import generation
 from roles._kit.files import File, text
 from roles._kit.generation import Generation
 from roles.livekit.settings import PROGRAM, USER, Settings
+from stack.memory import Memory
 from stack.secret import Secret
 from stack.slots import ALONE, AWAITED
 
@@ -29,6 +30,7 @@ class _View:
     config_file: str
     alone: bool
     signal: int  # port
+    memory: Memory
     drain_drop_in: str
     awaited: str  # where HAProxy comes from
     api_keys: Mapping[str, Secret]
@@ -66,6 +68,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
             config_file=f"{directory}/{slot}{'-alone' if alone else ''}.yaml",
             alone=alone,
             signal=settings.part("signal", slot).first,
+            memory=settings.memory,
             drain_drop_in=settings.drain_drop_in,
             awaited=AWAITED,
             api_keys=settings.api_keys,

@@ -10,6 +10,7 @@ from roles._kit import media, path
 from roles._kit.change import Failed, ask, sh
 from roles._kit.generation import Generation
 from roles._kit.ready import journal, until
+from roles._kit.sandbox import ask_inside, inside
 from roles.livekit.settings import PROGRAM, UNIT, Settings
 
 # livekit-server ends with status 0 whatever it found: only the text tells.
@@ -29,10 +30,8 @@ while :; do old=$(age "$1"); code=$(curl -s -m 2 -o /dev/null -w "%{http_code}" 
 [ "$code" = 200 ] || { echo "HTTP $code" >&2; exit 1; }; [ "$old" = 0 ] || exit 0; sleep 0.3; done
 """
 _NODE = 'id=$(curl -s -m 2 http://127.0.0.1:$1/metrics | sed -n \'s/.*node_id="\\(ND_[^"]*\\)".*/\\1/p\' | head -n 1)\n'
-_SERVING = (
-    f'{_NODE}[ -n "$id" ] && set -a && . "$2/environment" && set +a && '
-    '"$3" --config "$2/$4.yaml" --key-file "$2/keys.yaml" list-nodes | grep -A1 "$id" | grep -q SERVING && echo $id'
-)
+_NODES = inside('"$2/slot-$4.conf"', '"$3" --config "$2/$4.yaml" --key-file "$2/keys.yaml" list-nodes', network=True)
+_SERVING = f'{_NODE}[ -n "$id" ] && {_NODES} | grep -A1 "$id" | grep -q SERVING && echo $id'
 # $1 the active file, $2 the unit's name with %s: the signal port and the node id of the slot that serves, if one does.
 _ACTIVE = (
     's=$(sed -n \'s/^livekit //p\' "$1" 2>/dev/null); [ -n "$s" ] || exit 0; u=$(printf "$2" "$s")\n'
@@ -58,10 +57,11 @@ class Proof:
     generation: Generation
 
     def check(self, host: Host, slot: str) -> None:
-        """The program understands its configuration."""
-        directory = self.generation.directory
+        """The program understands its configuration, as livekit reads it."""
+        directory, drop_in = self.generation.directory, self.generation.drop_in(slot)
+        files = (f"{directory}/{slot}.yaml", f"{directory}/keys.yaml")
         try:
-            ask(host, _CHECK, self._program, f"{directory}/{slot}.yaml", f"{directory}/keys.yaml")
+            ask_inside(host, drop_in, _CHECK, self._program, *files)
         except Failed as error:
             raise Failed(f"{PROGRAM} refuses its configuration ({directory}/{slot}.yaml): {error}") from error
 

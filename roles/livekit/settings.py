@@ -14,6 +14,7 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.extra import collisions, merged
 from stack.fields import Checked, given, option
+from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
 from stack.secret import Secret
@@ -99,6 +100,7 @@ class Settings(Checked):
     probe: Literal["controller", "host", "peer"] = option(
         "controller", "from where a call must get through a new slot before any room can land on it"
     )
+    memory: Memory = option(MOST, WORDS.format("it, with its rooms, and it starts anew"))
     extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
     node_ip: str = given("")

@@ -12,13 +12,13 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import files
+from roles._kit import files, sandbox
 from roles._kit.change import sh
 from roles._kit.files import File
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.ready import until
-from roles._kit.service import UNITS, Service
+from roles._kit.service import UNITS, Service, limits
 from roles.prometheus.settings import UNIT, Settings
 
 _LOADED = "curl -fsS -m 5 http://{}/api/v1/status/config | grep -o '__lkm_stamp: lkm-[0-9a-f]*'"
@@ -42,7 +42,8 @@ def _stamped(settings: Settings) -> Settings:
 def _service(settings: Settings) -> Service:
     config = File(settings.config, files.text("prometheus/prometheus.yml.j2", prometheus=settings))
     unit = File(f"{UNITS}/{UNIT}", files.text("prometheus/livekit-prometheus.service.j2", prometheus=settings))
-    return Service(UNIT, (unit,), lambda new: f"promtool check config {new(config.path)}", reread=(config,))
+    check = sandbox.check(unit.path, "/usr/bin/promtool check config", config.path)
+    return Service(UNIT, (unit,), check, reread=(config,), limits=limits(tasks=1024))
 
 
 def _plan(settings: Settings, service: Service, seen: Seen) -> Todo:

@@ -16,7 +16,7 @@ from roles._kit.change import sh
 from roles._kit.files import File
 from roles._kit.look import Seen
 from roles._kit.plan import Step
-from roles._kit.service import Service
+from roles._kit.service import SMALL, Service
 from roles.redis.observed import FORMER_FILE
 from roles.redis.settings import FORMER_UNIT, Settings
 
@@ -27,9 +27,8 @@ _END = 'set -eu; systemctl -q disable --now "$1"; rm -rf -- "$2.d"; rm -- "$2"; 
 
 def service(settings: Settings) -> Service:
     """The forwarder for ``settings.former``."""
-    return Service(
-        FORMER_UNIT, (File(FORMER_FILE, files.text("redis/livekit-redis-formerly.service.j2", redis=settings)),)
-    )
+    unit = File(FORMER_FILE, files.text("redis/livekit-redis-formerly.service.j2", redis=settings))
+    return Service(FORMER_UNIT, (unit,), limits=SMALL)
 
 
 def around(settings: Settings, seen: Seen, moves: tuple[Step, ...], proofs: Sequence[Proof]) -> tuple[Step, ...]:

@@ -23,7 +23,7 @@ from roles._kit.files import File
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.ready import until
-from roles._kit.service import UNITS, Service, restart
+from roles._kit.service import UNITS, Service, limits, restart
 from roles.redis import former
 from roles.redis.observed import needs, observed
 from roles.redis.settings import FORMER_UNIT, UNIT, USER, Settings
@@ -68,7 +68,7 @@ def _service(settings: Settings) -> Service:
     acl = File(settings.acl_file, files.text("redis/users.acl.j2", redis=settings), "640", group="redis", secret=True)
     config = File(settings.config, files.text("redis/redis.conf.j2", redis=settings))
     unit = File(f"{UNITS}/{UNIT}", files.text("redis/livekit-redis.service.j2", redis=settings))
-    return Service(UNIT, (config, unit), reread=(acl,))
+    return Service(UNIT, (config, unit), reread=(acl,), limits=limits(tasks=128))
 
 
 def _plan(settings: Settings, seen: Seen) -> Todo:

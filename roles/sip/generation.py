@@ -10,6 +10,7 @@ from roles._kit import generation
 from roles._kit.files import File, text
 from roles._kit.generation import Generation
 from roles.sip.settings import PROGRAM, USER, Settings
+from stack.memory import Memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class _View:
     drain_drop_in: str
     finish_file: str
     user: str
+    memory: Memory
 
 
 def root(settings: Settings) -> str:
@@ -52,6 +54,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
             drain_drop_in=settings.drain_drop_in,
             finish_file=settings.finish_file,
             user=USER,
+            memory=settings.memory,
         )
         files.append(File(view.config_file, text("sip/sip.yaml.j2", sip=view), "640", group=USER, secret=True))
         files.append(File(f"{directory}/slot-{slot}.conf", text("sip/slot.conf.j2", sip=view)))

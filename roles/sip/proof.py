@@ -9,14 +9,15 @@ from pyinfra.api.host import Host
 from roles._kit.change import Failed, ask
 from roles._kit.generation import Generation
 from roles._kit.ready import journal, until
+from roles._kit.sandbox import ask_inside
 from roles.sip.settings import PROGRAM, UNIT, Settings
 
 # livekit-sip has no checker. What can be found without starting it: a library that is missing, a server that does not
 # answer at ws_url (it would say so with the first call only).
-_CHECK = r"""said=$("$1" --version 2>&1) || { echo "the program does not run here: $said"; exit 1; }
-case $said in *[0-9].[0-9]*) ;; *) echo "the program tells no version: $said"; exit 1 ;; esac
-code=$(curl -s -m 5 -o /dev/null -w '%{http_code}' "$2") || :
-[ "$code" = 200 ] || { echo "ws_url: LiveKit at $2 answers with ${code:-nothing}; does a slot of livekit-server serve?"
+_RUNS = r"""said=$("$1" --version 2>&1) || { echo "the program does not run here: $said"; exit 1; }
+case $said in *[0-9].[0-9]*) ;; *) echo "the program tells no version: $said"; exit 1 ;; esac"""
+_LIVEKIT = r"""code=$(curl -s -m 5 -o /dev/null -w '%{http_code}' "$1") || :
+[ "$code" = 200 ] || { echo "ws_url: LiveKit at $1 answers with ${code:-nothing}; does a slot of livekit-server serve?"
   exit 1; }"""
 _ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
 *NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
@@ -45,10 +46,11 @@ class Proof:
     generation: Generation
 
     def check(self, host: Host, slot: str) -> None:
-        """The program runs on this host, and LiveKit answers where calls will be taken to."""
+        """The program runs on this host, in its sandbox, and LiveKit answers where calls will be taken to."""
         http = self.settings.ws_url.replace("ws", "http", 1)
         try:
-            ask(host, _CHECK, f"{self.generation.release}/{PROGRAM}", http)
+            ask_inside(host, self.generation.drop_in(slot), _RUNS, f"{self.generation.release}/{PROGRAM}")
+            ask(host, _LIVEKIT, http)
         except Failed as error:
             raise Failed(f"slot {slot} would not work: {error}") from error
 

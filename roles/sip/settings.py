@@ -13,6 +13,7 @@ from stack.active import Active
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
 from stack.secret import Secret
@@ -57,6 +58,7 @@ class Settings(Checked):
         False, "stay silent where a call is refused; nobody but the trunks' networks can call at all"
     )
     max_cpu: float = option(0.9, "share of the host's CPU above which calls out are refused (max_cpu_utilization)")
+    memory: Memory = option(MOST, WORDS.format("it, with its calls, and it starts anew"))
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
     drain: Drain = option(Drain(), "what a slot does after a change, until its last call has ended")
     trunks: Mapping[str, Trunk] = option({}, "carriers by name")

@@ -110,7 +110,7 @@ def test_a_container_is_told_who_keeps_its_time(part: Part, settings: Settings) 
 
 def test_a_missing_user_is_made(part: Part, settings: Settings) -> None:
     todo = part.plan(seen(part, packages=settings.needed, container="lxc", users=""))
-    assert "make users livekit" in names(todo)
+    assert "make users livekit, livekit-node-exporter" in names(todo)
 
 
 def test_the_secrets_are_saved_before_the_first_change(

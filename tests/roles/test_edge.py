@@ -59,7 +59,7 @@ def plan(edge: Settings, seen: Seen, *, cut: bool = False) -> Todo:
 def test_a_fresh_host_gets_all_of_it(edge: Settings) -> None:
     assert names(plan(edge, Seen(probes=dict(HOST)))) == [
         "create an empty active file",
-        "write haproxy.cfg, livekit-edge.service, 50-stamp.conf",
+        "write haproxy.cfg, livekit-edge.service, 40-limits.conf, 50-stamp.conf",
         f"enable {UNIT}",
         *START,
     ]

@@ -41,17 +41,17 @@ def plan(settings: Settings, seen: Seen) -> list[str]:
 
 def test_a_fresh_host_gets_both(both: Settings) -> None:
     assert plan(both, Seen()) == [
-        "write livekit-node-exporter.service, 50-stamp.conf",
+        "write livekit-node-exporter.service, 40-limits.conf, 50-stamp.conf",
         f"enable {NODE_UNIT}",
         *NODE,
-        "write livekit-redis-exporter.service, redis-exporter.env, 50-stamp.conf",
+        "write livekit-redis-exporter.service, redis-exporter.env, 40-limits.conf, 50-stamp.conf",
         f"enable {REDIS_UNIT}",
         *REDIS,
     ]
 
 
 def test_a_host_without_redis_gets_the_one_of_the_host(cluster: Site) -> None:
-    wanted = ["write livekit-node-exporter.service, 50-stamp.conf", f"enable {NODE_UNIT}", *NODE]
+    wanted = ["write livekit-node-exporter.service, 40-limits.conf, 50-stamp.conf", f"enable {NODE_UNIT}", *NODE]
     assert plan(exporters(cluster, "lk2"), Seen()) == wanted
 
 

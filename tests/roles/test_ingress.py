@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -83,13 +84,41 @@ def test_processes_are_hidden_before_any_stream_can_begin(ingress: Settings, wan
     seen = host(slot, **{slot: f"active {wanted.name}"})
     seen.probes["hidepid"] = []
     part = tasks.activate(hiding)
-    assert names(part.plan(seen)) == ["write livekit-hidepid.service", "hide processes from other accounts"]
-    seen.files = {f.path: f.sha256 for f in (hidepid._unit(),)}
-    seen.stat = {f.path: (f.mode, f.user, f.group) for f in (hidepid._unit(),)}
+    assert names(part.plan(seen)) == [
+        "write livekit-hidepid.service, 50-livekit-hidepid.conf, 50-livekit-hidepid.conf",
+        "hide processes from other accounts",
+    ]
+    seen.files = {f.path: f.sha256 for f in hidepid._files()}
+    seen.stat = {f.path: (f.mode, f.user, f.group) for f in hidepid._files()}
     seen.units[hidepid.UNIT] = {"UnitFileState": "enabled"}
     assert names(part.plan(seen)) == ["hide processes from other accounts"], "somebody has mounted /proc anew"
     seen.probes["hidepid"] = ["hidden"]
     assert part.plan(seen).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "groups", "said"),
+    [
+        ("rw,hidepid=invisible", "0 990", ""),
+        ("rw,gid=991,hidepid=2", "0 990", ""),
+        ("rw,gid=990,hidepid=2", "0", ""),
+        ("rw,gid=990,hidepid=2", "0 990", "hidden"),
+        ("rw,gid=990", "0 990", ""),
+    ],
+    ids=["as before", "another group", "logind has not got it yet", "done", "open"],
+)
+def test_it_is_done_when_logind_sees_what_others_do_not(tmp_path: Path, options: str, groups: str, said: str) -> None:
+    (tmp_path / "mounts").write_text(f"proc /proc proc {options} 0 0\n")
+    (tmp_path / "77").mkdir()
+    (tmp_path / "77/status").write_text(f"Name:\tx\nGroups:\t{groups} \n")
+    systemd = (
+        'systemctl() { case "$*" in *logind*) echo 77 ;; *) echo 0 ;; esac; }; getent() { echo livekit-proc:x:990:; }'
+    )
+    look = (
+        hidepid.needs().probes[0][1].replace("/proc/mounts", f"{tmp_path}/mounts").replace("/proc/$p", f"{tmp_path}/$p")
+    )
+    done = subprocess.run(["sh", "-c", f"{systemd}\n{look}"], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == said
 
 
 @pytest.mark.parametrize(

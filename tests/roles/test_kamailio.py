@@ -36,7 +36,7 @@ def plan(settings: Settings, seen: Seen) -> list[str]:
 
 def test_a_fresh_host_gets_all_of_it(kamailio: Settings) -> None:
     assert plan(kamailio, Seen(probes={"kamailio.files": [], "kamailio.follows": []})) == [
-        "write kamailio.cfg, livekit-kamailio.service, sources, dispatch.sh and 2 more",
+        "write kamailio.cfg, livekit-kamailio.service, sources, dispatch.sh and 3 more",
         f"enable {UNIT}",
         *RESTART,
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 from collections.abc import Iterator
@@ -42,6 +43,14 @@ def test_a_file_changed_by_hand_is_put_back_and_restarts() -> None:
     seen = as_wanted(SERVICE)
     seen.files["/etc/x/x.conf"] = "another"
     assert steps(seen) == ["write x.conf", f"start {UNIT}", f"{UNIT} answers"]
+
+
+def test_limits_come_over_a_process_that_runs() -> None:
+    """systemd takes them over into the control group when it reads its files anew."""
+    limited = dataclasses.replace(SERVICE, limits={"MemoryMax": "75%", "TasksMax": "64"})
+    assert limited.all_files[-2].text == "[Service]\nMemoryMax=75%\nTasksMax=64\n"
+    assert steps(as_wanted(SERVICE), limited) == ["write 40-limits.conf", f"limit {UNIT}"]
+    assert steps(as_wanted(limited), limited) == []
 
 
 def test_a_file_that_is_reread_restarts_nothing() -> None:

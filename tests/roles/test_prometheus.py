@@ -43,7 +43,7 @@ def plan(settings: Settings, seen: Seen) -> list[str]:
 def test_a_fresh_host_gets_all_of_it(prometheus: Settings) -> None:
     assert plan(prometheus, Seen(probes={"prometheus.loaded": []})) == [
         f"make {prometheus.data}",
-        "write livekit-prometheus.service, prometheus.yml, 50-stamp.conf",
+        "write livekit-prometheus.service, prometheus.yml, 40-limits.conf, 50-stamp.conf",
         f"enable {UNIT}",
         *RESTART,
     ]

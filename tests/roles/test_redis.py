@@ -43,7 +43,7 @@ def plan(redis: Settings, seen: Seen) -> list[str]:
 def test_a_fresh_host_gets_all_of_it(redis: Settings) -> None:
     assert plan(redis, Seen(probes={PROBE: [], "redis.elsewhere": []})) == [
         f"make {redis.data}",
-        "write redis.conf, livekit-redis.service, users.acl, 50-stamp.conf",
+        "write redis.conf, livekit-redis.service, users.acl, 40-limits.conf and 1 more",
         f"enable {UNIT}",
         *RESTART,
     ]

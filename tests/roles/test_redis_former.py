@@ -23,7 +23,7 @@ from tests.roles.wanted import as_wanted, look, names
 OLD, NEW = "10.0.0.11:6379", "10.0.0.11:7379"
 RESTART = [f"start {UNIT}", f"{UNIT} answers"]
 START = [f"start {FORMER_UNIT}", f"{FORMER_UNIT} answers"]
-WRITE = f"write {FORMER_UNIT}, 50-stamp.conf"
+WRITE = f"write {FORMER_UNIT}, 40-limits.conf, 50-stamp.conf"
 NOTE = f"{OLD} goes on leading to Redis for slots of an earlier deploy; a deploy after their end closes it"
 
 
@@ -120,7 +120,7 @@ def test_a_deploy_killed_after_redis_moved_is_finished(after: Settings) -> None:
 def test_redis_on_its_way_back_gets_its_address_from_the_forwarder(before: Settings, after: Settings) -> None:
     todo = activate(before).plan(host(after, f"leaves {NEW}", f"used {OLD}", formerly=(OLD,)))
     assert names(todo) == [
-        WRITE,
+        f"write {FORMER_UNIT}, 50-stamp.conf",
         f"stop {FORMER_UNIT}",
         "write redis.conf, 50-stamp.conf",
         *RESTART,

@@ -1,0 +1,119 @@
+"""A site with everything on its first host, and who owns which directory there: read from the units it renders."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from roles._kit import guard, hidepid
+from roles._kit.files import File, text
+from roles.acme.tasks import _files as acme_files
+from roles.edge.tasks import _files as edge_files
+from roles.egress.generation import make as egress
+from roles.exporters.tasks import _node, _redis
+from roles.firewall.tasks import _boot_files
+from roles.ingress.generation import make as ingress
+from roles.kamailio.tasks import _service as kamailio
+from roles.livekit.generation import make as livekit
+from roles.prometheus.tasks import _service as prometheus
+from roles.redis.former import service as former
+from roles.redis.tasks import _service as redis
+from roles.sip.generation import make as sip
+from stack.compose import Stack
+from stack.site import Site
+from tests.data import CERTIFIED, MOVED, PHONES, RECORDING, streaming
+
+_SLOTS = {"livekit": livekit, "egress": egress, "ingress": ingress, "sip": sip}
+_MADE = {  # systemd.exec(5): directories that systemd makes and gives to the unit's user
+    "RuntimeDirectory": "/run",
+    "StateDirectory": "/var/lib",
+    "CacheDirectory": "/var/cache",
+    "LogsDirectory": "/var/log",
+}
+
+
+def everything() -> dict[str, Any]:
+    """Plain data of the site."""
+    data = copy.deepcopy(CERTIFIED | PHONES)
+    data["sip"] |= MOVED["sip"]
+    data["egress"] = RECORDING | MOVED["egress"]
+    data["hosts"]["lk1"]["roles"] += ["sip", "egress"]
+    data = streaming(data)
+    data["ingress"]["process_list"] = "hide"
+    return data
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """A unit as systemd has it, with its drop-in of a generation."""
+
+    name: str
+    text: str
+
+    def all(self, key: str) -> list[str]:
+        return re.findall(rf"^{key}=(.*)$", self.text, re.MULTILINE)
+
+    @property
+    def user(self) -> str:
+        return "somebody" if self.all("DynamicUser") else (self.all("User") or ["root"])[-1]
+
+    @property
+    def as_root(self) -> Iterator[str]:
+        """The command lines that root runs."""
+        joined = re.sub(r" *\\\n *", " ", self.text)
+        for key, marks, command in re.findall(r"^(Exec\w+)=([-+:!@]*)(\S.*)$", joined, re.MULTILINE):
+            if key not in ("ExecPaths",) and ("+" in marks or self.user == "root"):
+                yield command
+
+    @property
+    def owned(self) -> Iterator[str]:
+        """Directories that belong to its user, and root does not."""
+        if self.user == "root":
+            return
+        for key, base in _MADE.items():
+            yield from (f"{base}/{name}" for line in self.all(key) for name in line.split())
+        for line in (*self.all("ReadWritePaths"), *self.all("BindPaths")):
+            yield from (word.lstrip("-+").partition(":")[0] for word in line.split())
+
+
+def files(stack: Stack) -> tuple[File, ...]:
+    """All that a deploy writes to the host, but for base and kernel, which have no users."""
+    former_redis = dataclasses.replace(stack.redis, former=("192.0.2.11:6379",))  # type: ignore[type-var]
+    services = [redis(stack.redis), former(former_redis), kamailio(stack.kamailio), prometheus(stack.prometheus)]  # type: ignore[arg-type]
+    services += [_node(stack.exporters)[0], _redis(stack.exporters)[0]]  # type: ignore[arg-type]
+    config, edge = edge_files(stack.edge)  # type: ignore[arg-type]
+    found = [config, *edge.all_files, *acme_files(stack.acme)]  # type: ignore[arg-type]
+    found += [f for service in services for f in service.all_files]
+    found += [*guard.Guard(stack.firewall.config_root).files, *hidepid._files(), *_boot_files(stack.firewall)]
+    for role, make in _SLOTS.items():
+        found += make(getattr(stack, role), "/opt/x/1-abc")[1]  # type: ignore[operator]
+    return tuple(found)
+
+
+def units(stack: Stack) -> tuple[Unit, ...]:
+    """Every unit of the host; those of slots once for each slot."""
+    written = {f.path: f.text for f in files(stack)}
+    found = [Unit(Path(p).name, t) for p, t in written.items() if p.endswith(".service")]
+    for role in _SLOTS:
+        settings = getattr(stack, role)
+        name = "livekit-server" if role == "livekit" else f"livekit-{role}"
+        template = text(f"{role}/{name}@.service.j2", **{role: settings})
+        for path, drop_in in written.items():
+            if match := re.fullmatch(rf".*/{role}/\w+/slot-(\w+)\.conf", path):
+                slot = match[1]
+                whole = (template + drop_in).replace("%i", slot).replace("%t", "/run")
+                found.append(Unit(f"{name}@{slot}.service", whole))
+    return tuple(found)
+
+
+def owned(site_stack: Stack) -> frozenset[str]:
+    """Every directory that the user of some unit owns."""
+    return frozenset(path for unit in units(site_stack) for path in unit.owned)
+
+
+def stack_of(site: Site) -> Stack:
+    return site.on("lk1")
