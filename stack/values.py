@@ -66,9 +66,10 @@ class Values:
         """The text ``name`` of :meth:`keep`, if there is one."""
         return self._document.kept.get(name)
 
-    def drop(self, name: str) -> None:
-        """Give up the text ``name`` of :meth:`keep`."""
-        self._end(self._document.kept.pop(name))
+    def drop(self, name: str) -> Secret:
+        """Give up the text ``name`` of :meth:`keep`, and return it."""
+        self._end(dropped := self._document.kept.pop(name))
+        return dropped
 
     def every_value(self) -> tuple[str, ...]:
         """All that must never be seen, with what this run retired: for leak tests."""

@@ -39,6 +39,7 @@ SOUND = {
     ],
     "addresses": ["127.0.0.1", "192.0.2.12", "10.0.0.12", "fe80::1"],
     "fingerprint": [],
+    "serial": [],
     "units": ["livekit-edge.service active", "livekit-server@.service inactive"],
     "tools": [],
     "peers": ["lk1 answers", "lk3 answers"],
