@@ -34,9 +34,9 @@ def seal(document: bytes, key: Key) -> bytes:
 
 def key_id(text: bytes, path: Path) -> str:
     """The id of the key that ``text`` was sealed with. Raises SiteError: no secrets file, unknown format."""
+    if b"\n>>>>>>> " in text:
+        raise refused(f"git left two versions of {path} in one another", _apart(path))
     if not (header := HEADER.match(text)):
-        if b"\n>>>>>>> " in text:
-            raise refused(f"git left two versions of {path} in one another", _apart(path))
         raise refused(f"{path} is not a secrets file (its first line is another)", _restore(path))
     if (found := header[1].decode()) not in _READ:
         fact = f"{path} has format {found}, this version reads format {' and '.join(_READ)}"
@@ -79,7 +79,6 @@ def _restore(path: Path) -> str:
 
 def _apart(path: Path) -> str:
     git, name = f"git -C {path.parent}", path.name
-    take = f"{git} checkout --ours -- {name}; {git} show :3:./{name} >theirs.secrets"
-    return (
-        f"take yours and unite the other with it: {take}; python -m procedures.secrets INVENTORY unite theirs.secrets"
-    )
+    take = f"{git} checkout --ours -- {name} && {git} show :3:./{name} >theirs.secrets"
+    unite = "python -m procedures.secrets INVENTORY unite theirs.secrets"
+    return f"take yours, and into it what the other one has: {take} && {unite}"
