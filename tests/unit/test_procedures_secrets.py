@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import getpass
-import io
 import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,53 +15,10 @@ from procedures import secrets as procedure
 from stack.inventory import read
 from stack.vault import Vault
 from tests.data import SINGLE
+from tests.unit.conftest import INVENTORY, Run, next_step, reopened
 
 ROOT = Path(procedure.__file__).parents[1]
 LONG = "imported-'secret'-of-more-than-32-characters"
-INVENTORY = f"from stack.inventory import load\n\nhosts = load({SINGLE!r}, __file__)\n"
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def inventory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A real inventory of one host, in the test's own directory."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.delenv("LIVEKIT_METAL_KEY", raising=False)
-    monkeypatch.delenv("LIVEKIT_METAL_KEY_FILE", raising=False)
-    path = tmp_path / "prod.py"
-    path.write_text(INVENTORY)
-    return path
-
-
-@pytest.fixture
-def deployed(inventory: Path) -> Vault:
-    """The vault that the first deploy of ``inventory`` leaves behind."""
-    vault = Vault.open(inventory.with_suffix(".secrets"))
-    vault.passwords("redis")
-    vault.persist()
-    return vault
-
-
-@pytest.fixture
-def run(inventory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a verb in this process: exit status, stdout, stderr."""
-
-    def call(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        capsys.readouterr()
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        status = procedure.main([str(inventory), *words])
-        return status, *capsys.readouterr()
-
-    return call
-
-
-def reopened(inventory: Path) -> Vault:
-    return Vault.open(inventory.with_suffix(".secrets"))
-
-
-def next_step(inventory: Path) -> str:
-    return f"next: pyinfra {inventory} deploy.py\n"
 
 
 def test_show_reveals_on_request_only(run: Run, deployed: Vault) -> None:
@@ -218,77 +173,3 @@ def test_a_site_without_an_account_at_a_ca_says_so(deployed: Vault, run: Run) ->
     status, out, error = run("rotate", "acme-account")
     assert (status, out) == (1, "")
     assert "acme: the site has no account yet; set edge.tls to acme and deploy" in error
-
-
-@pytest.fixture
-def with_ca(inventory: Path) -> Path:
-    """A deployed site with a CA of its own: the file that its clients trust."""
-    inventory.write_text(INVENTORY.replace("}, __file__)", ", 'edge': {'tls': 'internal'}}, __file__)"))
-    site = read(inventory)
-    assert site.vault is not None
-    site.vault.persist()
-    return inventory.with_name("prod.ca.pem")
-
-
-def test_a_ca_goes_through_its_life(run: Run, with_ca: Path, inventory: Path) -> None:
-    """The commands are those that the operator is told."""
-    old, command = with_ca.read_text(), f"python -m procedures.secrets {inventory} retire ca"
-    status, out, _ = run("rotate", "ca")
-    assert status == 0
-    assert out == (
-        f"{with_ca} has another CA besides; certificates still come from the old one\n"
-        f"when all clients trust that file: {command}\n{next_step(inventory)}"
-    )
-    assert (with_ca.read_text().count("BEGIN"), with_ca.read_text().startswith(old)) == (2, True)
-    status, out, _ = run("retire", "ca")
-    assert status == 0
-    assert out == (
-        "certificates come from the new CA with the next deploy; the key of the old one is gone\n"
-        f"when every host is deployed, to end the trust in the old one: {command}\n{next_step(inventory)}"
-    )
-    assert with_ca.read_text().count("BEGIN") == 2
-    status, out, _ = run("retire", "ca")
-    assert (status, out.splitlines()[0]) == (
-        0,
-        f"{with_ca} has the new CA alone; clients that take it trust the old one no longer",
-    )
-    assert (with_ca.read_text().count("BEGIN"), old in with_ca.read_text()) == (1, False)
-    status, _, error = run("retire", "ca")
-    assert (status, error.partition(";")[0]) == (1, "edge.tls: the site has one CA")
-
-
-def test_rotating_a_ca_that_is_not_there_says_so(run: Run, deployed: Vault) -> None:
-    before = deployed.path.read_bytes()
-    assert run("rotate", "ca")[2].startswith("edge.tls: the site has no CA of its own; ")
-    assert run("retire", "ca")[2].startswith("edge.tls: the site has no CA of its own; ")
-    assert deployed.path.read_bytes() == before
-
-
-def test_rekey_says_where_the_key_is(run: Run, deployed: Vault, inventory: Path, tmp_path: Path) -> None:
-    status, out, err = run("rekey")
-    assert (status, err) == (0, "")
-    assert str(tmp_path / "config" / "livekit-metal" / "prod.key") in out
-    assert out.endswith("no deploy is needed: hosts do not know the key\n")
-    assert reopened(inventory).api_keys == deployed.api_keys
-
-
-def test_unite_says_what_it_did(run: Run, deployed: Vault, inventory: Path) -> None:
-    other = inventory.with_name("other.secrets")
-    other.write_bytes(deployed.path.read_bytes())
-    assert run("unite", str(other)) == (0, f"{other} has the same secrets, nothing was written\n", "")
-    theirs = deployed.another(other)
-    new = theirs.rotate_api_key()
-    theirs.persist()
-    status, out, _ = run("unite", str(other))
-    assert (status, out) == (
-        0,
-        f"{deployed.path} now has what both have, as serial 3\nAPI key {new} came in\n"
-        f"the current API key is {new}\n{next_step(inventory)}",
-    )
-    assert list(reopened(inventory).api_keys) == [new, deployed.api_key]
-
-
-def test_unite_refuses_what_is_not_there(run: Run, deployed: Vault, tmp_path: Path) -> None:
-    fact = f"there is no {tmp_path}/x.secrets"
-    message = f"secrets: {fact}; name another copy of this site's secrets file\n"
-    assert run("unite", f"{tmp_path}/x.secrets") == (1, "", message)
