@@ -120,7 +120,7 @@ def unite(vault: Vault, args: argparse.Namespace) -> str:
     other = vault.another(Path(args.file))
     if str(other.state) == str(vault.state):
         return f"{args.file} has the same secrets, nothing was written"
-    told = vault.unite(other)
+    told = vault.unite(other) or [f"nothing in {args.file} was new; hosts that were deployed with it take this one"]
     done = [f"{vault.path} now has what both have, as serial {vault.coming.serial}", *told]
     return _changed(vault, args, "\n".join(done))
 

@@ -172,10 +172,11 @@ class KeySource:
 
     @property
     def _next(self) -> Path:
-        return self.path.with_name(f"{self.path.name}.new")
+        return self.path.with_name(f".{self.path.stem}.new{self.path.suffix}")
 
     def _earlier(self, key_id: str) -> Path:
-        return self.path.with_name(f"{self.path.name}.{key_id}")
+        # what keeps the key out of version control by its suffix keeps this one out, too
+        return self.path.with_name(f"{self.path.stem}.{key_id}{self.path.suffix}")
 
     @property
     def looked_at(self) -> str:

@@ -65,8 +65,8 @@ def test_every_value_stays_and_hosts_need_not_know(path: Path, keyfile: Path) ->
     assert (after.api_keys, after.passwords("redis")) == (before.api_keys, before.passwords("redis"))
     assert (after.fingerprint(), after.state) == (before.fingerprint(), before.state)
     assert keyfile.read_text() != key
-    earlier = keyfile.with_name(f"prod.key.{before._key.id}")
-    assert names(keyfile) == ["prod.key", earlier.name]
+    earlier = keyfile.with_name(f"prod.{before._key.id}.key")
+    assert names(keyfile) == sorted(["prod.key", earlier.name])
     assert earlier.read_text() == key
     assert {stat.S_IMODE(each.stat().st_mode) for each in keyfile.parent.iterdir()} == {0o600}
     assert str(keyfile) in said[-1]
@@ -98,7 +98,7 @@ def test_a_run_killed_anywhere_leaves_a_file_that_opens(path: Path, keyfile: Pat
     vault.persist()
     assert set(values) < set(Vault.open(path).api_keys)
     Vault.open(path).rekey()
-    assert "prod.key.new" not in names(keyfile)
+    assert ".prod.new.key" not in names(keyfile)
     assert set(values) < set(Vault.open(path).api_keys)
 
 
