@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from roles.livekit.turn import HOST
 from stack.certificate import Certificate, day
 from stack.errors import Problem, SiteError
 from stack.secret import Secret
@@ -35,11 +36,10 @@ def file(vault: Vault) -> Path:
 
 def names(site: Site) -> tuple[str, ...]:
     """What a CA of ``site`` may sign for, and everything below: its names, and the addresses of its hosts."""
-    turn, edge = site.livekit.turn.domain, site.edge
-    before, several, after = turn.partition("{host}")
-    if several:  # hosts come and go: whatever stands for a host
-        turn = after.partition(".")[2] if before or not after.startswith(".") else after[1:]
-    called = (edge.domain, *edge.names, turn)
+    turn, edge = site.livekit.turn, site.edge
+    # hosts come and go: whatever stands for one
+    parent = turn.domain.partition(HOST)[2].partition(".")[2]
+    called = (edge.domain, *edge.names, *([parent] if parent else map(turn.name, site.hosts)))
     reached = (a for host in site.hosts.values() for a in (host.public_address, host.ipv6, host.address))
     return tuple(dict.fromkeys(name.lower().removeprefix("*.") for name in (*called, *reached) if name))
 
