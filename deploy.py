@@ -34,7 +34,7 @@ report.install()
 
 # prepare
 lock.take()
-preflight.prepare(stack.preflight)
+preflight.prepare(stack.preflight, site.vault, older_secrets=given.secrets)
 firewall.prepare(stack.firewall)
 base.prepare(stack.base, site.vault)
 if stack.acme:

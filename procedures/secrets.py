@@ -5,7 +5,11 @@
     set NAME                    take over a password that others decide (redis-external), read from stdin
     rotate api-key | NAME       make a new API key, or password NAME (redis); the old one stays valid
     rotate acme-account         make a new account for ACME; the CA is told of it when a certificate is next due
+    rotate ca                   make another CA of the site's own, which clients trust besides; edges go on with the old
     retire api-key KEY | NAME   end an old API key, or the previous password NAME
+    retire ca                   have edges go on with the new CA; once more: have clients trust the old one no longer
+    rekey                       encrypt the file with a new key; every secret stays
+    unite FILE                  take in what FILE has, another copy of the secrets file that went its own way
     fingerprint                 what the hosts know this site's secrets by
     ca                          the certificate of the site's own CA (edge.tls 'internal'), for clients
 
@@ -21,8 +25,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stack import acme, inventory, tls
+from stack import acme, authority, inventory
 from stack.errors import Problem, SiteError
+from stack.site import Site
 from stack.vault import Vault
 
 
@@ -31,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     verb: Callable[[Vault, argparse.Namespace], str] = args.run
     try:
-        print(verb(_vault(args.inventory, must_exist=verb not in (import_key, set_password)), args))
+        args.site = _site(args.inventory)
+        print(verb(_vault(args, must_exist=verb not in (import_key, set_password)), args))
     except SiteError as error:
         print(error, file=sys.stderr)
         return 1
@@ -70,17 +76,26 @@ def rotate(vault: Vault, args: argparse.Namespace) -> str:
     elif args.what == "acme-account":
         acme.another_account(vault)
         return _changed(vault, args, "the site has another account; to end the old one is the CA's")
+    elif args.what == "ca":
+        authority.rotate(vault, args.site)
+        told = f"{authority.file(vault)} has another CA besides; certificates still come from the old one"
+        return _changed(vault, args, f"{told}\nwhen all clients trust that file: {_command(args, 'retire ca')}")
     else:
         vault.rotate_password(args.what)
         told, end = f"{args.what} has a new password; the previous one stays valid", f"retire {args.what}"
-    later = f"when nobody uses the old one any more: python -m procedures.secrets {args.inventory} {end}"
-    return _changed(vault, args, f"{told}\n{later}")
+    return _changed(vault, args, f"{told}\nwhen nobody uses the old one any more: {_command(args, end)}")
+
+
+def _command(args: argparse.Namespace, words: str) -> str:
+    return f"python -m procedures.secrets {args.inventory} {words}"
 
 
 def retire(vault: Vault, args: argparse.Namespace) -> str:
     if (args.what == "api-key") != (args.key is not None):
         remedy = "name the API key to end, or a password alone: retire api-key KEY, retire redis"
         raise SiteError([Problem("retire", "does not say what to end", remedy)])
+    if args.what == "ca":
+        return _changed(vault, args, authority.retire(vault) + _once_more(vault, args))
     if args.key is None:
         vault.retire_password(args.what)
         return _changed(vault, args, f"the previous password of {args.what} ends")
@@ -88,29 +103,55 @@ def retire(vault: Vault, args: argparse.Namespace) -> str:
     return _changed(vault, args, f"{args.key} ends; the current API key is {vault.api_key}")
 
 
+def _once_more(vault: Vault, args: argparse.Namespace) -> str:
+    """The last step of a rotation that is not over."""
+    if not tuple(authority.words(vault)):
+        return ""
+    return f"\nwhen every host is deployed, to end the trust in the old one: {_command(args, 'retire ca')}"
+
+
+def rekey(vault: Vault, args: argparse.Namespace) -> str:
+    told: list[str] = []
+    vault.rekey(told.append)
+    return f"{told[-1]}\nno deploy is needed: hosts do not know the key"
+
+
+def unite(vault: Vault, args: argparse.Namespace) -> str:
+    other = vault.another(Path(args.file))
+    if str(other.state) == str(vault.state):
+        return f"{args.file} has the same secrets, nothing was written"
+    told = vault.unite(other) or [f"nothing in {args.file} was new; hosts that were deployed with it take this one"]
+    done = [f"{vault.path} now has what both have, as serial {vault.coming.serial}", *told]
+    return _changed(vault, args, "\n".join(done))
+
+
 def fingerprint(vault: Vault, args: argparse.Namespace) -> str:
     return vault.fingerprint()
 
 
 def ca(vault: Vault, args: argparse.Namespace) -> str:
-    return tls.ca_certificate(vault).rstrip()
+    return authority.trusted(vault).rstrip()
 
 
-def _vault(file: str, *, must_exist: bool) -> Vault:
+def _site(file: str) -> Site:
+    if not Path(file).is_file():
+        remedy = "name one, such as inventories/prod.py"
+        raise SiteError([Problem(file, "there is no such inventory", remedy)])
+    return inventory.read(Path(file))
+
+
+def _vault(args: argparse.Namespace, *, must_exist: bool) -> Vault:
     """The vault of an inventory as its file has it.
 
     Reading the inventory asks for an API key and passwords, which makes them where there are none. What was
     made like this is dropped: a key that is imported into a new vault shall be its only one.
     """
-    if not Path(file).is_file():
-        remedy = "name one, such as inventories/prod.py"
-        raise SiteError([Problem(file, "there is no such inventory", remedy)])
-    vault = inventory.read(Path(file)).vault
+    vault: Vault | None = args.site.vault
     if vault is None:
         raise RuntimeError("stack.inventory.read() gave a site without a vault")
     vault = vault.as_saved()
     if must_exist and not vault.exists:
-        remedy = f"the first deploy makes it: pyinfra {file} deploy.py"
+        remedy = f"the first deploy makes it: pyinfra {args.inventory} deploy.py"
         raise SiteError([Problem("secrets", f"{vault.path} does not exist yet", remedy)])
     return vault
 
@@ -134,10 +175,12 @@ def _parser() -> argparse.ArgumentParser:
     verb("show", show).add_argument("--reveal", action="store_true", help="print the secret in clear")
     verb("import-key", import_key).add_argument("key", metavar="KEY")
     verb("set", set_password).add_argument("name", metavar="NAME")
-    verb("rotate", rotate).add_argument("what", metavar="api-key|acme-account|NAME")
+    verb("rotate", rotate).add_argument("what", metavar="api-key|acme-account|ca|NAME")
     ending = verb("retire", retire)
-    ending.add_argument("what", metavar="api-key|NAME")
+    ending.add_argument("what", metavar="api-key|ca|NAME")
     ending.add_argument("key", metavar="KEY", nargs="?")
+    verb("rekey", rekey)
+    verb("unite", unite).add_argument("file", metavar="FILE")
     verb("fingerprint", fingerprint)
     verb("ca", ca)
     return parser

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from roles.base.settings import FINGERPRINT, SERIAL
 from roles.preflight import Settings as Preflight
 from roles.preflight.settings import Demand, Offered, Peer
-from stack import neighbours, packages
+from stack import neighbours, packages, tls
 from stack.ports import Port
 from stack.sizing import Need, need
 
@@ -35,7 +36,12 @@ def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> 
         offered=_offered(site, host),
         media=site.livekit.media_udp,
         fingerprint=neighbours.vault_of(site).fingerprint(),
-        fingerprint_file=f"{site.paths.config}/fingerprint",
+        fingerprint_file=f"{site.paths.config}/{FINGERPRINT}",
+        unsigned=tls.unsigned(site, name),
+        named=bool(site.edge.domain),
+        words=site.words if name == next(iter(site.hosts)) else (),
+        secrets=neighbours.vault_of(site).state,
+        serial_file=f"{site.paths.config}/{SERIAL}",
         secrets_file=str(neighbours.vault_of(site).path),
         roots=(site.paths.config, site.paths.releases, site.paths.state),
         need=_need(site, host),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import datetime
 import hashlib
+import ipaddress
 from collections.abc import Iterable
 
 from cryptography import x509
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from stack.certificate import DAY, Certificate, address
+from stack.certificate import DAY, Address, Certificate, address
 from stack.secret import Secret
 
 CA_DAYS = 3650
@@ -26,6 +27,9 @@ _RENEW = 3  # a leaf is made anew when less than a third of its life is left
 _BACKDATED = 3600  # s: a client's clock may be behind ours
 _SHORTEST_RSA = 2048  # OpenSSL's security level of today refuses to serve less
 
+_PRIVATE = tuple(
+    map(ipaddress.ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"))
+)
 _PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 
@@ -86,15 +90,59 @@ def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def authority(label: str, name: str, now: float) -> Certificate:
-    """A new CA, called ``name``; it may sign leaves only."""
+def authority(label: str, name: str, now: float, names: Iterable[str] | None = None) -> Certificate:
+    """A new CA, called ``name``; it may sign leaves only, for ``names`` and what is below them (None: for any)."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     ca = x509.BasicConstraints(ca=True, path_length=0)
     usage = _usage(key_cert_sign=True, crl_sign=True)
     builder = _builder(subject, subject, key, now, int(now) - _BACKDATED + CA_DAYS * DAY)
     builder = builder.add_extension(ca, critical=True).add_extension(usage, critical=True)
+    if names is not None:
+        builder = builder.add_extension(x509.NameConstraints(_permitted(names), None), critical=True)
     return _signed(builder, key, key, label)
+
+
+def constrained(authority: Certificate) -> bool:
+    """Whether a CA may sign for some names only."""
+    return _constraints(authority) is not None
+
+
+def permits(authority: Certificate, name: str) -> bool:
+    """Whether clients take a leaf of ``authority`` for ``name`` (RFC 5280, 4.2.1.10)."""
+    if (found := _constraints(authority)) is None:
+        return True
+    here = address(name)
+    bare = name.lower().removeprefix("*.")
+    for each in found.permitted_subtrees or ():
+        if isinstance(each, x509.IPAddress) and here:
+            if here in ipaddress.ip_network(each.value):
+                return True
+        elif isinstance(each, x509.DNSName) and not here and f".{bare}".endswith(f".{each.value}"):
+            return True
+    return False
+
+
+def _constraints(authority: Certificate) -> x509.NameConstraints | None:
+    ca = x509.load_pem_x509_certificate(authority.chain.encode())
+    try:
+        return ca.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _permitted(names: Iterable[str]) -> list[x509.GeneralName]:
+    """Of each kind one at least: a kind that is not named at all is permitted as a whole."""
+    every = [(name, address(name)) for name in names]
+    called = [name for name, at in every if at is None] or ["invalid"]  # nobody has a name there (RFC 6761)
+    networks = dict.fromkeys(_around(at) for _, at in every if at is not None) or [ipaddress.ip_network("0.0.0.0/32")]
+    return [*map(x509.DNSName, called), *map(x509.IPAddress, networks)]
+
+
+def _around(at: Address) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    """A public address alone, or its IPv6 network; of a private one all that are: hosts come, and it names nobody."""
+    private = (n for n in _PRIVATE if n.version == at.version and at in n)
+    return next(private, None) or ipaddress.ip_network((at, 32 if at.version == 4 else 64), strict=False)
 
 
 def leaf(authority: Certificate, label: str, names: Iterable[str], days: int, now: float) -> Certificate:

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from stack.vaultkey import Key, refused
 
-FORMAT = 1
+FORMAT = 2
+_READ = ("1", "2")  # 1 had no serial (document.py): a version that knows no serial must not write over one
 NONCE = 12  # bytes
 HEADER = re.compile(rb"livekit-metal secrets, format (\d+), key ([0-9a-f]{16}): [^\n]*\n")
 
@@ -33,12 +34,20 @@ def seal(document: bytes, key: Key) -> bytes:
 
 def key_id(text: bytes, path: Path) -> str:
     """The id of the key that ``text`` was sealed with. Raises SiteError: no secrets file, unknown format."""
+    if b"\n>>>>>>> " in text:
+        raise refused(f"git left two versions of {path} in one another", _apart(path))
     if not (header := HEADER.match(text)):
         raise refused(f"{path} is not a secrets file (its first line is another)", _restore(path))
-    if (found := header[1].decode()) != str(FORMAT):
-        fact = f"{path} has format {found}, this version reads format {FORMAT}"
+    if (found := header[1].decode()) not in _READ:
+        fact = f"{path} has format {found}, this version reads format {' and '.join(_READ)}"
         raise refused(fact, "use the version of livekit-metal that wrote it")
     return header[2].decode()
+
+
+def is_old(text: bytes, path: Path) -> bool:
+    """Whether an earlier version wrote ``text``. Raises SiteError as :func:`key_id`."""
+    key_id(text, path)
+    return not text.startswith(f"livekit-metal secrets, format {FORMAT},".encode())
 
 
 def unseal(text: bytes, key: Key, path: Path) -> bytes:
@@ -64,4 +73,12 @@ def _text(header: bytes, sealed: bytes) -> bytes:
 
 
 def _restore(path: Path) -> str:
-    return f"restore it from version control: git checkout -- {path}"
+    # with HEAD, git does it in the middle of a merge, too
+    return f"restore it from version control: git checkout HEAD -- {path}"
+
+
+def _apart(path: Path) -> str:
+    git, name = f"git -C {path.parent}", path.name
+    take = f"{git} checkout --ours -- {name} && {git} show :3:./{name} >theirs.secrets"
+    unite = "python -m procedures.secrets INVENTORY unite theirs.secrets"
+    return f"take yours, and into it what the other one has: {take} && {unite}"

@@ -23,7 +23,7 @@ from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
 from roles.sip import Settings as Sip
-from stack import acme, compose, phones, ports, streams, tls, versions
+from stack import acme, authority, compose, phones, ports, streams, tls, versions
 from stack.certificate import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
@@ -77,6 +77,7 @@ class Site(Checked):
     lock: Path | None = given(None)  # built artifacts' sums, see roles/_kit/artifact.py
     ca_file: Path | None = given(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = given({})  # by the edge of each host
+    words: tuple[Problem, ...] = given(())  # what to do about the site's CA; a deploy goes on all the same
 
     def with_role(self, role: str) -> tuple[str, ...]:
         """Names of the hosts that carry ``role``, in order."""
@@ -185,10 +186,11 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
         source = dataclasses.replace(source, default=directory / site.secrets_key)
     vault = Vault.open(secrets, key=source)
     site = compose.complete(site, name=name, vault=vault, lock=secrets.with_suffix(".lock"))
-    ca_file = secrets.with_suffix(".ca.pem")
+    ca_file = authority.file(vault)
     served, acmes = tls.served(site, vault, directory, ca_file), acme.completed(site, vault, directory)
     trusted = {"internal": ca_file, "acme": acme.trusted(site, directory)}.get(site.edge.tls)
-    site = compose.complete(site, served=served, acme=acmes, ca_file=trusted)
+    words = tuple(authority.words(vault)) if site.edge.tls == "internal" else ()
+    site = compose.complete(site, served=served, acme=acmes, ca_file=trusted, words=words)
     for host in site.hosts:
         problems.extend(ports.overlaps(site.ports(host), host))
         problems.extend(site.firewall.clashes(site.ports(host), host))

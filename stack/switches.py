@@ -37,6 +37,12 @@ class Switches:
     )
     edge: bool = _switch(False, "restart", _DEPLOYS, "restart HAProxy where a reload is not enough; cuts WebSockets")
     lock: bool = _switch(False, "break", (), "take the lock from a deploy whose machine is gone")
+    secrets: bool = _switch(
+        False,
+        "older",
+        _DEPLOYS,
+        "deploy a secrets file that is older than the hosts' or went apart; it is the newest then",
+    )
     role: str = _switch("livekit", "ROLE", ("rollback",), "whose generation goes back: livekit, egress, ingress, sip")
     any: bool = _switch(
         False, "yes", ("rollback",), "roll back what serves, also if the inventory was edited since the last deploy"

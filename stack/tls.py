@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stack import authority
 from stack.certificate import Certificate
 from stack.errors import Problem, SiteError
 from stack.names import is_domain
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 # stack.certificates is imported where there is TLS: it loads half of cryptography, which takes longer than a site does
 
-_CA = "tls-ca"
 _AGAIN = "get a new one from your CA"
 
 
@@ -73,8 +73,8 @@ def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str
     """
     now = time.time()
     if site.edge.tls == "internal":
-        ca = _authority(vault, site.name, now)
-        vault.export(ca_file, ca.chain)
+        ca = authority.signing(vault, site, now)
+        vault.export(ca_file, authority.trusted(vault))
         return {host: _leaf(site, vault, host, ca, now) for host in hosts(site)}
     found: dict[str, Certificate] = {}
     problems: list[Problem] = []
@@ -88,32 +88,22 @@ def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str
     return found
 
 
-def ca_certificate(vault: Vault) -> str:
-    """The certificate (PEM) of the site's own CA. Raises SiteError when there is none."""
-
-    def there(old: Secret | None) -> Secret:
-        if old is None:
-            fact, remedy = "the site has no CA of its own", "set edge.tls to internal and deploy"
-            raise SiteError([Problem("edge.tls", fact, remedy)])
-        return old
-
-    return _read(vault.keep(_CA, there)).chain
+def unsigned(site: Site, host: str) -> tuple[str, ...]:
+    """What the certificate of ``host`` should be for, and the site's CA may not sign."""
+    served = site.served.get(host) if site.edge.tls == "internal" else None
+    return tuple(name for name in _wanted(site, host) if not served.covers(name)) if served else ()
 
 
-def _authority(vault: Vault, name: str, now: float) -> Certificate:
-    from stack import certificates  # noqa: PLC0415
-
-    def kept(old: Secret | None) -> Secret:
-        return old or certificates.authority(_CA, f"livekit-metal CA of {name}", now).pem
-
-    return _read(vault.keep(_CA, kept))
+def _wanted(site: Site, host: str) -> tuple[str, ...]:
+    at = site.hosts[host]
+    return tuple(dict.fromkeys((*names(site, host), at.public_address, *filter(None, (at.ipv6,)), at.address)))
 
 
 def _leaf(site: Site, vault: Vault, host: str, ca: Certificate, now: float) -> Certificate:
     from stack import certificates  # noqa: PLC0415
 
-    at = site.hosts[host]
-    wanted = tuple(dict.fromkeys((*names(site, host), at.public_address, *filter(None, (at.ipv6,)), at.address)))
+    # a deploy is refused where what is left out is needed (preflight); here it would keep the CA from being rotated
+    wanted = [name for name in _wanted(site, host) if certificates.permits(ca, name)] or ["none.invalid"]
     label, days = f"tls-{host}", site.edge.certificate_days
 
     def renewed(old: Secret | None) -> Secret:

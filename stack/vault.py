@@ -1,47 +1,33 @@
 """Every secret of a site, in one encrypted file beside its inventory: ``inventories/<name>.secrets``.
 
-Contract: nothing is written before :meth:`Vault.persist`; a value that was written stays until it is retired.
-Rotation overlaps: the new and the old API key or password are both valid until the old one is retired.
+Contract: nothing is written before :meth:`Vault.persist`. Values and their rotation: values.py.
 """
 
 from __future__ import annotations
 
-import hmac
-import json
 import logging
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from stack import sealed, wholefile
-from stack.fields import nearest
-from stack.secret import Secret, random_text
-from stack.vaultkey import SHORTEST, TEXT, Key, KeySource, refused
+from stack import sealed, union, wholefile
+from stack.document import Document, State
+from stack.values import Values
+from stack.vaultkey import TEXT, Key, KeySource, refused
 
 _LOG = logging.getLogger("livekit-metal")
-_ROTATE = "python -m procedures.secrets INVENTORY rotate"
-_RETIRE = "python -m procedures.secrets INVENTORY retire"
 
 
-class Vault:
+class Vault(Values):
     """The secrets of one site; made by :meth:`open`."""
 
     def __init__(self, path: Path, source: KeySource, found: Key | None, text: bytes | None) -> None:
         self.path = path
         self._source, self._key_is_new, self._text = source, found is None, text
         self._key = found or Key.new(str(source.default))
-        saved = sealed.unseal(text, self._key, path).decode() if text is not None else ""
-        self._saved = Secret("secrets", saved)
-        self._complete = False  # persist() has been called: what the run needs is known
-        new = {"api_keys": {}, "passwords": {}, "fingerprint_key": random_text()}
-        document: dict[str, Any] = json.loads(saved) if saved else new
-        self._api_keys = {k: _api_secret(k, v) for k, v in document["api_keys"].items()}
-        self._passwords = {n: [_password(n, v) for v in both] for n, both in document["passwords"].items()}
-        self._kept = {n: Secret(n, v) for n, v in document.get("kept", {}).items()}
-        self._fingerprint_key = Secret("secrets.fingerprint_key", document["fingerprint_key"])
+        super().__init__(Document.parse(sealed.unseal(text, self._key, path).decode()) if text else Document.new())
+        self._state = self._document.state  # of the file
+        self._above = 0  # the serial that the next one must exceed
         self._exports: dict[Path, str] = {}
-        self._retired: list[Secret] = []
 
     @classmethod
     def open(cls, path: Path, *, key: KeySource | None = None) -> Vault:
@@ -51,9 +37,9 @@ class Vault:
         Raises SiteError: no key, a bad key, the wrong key, an unknown format, a damaged file.
         """
         source = key or KeySource.of(path.stem)
-        found, text = source.find(), wholefile.read(path)
+        text = wholefile.read(path)
+        found = source.find() if text is None else source.find_for(sealed.key_id(text, path))
         if text is not None and found is None:
-            sealed.key_id(text, path)
             fact = f"{path} is encrypted and there is no key ({source.looked_at})"
             raise refused(fact, f"put its key into {source.default} (chmod 600) or set {TEXT}")
         return cls(path, source, found, text)
@@ -63,6 +49,14 @@ class Vault:
         found = None if self._key_is_new else self._key
         return Vault(self.path, self._source, found, wholefile.read(self.path))
 
+    def another(self, path: Path) -> Vault:
+        """A copy of this site's file, with whatever key of this one or of an earlier rekey it needs."""
+        if (text := wholefile.read(path)) is None:
+            raise refused(f"there is no {path}", "name another copy of this site's secrets file")
+        return Vault(
+            path, self._source, self._source.find_for(sealed.key_id(text, path), earlier=True) or self._key, text
+        )
+
     def __repr__(self) -> str:
         return f"Vault({self.path})"
 
@@ -71,41 +65,9 @@ class Vault:
         """Whether there is a file: it was read, or has been written since."""
         return self._text is not None
 
-    @property
-    def api_keys(self) -> Mapping[str, Secret]:
-        """API key -> secret; all are valid, the first is the current one. A new vault gets one here."""
-        if not self._api_keys:
-            self._add_api_key()
-        return dict(self._api_keys)
-
-    @property
-    def api_key(self) -> str:
-        """The current API key: what the site's own services use."""
-        return next(iter(self.api_keys))
-
-    @property
-    def api_secret(self) -> Secret:
-        """The secret of :attr:`api_key`."""
-        return self.api_keys[self.api_key]
-
-    def passwords(self, name: str) -> tuple[Secret, ...]:
-        """The current password ``name``, then the previous one unless retired. Made when first asked for."""
-        if name not in self._passwords:
-            # It would be on hosts and in no file, and the next run would make another one.
-            if self._complete:
-                raise RuntimeError(f"password {name!r} was first asked for after persist()")
-            self._passwords[name] = [_password(name, random_text())]
-        return tuple(self._passwords[name])
-
-    def keep(self, name: str, renewed: Callable[[Secret | None], Secret]) -> Secret:
-        """The text ``name``, PEM of a key and its certificate: what ``renewed`` makes of what there is."""
-        old = self._kept.get(name)
-        new = renewed(old)
-        if new != old:
-            if self._complete:  # as for a password
-                raise RuntimeError(f"{name!r} was made anew after persist()")
-            self._kept[name] = new
-        return new
+    def every_value(self) -> tuple[str, ...]:
+        """As Values has them, and the vault's key."""
+        return (*super().every_value(), self._key.text.reveal())
 
     def export(self, path: Path, text: str) -> None:
         """Have :meth:`persist` write ``text``, which is no secret, to ``path``."""
@@ -113,70 +75,21 @@ class Vault:
 
     def fingerprint(self, host: str = "") -> str:
         """16 hex digits that stand for this vault (and ``host``) for ever and reveal nothing of it."""
-        message = f"livekit-metal fingerprint\0{host}".encode()
-        return hmac.digest(self._fingerprint_key.reveal().encode(), message, "sha256").hex()[:16]
+        return self._document.keyed("fingerprint", host)
 
-    def every_value(self) -> tuple[str, ...]:
-        """All that must never be seen, with the vault's key and what this run retired: for leak tests."""
-        current = [*self._api_keys.values(), *(s for pair in self._passwords.values() for s in pair)]
-        plain = [s.reveal() for s in (*current, *self._retired, self._fingerprint_key, self._key.text)]
-        return (*plain, *(line for kept in self._kept.values() for line in _key_lines(kept)))
+    @property
+    def state(self) -> State:
+        """How far the file has come as it was read: deployed hosts must not have come further."""
+        return self._state
 
-    def import_api_key(self, key: str, secret: str) -> None:
-        """Add a key that applications use already: valid beside the others, current if it is the only one."""
-        path = f"secrets.api_keys.{key}"
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", key):
-            raise refused(f"{key!r} is not an API key", "use letters, digits, _ and -", "secrets.api_keys")
-        if len(secret) < SHORTEST:
-            fact = f"its secret is shorter than {SHORTEST} characters ({len(secret)})"
-            raise refused(fact, f"use a longer one, or a new key: {_ROTATE} api-key", path)
-        if not secret.isprintable() or " " in secret:
-            raise refused("its secret has blanks or control characters", "check what was pasted", path)
-        made = _api_secret(key, secret)
-        if self._api_keys.get(key, made) != made:
-            raise refused("is known with another secret", f"retire it first: {_RETIRE} api-key {key}", path)
-        self._api_keys[key] = made
+    @property
+    def coming(self) -> State:
+        """How far the file will have come with :meth:`persist`: what hosts are to keep."""
+        return State(self._serial(), self._document.content)
 
-    def rotate_api_key(self) -> str:
-        """Put a new key first and return it. The others stay valid until :meth:`retire_api_key`."""
-        return self._add_api_key()
-
-    def retire_api_key(self, key: str) -> None:
-        """Drop a key: after the next deploy, tokens made with it are refused."""
-        path = f"secrets.api_keys.{key}"
-        if key not in self._api_keys:
-            raise refused("unknown API key", nearest(key, self._api_keys), path)
-        if len(self._api_keys) == 1:
-            raise refused("is the only API key", f"make another first: {_ROTATE} api-key", path)
-        self._retired.append(self._api_keys.pop(key))
-
-    def rotate_password(self, name: str) -> None:
-        """Put a new password first and keep the one before it.
-
-        Refused while an older one is still kept: it would go, and hosts not deployed since may rely on it.
-        """
-        if len(self._existing(name)) == 2:
-            remedy = f"deploy, then retire it: {_RETIRE} {name}"
-            raise refused("the previous password is still valid", remedy, f"secrets.passwords.{name}")
-        self._passwords[name].insert(0, _password(name, random_text()))
-
-    def knows(self, name: str) -> bool:
-        """Whether there is a password ``name`` already (asking for it would make one)."""
-        return name in self._passwords
-
-    def set_password(self, name: str, value: str) -> None:
-        """Take over a password that somebody else decides, such as that of an external Redis."""
-        if not value or not value.isprintable():
-            raise refused("is empty or has control characters", "check what was pasted", f"secrets.passwords.{name}")
-        old = self._passwords.get(name, [])[:1]
-        self._retired += self._passwords.get(name, [])[1:]
-        self._passwords[name] = [_password(name, value), *(o for o in old if o.reveal() != value)]
-
-    def retire_password(self, name: str) -> None:
-        """Drop the previous password: after the next deploy, it is refused."""
-        if len(self._existing(name)) == 1:
-            raise refused("has no previous one", "nothing is left to retire", f"secrets.passwords.{name}")
-        self._retired.append(self._passwords[name].pop())
+    def supersede(self, serial: int) -> None:
+        """Have the file count as newer than one of ``serial``, although it is older: the operator wants it so."""
+        self._above = max(self._above, serial)
 
     def persist(self, say: Callable[[str], None] = _LOG.warning) -> None:
         """Write what is new; called before the first change on any host, and harmless when called again.
@@ -184,55 +97,55 @@ class Vault:
         A key that was generated goes to its file first, so that no secrets file is ever left without its key.
         ``say`` gets one message: what was written where. Raises SiteError when another run wrote meanwhile.
         """
-        document = self._document()
+        if not self._document.api_keys:
+            self._add_api_key()
         self._complete = True
+        self._source.finish(self._key)
+        if self._serial() != self._state.serial or self._text is None or sealed.is_old(self._text, self.path):
+            self._write(self._key, say)
         for path, told_to_all in self._exports.items():
-            if not path.exists() or path.read_text() != told_to_all:
-                path.write_text(told_to_all)
-        if document == self._saved:
-            return
+            if (was := wholefile.read(path)) != told_to_all.encode():
+                wholefile.replace(path, told_to_all.encode(), was=was, mode=0o644)
+
+    def rekey(self, say: Callable[[str], None] = _LOG.warning) -> None:
+        """Encrypt the file with a new key; every value stays. Killed anywhere, the file opens with what there is.
+
+        Raises SiteError where the key is not in a file of its own.
+        """
+        self._source.can_be_replaced()
+        self.persist(say)
+        key = Key.new(str(self._source.path))
+        self._source.prepare(key)
+        self._write(key, lambda _: None)
+        earlier = self._source.finish(key)
+        told = f"secrets: {self.path} has another key (commit the file): {self._source.path}; give it to all who deploy"
+        say(f"{told}; the one before is in {earlier}, for copies of the file from before: remove it when none matters")
+
+    def unite(self, other: Vault) -> list[str]:
+        """Take in what another file of the same site has and this one does not; what was done, line by line.
+
+        Raises SiteError for what cannot be united.
+        """
+        told = union.unite(self._document, other._document)
+        self.supersede(max(self.state.serial, other.state.serial))
+        return told
+
+    def _serial(self) -> int:
+        """The serial of the file with what is in memory."""
+        same = self._document.content == self._state.content and self._above < self._state.serial
+        return self._state.serial if same else max(self._state.serial, self._above) + 1
+
+    def _write(self, key: Key, say: Callable[[str], None]) -> None:
         wholefile.unchanged(self.path, self._text)
         if self._key_is_new:
-            self._source.store(self._key)
+            self._source.store(key)
             self._key_is_new = False
-        text = sealed.seal(document.reveal().encode(), self._key)
+        self._document.follow(self._state, self._serial())
+        text = sealed.seal(self._document.text.reveal().encode(), key)
         wholefile.replace(self.path, text, was=self._text)
         told = f"secrets: wrote {self.path} (encrypted: commit it)"
         if self._text is None:
-            told += f"; its key is in {self._key.origin} (never commit that)"
+            told += f"; its key is in {key.origin} (never commit that)"
             told += "; keep a copy of the key elsewhere too, without it the secrets are lost"
-        self._text, self._saved = text, document
+        self._text, self._key, self._state = text, key, self._document.state
         say(told)
-
-    def _document(self) -> Secret:
-        document = {
-            "api_keys": {k: s.reveal() for k, s in self.api_keys.items()},  # the order counts
-            "passwords": {n: [s.reveal() for s in both] for n, both in self._passwords.items()},
-            "fingerprint_key": self._fingerprint_key.reveal(),
-        } | ({"kept": {n: s.reveal() for n, s in self._kept.items()}} if self._kept else {})
-        return Secret("secrets", json.dumps(document))
-
-    def _existing(self, name: str) -> list[Secret]:
-        if name not in self._passwords:
-            remedy = nearest(name, self._passwords) if self._passwords else "the first deploy makes them"
-            raise refused("unknown password", remedy, f"secrets.passwords.{name}")
-        return self._passwords[name]
-
-    def _add_api_key(self) -> str:
-        key = f"API{random_text(12)}"
-        self._api_keys = {key: _api_secret(key, random_text()), **self._api_keys}
-        return key
-
-
-def _api_secret(key: str, value: str) -> Secret:
-    return Secret(f"livekit.keys.{key}", value)
-
-
-def _key_lines(pem: Secret) -> list[str]:
-    """The lines of a private key that are its own: the first says only what kind of key it is."""
-    found = re.search(r"-----BEGIN PRIVATE KEY-----\n[^\n]*\n([^-]*)-----END", pem.reveal())
-    return found[1].split() if found else []
-
-
-def _password(name: str, value: str) -> Secret:
-    return Secret(f"{name}.password", value)

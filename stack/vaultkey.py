@@ -4,6 +4,8 @@ Looked for in this order, and the first that is set decides, with no fallback to
 variable ``LIVEKIT_METAL_KEY``, the file that ``LIVEKIT_METAL_KEY_FILE`` names, and
 ``$XDG_CONFIG_HOME/livekit-metal/<name>.key``. A passphrase is no key: the file that it would protect may lie
 in a public repository, where guessing costs nothing.
+
+``LIVEKIT_METAL_KEY`` leaves the environment when it is read: no program that this one starts gets to see it.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from stack.secret import Secret
 
 TEXT, FILE = "LIVEKIT_METAL_KEY", "LIVEKIT_METAL_KEY_FILE"
 SHORTEST = 32  # characters; what is shorter is a password somebody thought of
+_held: dict[str, str] = {}  # what stood in the environment, for those who ask again in this process
 MAKE = 'make one with: python3 -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 
@@ -75,7 +78,11 @@ class KeySource:
     @classmethod
     def of(cls, name: str, environ: Mapping[str, str] | None = None) -> KeySource:
         """The sources of the vault ``<name>.secrets``. A variable that is set but empty counts as set."""
-        env = os.environ if environ is None else environ
+        if environ is None:
+            if TEXT in os.environ:
+                _held[TEXT] = os.environ.pop(TEXT)
+            environ = {**os.environ, **_held}
+        env = environ
         # The XDG base directory specification has relative paths ignored.
         config = Path(env.get("XDG_CONFIG_HOME", ""))
         config = config if config.is_absolute() else Path.home() / ".config"
@@ -89,7 +96,7 @@ class KeySource:
         """The key, or None when no variable is set and the default file does not exist. Raises SiteError."""
         if self.text is not None:
             return Key.parse(self.text.reveal(), TEXT)
-        path = self.file or self.default
+        path = self.path
         try:
             return Key.parse(_read_private(path), str(path))
         except FileNotFoundError:
@@ -102,6 +109,23 @@ class KeySource:
             fact = f"the key file {path} cannot be read ({error.strerror})"
             raise refused(fact, "make it readable to you") from None
 
+    def find_for(self, wanted: str, *, earlier: bool = False) -> Key | None:
+        """The key, or the one with the id ``wanted`` that a rekey which was killed left beside it.
+
+        ``earlier``: also one that a rekey has replaced. As :meth:`find` otherwise.
+        """
+        found = self.find()
+        if found is None or found.id == wanted or self.text is not None:
+            return found
+        for path in (self._next, *([self._earlier(wanted)] if earlier else [])):
+            try:
+                other = Key.parse(_read_private(path), str(path))
+            except (OSError, SiteError, UnicodeDecodeError):
+                continue
+            if other.id == wanted:
+                return other
+        return found
+
     def store(self, key: Key) -> None:
         """Write ``key`` to the default file, 0600. Raises SiteError when that has appeared meanwhile."""
         try:
@@ -109,7 +133,50 @@ class KeySource:
         except OSError as error:
             fact = f"{self.default.parent} cannot be made ({error.strerror})"
             raise refused(fact, f"make it, or set {TEXT}") from None
-        wholefile.replace(self.default, f"{key.text.reveal()}\n".encode(), was=None)
+        wholefile.replace(self.default, _line(key), was=None)
+
+    def can_be_replaced(self) -> None:
+        """Raises SiteError unless the key is in a file that another one can go to."""
+        if self.text is not None:
+            remedy = (
+                f"write it to a file (chmod 600), unset {TEXT}, set {FILE} to the file and rekey: the file then has"
+            )
+            raise refused(f"the key is in {TEXT}, which a program cannot change", f"{remedy} what the variable must be")
+        if not self.path.is_file():
+            raise refused(
+                f"the key comes from {self.path}, which is no file", f"write it to one and set {FILE} to that"
+            )
+
+    def prepare(self, key: Key) -> None:
+        """Put ``key`` beside the present one, before anything is encrypted with it."""
+        wholefile.replace(self._next, _line(key), was=wholefile.read(self._next))
+
+    def finish(self, key: Key) -> Path | None:
+        """If ``key`` is the one of :meth:`prepare`, have it take the place of the one before; where that is then."""
+        if self.text is not None or (new := wholefile.read(self._next)) != _line(key):
+            return None
+        old = Key.parse(_read_private(self.path), str(self.path))
+        if old.id == key.id:
+            self._next.unlink()
+            return None
+        was, earlier = _line(old), self._earlier(old.id)
+        wholefile.replace(earlier, was, was=wholefile.read(earlier))
+        wholefile.replace(self.path, new, was=wholefile.read(self.path))
+        self._next.unlink()
+        return earlier
+
+    @property
+    def path(self) -> Path:
+        """The file that the key is in, unless a variable has it."""
+        return self.file or self.default
+
+    @property
+    def _next(self) -> Path:
+        return self.path.with_name(f".{self.path.stem}.new{self.path.suffix}")
+
+    def _earlier(self, key_id: str) -> Path:
+        # what keeps the key out of version control by its suffix keeps this one out, too
+        return self.path.with_name(f"{self.path.stem}.{key_id}{self.path.suffix}")
 
     @property
     def looked_at(self) -> str:
@@ -124,3 +191,7 @@ def _read_private(path: Path) -> str:
             fact = f"the key file {path} is open to other users (mode {mode:04o})"
             raise refused(fact, f"run: chmod 600 {path}")
         return file.read()
+
+
+def _line(key: Key) -> bytes:
+    return f"{key.text.reveal()}\n".encode()

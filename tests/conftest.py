@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from stack import site as sites
+from stack import vaultkey
 from tests.data import ALTERNATIVE, CERTIFIED, CLUSTER, MOVED, PHONES, SECURE, SINGLE, streaming
+
+
+@pytest.fixture(autouse=True)
+def forgotten_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that one test had in the environment is not there for the next."""
+    monkeypatch.setattr(vaultkey, "_held", {})
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ SYSUSERS = "/etc/sysusers.d/livekit-metal.conf"
 NEEDRESTART = "/etc/needrestart/conf.d/livekit-metal.conf"
 PACKAGES = "packages"  # below paths.config: the packages that base installed, with what they brought along
 USERS = "users"  # beside it: the system users that they made
+FINGERPRINT = "fingerprint"  # below paths.config: whose secrets the host was deployed with
+SERIAL = "serial"  # beside it: how far they had come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,11 @@ class Settings(Checked):
 
     @property
     def fingerprint_file(self) -> str:
-        return f"{self.config_root}/fingerprint"
+        return f"{self.config_root}/{FINGERPRINT}"
+
+    @property
+    def serial_file(self) -> str:
+        return f"{self.config_root}/{SERIAL}"
 
     @property
     def package_record(self) -> str:

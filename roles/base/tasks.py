@@ -57,7 +57,7 @@ def prepare(settings: Settings, vault: Vault) -> None:
     fingerprint = File(settings.fingerprint_file, f"{settings.fingerprint}\n", "600")
     patterns = " ".join(f"'{name}.service'" for name in _TIME_SERVICES)
     needs = files.needs((users, restarts, fingerprint)) | Needs(
-        files=frozenset(_own_unit(unit) for unit in settings.masked),
+        files=frozenset((settings.serial_file, *(_own_unit(unit) for unit in settings.masked))),
         packages=frozenset((*settings.needed, *settings.packages, _TIMESYNCD, *_TIME_PACKAGES)),
         units=frozenset(settings.masked),
         probes=(
@@ -66,7 +66,13 @@ def prepare(settings: Settings, vault: Vault) -> None:
             ("base.container", "systemd-detect-virt -c"),
         ),
     )
-    stage(Part("base", needs, partial(_plan, settings, (fingerprint, users, restarts))), "Base")
+
+    def plan(seen: Seen) -> Todo:
+        # known when preflight has seen all hosts: it may have raised it
+        serial = File(settings.serial_file, f"{vault.coming}\n", "600")
+        return _plan(settings, (fingerprint, serial, users, restarts), seen)
+
+    stage(Part("base", needs, plan), "Base")
 
 
 def _save_first(vault: Vault) -> None:

@@ -11,6 +11,7 @@ from roles._kit.service import UNITS
 from roles.preflight import listeners, room
 from roles.preflight.finding import OURS, Finding, bad, no_hairpin, one
 from roles.preflight.media import media
+from roles.preflight.secrets import secrets, signed
 from roles.preflight.settings import Settings
 from roles.preflight.streams import streams
 from stack.errors import Problem
@@ -38,7 +39,8 @@ def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterato
         _firewalls,
         listeners.closed_unasked,
         *((listeners.trusted,) if settings.trusted else ()),
-        _fingerprint,
+        secrets,
+        signed,
         _left,
         _calls,
         _streams,
@@ -132,14 +134,6 @@ def _firewalls(settings: Settings, seen: Seen) -> Iterator[Finding]:
         elif "hook input" in line and "policy drop" in line and table not in (OURS, *ufws):
             fact = f"nftables' table {table} drops what it does not know; {both}"
             yield bad(settings, "firewall", fact, f"remove it (`nft delete table {table}`, and what loads it at boot)")
-
-
-def _fingerprint(settings: Settings, seen: Seen) -> Iterator[Finding]:
-    theirs = one(seen, "fingerprint")
-    if theirs and theirs != settings.fingerprint:
-        fact = f"the host was set up with other secrets (fingerprint {theirs}, here {settings.fingerprint})"
-        remedy = f"bring {settings.secrets_file} and its key from the machine that deployed last"
-        yield bad(settings, "secrets", fact, remedy)
 
 
 def _left(settings: Settings, seen: Seen) -> Iterator[Finding]:

@@ -79,6 +79,7 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.addresses", 'ip -o addr | awk \'{ sub("/.*", "", $4); print $4 }\''),
         *((LINKS, ROUTE6) if settings.offered else ()),
         ("preflight.fingerprint", f"cat {settings.fingerprint_file}"),
+        ("preflight.serial", f"cat {settings.serial_file}"),
         ("preflight.units", _UNITS),
         ("preflight.tools", f"for t in {' '.join(TOOLS)}; do command -v $t >/dev/null || echo $t; done"),
         ("preflight.hairpin", _hairpin(settings)),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stack.document import State
+from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.foreign import Opening
 from stack.ports import Port, PortRange
@@ -84,6 +86,12 @@ class Settings(Checked):
     daemons: tuple[str, ...] = given(())  # our units
     fingerprint: str = given("")  # of the secrets file, see stack/vault.py
     fingerprint_file: str = given("")
+    unsigned: tuple[str, ...] = given(())  # names and addresses that the site's CA may not sign for
+    named: bool = given(False)  # clients use a name: its addresses are not needed
+    words: tuple[Problem, ...] = given(())  # about the site, told once
+    secrets: State = given(State(0, ""))  # of the secrets file, see stack/document.py
+    serial_file: str = given("")  # what the host was deployed with
+    older_secrets: bool = given(False)  # deploy them although the host has newer ones
     secrets_file: str = given("")
     need: Need | None = given(None)  # for the load that the site names
     opened: tuple[Opening, ...] = given(())  # firewall.open

@@ -5,6 +5,7 @@ from __future__ import annotations
 from testinfra.host import Host
 
 from stack.compose import Stack
+from stack.site import Site
 
 
 def test_packages_are_installed(host: Host, stack: Stack) -> None:
@@ -44,4 +45,11 @@ def test_the_user_of_livekit_cannot_log_in(host: Host, stack: Stack) -> None:
 def test_the_fingerprint_is_that_of_the_site_and_only_root_reads_it(host: Host, stack: Stack) -> None:
     file = host.file(stack.base.fingerprint_file)
     assert file.content_string.strip() == stack.base.fingerprint
+    assert (file.mode, file.user) == (0o600, "root")
+
+
+def test_the_host_knows_how_far_the_secrets_had_come(host: Host, site: Site, stack: Stack) -> None:
+    assert site.vault is not None
+    file = host.file(stack.base.serial_file)
+    assert file.content_string.strip() == str(site.vault.state)
     assert (file.mode, file.user) == (0o600, "root")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
 import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +16,7 @@ import pytest
 
 from procedures.call import Access, where
 from tests.deploys import deploy, variant
-from tests.lab import Lab, lab
+from tests.lab import INVENTORY, ROOT, Lab, lab
 from tests.openssl import issued
 from tests.slots import serving
 from tests.talk import talking
@@ -93,3 +96,32 @@ def test_a_certificate_of_another_ca_is_served_with_what_leads_to_it(access: Acc
                 assert link.version() == "TLSv1.3"
     finally:
         assert deploy().status == 0
+
+
+def secrets_verb(*words: str) -> None:
+    """A verb of ``procedures.secrets`` on the lab's own."""
+    command = [sys.executable, "-m", "procedures.secrets", INVENTORY, *words]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_another_ca_under_a_call_refuses_no_client(access: Access, control: Access, lab: Lab, tmp_path: Path) -> None:
+    """Whoever has the file of between gets in before edges change and after; the call goes on."""
+    file, both = Path(lab.access["ca_file"]), tmp_path / "both.pem"
+    secrets_verb("rotate", "ca")
+    both.write_text(file.read_text())
+    client = dataclasses.replace(access, ca_file=str(both))
+    before = served(lab)
+    with talking(access, control, serving(lab.site, FIRST).node, FIRST) as talk:
+        assert asyncio.run(where(client, "between")).id
+        secrets_verb("retire", "ca")
+        said = deploy()
+        assert said.status == 0, said.text
+        assert "still has the CA of before" in said.text
+        assert served(lab) != before
+        assert asyncio.run(where(client, "after")).id
+        secrets_verb("retire", "ca")
+        assert asyncio.run(where(access, "new-file")).id
+        assert deploy().status == 0
+        talk.unnoticed()
+    assert file.read_text().count("BEGIN CERTIFICATE") == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
@@ -145,3 +146,21 @@ def test_secrets_that_cannot_be_saved_stop_everything(
     )
     assert done.results["lk1"].word == "failed"
     assert len(done.commands["lk1"]) == 1, "the look, and no change"
+
+
+def test_a_host_is_told_how_far_the_secrets_have_come(part: Part, settings: Settings, single: Site) -> None:
+    """As they will be saved, and only then: a run that finds nothing to do writes nothing."""
+    assert single.vault is not None
+    look = seen(part, packages=settings.needed, container="lxc")
+    written = next(step.name for step in part.plan(look).steps if step.name.startswith("write "))
+    assert "serial" in written
+    assert settings.serial_file in part.needs.files
+    single.vault.persist()
+    for path in part.needs.files:
+        look.stat[path] = ("644", "root", "root")
+    line = f"{single.vault.state}\n"
+    look.files[settings.serial_file] = hashlib.sha256(line.encode()).hexdigest()
+    look.stat[settings.serial_file] = ("600", "root", "root")
+    assert "serial" not in next(step.name for step in part.plan(look).steps if step.name.startswith("write "))
+    single.vault.rotate_api_key()
+    assert "serial" in next(step.name for step in part.plan(look).steps if step.name.startswith("write "))

@@ -12,7 +12,7 @@ from stack.errors import SiteError
 from stack.vault import Vault
 
 KEY, OTHER = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-RESTORE = "restore it from version control: git checkout -- {path}"
+RESTORE = "restore it from version control: git checkout HEAD -- {path}"
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_the_file_says_what_it_is_and_holds_no_value(path: Path) -> None:
     vault.persist()
     text = path.read_text()
     first = text.partition("\n")[0]
-    assert first.startswith("livekit-metal secrets, format 1, key ")
+    assert first.startswith("livekit-metal secrets, format 2, key ")
     assert first.endswith(": encrypted, safe to commit")
     assert not [v for v in (*vault.every_value(), vault.api_key) if v in text]
 
@@ -132,9 +132,9 @@ def test_a_cut_file_is_refused(cut: int, path: Path) -> None:
     ("old", "new", "message"),
     [
         (
-            "format 1",
             "format 2",
-            "has format 2, this version reads format 1; use the version of livekit-metal that wrote it",
+            "format 3",
+            "has format 3, this version reads format 1 and 2; use the version of livekit-metal that wrote it",
         ),
         ("livekit", "<<<<<<<", f"is not a secrets file (its first line is another); {RESTORE}"),
         ("safe to", "fit to", f"is damaged; {RESTORE}"),

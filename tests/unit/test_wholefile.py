@@ -166,3 +166,59 @@ def test_a_directory_that_cannot_be_written_is_told(path: Path) -> None:
     missing = path.parent / "missing" / "prod.secrets"
     found = refusal(Vault.open(missing).persist)
     assert found == f"{missing}: cannot be written (No such file or directory); look at {missing.parent}"
+
+
+def test_a_file_that_is_a_link_stays_one(path: Path, tmp_path: Path) -> None:
+    """What it leads to is written, whole or not at all: nothing is left beside the link."""
+    real = tmp_path / "elsewhere" / "real.secrets"
+    real.parent.mkdir()
+    vault = Vault.open(path)
+    vault.persist()
+    path.rename(real)
+    path.symlink_to(Path("elsewhere") / "real.secrets")
+    again = Vault.open(path)
+    again.rotate_api_key()
+    again.persist()
+    assert path.is_symlink()
+    assert not real.is_symlink()
+    assert Vault.open(path).api_keys == again.api_keys
+    assert [p.name for p in real.parent.iterdir()] == ["real.secrets"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["config", "elsewhere", "prod.secrets"]
+
+
+def test_two_runs_by_two_links_do_not_write_at_once(path: Path) -> None:
+    path.write_bytes(b"old")
+    link = path.with_name("link.secrets")
+    link.symlink_to(path)
+    with path.with_name(".prod.secrets.new").open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        found = refusal(lambda: wholefile.replace(link, b"new", was=b"old"))
+        assert found == f"{link}: another run is writing it; {AGAIN}"
+
+
+def test_a_link_that_leads_nowhere_is_refused(path: Path) -> None:
+    """Another file would be made there, with other secrets, while the real one is on a disk that is not mounted."""
+    path.symlink_to("/nowhere/prod.secrets")
+    found = refusal(lambda: Vault.open(path))
+    assert found == (
+        f"{path}: is a link to /nowhere/prod.secrets, which is not there; "
+        "bring that back (is a disk not mounted?), or remove the link"
+    )
+    assert path.is_symlink()
+
+
+def test_what_is_for_everybody_is_written_whole_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    vault, file = Vault.open(path), path.with_name("prod.ca.pem")
+    file.write_text("old")
+    vault.persist()
+    vault.export(file, "new certificate")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        assert refusal(vault.persist) == f"{file}: cannot be written (No space left on device); look at {file.parent}"
+    assert file.read_text() == "old"
+    vault.persist()
+    assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == ("new certificate", 0o644)
