@@ -115,6 +115,7 @@ exec 8>&- 5>&-
 HOLD_SITE = _of(
     SITE_LOCK,
     f"""{_START}{_REFUSED}
+renew {SITE_LOCK} 6 || held
 exec 9>>{SITE_LOCK}
 flock -n 9 || held
 {_TAKEN}{_KEEP}""",

@@ -80,7 +80,9 @@ def test_a_second_deploy_is_refused_and_the_first_one_finishes(
 def test_a_host_is_not_drained_while_somebody_has_the_lock_of_the_site(
     first: Host, site: Site, untouched: AbstractContextManager[None]
 ) -> None:
-    keeper = first.check_output("flock /run/livekit-metal.site sleep 60 >/dev/null 2>&1 </dev/null & echo $!")
+    keeper = first.check_output(
+        "umask 077; flock /run/livekit-metal.site sleep 60 >/dev/null 2>&1 </dev/null & echo $!"
+    )
     try:
         with untouched:
             for plan, word in (("drain", "alone=yes"), ("remove_host", f"remove={FIRST}")):

@@ -95,6 +95,12 @@ def test_of_two_drains_at_once_the_second_is_told_of_the_first(shells: Shells) -
     assert shells.hold(BOB, lock_script.HOLD_SITE)[0] == "taken"
 
 
+def test_a_lock_of_the_site_that_somebody_has_made_otherwise_is_replaced(shells: Shells) -> None:
+    shells.path(lock_script.SITE_LOCK).touch(0o644)
+    assert shells.hold(text=lock_script.HOLD_SITE)[0] == "taken"
+    assert shells.path(lock_script.SITE_LOCK).stat().st_mode & 0o777 == 0o600
+
+
 def test_what_holds_it_and_is_no_run_is_named(shells: Shells) -> None:
     end(shells.hold()[1])
     shells.begin("flock", str(shells.path(lock_script.LOCK)), "sh", "-c", "echo got; exec cat").stdout.readline()  # type: ignore[union-attr]
