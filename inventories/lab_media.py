@@ -56,7 +56,12 @@ site = {
         _name: {
             "address": _at["address"],
             "roles": ["livekit", "egress", "ingress", "sip", "redis", "prometheus"] if _name == _first else ["livekit"],
-            "ssh": {"key": _lab["key"], "known_hosts": _lab["known_hosts"], "config": "/dev/null"},
+            "ssh": {
+                "user": _lab["login"],
+                "key": _lab["key"],
+                "known_hosts": _lab["known_hosts"],
+                "config": "/dev/null",
+            },
         }
         for _name, _at in _lab["hosts"].items()
     },

@@ -20,9 +20,16 @@ DEFAULT_INVENTORY = "inventories/lab.py"
 _BIN = Path(sys.executable).parent
 
 
-def demo(lab: Lab, hosts: int | None, release: str | None, inventory_file: str = DEFAULT_INVENTORY) -> None:
+def demo(
+    lab: Lab,
+    hosts: int | None,
+    release: str | None,
+    inventory_file: str = DEFAULT_INVENTORY,
+    *,
+    hardened: bool = False,
+) -> None:
     """From nothing to a live call. Raises LabError when the deploy or the call fails."""
-    verbs.up(lab, hosts, release)
+    verbs.up(lab, hosts, release, hardened=hardened)
     deploy(lab, inventory_file)
     site = inventory.read(CHECKOUT / inventory_file)
     access = write_access(lab, site)

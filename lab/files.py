@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from lab.places import Lab, beside, gateway, host_address, network6, outside_address
 
+UMASK = "027"  # of a hardened host (CIS Debian Linux Benchmark, 5.4.3.3)
 
-def facts(lab: Lab, release: str, network: IPv4Network, hosts: Iterable[str]) -> str:
-    """``lab.json``: plain facts for inventories and tests."""
+
+def facts(lab: Lab, release: str, network: IPv4Network, hosts: Iterable[str], *, hardened: bool = False) -> str:
+    """``lab.json``: plain facts for inventories and tests. ``login`` is who deploys."""
     content: dict[str, Any] = {
         "name": lab.name,
         "release": release,
+        "hardened": hardened,
+        "login": "operator" if hardened else "root",
         "network": str(network),
         "gateway": str(gateway(network)),
         "hosts": {
@@ -69,6 +74,17 @@ def etc_hosts(host: str) -> str:
         f"127.0.0.1\tlocalhost\n127.0.1.1\t{host}\n\n"
         "::1\tlocalhost ip6-localhost ip6-loopback\nff02::1\tip6-allnodes\nff02::2\tip6-allrouters\n"
     )
+
+
+def with_umask(login_defs: str) -> str:
+    """login.defs(5) with the umask that hardening guides ask for."""
+    return re.sub(r"^(UMASK\s+)\d+", rf"\g<1>{UMASK}", login_defs, flags=re.MULTILINE)
+
+
+def pam_umask(common_session: str, *, but_root: bool) -> str:
+    """A stack of pam.d(5) whose sessions get that umask; ``but_root``: not those of root."""
+    skip = "session [success=1 default=ignore] pam_succeed_if.so quiet user = root\n" if but_root else ""
+    return f"{common_session}{skip}session optional pam_umask.so umask={UMASK}\n"
 
 
 def nat_table(lab: Lab, network: IPv4Network) -> str:

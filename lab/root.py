@@ -36,7 +36,7 @@ def host_key(lab: Lab, host: str) -> str:
     return (lab.root(host) / f"{_HOST_KEY}.pub").read_text()
 
 
-def make(lab: Lab, host: str, network: IPv4Network, base: Path, key: str) -> None:
+def make(lab: Lab, host: str, network: IPv4Network, base: Path, key: str, *, hardened: bool = False) -> None:
     """Put a complete host directory in place. Raises LabError when the copy fails."""
     home = lab.host_dir(host)
     partial = home.with_name(f".{host}.partial")
@@ -55,7 +55,18 @@ def make(lab: Lab, host: str, network: IPv4Network, base: Path, key: str) -> Non
     write(root / "etc/systemd/network/10-host0.network", files.networkd(network, host_address(network, host)))
     _keygen(root / _HOST_KEY, f"root@{host}")
     _let_in(root, key)
+    if hardened:
+        _harden(root)
     partial.rename(home)
+
+
+def _harden(root: Path) -> None:
+    """As hardening guides want it. What the tests do over their own connection, as root, is left out."""
+    for name, but_root in (("common-session", True), ("common-session-noninteractive", False)):
+        stack = root / "etc/pam.d" / name
+        write(stack, files.pam_umask(stack.read_text(), but_root=but_root))
+    login = root / "etc/login.defs"
+    write(login, files.with_umask(login.read_text()))
 
 
 def _keygen(path: Path, comment: str) -> None:

@@ -20,4 +20,4 @@ def facts(name: str = "") -> dict[str, Any]:
     except OSError as error:
         raise SystemExit(f"lab: there is no lab {lab.name!r} here; run `make lab` ({error.strerror})") from error
     paths = {"directory": "", "key": "id_ed25519", "known_hosts": "known_hosts"}
-    return found | {what: str(lab.dir / file) for what, file in paths.items()}
+    return {"login": "root"} | found | {what: str(lab.dir / file) for what, file in paths.items()}

@@ -20,27 +20,33 @@ DEFAULT_HOSTS = 3
 DEFAULT_RELEASE = "bookworm"
 
 
-def up(lab: Lab, hosts: int | None, release: str | None) -> None:
-    """Make the lab, or repair it, or give it another number of hosts; returns when every host is ready."""
+def up(lab: Lab, hosts: int | None, release: str | None, *, hardened: bool = False) -> None:
+    """Make the lab, or repair it, or give it another number of hosts; returns when every host is ready.
+
+    ``hardened``: as hardening guides want hosts (umask 027), and whoever deploys logs in as a user with sudo.
+    """
     tools.need_root()
     tools.ensure()
     with _locked(lab):
         known = _known(lab)
         release = _settle_release(lab, known, release)
+        hardened = _settle_hardening(lab, known, hardened=hardened)
         before = len(known["hosts"]) if known else DEFAULT_HOSTS
         names = host_names(before if hosts is None else hosts)
         claims.refuse_foreign(lab)
         network.refuse_foreign(lab)
         with lock(MACHINE_WIDE / "claims.lock", "the labs' networks"):
             net = claims.claim(lab)
-        write(lab.dir / "lab.json", files.facts(lab, release, net, names))
+        write(lab.dir / "lab.json", files.facts(lab, release, net, names, hardened=hardened))
         network.up(lab, net)
         network.warn_of_firewalls(lab)
         for surplus in sorted(_existing(lab) - set(names)):
             with step(f"{surplus}: removing it"):
                 _remove(lab, surplus)
+        root.clear(lab)
         key = root.client_key(lab)
-        _make_missing(lab, names, net, release, key)
+        if missing := [name for name in names if name not in root.made(lab)]:
+            _make(lab, missing, net, release, key, hardened=hardened)
         addresses = {name: host_address(net, name) for name in names}
         _write_access(lab, addresses)
         in_parallel(_power_on, [Machine(lab, name, str(address)) for name, address in addresses.items()])
@@ -144,6 +150,14 @@ def _settle_release(lab: Lab, known: dict[str, Any] | None, wanted: str | None) 
     return has or wanted or DEFAULT_RELEASE
 
 
+def _settle_hardening(lab: Lab, known: dict[str, Any] | None, *, hardened: bool) -> bool:
+    """Whether its hosts are hardened; raises LabError when they are not and it is wanted."""
+    has = bool(known.get("hardened")) if known else hardened
+    if hardened and not has:
+        raise LabError(lab.name, "its hosts are not hardened", "run 'make lab-down' first")
+    return has
+
+
 def _existing(lab: Lab) -> set[str]:
     """Hosts of which there is anything: a directory or processes."""
     groups = cgroup.of_lab(lab)
@@ -151,16 +165,12 @@ def _existing(lab: Lab) -> set[str]:
     return running | set(root.made(lab))
 
 
-def _make_missing(lab: Lab, names: Sequence[str], net: IPv4Network, release: str, key: str) -> None:
-    root.clear(lab)
-    missing = [name for name in names if name not in root.made(lab)]
-    if not missing:
-        return
+def _make(lab: Lab, missing: Sequence[str], net: IPv4Network, release: str, key: str, *, hardened: bool) -> None:
     base = image.ensure(release)
     (lab.dir / "hosts").mkdir(mode=0o700, exist_ok=True)  # the trees hold set-user-id programs
     image.need_space(lab.dir, image.HOST_MEGABYTES * len(missing), ", ".join(missing))
     with step(f"making {', '.join(missing)} from {base.name}"):
-        in_parallel(lambda name: root.make(lab, name, net, base, key), missing)
+        in_parallel(lambda name: root.make(lab, name, net, base, key, hardened=hardened), missing)
 
 
 def _write_access(lab: Lab, addresses: dict[str, IPv4Address]) -> None:

@@ -9,6 +9,7 @@ from roles._kit.component import Component
 
 if TYPE_CHECKING:
     from stack.compose import Stack
+    from stack.site import Site
 
 
 def components(stack: Stack) -> dict[str, Component]:
@@ -20,3 +21,8 @@ def components(stack: Stack) -> dict[str, Component]:
         "sip": sip.component(stack.sip) if stack.sip else None,
     }
     return {role: component for role, component in found.items() if component}
+
+
+def keeper(site: Site) -> str:
+    """The host that keeps the site's lock: Redis', as without it nothing serves anyway."""
+    return (site.with_role("redis") or tuple(site.hosts))[0]

@@ -5,16 +5,21 @@
     pyinfra inventories/prod.py procedures/drain.py --limit lk2 --data back=yes
 
 Deploys prepare a host in maintenance but do not activate it, and a reboot does not bring it back into service.
-``back=yes`` does, with everything that was deployed meanwhile. Refused when no other host takes new sessions
-(``--data alone=yes``).
+``back=yes`` does, with everything that was deployed meanwhile. Refused when no other host takes new sessions, or
+recordings, streams, calls where others are to (``--data alone=yes``), and while somebody else takes a host of the site
+out of service.
 """
 
-from pyinfra import host, local
+from functools import partial
 
-from procedures.components import components
+from pyinfra import context, host, local
+
+from procedures.components import components, keeper
 from roles import livekit
 from roles._kit import lock, maintenance, report
 from roles._kit.change import Failed
+from roles._kit.component import Component
+from roles._kit.elsewhere import need_another
 from roles._kit.look import Seen
 from roles._kit.plan import Part, Step, Todo
 from roles._kit.stage import stage
@@ -41,10 +46,13 @@ def named(_: Seen) -> Todo:
     return Todo()
 
 
-def mark(seen: Seen) -> tuple[Step, ...]:
-    """Say on the host that it is out of service, and why."""
+def mark(seen: Seen, each: Component) -> tuple[Step, ...]:
+    """Say on the host that it is out of service, and why. Raises Failed when ``each`` would serve nowhere."""
     if maintenance.words(seen):
         return ()
+    if not given.alone:
+        here = context.ctx_host.get()
+        need_another(here, [n for n in site.with_role(each.role) if n != here.name], each)
     return (Step("mark the host", lambda h: maintenance.begin(h, marker, given.why)),)
 
 
@@ -60,11 +68,16 @@ if given.back:
     stage(Part("drain", maintenance.needs(marker), end), "Maintenance")
     local.include("deploy.py")
 else:
+    lock.take_site(keeper(site))  # before anything is looked at: who serves beside this host must stay so
     stage(Part("drain", maintenance.needs(marker), named), "Maintenance")
     mine = components(stack)
     others = stack.edge.peer_endpoints if stack.edge else {}
     turn(
         "Drain",
         livekit.drain(stack.livekit, marker, others, why=given.why, alone=given.alone) if stack.livekit else None,
-        *(each.retire(mark, maintenance.needs(marker)) for role, each in mine.items() if role != "livekit"),
+        *(
+            each.retire(partial(mark, each=each), maintenance.needs(marker))
+            for role, each in mine.items()
+            if role != "livekit"
+        ),
     )

@@ -4,12 +4,14 @@
 
 The host is drained first: nobody new comes, and while people are on it the removal is refused; run the same again when
 they have left (``--data calls=drop`` does not wait for them). Data of Redis and Prometheus on the host goes too.
-Refused while the host carries the Redis of others. Kernel values stay raised until the next boot.
+Refused while the host carries the Redis of others, when other hosts are to take its new sessions and none does
+(``--data alone=yes``), and while somebody else takes a host of the site out of service. Kernel values stay raised until
+the next boot.
 """
 
 from pyinfra import host
 
-from procedures.components import components
+from procedures.components import components, keeper
 from roles import egress, livekit
 from roles._kit import lock, report
 from roles._kit.removal import consent, removal
@@ -25,11 +27,14 @@ needed_by = tuple(n for n in site.hosts if n != host.name and components(site.on
 report.install()
 
 lock.take()
+lock.take_site(keeper(site))  # before anything is looked at
 stage(consent(host.name, given.remove, needed_by), "Consent")
 if not given.calls:
     marker = records.maintenance(site.paths.config)
     if stack.livekit and stack.edge:
-        stage(livekit.drain(stack.livekit, marker, stack.edge.peer_endpoints, why="to be removed", alone=True), "Drain")
+        others = stack.edge.peer_endpoints
+        alone = not others or given.alone
+        stage(livekit.drain(stack.livekit, marker, others, why="to be removed", alone=alone), "Drain")
     for role, each in components(stack).items():
         if role != "livekit":
             stage(each.retire(), f"Drain {role}")

@@ -64,6 +64,8 @@ def base(site: Site, host: Host, fingerprint: str) -> Base:
         users=tuple(user for part in parts for user in part.users),
         fingerprint=fingerprint,
         config_root=site.paths.config,
+        release_root=site.paths.releases,
+        state_root=site.paths.state,
     )
 
 

@@ -48,7 +48,7 @@ class Switches:
         False, "yes", ("rollback",), "roll back what serves, also if the inventory was edited since the last deploy"
     )
     why: str = _switch("", "TEXT", ("drain", "rollback"), "the reason, for whoever reads the status and the audit log")
-    alone: bool = _switch(False, "yes", ("drain",), "drain the host although no other takes new sessions")
+    alone: bool = _switch(False, "yes", ("drain", "remove_host"), "drain the host although no other takes new sessions")
     back: bool = _switch(False, "yes", ("drain",), "end the maintenance: deploy the host and put it back into service")
     remove: str = _switch("", "HOST", ("remove_host",), "the host that is meant; without it nothing is removed")
     calls: bool = _switch(False, "drop", ("remove_host",), "do not wait for those who are on the host")

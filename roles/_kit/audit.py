@@ -1,5 +1,6 @@
 """Who changed what: a line on the host when a part begins to change it, and one when it ends.
 
+"who" is what the controller says of itself; "login" is whom the host's sshd has let in, from where and by which key.
 A run that was killed leaves the first without the second. No line holds a secret: names of steps, summaries and the
 first line of an error are all that is in it, and these are on the operator's screen too.
 """
@@ -11,19 +12,19 @@ from pathlib import Path
 
 from pyinfra.api.host import Host
 
-from roles._kit import lock
+from roles._kit import lock, lock_script
 from roles._kit.change import sh
 from roles._kit.plan import Part, Todo
 from stack.records import AUDIT
 
 _LONGEST = 300  # characters of what is done, and of how it ended: a line stays below 1 kB
 # The time is the host's own, as in its journal. Only the beginning makes the file: a removal has taken it away.
-_BEGIN = """set -eu; d=${1%/*}
-[ -d "$d" ] || install -d -m 750 -o root -g adm -- "$d"
+_BEGIN = """set -eu; install -d -m 750 -o root -g adm -- "${1%/*}"
 [ -e "$1" ] || install -m 640 -o root -g adm /dev/null "$1"
 """
 _END = '[ -e "$1" ] || exit 0\n'
-_APPEND = """printf '{"when": "%s", %s\\n' "$(date -u '+%Y-%m-%d %H:%M:%SZ')" "$2" >> "$1\""""
+_APPEND = f"""login=$(cat {lock_script.LOCK}.login 2>/dev/null) || login=unknown
+printf '{{"when": "%s", "login": "%s", %s\\n' "$(date -u '+%Y-%m-%d %H:%M:%SZ')" "$login" "$2" >> "$1\""""
 
 
 class Entry:

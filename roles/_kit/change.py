@@ -1,7 +1,8 @@
 """Commands on a host.
 
 ``ask`` reads, ``sh`` changes. Every changing command runs under a shared *work lock* on the host, so that a command
-left running by a dead deploy is seen by the next one (see lock.py); no other way to change a host is used.
+left running by a dead deploy is seen by the next one (see lock.py), and with umask 022, whatever the login's is; no
+other way to change a host is used.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from typing import Any
 from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host
 
-WORK_LOCK = "/run/livekit-metal.work"
+from roles._kit import lock_script
+
+_WAIT = 60  # s for the work lock, which another run has for a moment only
 _PRIVILEGE = ("_sudo", "_sudo_user", "_sudo_password", "_use_sudo_login", "_su_user", "_doas", "_dzdo")
 _before_first_change: list[Callable[[], None]] = []
 
@@ -52,11 +55,19 @@ def sh(host: Host, script: str, *args: str, stdin: str = "", timeout: int = 120)
     while _before_first_change:
         _before_first_change[0]()
         _before_first_change.pop(0)
-    # -o: the lock belongs to flock itself, a daemon left behind by the script does not keep it
-    command = StringCommand(
-        "flock", "-s", "-o", WORK_LOCK, "sh", "-c", QuoteString(script), "sh", *map(QuoteString, args)
-    )
-    return _run(host, command, stdin, timeout)
+    try:
+        return _run(host, changing(script, *args, wait=min(_WAIT, timeout // 2)), stdin, timeout)
+    except Failed as error:
+        if str(error) != lock_script.BUSY:
+            raise
+        who = ask(host, lock_script.HOLDERS, lock_script.WORK_LOCK).strip() or "nobody by now"
+        raise Failed(f"{error}: held by {who}; wait for its end or end it, then run the same again") from error
+
+
+def changing(script: str, *args: str, wait: int = _WAIT) -> StringCommand:
+    """The command that runs ``script`` under the work lock, for which it waits ``wait`` seconds at the longest."""
+    words = map(QuoteString, (lock_script.CHANGE, "sh", str(wait), script, *args))
+    return StringCommand("sh", "-c", *words)
 
 
 def _run(host: Host, command: StringCommand, stdin: str, timeout: int) -> str:

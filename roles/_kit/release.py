@@ -10,12 +10,11 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host
 from pyinfra.connectors.util import make_unix_command_for_host
 
 from roles._kit.artifact import Artifact
-from roles._kit.change import WORK_LOCK, Failed, privilege, sh
+from roles._kit.change import Failed, changing, privilege, sh
 
 TREE = "rootfs"
 _CHUNK = 1 << 20
@@ -32,7 +31,7 @@ chmod 755 "$t/$2"; sync -f "$t/$2"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
 # systemd itself). When the controller is gone, the words about it have no reader, and must not end this before it has
 # cleaned up; what a host that lost power has kept is removed by the next push.
 _RECEIVE_TREE = r"""set -eu; umask 077; d=$1; t=$1.lkm-new
-mkdir -p -m 755 "${d%/*/*}" "${d%/*}"; rm -rf "${d%/*}"/*.lkm-new
+(umask 022; mkdir -p "${d%/*}"); rm -rf "${d%/*}"/*.lkm-new
 free=$(df -Pk "${d%/*}" | awk 'NR == 2 { print $4 }')
 [ "$free" -gt "$4" ] || { echo "$(($4 >> 10)) MB are needed below ${d%/*}, $((free >> 10)) MB are free" >&2; exit 1; }
 mkdir "$t"; trap 'rm -rf "$t"' EXIT; mkdir "$t/$2"; mkfifo "$t/pipe"
@@ -69,11 +68,10 @@ def push(host: Host, artifact: Path, directory: str, program: str, sha256: str) 
 def send(host: Host, script: str, args: Iterable[str], parts: Iterable[bytes], what: str) -> None:
     """Feed ``parts`` to the shell text ``script``, which changes the host. Raises Failed in its own words."""
     sh(host, "true")  # what must happen before a first change happens before this one
-    raw = StringCommand("flock", "-s", "-o", WORK_LOCK, "sh", "-c", QuoteString(script), "sh", *map(QuoteString, args))
     client = getattr(host.connector, "client", None)
     if client is None:
         raise Failed(f"{host.name} is not reached over SSH; releases are pushed over SSH only")
-    command = make_unix_command_for_host(host.state, host, raw, **privilege(host)).get_raw_value()
+    command = make_unix_command_for_host(host.state, host, changing(script, *args), **privilege(host)).get_raw_value()
     stdin, stdout, stderr = client.exec_command(command)
     said = ""
     stdin.channel.settimeout(_SILENCE)

@@ -20,7 +20,7 @@ from stack.slots import DRAIN_DROP_IN, FINISH
 RUN = "/run/livekit-metal"
 
 # $1 unit, $2 drop-in, $3 flag that lets the unit start although it is not active, $4 the timer of an earlier drain
-_POINT = f"""set -eu; d=/etc/systemd/system/$1.d; mkdir -p "$d" {RUN}
+_POINT = f"""set -eu; d=/etc/systemd/system/$1.d; install -d -m 755 -- "$d" {RUN}
 ln -sfn "$2" "$d/.new"; mv -fT "$d/.new" "$d/50-generation.conf"
 systemctl -q stop "$4" 2>/dev/null || :
 rm -f "/run/systemd/system/$1.d/{DRAIN_DROP_IN}" "/run/systemd/system/$1.d/{FINISH}"; : >"$3"
@@ -35,7 +35,7 @@ drain() {{
   u=$(printf "$unit" "$1"); end=$(($(date +%s) + unjoined))
   while left=$(waiting "$1") && [ -n "$left" ] && [ $(date +%s) -lt $end ]; do sleep 0.3; done
   [ -z "$left" ] || printf '%s\\n' "$left" | sed "s/^/left $1 /"
-  d=/run/systemd/system/$u.d; (umask 022; mkdir -p "$d")
+  d=/run/systemd/system/$u.d; mkdir -p "$d"
   if [ -n "$finish" ]; then
     {{ echo "slot=$1 unit=$u"; echo '{_STILL}'; printf '%s\\n' "$finish"; }} >"$d/{FINISH}"
     t=livekit-finish-$component-$1

@@ -28,6 +28,8 @@ class Settings(Checked):
     users: tuple[str, ...] = given(())
     fingerprint: str = given("")  # of the secrets file
     config_root: str = given("")
+    release_root: str = given("")
+    state_root: str = given("")
 
     @property
     def fingerprint_file(self) -> str:

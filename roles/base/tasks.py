@@ -6,7 +6,7 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import files
+from roles._kit import directories, files
 from roles._kit.change import Failed, before_first_change, sh
 from roles._kit.files import File, bundle
 from roles._kit.look import Needs, Seen
@@ -29,7 +29,7 @@ packages() { dpkg-query -W -f '${Package}\n' | sort; }
 users() { cut -d: -f1 /etc/passwd | sort; }
 packages >"$before/packages"; users >"$before/users"
 note() {
-  mkdir -p -m 755 "${packages%/*}"
+  mkdir -p "${packages%/*}"
   packages | comm -13 "$before/packages" - >>"$packages"; users | comm -13 "$before/users" - >>"$users"
 }
 # apt waits for dpkg's lock, but not for the one of its lists, which a timer of Debian's may hold
@@ -56,7 +56,8 @@ def prepare(settings: Settings, vault: Vault) -> None:
     restarts = File(NEEDRESTART, files.text("base/livekit-metal.needrestart.j2", base=settings))
     fingerprint = File(settings.fingerprint_file, f"{settings.fingerprint}\n", "600")
     patterns = " ".join(f"'{name}.service'" for name in _TIME_SERVICES)
-    needs = files.needs((users, restarts, fingerprint)) | Needs(
+    needs = directories.needs(settings.config_root, settings.release_root, settings.state_root)
+    needs |= files.needs((users, restarts, fingerprint)) | Needs(
         files=frozenset((settings.serial_file, *(_own_unit(unit) for unit in settings.masked))),
         packages=frozenset((*settings.needed, *settings.packages, _TIMESYNCD, *_TIME_PACKAGES)),
         units=frozenset(settings.masked),
@@ -90,7 +91,7 @@ def _save_first(vault: Vault) -> None:
 def _plan(settings: Settings, wanted: tuple[File, ...], seen: Seen) -> Todo:
     packages, notes = _packages(settings, seen)
     missing = [p for p in packages if p not in seen.packages]
-    steps: list[Step] = []
+    steps: list[Step] = [*directories.steps(seen)]
     if stock := _to_mask(settings, seen):
         steps.append(Step(f"mask {', '.join(stock)}", lambda host: sh(host, 'systemctl -q mask "$@"', *stock)))
     if missing:
@@ -104,7 +105,7 @@ def _plan(settings: Settings, wanted: tuple[File, ...], seen: Seen) -> Todo:
     if _TIMESYNCD in packages and _TIMESYNCD not in seen.probes["base.time"]:
         steps.append(Step("synchronise time", lambda host: sh(host, "systemctl enable -q --now $1", _TIMESYNCD)))
     summary = f"{len(missing)} packages installed" if missing else ""
-    return Todo(tuple(steps), summary, notes)
+    return Todo(tuple(steps), summary, (*notes, *directories.notes(seen)))
 
 
 def _own_unit(unit: str) -> str:

@@ -39,7 +39,7 @@ _LOAD = f"""set -eu; umask 022
 ! systemctl -q is-active {ROLLBACK}.timer || sh -c "$3" "$1"
 systemctl stop {ROLLBACK}.timer {ROLLBACK}.service 2>/dev/null || :
 systemctl reset-failed {ROLLBACK}.service 2>/dev/null || :
-mkdir -p -m 755 "${{1%/*}}"; cat >"$1"
+mkdir -p "${{1%/*}}"; cat >"$1"
 nft -c -f "$1" || {{ rm -f "$1"; exit 1; }}
 systemd-run -q --unit={ROLLBACK} --on-active="$2" --timer-property=AccuracySec=100ms sh -c "$3" "$1"
 nft -f "$1" || {{ systemctl stop {ROLLBACK}.timer; rm -f "$1"; exit 1; }}

@@ -13,10 +13,11 @@ from typing import NamedTuple
 import pytest
 from testinfra.host import Host
 
+from stack.site import Site
 from tests import witness
 from tests.deploys import Deploy, deploy, unchanging
 from tests.faults.conftest import Change
-from tests.lab import lab
+from tests.lab import INVENTORY, lab
 
 FIRST = next(iter(lab().site.hosts))
 SOON = 30  # s for a refusal; a deploy that is not refused hangs
@@ -74,6 +75,23 @@ def test_a_second_deploy_is_refused_and_the_first_one_finishes(
     ended = running.end()
     assert ended.status == 0, ended.text
     unchanging(busy.inventory)
+
+
+def test_a_host_is_not_drained_while_somebody_has_the_lock_of_the_site(
+    first: Host, site: Site, untouched: AbstractContextManager[None]
+) -> None:
+    keeper = first.check_output(
+        "umask 077; flock /run/livekit-metal.site sleep 60 >/dev/null 2>&1 </dev/null & echo $!"
+    )
+    try:
+        with untouched:
+            for plan, word in (("drain", "alone=yes"), ("remove_host", f"remove={FIRST}")):
+                told = Deploy(INVENTORY, "--limit", FIRST, "--data", word, plan=f"procedures/{plan}.py").end(
+                    within=SOON
+                )
+                told.refused("lock: /run/livekit-metal.site is held", f"process {keeper} since", "flock")
+    finally:
+        first.run(f"pkill -P {keeper}; kill {keeper}")
 
 
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}

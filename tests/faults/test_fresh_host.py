@@ -81,7 +81,8 @@ def state() -> dict[str, set[str]]:
 @pytest.fixture(scope="module")
 def before(lab: Lab) -> Iterator[dict[str, set[str]]]:
     """The state of the host while nothing was deployed."""
-    run(str(BIN / "python"), "-m", "lab", "up", "--hosts", "1", "--release", lab.facts["release"])
+    hardened = ["--hardened"] if lab.facts["hardened"] else []
+    run(str(BIN / "python"), "-m", "lab", "up", "--hosts", "1", "--release", lab.facts["release"], *hardened)
     try:
         yield state()
     finally:

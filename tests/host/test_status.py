@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 
 import pytest
@@ -11,7 +13,7 @@ from stack.compose import Stack
 from stack.records import AUDIT, AUDIT_DIRECTORY
 from stack.site import Site
 from tests import witness
-from tests.lab import over_ssh
+from tests.lab import Lab, over_ssh
 from tests.statuses import hosts, status
 
 
@@ -57,13 +59,28 @@ def test_the_active_slot_runs_the_release_of_the_site(host: Host, host_name: str
     assert f"/{slot['generation']}/" in host.check_output(f"tr '\\0' ' ' </proc/{pid}/cmdline")
 
 
+def test_the_log_says_whom_sshd_has_let_in(host: Host, lab: Lab) -> None:
+    key = (lab.directory / "id_ed25519.pub").read_bytes().split()[1]
+    digest = base64.b64encode(hashlib.sha256(base64.b64decode(key)).digest()).decode().rstrip("=")
+    known = f"{lab.facts['login']} from {lab.facts['gateway']} SHA256:{digest}"
+    first = json.loads(host.check_output(f"head -n 1 {AUDIT}"))
+    assert first["login"] == known
+
+
+def test_no_other_account_can_open_a_lock(host: Host) -> None:
+    files = host.check_output("ls /run/livekit-metal.*").split()
+    assert {"/run/livekit-metal.lock", "/run/livekit-metal.work"} <= set(files)
+    for file in files:
+        assert host.run("setpriv --reuid=65534 --regid=65534 --clear-groups cat %s", file).rc != 0, file
+
+
 def test_every_change_is_in_the_log(host: Host, host_name: str, site: Site, stack: Stack) -> None:
     lines = [json.loads(line) for line in host.check_output(f"cat {AUDIT}").splitlines()]
     ends = [line for line in lines if line["result"] == "done"]
     assert {line["role"] for line in ends} >= {"kernel", "firewall", *(["livekit", "edge"] if stack.livekit else [])}
     assert {line["procedure"] for line in lines} >= {"deploy"}
     for line in lines:
-        assert set(line) == {"when", "who", "procedure", "role", "what", "result"}
+        assert set(line) == {"when", "login", "who", "procedure", "role", "what", "result"}
         assert all(line.values()), line
     assert lines[-3:] == hosts()[host_name]["changes"]
 

@@ -63,6 +63,8 @@ def test_facts_are_plain(lab: Lab) -> None:
     assert json.loads(files.facts(lab, "trixie", NETWORK, KEYS)) == {
         "name": "lab",
         "release": "trixie",
+        "hardened": False,
+        "login": "root",
         "network": "10.90.7.0/24",
         "gateway": "10.90.7.1",
         "hosts": {
