@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.foreign import Opening
 from stack.ports import Port, PortRange
@@ -89,4 +90,5 @@ class Settings(Checked):
     opened: tuple[Opening, ...] = given(())  # firewall.open
     closed: tuple[str, ...] = given(())  # firewall.closed
     trusted: tuple[str, ...] = given(())  # firewall.trusted
+    notes: tuple[Problem, ...] = given(())  # what the site itself lets one say of this host
     roots: tuple[str, ...] = given(())  # directories of ours, which need space
