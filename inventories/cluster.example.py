@@ -12,6 +12,8 @@ site = {
         "lk3": {"address": "203.0.113.13", "cluster": "10.0.0.13", "roles": ["livekit"], "ssh": _ssh},
     },
     "firewall": {"admin": ["198.51.100.0/24", "2001:db8:1::/48"]},
+    "edge": {"tls": "acme", "domain": "lk.example.org"},  # a name that leads to all of them
+    "acme": {"email": "ops@example.org"},
     "livekit": {
         "release": "1.13.7",
         "media_udp": "50000-50099",  # a slot binds as many ports as a host has cores: far fewer than 10001 do

@@ -14,6 +14,11 @@ site = {
         },
     },
     "firewall": {"admin": ["198.51.100.0/24"]},  # networks that may open SSH: yours must be among them
+    "edge": {
+        "tls": "acme",
+        "domain": "lk.example.org",
+    },  # a name that leads to the host; other ways: docs/operations.md
+    "acme": {"email": "ops@example.org"},  # what the CA asks for
     "livekit": {"release": "1.13.7"},  # versions: stack/releases.toml
 }
 

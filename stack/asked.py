@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from roles.base.settings import FINGERPRINT, SERIAL
 from roles.preflight import Settings as Preflight
 from roles.preflight.settings import Demand, Offered, Peer
-from stack import neighbours, packages, tls
+from stack import exposed, neighbours, packages, tls
 from stack.ports import Port
 from stack.sizing import Need, need
 
@@ -48,6 +48,7 @@ def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> 
         opened=site.firewall.open,
         closed=site.firewall.closed,
         trusted=site.firewall.trusted,
+        notes=exposed.notes(site, name),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from roles.preflight import Settings as Preflight
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
 from roles.sip import Settings as Sip
-from stack import acme, authority, compose, phones, ports, streams, tls, versions
+from stack import acme, authority, compose, exposed, phones, ports, streams, tls, versions
 from stack.certificate import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
@@ -54,6 +53,11 @@ class Site(Checked):
 
     hosts: Mapping[str, Host] = option(REQUIRED, "hosts by name, in the order of a deploy; the first is the canary")
     paths: Paths = option(Paths(), "where things go on the hosts")
+    cluster_is_private: bool = option(
+        False,
+        "hosts may reach each other at public addresses: what goes between those is encrypted (IPsec in transport "
+        "mode) or stays in a network of yours",
+    )
     secrets: str = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: str = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
     preflight: Preflight = option(Preflight(), "what a host must offer")
@@ -102,6 +106,7 @@ class Site(Checked):
         yield from tls.problems(self)
         yield from acme.problems(self)
         yield from self._redis()
+        yield from exposed.problems(self)
         yield from self._releases()
         yield from streams.problems(self)
         yield from phones.problems(self)
@@ -164,11 +169,6 @@ class Site(Checked):
         if len(owners) != 1:
             fact = "no host has the role redis" if not owners else f"{', '.join(owners)} have the role redis"
             yield Problem("hosts", fact, "give it to exactly one host, or set redis.external")
-            return
-        address = ipaddress.ip_address(self.hosts[owners[0]].cluster_address)
-        if len(self.hosts) > 1 and address.is_global:
-            remedy = f"give hosts.{owners[0]}.cluster a private address, or use redis.external with tls"
-            yield Problem("redis", f"would listen on the public address {address} without TLS", remedy)
 
 
 def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:

@@ -28,8 +28,11 @@ def free_port(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> int
 
 
 @contextlib.contextmanager
-def untouched_server(lab: Lab) -> Iterator[Access]:
-    """The same livekit-server as on the lab's hosts, on the lab's gateway; it ends with the block."""
+def untouched_server(lab: Lab, **rtc: object) -> Iterator[Access]:
+    """The same livekit-server as on the lab's hosts, on the lab's gateway; it ends with the block.
+
+    ``rtc``: more options of its ``rtc``.
+    """
     livekit, gateway = lab.site.livekit, lab.facts["gateway"]
     asked = releases.find("livekit-server", livekit.release, livekit.source, path="livekit.release")
     program = fetch(asked, next(iter(lab.site.hosts.values())).arch, lock=lab.site.lock).path
@@ -39,7 +42,7 @@ def untouched_server(lab: Lab) -> Iterator[Access]:
         "port": port,
         "bind_addresses": [gateway],
         "keys": {key: secret},
-        "rtc": media | {"node_ip": gateway, "ips": {"includes": [f"{gateway}/32"]}},
+        "rtc": media | {"node_ip": gateway, "ips": {"includes": [f"{gateway}/32"]}} | rtc,
     }
     with subprocess.Popen([program, "--config-body", json.dumps(config)], stderr=subprocess.DEVNULL) as server:
         try:

@@ -19,8 +19,9 @@ from pathlib import Path
 _FAULTS = "tests/faults --ignore=tests/faults/calls --ignore=tests/faults/cluster --ignore=tests/faults/doctor"
 _CALL = "tests/online/test_call.py"
 # but what another row proves, and with more: tokens and paths over TLS, moved ports and passwords with three hosts
-_ONLINE = "tests/online --ignore=tests/online/test_tokens.py"
-_ONE = f"{_ONLINE} --ignore=tests/online/test_paths.py --ignore=tests/online/test_moved.py"
+_EACH = "tests/online --ignore=tests/online/test_tokens.py"
+_ONLINE = f"{_EACH} --ignore=tests/online/test_batches.py"
+_ONE = f"{_EACH} --ignore=tests/online/test_paths.py --ignore=tests/online/test_moved.py"
 _TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "scan", "tokens"))
 _ACME = "tests/acme/test_issue.py tests/acme/test_retired.py"
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")

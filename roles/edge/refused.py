@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _OWN = ("rtc", "twirp", "w", "agent", "settings")  # paths of livekit-server and of ingress
+_LONGEST = 60  # s for a request
 _MOST_DAYS = 825  # Apple's limit for certificates of any CA
 
 
@@ -32,6 +33,12 @@ def problems(edge: Settings, path: str) -> Iterator[Problem]:
         yield Problem(f"{path}.max_connections", f"is {edge.max_connections}", "allow at least 100")
     if edge.max_per_address < 0:
         yield Problem(f"{path}.max_per_address", f"is {edge.max_per_address}", "give a number, or 0 for no limit")
+    if edge.max_rate_per_address < 0:
+        fact = f"is {edge.max_rate_per_address}"
+        yield Problem(f"{path}.max_rate_per_address", fact, "give a number, or 0 for no limit")
+    if not 1 <= edge.request_within <= _LONGEST:
+        fact = f"is {edge.request_within}"
+        yield Problem(f"{path}.request_within", fact, f"give clients 1s to {_LONGEST}s: whoever is slow holds a place")
     yield from _names(edge, path)
     yield from _certificate(edge, path)
     if edge.hard_stop_after < 60:

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from roles.edge import refused
 from roles.edge.behind import Acme, Scraped, Slot, Streams
+from roles.edge.limits import Limits
 from stack.active import Active
 from stack.certificate import Certificate, metric
 from stack.duration import Duration
@@ -21,11 +22,10 @@ UNIT = "livekit-edge.service"
 _RUNTIME = "livekit-edge"  # directory below /run
 SOCKET = f"/run/{_RUNTIME}/admin.sock"
 _HTTPS = 443
-_SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a reload
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Checked):
+class Settings(Limits, Checked):
     """HAProxy on each host that has a slot of livekit-server, or a daemon that needs one."""
 
     user: ClassVar[str] = "haproxy"  # made by Debian's package
@@ -70,7 +70,18 @@ class Settings(Checked):
     proxies: tuple[str, ...] = option((), "networks of your TLS proxies: believed about the client's address")
     max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
     max_per_address: int = option(
-        1000, "connections at once from one address, which may be that of a whole office; 0 = no limit"
+        1000,
+        "connections at once from one IPv4 address, which may be that of a whole office, or one /64 of IPv6 (of a /48 "
+        "four times as many); a tenth of it while the edge is three quarters full, a hundredth from nine tenths on; "
+        "0 = no limit",
+    )
+    max_rate_per_address: int = option(
+        200, "new connections a second from one address or /64, taken over 10 seconds; 0 = no limit"
+    )
+    request_within: Duration = option(
+        Duration.parse("10s"),
+        "time for a TLS handshake, for the head of a request and for its body; and the longest that a client may "
+        "neither send nor take anything in between (a WebSocket may)",
     )
     hard_stop_after: Duration = option(
         Duration.parse("5h"), "how long an old HAProxy worker may live for its WebSockets after a reload"
@@ -181,21 +192,6 @@ class Settings(Checked):
         return {slot.name: endpoint(self.turn_address, slot.turn) for slot in self.slots if slot.turn}
 
     @property
-    def client_connections(self) -> int:
-        """Connections that clients may hold: some are kept back, so that a full edge can still be scraped."""
-        return self.connections - min(100, self.connections // 10)
-
-    @property
-    def process_connections(self) -> int:
-        """HAProxy's own count: over TLS a client's connection comes by twice."""
-        return self.connections * 2 + self.redirect_connections if self.serves_tls else self.connections
-
-    @property
-    def redirect_connections(self) -> int:
-        """Connections that may wait to be told of https; few, so that they are in nobody's way."""
-        return self.connections // 40
-
-    @property
     def https_suffix(self) -> str:
         """What a URL needs after its host."""
         return "" if self.https.first == _HTTPS else f":{self.https}"
@@ -208,11 +204,6 @@ class Settings(Checked):
     @property
     def hsts_seconds(self) -> int:
         return self.hsts_days * 86400
-
-    def connections_within(self, open_files: int) -> int:
-        """Connections that ``open_files`` file descriptors allow: two for each time that one comes by."""
-        each = 4 if self.serves_tls else 2
-        return min(self.max_connections, (min(open_files, self.open_files) - _SPARE_FILES) // each)
 
     def problems(self, path: str) -> Iterator[Problem]:
         yield from refused.problems(self, path)

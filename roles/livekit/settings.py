@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -23,6 +24,7 @@ from stack.slots import DRAIN_DROP_IN
 PROGRAM = "livekit-server"
 UNIT = "livekit-server@{}.service"
 USER = "livekit"
+_INTERVAL = re.compile(r"(\d+(\.\d+)?(us|ms|s))+")  # a length of time as Go reads it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +90,14 @@ class Settings(Checked):
     turn_relay: PortRange = option(
         PortRange(30000, 39999), "relays (turn.relay_range_start and _end), split among the slots; one for each client"
     )
-    batch_size: int = option(128, "packets per sendmmsg (rtc.batch_io.batch_size)")
-    batch_interval: str = option("2ms", "longest wait for a batch (rtc.batch_io.max_flush_interval)")
+    batch_size: int = option(
+        0,
+        "packets that one system call sends (rtc.batch_io.batch_size; upstream's example: 128); 0: each by itself. It "
+        "saves 8 to 14 % of CPU from 4,000 forwarded packets a second on, nothing below 2,000, and costs 5 % of "
+        "a core while idle. It lets every guest take packets from calls in other rooms: when the kernel refuses one "
+        "packet, such as to an address that a guest made up, whatever stands behind it in the batch is lost",
+    )
+    batch_interval: str = option("2ms", "with batch_size: longest wait for a batch (rtc.batch_io.max_flush_interval)")
     region: str = option("", "region of the nodes (needed by node_selector regionaware, through extra)")
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
     webhooks: tuple[str, ...] = option((), "URLs that get webhooks, signed with the current API key")
@@ -163,6 +171,12 @@ class Settings(Checked):
         if found := tuple(slots.problems(path, self.slots, self.ranges)):
             yield from found
             return
+        if self.batch_size < 0:
+            yield Problem(
+                f"{path}.batch_size", f"is {self.batch_size}", "give a number of packets, or 0 for no batches"
+            )
+        if not _INTERVAL.fullmatch(self.batch_interval):
+            yield Problem(f"{path}.batch_interval", f"is {self.batch_interval!r}", "write it like '2ms'")
         yield from collisions(self.extra, self._own(self.slots[0]), f"{path}.extra")
 
     def _own(self, slot: str) -> dict[str, Any]:
@@ -181,7 +195,7 @@ class Settings(Checked):
                 "node_ip": self.node_ip,
                 "use_external_ip": False,
                 "ips": {"includes": list(self.media_networks)} if self.media_networks else {},
-                "batch_io": {"batch_size": self.batch_size, "max_flush_interval": self.batch_interval},
+                "batch_io": self._batch_io(),
             },
             "room": {
                 "auto_create": self.room.auto_create,
@@ -207,6 +221,11 @@ class Settings(Checked):
         if self.webhooks:
             own["webhook"] = {"urls": list(self.webhooks), "api_key": next(iter(self.api_keys), "")}
         return own
+
+    def _batch_io(self) -> dict[str, Any]:
+        """Upstream batches where the size is above 0 (mediatransportutil, pkg/rtcconfig/webrtc_config.go)."""
+        interval = {"max_flush_interval": self.batch_interval} if self.batch_size else {}
+        return {"batch_size": self.batch_size, **interval}
 
     def config(self, slot: str) -> dict[str, Any]:
         """livekit.yaml of ``slot`` for the release (keys and passwords reach the server by other ways)."""

@@ -44,6 +44,7 @@ def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterato
         _left,
         _calls,
         _streams,
+        _notes,
     ):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
     yield from _peers(settings, seen, in_run)
@@ -161,6 +162,11 @@ def _calls(settings: Settings, seen: Seen) -> Iterator[Finding]:
 def _streams(settings: Settings, seen: Seen) -> Iterator[Finding]:
     for stops, problem in streams(settings, int(one(seen, "cores") or 0), seen):
         yield Finding(problem, stops)
+
+
+def _notes(settings: Settings, seen: Seen) -> Iterator[Finding]:
+    """What needs no look at the host."""
+    yield from (Finding(note, stops=False) for note in settings.notes)
 
 
 def _peers(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:

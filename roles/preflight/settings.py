@@ -97,4 +97,5 @@ class Settings(Checked):
     opened: tuple[Opening, ...] = given(())  # firewall.open
     closed: tuple[str, ...] = given(())  # firewall.closed
     trusted: tuple[str, ...] = given(())  # firewall.trusted
+    notes: tuple[Problem, ...] = given(())  # what the site itself lets one say of this host
     roots: tuple[str, ...] = given(())  # directories of ours, which need space

@@ -51,6 +51,7 @@ class FakeSlot:
 
     def __init__(self, name: str, port: int) -> None:
         self.name, self.port, self.health = name, port, 200
+        self.answers = threading.Event()  # /later waits for it
         self._server: ThreadingHTTPServer | None = None
 
     def start(self) -> None:
@@ -65,12 +66,17 @@ class FakeSlot:
                     while said := self.connection.recv(1024):
                         self.connection.sendall(f"{slot.name}:".encode() + said)
                     return
+                if self.path == "/later":
+                    slot.answers.wait()
                 said = {"slot": slot.name, "path": self.path, "headers": dict(self.headers)}
                 body = json.dumps(said | {"from": self.client_address[0]}).encode()
                 self.send_response(slot.health if self.path == "/" else 200)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.do_GET()
 
             def log_message(self, *_words: object) -> None:
                 pass
@@ -85,6 +91,7 @@ class FakeSlot:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
+        self.answers.set()
         if self._server:
             self._server.shutdown()
             self._server.server_close()

@@ -88,6 +88,17 @@ def test_a_host_without_ipv6_is_not_asked_for_it(edge: Settings) -> None:
     assert starting(lines, "bind") == [f"*:{getattr(edge, name)}"]
 
 
+def test_every_door_has_limits_and_none_where_the_site_wants_none(edge: Settings) -> None:
+    def limits(settings: Settings) -> dict[str, list[str]]:
+        return {n: starting(lines, "tcp-request connection") for n, lines in sections(settings).items()}
+
+    public = {f"frontend {p.name}" for p in edge.ports() if p.reach is Reach.PUBLIC}
+    assert {name for name, found in limits(edge).items() if found} == public
+    free = dataclasses.replace(edge, max_per_address=0, max_rate_per_address=0)
+    assert not any(limits(free).values())
+    assert not [line for lines in sections(free).values() for line in lines if "stick-table" in line]
+
+
 def test_an_address_of_ipv6_is_written_in_brackets(edge: Settings) -> None:
     six = dataclasses.replace(edge, address="2001:db8::1", peers={"other": "2001:db8::2"})
     found = sections(six)

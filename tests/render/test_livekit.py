@@ -12,6 +12,7 @@ import yaml
 from roles._kit.files import File, text
 from roles._kit.generation import Generation
 from roles.livekit.generation import make
+from roles.livekit.settings import Settings
 from stack.site import Site
 
 RELEASE = "/opt/x/1.2.3-abc"
@@ -56,6 +57,22 @@ def test_every_slot_has_its_own_turn(any_site: Site, generation: Made) -> None:
         assert set(turn["allow_restricted_peer_cidrs"]) == nodes, "all of these examples are private to Python"
         tls = {"domain": name, "tls_port": livekit.part("turn-tls", slot).first, "external_tls": True} if name else {}
         assert {k: turn[k] for k in ("domain", "tls_port", "external_tls") if k in turn} == tls
+
+
+def test_packets_go_out_in_batches_only_when_the_site_asks_for_it(any_site: Site) -> None:
+    """One packet that the kernel refuses takes those behind it in its batch along: of other rooms, too."""
+    livekit = any_site.on("lk1").livekit
+    assert livekit is not None
+
+    def rendered(settings: Settings) -> dict[str, object]:
+        found: dict[str, object] = yaml.safe_load(by_name(make(settings, RELEASE))[f"{settings.slots[0]}.yaml"])["rtc"][
+            "batch_io"
+        ]
+        return found
+
+    assert rendered(livekit) == {"batch_size": 0}, "said, so that no default of upstream's takes its place"
+    asked = dataclasses.replace(livekit, batch_size=64, batch_interval="5ms")
+    assert rendered(asked) == {"batch_size": 64, "max_flush_interval": "5ms"}
 
 
 def test_keys_are_read_back_and_stand_nowhere_else(any_site: Site, generation: Made) -> None:

@@ -1,4 +1,7 @@
-"""Whether a host can be the place from which calls are made: its Python, and the way to its own public address."""
+"""Whether a host can be the place from which calls are made: its Python, and the way to its own public address.
+
+And what the site itself lets one say.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import pytest
 
 from roles.preflight.probes import HAIRPIN, probes
 from roles.preflight.settings import Settings
+from stack.errors import Problem
 from stack.ports import PortRange
 from stack.site import Site
 from tests.roles.test_preflight import host, said
@@ -61,3 +65,8 @@ def test_nothing_is_asked_where_calls_are_made_elsewhere(settings: Settings) -> 
 def test_the_question_itself(address: str, expected: str) -> None:
     command = ["perl", "-e", HAIRPIN, address, "40000", "40099"]
     assert subprocess.check_output(command, text=True) == expected
+
+
+def test_what_the_site_itself_shows_is_told_and_stops_nothing(settings: Settings) -> None:
+    note = Problem("lk2: firewall.admin", "lets everybody in", "narrow it")
+    assert said(dataclasses.replace(settings, notes=(note,)), host()) == [(str(note), False)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from roles.edge import Settings
-from roles.edge.behind import Slot
+from roles.edge.behind import Slot, Streams
 from stack.errors import SiteError
 from stack.site import Site
 
@@ -27,6 +28,13 @@ SLOTS = (Slot(name="a", signal=7890, metrics=6789),)
             "write a network such as '192.0.2.7/32'",
         ),
         ("max_connections", 10, "edge.max_connections: is 10; allow at least 100"),
+        ("max_per_address", -1, "edge.max_per_address: is -1; give a number, or 0 for no limit"),
+        ("max_rate_per_address", -1, "edge.max_rate_per_address: is -1; give a number, or 0 for no limit"),
+        (
+            "request_within",
+            "5m",
+            "edge.request_within: is 5m; give clients 1s to 60s: whoever is slow holds a place",
+        ),
         ("path_prefix", "livekit/", "edge.path_prefix: is 'livekit/'; write it like '/livekit'"),
         ("path_prefix", "/a/../b", "edge.path_prefix: is '/a/../b'; write it like '/livekit'"),
         ("path_prefix", "/rtc", "edge.path_prefix: /rtc is LiveKit's own; choose another, such as '/livekit'"),
@@ -54,6 +62,24 @@ def test_over_tls_a_connection_comes_by_twice() -> None:
     full = Settings(slots=SLOTS, tls="internal", connections=5000)
     assert full.process_connections >= 2 * full.client_connections + full.redirect_connections
     assert Settings(connections=5000).process_connections == 5000
+
+
+def test_streams_have_connections_of_their_own() -> None:
+    streams = Streams(slots=(), unit="", peers={})
+    for tls in ("off", "internal"):
+        edge = Settings(slots=SLOTS, tls=tls, streams=streams)
+        for files in (5000, 81000, 1048576):
+            full = dataclasses.replace(edge, connections=edge.connections_within(files))
+            assert full.process_connections >= full.client_connections * (2 if tls != "off" else 1) + (
+                full.stream_connections
+            )
+            assert 2 * full.process_connections <= files, "each has two ends"
+
+
+def test_an_address_has_less_the_fuller_it_gets() -> None:
+    edge = Settings(connections=20000)
+    assert edge.crowded == ((14925, 100), (17910, 10))
+    assert dataclasses.replace(edge, max_per_address=5).crowded == ((14925, 1), (17910, 1)), "never nothing"
 
 
 def test_with_tls_plain_http_is_for_the_host_itself() -> None:

@@ -67,6 +67,17 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
             {"rtc": {"tcp_port": 1}},
             "livekit.extra.rtc.tcp_port: is set by livekit-metal; use the setting that owns it",
         ),
+        (
+            "livekit/extra",
+            {"rtc": {"batch_io": {"batch_size": 64}}},
+            "livekit.extra.rtc.batch_io.batch_size: is set by livekit-metal; use the setting that owns it",
+        ),
+        (
+            "livekit/batch_size",
+            -1,
+            "livekit.batch_size: is -1; give a number of packets, or 0 for no batches",
+        ),
+        ("livekit/batch_interval", "2", "livekit.batch_interval: is '2'; write it like '2ms'"),
         ("livekit/source", "file", "livekit.file: is empty while source is 'file'; set it to the path of the program"),
         ("hosts/lk1/address", "lk1.example.org", "hosts.lk1.address: 'lk1.example.org' is no IP address; "),
         (
