@@ -86,6 +86,7 @@ def stack(site: Site, name: str) -> Stack:
             REDIS_UNIT,
             REDIS_FORMER_UNIT,
         ),
+        relays=neighbours.relays(site),
         config_root=site.paths.config,
     )
     registry = (*firewall.ports_of_own(), *(p for role in present for p in role.ports()))
@@ -94,7 +95,13 @@ def stack(site: Site, name: str) -> Stack:
         ports=registry,
         preflight=streams.asked(site, host, asked.preflight(site, name, host, registry)),
         base=packages.base(site, host, neighbours.vault_of(site).fingerprint()),
-        kernel=dataclasses.replace(site.kernel, reserved=tuple(p.range for p in registry), redis=redis is not None),
+        kernel=dataclasses.replace(
+            site.kernel,
+            reserved=tuple(p.range for p in registry),
+            relays=firewall.relays.sources,
+            rules=firewall.main,
+            redis=redis is not None,
+        ),
         firewall=dataclasses.replace(firewall, ports=registry),
         redis=redis,
         livekit=livekit,

@@ -12,6 +12,7 @@ from roles.edge.behind import Slot as EdgeSlot
 from roles.edge.settings import SOCKET as EDGE_SOCKET
 from roles.egress import Settings as Egress
 from roles.exporters import Settings as Exporters
+from roles.firewall.settings import Relays
 from roles.ingress import Settings as Ingress
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from stack.host import Host
     from stack.site import Site
 
+MEDIA = "livekit/media"  # its ports in the registry, without the slot
+
 
 def peers(site: Site) -> dict[str, tuple[str, ...]]:
     """Cluster addresses by role; those of all hosts under '', those that media comes from under 'media'."""
@@ -45,6 +48,21 @@ def peers(site: Site) -> dict[str, tuple[str, ...]]:
     return {"": addresses(site.hosts), "exporters": by_role["redis"], "media": tuple(media), **by_role}
 
 
+def relays(site: Site) -> Relays:
+    """For the firewall: relays lead to media of every node, at the address that clients are told."""
+    return Relays(
+        sources="livekit/turn-relay",
+        targets=MEDIA,
+        nodes=peers(site)["media"],
+        lasts=int(site.livekit.drain.deadline),
+    )
+
+
+def inside(site: Site, host: Host) -> str:
+    """Where a host listens for the others of the site: on loopback while there are none."""
+    return "127.0.0.1" if len(site.hosts) == 1 else host.cluster_address
+
+
 def vault_of(site: Site) -> Vault:
     if site.vault is None:
         raise RuntimeError("the site has no secrets yet: stack.site.load() gives it some")
@@ -54,7 +72,7 @@ def vault_of(site: Site) -> Vault:
 def redis_address(site: Site) -> str:
     """Where clients find our Redis: on loopback while everything is on one host."""
     host = site.hosts[site.with_role("redis")[0]]
-    return endpoint("127.0.0.1" if len(site.hosts) == 1 else host.cluster_address, site.redis.port.first)
+    return endpoint(inside(site, host), site.redis.port.first)
 
 
 def redis(site: Site, host: Host) -> Redis:
@@ -62,7 +80,7 @@ def redis(site: Site, host: Host) -> Redis:
     return dataclasses.replace(
         site.redis,
         address=redis_address(site),
-        bind=("127.0.0.1",) if len(site.hosts) == 1 else ("127.0.0.1", host.cluster_address),
+        bind=tuple(dict.fromkeys(("127.0.0.1", inside(site, host)))),
         passwords=vault.passwords("redis"),
         monitor_passwords=vault.passwords("redis-monitor"),
         deploy_passwords=vault.passwords("redis-deploy"),
@@ -150,7 +168,7 @@ def edge(site: Site, name: str, host: Host) -> Edge:
     livekit = site.livekit
     return dataclasses.replace(
         site.edge,
-        address=host.cluster_address,
+        address=inside(site, host),
         slots=tuple(
             EdgeSlot(
                 name=s,
@@ -182,7 +200,7 @@ def exporters(site: Site, host: Host) -> Exporters:
     here = "redis" in host.roles
     return dataclasses.replace(
         site.exporters,
-        address=host.cluster_address,
+        address=inside(site, host),
         redis_address=redis_address(site) if here else "",
         redis_password=vault_of(site).passwords("redis-monitor")[0] if here else None,
         config_root=site.paths.config,
@@ -192,7 +210,7 @@ def exporters(site: Site, host: Host) -> Exporters:
 def prometheus(site: Site) -> Prometheus:
     targets = []
     for name, host in site.hosts.items():
-        at = {"host": name, "address": host.cluster_address}
+        at = {"host": name, "address": inside(site, host)}
         targets.append(Target(job="node", port=site.exporters.node.first, **at))
         if "redis" in host.roles:
             targets.append(Target(job="redis", port=site.exporters.redis.first, **at))

@@ -6,6 +6,7 @@ addresses, the firewall, reserved ports, scrape targets, preflight, host tests a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -120,6 +121,19 @@ def merged(ranges: Iterable[PortRange]) -> tuple[PortRange, ...]:
         else:
             out.append(r)
     return tuple(out)
+
+
+def without(ranges: Iterable[PortRange], gone: Iterable[PortRange]) -> tuple[PortRange, ...]:
+    """Ports of ``ranges`` that are not in ``gone``, merged; a set of ports is a number with one bit for each."""
+    bits = _bits(ranges) & ~_bits(gone)
+    return tuple(PortRange(m.start(), m.end() - 1) for m in re.finditer("1+", f"{bits:b}"[::-1]))
+
+
+def _bits(ranges: Iterable[PortRange]) -> int:
+    bits = 0
+    for r in ranges:
+        bits |= ((1 << len(r)) - 1) << r.first
+    return bits
 
 
 def endpoint(address: str, port: int) -> str:

@@ -22,7 +22,7 @@ _CALL = "tests/online/test_call.py"
 _EACH = "tests/online --ignore=tests/online/test_tokens.py"
 _ONLINE = f"{_EACH} --ignore=tests/online/test_batches.py"
 _ONE = f"{_EACH} --ignore=tests/online/test_paths.py --ignore=tests/online/test_moved.py"
-_TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "scan", "tokens"))
+_TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "relay", "scan", "tokens"))
 _ACME = "tests/acme/test_issue.py tests/acme/test_retired.py"
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
 ROOT = Path(__file__).parents[1]

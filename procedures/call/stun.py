@@ -1,4 +1,4 @@
-"""STUN messages (RFC 8489) and what TURN adds (RFC 8656), as far as the loopback relay of relay.py speaks them."""
+"""STUN messages (RFC 8489) and what TURN adds (RFC 8656, RFC 6062), as far as anything here speaks them."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ _INDICATION, _SUCCESS, _ERROR = 0x010, 0x100, 0x110
 class Method(IntEnum):
     """The type of a request; an indication, a success and an error have other bits as well."""
 
+    BINDING = 0x001
     ALLOCATE = 0x003
     REFRESH = 0x004
     SEND = 0x006 | _INDICATION
     DATA = 0x007 | _INDICATION
     CREATE_PERMISSION = 0x008
     CHANNEL_BIND = 0x009
+    CONNECT = 0x00A
 
 
 class Attribute(IntEnum):
@@ -41,6 +43,7 @@ class Attribute(IntEnum):
     REALM = 0x0014
     NONCE = 0x0015
     XOR_RELAYED_ADDRESS = 0x0016
+    REQUESTED_TRANSPORT = 0x0019
     XOR_MAPPED_ADDRESS = 0x0020
 
 
@@ -65,6 +68,17 @@ class Message:
     def get(self, attribute: Attribute) -> bytes:
         """Its first value, b'' without one."""
         return next((value for name, value in self.attributes if name == attribute), b"")
+
+    @property
+    def refusal(self) -> int:
+        """The number of the error that it is, 0 for anything else."""
+        value = self.get(Attribute.ERROR_CODE) if self.kind & _ERROR == _ERROR else b""
+        return value[2] * 100 + value[3] if len(value) >= 4 else 0
+
+    @property
+    def answers(self) -> bool:
+        """Whether it is the answer to a request, good or bad."""
+        return bool(self.kind & _SUCCESS)
 
     def peers(self) -> Iterator[Address]:
         """Every address that it speaks of."""

@@ -13,9 +13,11 @@ from procedures.call import Access
 from roles.edge import Settings as Edge
 from roles.edge.behind import Slot
 from roles.exporters import Settings as Exporters
+from roles.firewall import Settings as Firewall
 from roles.livekit import Settings as Livekit
 from roles.prometheus import Settings as Prometheus
 from roles.redis import Settings as Redis
+from stack.neighbours import MEDIA
 from stack.ports import Port, Proto, Reach
 
 Closed = Mapping[str, int]  # "redis/redis" -> port
@@ -24,13 +26,15 @@ Closed = Mapping[str, int]  # "redis/redis" -> port
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
-    by address; ``addresses`` those that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by
-    host ('': TURN over UDP only); ``here`` is what this place is called.
+    by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
+    that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
+    ``here`` is what this place is called.
     """
 
     access: Access
     nodes: Mapping[str, str] = field(default_factory=dict)
     closed: Mapping[str, Closed] = field(default_factory=dict)
+    beyond: Mapping[str, Closed] = field(default_factory=dict)
     addresses: Sequence[str] = ()
     turn: Mapping[str, str] = field(default_factory=dict)
     here: str = "here"
@@ -40,7 +44,9 @@ class Case:
         """What a file with URL and keys tells: the ports are those of a site that moves none."""
         address = urlsplit(access.url).hostname or ""
         addresses = [host.address for host in access.hosts.values()] or [address]
-        return cls(access=access, closed=dict.fromkeys(addresses, _usual_ports()))
+        ports = _usual_ports()
+        closed, beyond = shut(ports), no_relays(ports)
+        return cls(access=access, closed=dict.fromkeys(addresses, closed), beyond=dict.fromkeys(addresses, beyond))
 
     @property
     def places(self) -> dict[str, str | None]:
@@ -75,10 +81,19 @@ def shut(ports: Sequence[Port]) -> Closed:
     }
 
 
-def _usual_ports() -> Closed:
+def no_relays(ports: Sequence[Port]) -> Closed:
+    """What of a registry a relay must not reach, the first of each range: all but media."""
+    return {
+        f"{port.owner}/{port.name} {port.proto}": port.range.first
+        for port in ports
+        if not f"{port.owner}/{port.name}".startswith(f"{MEDIA}-")
+    }
+
+
+def _usual_ports() -> list[Port]:
     redis = Redis(bind=("127.0.0.1",))
     exporters = Exporters(redis_address="any")
     livekit = Livekit()
     slot = Slot(name="a", signal=livekit.signal.first, metrics=livekit.metrics.first)
     roles = (redis, livekit, Edge(slots=(slot,), monitored=True), exporters, Prometheus())
-    return shut([port for role in roles for port in role.ports()])
+    return [*Firewall().ports_of_own(), *(port for role in roles for port in role.ports())]

@@ -1,11 +1,11 @@
-"""TURN as clients are told of it: that it is what the site says, and that its certificate is for its name."""
+"""TURN as clients are told of it: that it is what the site says, its certificate for its name, and where it leads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from procedures.diagnosis import network
+from procedures.diagnosis import leads, network
 from procedures.diagnosis.case import Case
 from procedures.diagnosis.rows import Row, failed
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 async def relays(case: Case, about: str, told: Announced) -> list[Row]:
-    """A row for what is announced, where the site is known; one for each certificate of TURN over TLS."""
+    """Rows for what is announced, where the site is known; for certificates of TURN over TLS; for where they lead."""
     rows = list(_announced(case, about, told))
     for host, port in over_tls(told):
         rows.append(await network.shown(case, "turn-cert", about, host, port))
-    return rows
+    return [*rows, *network.present([await leads.relay(case, about, told)])]
 
 
 def over_tls(told: Announced) -> Iterator[tuple[str, int]]:

@@ -16,7 +16,7 @@ import click
 from procedures.call import Access, CallError
 from procedures.diagnosis import calls, rows
 from procedures.diagnosis.blame import blamed
-from procedures.diagnosis.case import Case, shut
+from procedures.diagnosis.case import Case, no_relays, shut
 from procedures.diagnosis.hosts import Found
 from procedures.diagnosis.rows import Result, Row, failed
 from roles._kit import runner
@@ -75,6 +75,7 @@ def _case(site: Site, found: Mapping[str, Any]) -> Case | None:
         access=access,
         nodes={name: one.node for name, one in found.items() if isinstance(one, Found) and one.node},
         closed={public[name]: shut(site.ports(name)) for name in found},
+        beyond={public[name]: no_relays(site.ports(name)) for name in found},
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
         turn={name: site.livekit.turn.name(name) for name in site.with_role("livekit")},
         here=HERE,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from roles._kit.look import Seen
 from roles._kit.service import UNITS
+from roles.firewall.relays import Former
 from roles.firewall.rules import Opened
 from roles.firewall.settings import TABLE, UNIT, Settings
 from stack.ports import PortRange, Proto, Reach
@@ -16,6 +18,7 @@ PROBE = "firewall.rules"
 # stamp, intact: the comment of our table, and whether the kernel lists it as it did when it was confirmed.
 # open, bound: what the confirmed rules open to other machines (those that the unit loads: paths.config may have moved),
 # and what the lasting units' sockets hold; asked only when the rules in force are not those of the site alone.
+# former, age: ports that relays had before those rules, and how many seconds ago they were confirmed.
 _PROBE = r"""
 s=$SSH_CONNECTION p=$$
 while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
@@ -29,7 +32,9 @@ if t=$(nft -s list table inet @TABLE@); then
 fi
 case $t in *'comment "@STAMP@"'*) ;; *)
   m=$(sed -n 's/^ExecStart=.*nft -f \([^ ]*\) && .*/\1/p' @UNIT@)
-  sed -n 's/^# \(PUBLIC\|CLUSTER\|TRUNK\) \([a-z]* [0-9-]* [^ :]*\): .*/open \1 \2/p' "$m"
+  sed -n 's/^# \(PUBLIC\|CLUSTER\|TRUNK\) \([a-z]* [0-9-]* [^ :]*\): .*/open \1 \2/p
+    s/^# FORMER \([0-9-]* [^ :]*\): .*/former \1/p' "$m"
+  [ -z "$m" ] || echo "age $(($(date +%s) - $(stat -c %Y "$m")))"
   ss -Hlntu --cgroup | awk '$NF ~ "/(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
 esac
 """
@@ -44,6 +49,14 @@ class Observed:
     intact: bool
     opened: tuple[Opened, ...]
     bound: tuple[tuple[str, int], ...]
+    former: tuple[Former, ...] = ()
+    age: int = 0
+
+    @property
+    def relays(self) -> Iterator[tuple[str, Proto, PortRange]]:
+        """What relays may have, or lead to, by the confirmed rules: name, protocol, ports."""
+        yield from ((each.name, each.proto, each.range) for each in self.opened)
+        yield from ((each.name, Proto.UDP, each.range) for each in self.former)
 
 
 def probe(settings: Settings, stamp: str) -> tuple[str, str]:
@@ -66,6 +79,8 @@ def observed(seen: Seen) -> Observed:
     source, stamp, intact = "", "", False
     opened: list[Opened] = []
     bound: list[tuple[str, int]] = []
+    former: list[Former] = []
+    age = 0
     for line in seen.probes[PROBE]:
         word, *rest = line.split()
         if word == "from" and rest:
@@ -76,8 +91,12 @@ def observed(seen: Seen) -> Observed:
             intact = True
         elif word == "open":
             opened.append(Opened(Reach(rest[0]), Proto(rest[1]), PortRange.parse(rest[2]), rest[3]))
+        elif word == "former":
+            former.append(Former(PortRange.parse(rest[0]), rest[1]))
+        elif word == "age":
+            age = int(rest[0])
         elif word == "bound":
             address, _, port = rest[1].rpartition(":")
             if not address.startswith(("127.", "[::1]")):
                 bound.append((rest[0], int(port)))
-    return Observed(source, stamp, intact, tuple(opened), tuple(bound))
+    return Observed(source, stamp, intact, tuple(opened), tuple(bound), tuple(former), age)

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from roles.firewall.relays import Former, Relayed, relayed
 from roles.firewall.settings import TABLE, Settings
 from stack.foreign import Opening
 from stack.ports import Port, PortRange, Proto, Reach, merged
@@ -50,10 +51,13 @@ class Rules:
     udp: tuple[tuple[str, str], ...]
     openings: tuple[tuple[str, str], ...]  # of what else runs here: what it is for, and nft's statement
     trusted: tuple[str, ...]  # interfaces
+    relayed: Relayed
+    nodes: Group  # where relays lead to
+    former: tuple[Former, ...]
 
 
-def rules(settings: Settings, kept: Iterable[Port] = (), stamp: str = "") -> Rules:
-    """The ruleset of one host: its registry, and the ports ``kept`` open beyond it."""
+def rules(settings: Settings, kept: Iterable[Port] = (), stamp: str = "", former: tuple[Former, ...] = ()) -> Rules:
+    """The ruleset of one host: its registry, the ports ``kept`` open beyond it, and what relays had of ``former``."""
     ports = (*settings.ports, *kept)
     admin = _group("admin", settings.admin)
     groups = {admin.name: admin}
@@ -74,6 +78,9 @@ def rules(settings: Settings, kept: Iterable[Port] = (), stamp: str = "") -> Rul
         udp=tuple(pair for pair in _verdicts(ports, Proto.UDP) if pair[1] != "accept"),
         openings=tuple((o.purpose or str(o), statement) for o in settings.open for statement in _statements(o)),
         trusted=settings.trusted,
+        relayed=relayed(settings, former),
+        nodes=_group("nodes", settings.relays.nodes),
+        former=former,
     )
 
 

@@ -17,6 +17,16 @@ TABLE = "livekit_metal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Relays:
+    """TURN's relays, and the media that they lead to. Ports of the registry by owner/name, without the slot."""
+
+    sources: str = ""
+    targets: str = ""
+    nodes: tuple[str, ...] = ()  # addresses of the targets, on all hosts
+    lasts: int = 0  # s that a slot may go on with the ports of an earlier deploy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
     """One nftables table, ``inet livekit_metal``; other tables are never touched."""
 
@@ -37,6 +47,7 @@ class Settings(Checked):
     ports: tuple[Port, ...] = given(())  # of this host
     peers: Mapping[str, tuple[str, ...]] = given({})  # role -> cluster addresses of its hosts; '' -> all hosts
     lasting: tuple[str, ...] = given(())  # how the units begin that outlive a change of their ports
+    relays: Relays = given(Relays())
     config_root: str = given("")
 
     table = TABLE  # for templates

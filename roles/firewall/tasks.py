@@ -20,6 +20,7 @@ from roles._kit.plan import Part, Step, Todo
 from roles._kit.service import UNITS, restart
 from roles._kit.stage import stage
 from roles.firewall.observed import Observed, observed, probe
+from roles.firewall.relays import Former, still
 from roles.firewall.rules import admits, kept, rules
 from roles.firewall.settings import ROLLBACK, TABLE, UNIT, Settings
 from stack.ports import Port
@@ -81,11 +82,12 @@ def activate(settings: Settings, prove: Prove | None = None) -> Part:
     return Part("firewall", needs | files.needs((wanted, *boot)), partial(_plan, settings, wanted, stamp, prove=prove))
 
 
-def _main(settings: Settings, beyond: tuple[Port, ...] = ()) -> tuple[File, str]:
+def _main(settings: Settings, beyond: tuple[Port, ...] = (), former: tuple[Former, ...] = ()) -> tuple[File, str]:
     """main.nft, and its stamp: a hash of all of it but the stamp itself."""
-    unstamped = files.text("firewall/main.nft.j2", firewall=rules(settings, beyond))
+    unstamped = files.text("firewall/main.nft.j2", firewall=rules(settings, beyond, former=former))
     stamp = File(settings.main, unstamped).sha256[:16]
-    return File(settings.main, files.text("firewall/main.nft.j2", firewall=rules(settings, beyond, stamp))), stamp
+    stamped = files.text("firewall/main.nft.j2", firewall=rules(settings, beyond, stamp, former))
+    return File(settings.main, stamped), stamp
 
 
 def _boot_files(settings: Settings) -> tuple[File, File]:
@@ -97,8 +99,9 @@ def _boot_files(settings: Settings) -> tuple[File, File]:
 def _plan(settings: Settings, wanted: File, stamp: str, seen: Seen, *, prove: Prove | None) -> Todo:
     now = observed(seen)
     _lets_us_in(settings, now)
-    if beyond := kept(settings, now.opened, now.bound):
-        wanted, stamp = _main(settings, beyond)
+    beyond, former = kept(settings, now.opened, now.bound), still(settings, now.relays, now.bound, now.age)
+    if beyond or former:
+        wanted, stamp = _main(settings, beyond, former)
     armed = seen.unit(f"{ROLLBACK}.timer", "ActiveState") == "active"
     confirmed = now.stamp == stamp and now.intact and wanted.current(seen) and not armed
     steps = () if confirmed else _change(settings, wanted, stamp, prove)

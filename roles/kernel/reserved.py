@@ -8,10 +8,9 @@ stays reserved, which costs them a few ports for outgoing connections and nobody
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from stack.ports import PortRange, merged
+from stack.ports import PortRange, merged, without
 
 
 def parse(text: str) -> tuple[PortRange, ...]:
@@ -25,17 +24,4 @@ def text(ranges: Iterable[PortRange]) -> str:
 
 def others(in_force: str, found: str, written: str) -> tuple[PortRange, ...]:
     """What is reserved for others: ``found`` at first, and what is ``in_force`` beyond the list we have ``written``."""
-    return merged((*parse(found), *_without(parse(in_force), parse(written))))
-
-
-def _without(ranges: Iterable[PortRange], gone: Iterable[PortRange]) -> tuple[PortRange, ...]:
-    """Ports of ``ranges`` that are not in ``gone``; a set of ports is a number with one bit for each."""
-    bits = _bits(ranges) & ~_bits(gone)
-    return tuple(PortRange(m.start(), m.end() - 1) for m in re.finditer("1+", f"{bits:b}"[::-1]))
-
-
-def _bits(ranges: Iterable[PortRange]) -> int:
-    bits = 0
-    for r in ranges:
-        bits |= ((1 << len(r)) - 1) << r.first
-    return bits
+    return merged((*parse(found), *without(parse(in_force), parse(written))))

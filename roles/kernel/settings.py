@@ -39,6 +39,8 @@ class Settings(Checked):
     extra: Mapping[str, str] = option({}, "other sysctl keys, set exactly as given")
 
     reserved: tuple[PortRange, ...] = given(())  # net.ipv4.ip_local_reserved_ports
+    relays: str = given("")  # what relays' ports are called in the firewall's rules, without the slot
+    rules: str = given("")  # the file with those rules; what they name as relays stays reserved
     redis: bool = given(False)  # a Redis runs here
 
     def problems(self, path: str) -> Iterator[Problem]:

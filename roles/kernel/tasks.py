@@ -36,7 +36,11 @@ class Sysctls:
 def activate(settings: Settings) -> Part:
     """Have the kernel take what media needs, now and at boot."""
     names = (RESERVED, *(key.name for key in keys(settings)))
-    needs = Needs(files=frozenset({FILE, MODULES}), sysctls=frozenset(names), probes=(probe(names),))
+    needs = Needs(
+        files=frozenset({FILE, MODULES}),
+        sysctls=frozenset(names),
+        probes=(probe(names, settings.rules, settings.relays),),
+    )
     return Part("kernel", needs, partial(_plan, settings))
 
 
@@ -44,7 +48,7 @@ def _plan(settings: Settings, seen: Seen) -> Todo:
     answer = observed(seen)
     now = {name: plain(value) for name, value in seen.sysctls.items()}
     others = reserved.others(now.get(RESERVED, ""), answer.found, answer.written)
-    ports = reserved.text((*settings.reserved, *others))
+    ports = reserved.text((*settings.reserved, *answer.relays, *others))
     lent = "an outgoing connection of this host may take a port before its daemon does"
     wanted = (Key(RESERVED, exactly(ports), lent), *keys(settings))
     values = {key.name: key.value(now.get(key.name, "")) for key in wanted if _settable(key.name, now, answer)}

@@ -1,5 +1,9 @@
 """TURN inside livekit-server: relays for clients that cannot send UDP to its media ports.
 
+A relay is anybody's who holds a join token, and sends with this host's address, over UDP and (RFC 6062: pion/turn has
+no switch for it) over TCP. So TURN grants the addresses of our nodes and no other. Which *ports* of theirs a relay
+reaches it cannot say: pion/turn asks about addresses alone. That is the firewall's part, roles/firewall/relays.py.
+
 Upstream names: pkg/config/config.go and pkg/service/turn.go of livekit v1.13.5. Clients are told turn:NODE_IP:PORT and,
 with a domain, turns:DOMAIN:443, whatever port TURN has: TLS is spoken by the edge, which tells names apart there.
 """
@@ -54,10 +58,13 @@ def config(settings: Settings, slot: str) -> dict[str, Any]:
         "enabled": True,
         "udp_port": settings.part("turn-udp", slot).first,
         "relay_range_start": relay.first,
-        "relay_range_end": relay.last,
+        # An odd end: whoever asks for an even port may reserve the one behind it (EVEN-PORT), which must be ours too.
+        "relay_range_end": relay.last - (relay.first < relay.last and relay.last % 2 == 0),
         "ttl_seconds": int(settings.turn.ttl),
-        # Private addresses are denied but for these: a relay leads to media of our nodes and into nobody's network.
+        # Upstream denies loopback, link-local, multicast and private addresses but for these, and then,
+        # of what is left, those in the second list: of every network only the nodes remain.
         "allow_restricted_peer_cidrs": sorted(_restricted(settings.nodes)),
+        "deny_peer_cidrs": list(everything_but(settings.nodes)),
     }
     if settings.media_address:
         own["bind_addresses"] = [each for each in (settings.media_address, settings.media_ipv6) if each]
@@ -65,6 +72,24 @@ def config(settings: Settings, slot: str) -> dict[str, Any]:
         tcp = settings.part("turn-tls", slot).first
         own |= {"domain": settings.turn_name, "tls_port": tcp, "external_tls": True}
     return own
+
+
+def everything_but(addresses: Iterable[str]) -> tuple[str, ...]:
+    """The fewest networks, of IPv4 and of IPv6, that have every address except ``addresses``.
+
+    IPv4 addresses written as IPv6 ones (::ffff:192.0.2.1) are IPv4 to Go's net.IPNet, whichever list they are in.
+    """
+    kept = sorted({ipaddress.ip_address(each) for each in addresses}, key=lambda each: (each.version, int(each)))
+    found: list[str] = []
+    for kind in (ipaddress.IPv4Address, ipaddress.IPv6Address):
+        first, last = 0, 2 ** kind(0).max_prefixlen - 1
+        for each in (int(address) for address in kept if isinstance(address, kind)):
+            if first < each:
+                found += map(str, ipaddress.summarize_address_range(kind(first), kind(each - 1)))
+            first = each + 1
+        if first <= last:
+            found += map(str, ipaddress.summarize_address_range(kind(first), kind(last)))
+    return tuple(found)
 
 
 def _restricted(addresses: Iterable[str]) -> set[str]:

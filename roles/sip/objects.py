@@ -88,8 +88,13 @@ def _password(name: str, settings: Settings) -> str:
 
 
 def _inbound(name: str, trunk: Trunk, settings: Settings) -> dict[str, Any]:
-    # allowed_addresses stays empty: LiveKit sees Kamailio's address; Kamailio and the firewall know the networks
-    made = {"name": name, "metadata": _metadata(name), "numbers": numbers(name, trunk, settings.secrets)}
+    made = {
+        "name": name,
+        "metadata": _metadata(name),
+        "numbers": numbers(name, trunk, settings.secrets),
+        # Kamailio, which knows the carriers' networks, hands calls on over loopback: nobody gets past it
+        "allowed_addresses": ["127.0.0.1/32"],
+    }
     if trunk.user:
         made |= {"auth_username": trunk.user, "auth_password": _password(f"sip-{name}", settings)}
     return made

@@ -8,6 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from stack.compose import Stack
+from stack.neighbours import inside
 from stack.site import Site
 
 
@@ -19,7 +20,7 @@ def _only_where_they_run(stack: Stack) -> None:
 
 def metrics(host: Host, site: Site, stack: Stack, port: object) -> dict[str, float]:
     """Series -> value, read at the address that Prometheus uses."""
-    said = host.check_output("curl -fsS http://%s:%s/metrics", site.hosts[stack.host].cluster_address, str(port))
+    said = host.check_output("curl -fsS http://%s:%s/metrics", inside(site, site.hosts[stack.host]), str(port))
     pairs = (line.rsplit(" ", 1) for line in said.splitlines() if line and line[0] != "#")
     return {series: float(value) for series, value in pairs}
 
@@ -29,12 +30,14 @@ def node(host: Host, site: Site, stack: Stack) -> dict[str, float]:
     return metrics(host, site, stack, site.exporters.node)
 
 
-def test_they_listen_on_the_address_of_the_cluster_only(host: Host, site: Site, stack: Stack) -> None:
+def test_they_listen_for_the_cluster_only_and_on_loopback_where_there_is_none(
+    host: Host, site: Site, stack: Stack
+) -> None:
     ports = [site.exporters.node, *([site.exporters.redis] if stack.redis else [])]
     for port in ports:
         lines = host.check_output("ss -Hltn 'sport = :%s'", str(port)).splitlines()
         addresses = [line.split()[3].rpartition(":")[0].strip("[]") for line in lines]
-        assert addresses == [site.hosts[stack.host].cluster_address], port
+        assert addresses == [inside(site, site.hosts[stack.host])], port
 
 
 def test_no_collector_is_stopped_by_the_sandbox(host: Host, node: dict[str, float]) -> None:

@@ -11,6 +11,7 @@ import yaml
 from testinfra.host import Host
 
 from stack.compose import Stack
+from stack.neighbours import inside
 from stack.site import Site
 
 
@@ -34,7 +35,7 @@ def test_every_metrics_port_of_the_site_is_scraped_and_answers(host: Host, site:
     expected = {f"http://127.0.0.1:{site.prometheus.port}/metrics"}
     for name, at in site.hosts.items():
         for port in site.ports(name):
-            base = f"http://{at.cluster_address}:{port.range}"
+            base = f"http://{inside(site, at)}:{port.range}"
             if port.owner == "exporters" or (port.owner, port.name) == ("edge", "metrics"):
                 expected.add(f"{base}/metrics")
             if (port.owner, port.name) == ("edge", "metrics"):

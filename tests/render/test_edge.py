@@ -16,6 +16,7 @@ from roles.edge.settings import UNIT
 from roles.edge.tasks import _certificates, _config, _files
 from stack.active import Active
 from stack.duration import Duration
+from stack.neighbours import inside
 from stack.ports import Reach
 from stack.site import Site
 from stack.slots import AWAITED
@@ -66,7 +67,7 @@ def test_haproxy_reads_it(edge: Settings, tmp_path: Path, program: Callable[[str
 
 
 def test_it_binds_the_registrys_ports_and_no_other(any_site: Site, host: str, edge: Settings) -> None:
-    address = ipaddress.ip_address(any_site.hosts[host].cluster_address)
+    address = ipaddress.ip_address(inside(any_site, any_site.hosts[host]))
     declared = {p.name: p.range.first for p in any_site.ports(host) if p.owner == "edge"}
     bound = {
         n.removeprefix("frontend "): [b for b in starting(lines, "bind") if not b.startswith("unix@")]

@@ -10,6 +10,7 @@ import pytest
 from roles._kit.files import File
 from roles.exporters import Settings
 from roles.exporters.tasks import _node, _redis
+from stack.neighbours import inside
 from stack.ports import Port
 from stack.site import Site
 
@@ -37,13 +38,13 @@ def port(site: Site, host: str, name: str) -> Port:
     return found
 
 
-def test_they_listen_on_the_address_of_the_cluster_only(any_site: Site) -> None:
+def test_they_listen_for_the_cluster_only_and_on_loopback_where_there_is_none(any_site: Site) -> None:
     for name, host in any_site.hosts.items():
         units = all_files(exporters(any_site, name))
-        at = f"{host.cluster_address}:{port(any_site, name, 'node').range}"
+        at = f"{inside(any_site, host)}:{port(any_site, name, 'node').range}"
         assert f"--web.listen-address={at}" in command(units["livekit-node-exporter.service"])
         if "redis" in host.roles:
-            at = f"{host.cluster_address}:{port(any_site, name, 'redis').range}"
+            at = f"{inside(any_site, host)}:{port(any_site, name, 'redis').range}"
             assert f"--web.listen-address={at}" in command(units["livekit-redis-exporter.service"])
 
 

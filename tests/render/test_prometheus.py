@@ -14,6 +14,7 @@ import yaml
 from roles._kit.files import File
 from roles.prometheus import Settings
 from roles.prometheus.tasks import _service, _stamped
+from stack.neighbours import inside
 from stack.site import Site
 
 
@@ -49,7 +50,7 @@ def test_every_metrics_port_of_the_registry_is_scraped_and_no_other(any_site: Si
     expected = set()
     for name, host in any_site.hosts.items():
         for port in any_site.ports(name):
-            at = f"{host.cluster_address}:{port.range}"
+            at = f"{inside(any_site, host)}:{port.range}"
             if port.owner == "exporters":
                 expected.add((port.name, at, "/metrics", name, ""))
             if (port.owner, port.name) == ("edge", "metrics"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,7 +14,7 @@ import pytest
 
 from procedures.call import Access, Announced, Node
 from procedures.call.announced import IceServer
-from procedures.diagnosis import ipv6, network, relays
+from procedures.diagnosis import guest, ipv6, leads, network, relays
 from procedures.diagnosis.case import Case
 from procedures.diagnosis.rows import Result, Row
 from tests.server import brief, certificate, run, server
@@ -55,9 +58,66 @@ def test_the_certificate_of_turn_is_for_its_name(name: str, result: Result, tmp_
             mine = Case(access=dataclasses.replace(access, ca_file=ca))
             return await relays.relays(mine, "lk1", told(f"turns:{name}:{port}?transport=tcp"))
 
-    (row,) = run(test)
+    row, beyond = run(test)
     assert brief(row) == ("turn-cert", result)
+    assert brief(beyond) == ("relay", Result.NOTE), "nobody speaks TURN there"
     assert ("Hostname mismatch" in row.said) == (result is Result.FAILED)
+
+
+class Relay:
+    """A relay that leads where it is told: by TCP, to daemons that answer by UDP, to addresses that TURN grants."""
+
+    def __init__(self, opens: set[int], answers: set[int], granted: bool) -> None:
+        self.address, self._opens, self._answers, self._granted = ("192.0.2.1", 30000), opens, answers, granted
+        self.heard: dict[tuple[str, int], bytes] = {}
+
+    async def permit(self, address: str) -> int:
+        return 0 if address == self.address[0] or self._granted else 403
+
+    async def connect(self, peer: tuple[str, int]) -> int:
+        return 0 if peer[1] in self._opens else 447
+
+    def send(self, peer: tuple[str, int], _: bytes) -> None:
+        if peer[1] in self._answers:
+            self.heard[peer] = b"an answer"
+
+
+@pytest.mark.parametrize(
+    ("opens", "answers", "granted", "said"),
+    [
+        (set(), set(), False, "lead to media alone, over UDP and TLS"),
+        ({22}, set(), False, "22/tcp (firewall/ssh) of 192.0.2.1"),
+        (set(), {5070}, False, "5070/udp (sip/sip-a) of 192.0.2.1"),
+        (set(), set(), True, "203.0.113.254, which is outside"),
+    ],
+)
+def test_relays_that_lead_past_the_firewall_are_a_failure(
+    opens: set[int], answers: set[int], granted: bool, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def opened(*_: object) -> AsyncIterator[Relay]:
+        yield Relay(opens, answers, granted)
+
+    monkeypatch.setattr(guest, "relay", opened)
+    monkeypatch.setattr(leads, "_ANSWERS", 0)
+    case = Case(
+        access=Access(url="wss://192.0.2.1", api_key="API", api_secret="secret"),
+        beyond={"192.0.2.1": {"firewall/ssh tcp": 22, "exporters/node tcp": 9100, "sip/sip-a udp": 5070}},
+    )
+    servers = ("turn:192.0.2.1:3478?transport=udp", "turns:lk1.turn.test:443?transport=tcp")
+
+    def row(version: str) -> Row:
+        one = dataclasses.replace(told(*servers), node=Node(id="ND_one", version=version))
+        found = asyncio.run(leads.relay(case, "lk1", one))
+        assert found
+        return found
+
+    bad = bool(opens or answers or granted)
+    assert brief(row("1.13.5")) == ("relay", Result.FAILED if bad else Result.OK)
+    assert said in row("1.13.5").said
+    old = row("1.11.0")  # which knows no list: what it grants, the firewall refuses
+    assert old.result is (Result.OK if granted else row("1.13.5").result)
+    assert asyncio.run(leads.relay(case, "lk1", told("stun:stun.example:3478"))) is None
 
 
 def routed(*tcp: tuple[str, int]) -> list[Row]:
