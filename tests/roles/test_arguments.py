@@ -45,7 +45,9 @@ def carried_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
         def run(_host: object, script: str, *args: str, stdin: str = "", timeout: int = 60) -> str:
             words = ["sh", "-c", script, "sh", *args]
-            return subprocess.run(words, input=stdin, text=True, capture_output=True, check=True, timeout=timeout).stdout
+            return subprocess.run(
+                words, input=stdin, text=True, capture_output=True, check=True, timeout=timeout
+            ).stdout
 
         return run
 
@@ -56,7 +58,7 @@ def noted(tmp_path: Path, what: str) -> str:
     return (tmp_path / "notes" / what).read_text()
 
 
-@pytest.mark.parametrize("password", ["pass:word", "it's \"$(id)\" \\ `id` %s"])
+@pytest.mark.parametrize("password", ["pass:word", 'it\'s "$(id)" \\ `id` %s'])
 def test_what_livekit_is_told_of_trunks_is_no_argument(
     phones: Site, carried_out: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, password: str
 ) -> None:

@@ -211,7 +211,9 @@ def test_numbers_and_pins_among_the_secrets_keep_the_inventory_s_rules(
     (problem,) = stack.sip.wrong
     remedy = f"correct it: python -m procedures.secrets INVENTORY set {name}"
     assert str(problem) == f"secrets.passwords.{name}: {said}; {remedy}"
-    assert "*" not in {source.numbers.reveal() for source in stack.kamailio.sources if source.network != "203.0.113.7/32"}
+    assert "*" not in {
+        source.numbers.reveal() for source in stack.kamailio.sources if source.network != "203.0.113.7/32"
+    }
     assert "+49" not in problem.fact.partition("(")[0], "no value is told"
 
 
