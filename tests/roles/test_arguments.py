@@ -1,7 +1,7 @@
 """No secret is an argument of a program: every account of a host may read argument lists (/proc/PID/cmdline).
 
 What the roles send to hosts is watched in every test with ``fake_run``. Here the shell texts that get secrets by
-standard input are carried out, with programs that write down how they are called. On a host: tests/arguments.py.
+standard input are carried out, with programs that write down how they are called.
 """
 
 from __future__ import annotations
