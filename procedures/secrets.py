@@ -25,7 +25,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stack import acme, authority, inventory
+from stack import acme, authority, inventory, phones
 from stack.errors import Problem, SiteError
 from stack.site import Site
 from stack.vault import Vault
@@ -60,6 +60,9 @@ def import_key(vault: Vault, args: argparse.Namespace) -> str:
 
 def set_password(vault: Vault, args: argparse.Namespace) -> str:
     vault.set_password(args.name, _asked(args.name))
+    known = {args.name: vault.passwords(args.name)[0]}
+    if problems := [*phones.wrong(inventory.read(Path(args.inventory)).sip, known)]:
+        raise SiteError(problems)
     return _changed(vault, args, f"{args.name} has the password you gave")
 
 

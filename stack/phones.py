@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from roles.kamailio import Settings as Kamailio
 from roles.kamailio.settings import Registration, Source
 from roles.sip import Settings as Sip
-from roles.sip.objects import numbers
+from roles.sip.objects import listed, numbers
 from roles.sip.settings import MEDIA, SIGNALLING, UNIT
+from roles.sip.trunks import is_number
 from stack import neighbours
 from stack.errors import Problem, SiteError
 from stack.secret import Secret
@@ -59,13 +61,45 @@ def secrets(sip: Sip, vault: Vault) -> tuple[dict[str, Secret], tuple[str, ...]]
     return known, tuple(name for name in names if name not in known)
 
 
+def wrong(sip: Sip, known: Mapping[str, Secret]) -> Iterator[Problem]:
+    """What is wrong with numbers and PINs among the secrets, by the inventory's rules. No value is told.
+
+    Not asked when a site is loaded: ``procedures.secrets``, which mends it, loads the site too.
+    """
+    owners = {number: name for name, trunk in sip.trunks.items() for number in trunk.numbers}
+    for name, trunk in sip.trunks.items():
+        secret = known.get(key := f"sip-{name}-numbers")
+        if trunk.secret_numbers and secret is not None:
+            yield from _wrong_numbers(name, key, listed(secret), owners)
+    for name, rule in sip.rules.items():
+        secret = known.get(key := f"sip-rule-{name}")
+        if rule.pin and secret is not None and not re.fullmatch(r"[0-9]+", secret.reveal()):
+            yield _unusable(key, "is no PIN: callers type digits")
+
+
+def _wrong_numbers(trunk: str, key: str, found: list[str], owners: dict[str, str]) -> Iterator[Problem]:
+    if not found:
+        yield _unusable(key, "holds no number, so that any could be called")
+    for i, number in enumerate(found, 1):
+        if not is_number(number):
+            yield _unusable(key, f"word {i} of {len(found)} is no number (as +4930123456; '*' and lists are none)")
+        elif (first := owners.setdefault(number, trunk)) != trunk:
+            yield _unusable(key, f"word {i} of {len(found)} is also a number of {first}")
+
+
+def _unusable(key: str, fact: str) -> Problem:
+    remedy = f"correct it: python -m procedures.secrets INVENTORY set {key}"
+    return Problem(f"secrets.passwords.{key}", fact, remedy)
+
+
 def sources(sip: Sip, known: Mapping[str, Secret]) -> tuple[Source, ...]:
     """Each network that may call, with the numbers of every trunk that has it."""
     found: dict[str, list[str]] = {}
     for name, trunk in sip.trunks.items():
-        called = numbers(name, trunk, known)
+        called = [number for number in numbers(name, trunk, known) if is_number(number)]
         for network in trunk.networks:
-            found.setdefault(network, []).extend(called or (["*"] if trunk.user else []))
+            anything = ["*"] if trunk.user and not trunk.secret_numbers else []
+            found.setdefault(network, []).extend(called or anything)
     return tuple(
         Source(network=network, numbers=Secret("sip.numbers", "*" if "*" in called else ",".join(called) or "-"))
         for network, called in found.items()
@@ -105,6 +139,7 @@ def sip(site: Site, name: str, host: Host) -> Sip:
         dispatch=kamailio(site, host).dispatch,
         secrets=known,
         missing=missing,
+        wrong=tuple(wrong(site.sip, known)),
         reconciles=name == site.with_role("sip")[0],
     )
 

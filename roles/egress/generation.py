@@ -8,6 +8,7 @@ from functools import partial
 from roles._kit import generation
 from roles._kit.files import File, text
 from roles._kit.generation import Generation
+from roles._kit.output import Output
 from roles._kit.release import TREE
 from roles.egress.settings import PROGRAM, USER, Settings
 
@@ -62,6 +63,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
         File(f"{directory}/ports", text("egress/ports.j2", egress=settings)),
         File(f"{directory}/tidy.sh", text("egress/tidy.sh.j2", egress=settings)),
         File(f"{directory}/end.sh", text("egress/end.sh.j2", egress=settings)),
+        Output(user=USER, redis=settings.redis.address, closed=not settings.storage.by_profile).file(directory),
     ]
     for view in views:
         # egress takes passwords and keys only in here

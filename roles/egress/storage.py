@@ -131,8 +131,13 @@ class Storage(Checked):
     @property
     def wants(self) -> str:
         """Name of the password that it needs among the secrets; '' for none."""
-        keyless = not self.kind or (self.s3 is not None and not self.s3.access_key)
+        keyless = not self.kind or self.by_profile
         return "" if keyless else f"egress-{self.kind}"
+
+    @property
+    def by_profile(self) -> bool:
+        """Whether the keys are the machine's own: egress asks the cloud's metadata service for them."""
+        return self.s3 is not None and not self.s3.access_key
 
     @property
     def chosen(self) -> S3 | Azure | GCP | AliOSS | None:

@@ -10,6 +10,7 @@ from typing import Any
 from roles._kit import generation
 from roles._kit.files import File, text
 from roles._kit.generation import Generation
+from roles._kit.output import Output
 from roles.ingress.settings import CACHE, COMPONENT, USER, Settings
 from stack.memory import Memory
 from stack.slots import DRAIN_DROP_IN, FINISH
@@ -20,6 +21,7 @@ class _View:
     """What the templates see: one slot of one generation."""
 
     generation: str
+    directory: str
     slot: str
     release: str
     config: Mapping[str, Any]
@@ -43,9 +45,11 @@ def make(settings: Settings, release: str) -> tuple[Generation, tuple[File, ...]
 
 def _files(settings: Settings, release: str, name: str, directory: str) -> tuple[File, ...]:
     files = [File(f"{directory}/ports", text("ingress/ports.j2", ingress=settings))]
+    files.append(Output(user=USER, redis=settings.redis.address).file(directory))
     for slot in settings.slots:
         view = _View(
             generation=name,
+            directory=directory,
             slot=slot,
             release=release,
             config=settings.config(slot),

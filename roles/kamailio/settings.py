@@ -58,7 +58,9 @@ class Settings(Checked):
     inside: PortRange = option(PortRange(5059, 5059), "the side of the slots, on loopback (UDP)")
     certificate: str = option("", "file on the hosts with certificate and chain (PEM), readable for user kamailio")
     certificate_key: str = option("", "file on the hosts with its key, readable for user kamailio")
-    flood: int = option(60, "new requests from one address within 2 s; what is above gets no answer")
+    flood: int = option(
+        60, "new requests from one address within 2 s, and a quarter of what it may send in all; no answer to more"
+    )
     workers: int = option(4, "processes that take requests, for each port")
 
     address: str = given("")  # of this host's interface
@@ -126,6 +128,11 @@ class Settings(Checked):
     def socket(self) -> str:
         """Where kamcmd talks to it."""
         return f"/run/{self.runtime}/ctl"
+
+    @property
+    def flood_of_any(self) -> int:
+        """How many requests one address may send within 2 s in all: a call has an INVITE, an ACK, a BYE, and more."""
+        return 4 * self.flood
 
     @property
     def slots_file(self) -> str:

@@ -30,15 +30,17 @@ from roles.redis.settings import FORMER_UNIT, UNIT, USER, Settings
 from roles.redis.settings import host as host_of
 
 # $1, $2 and $3: host, port, user. Passwords come by standard input and go on in the environment: no argument list has
-# them.
+# them, nor the hashes that users are set by (redis-cli tells an error of a line it reads by words only).
 _ANSWERS = """said=$(REDISCLI_AUTH=$secret timeout 5 redis-cli -h "$1" -p "$2" --user "$3" ping 2>&1)
 [ "$said" = PONG ] || { echo "$said"; false; }"""
-_SET_USERS = """cli() { timeout 5 redis-cli -e -h "$host" -p "$port" --user deploy "$@" </dev/null; }
+_SET_USERS = """cli() { timeout 5 redis-cli -e -h "$host" -p "$port" --user deploy "$@"; }
 host=$1 port=$2; export REDISCLI_AUTH
 IFS= read -r passwords
-for REDISCLI_AUTH in $passwords; do ! cli ping >/dev/null 2>&1 || break; done
-set -f
-while read -r line; do said=$(cli acl $line 2>&1) || { echo "$said"; exit 1; }; done"""
+for REDISCLI_AUTH in $passwords; do ! cli ping >/dev/null 2>&1 </dev/null || break; done
+while read -r line; do
+  said=$(printf 'acl %s\\n' "$line" | cli 2>&1) || { echo "$said"; exit 1; }
+  case $said in OK | [0-9] | [0-9][0-9]) ;; *) echo "$said"; exit 1 ;; esac
+done"""
 
 
 def retire(settings: Settings) -> Part:

@@ -71,10 +71,15 @@ def _plain(value: Any) -> Any:
     return None if value in _NOTHING else value
 
 
+def listed(secret: Secret) -> list[str]:
+    """The numbers in a secret, which has blanks or commas between them."""
+    return secret.reveal().replace(",", " ").split()
+
+
 def numbers(name: str, trunk: Trunk, secrets: Mapping[str, Secret]) -> list[str]:
     """The numbers of a trunk, wherever they stand."""
     if trunk.secret_numbers and (secret := secrets.get(f"sip-{name}-numbers")):
-        return secret.reveal().replace(",", " ").split()
+        return listed(secret)
     return list(trunk.numbers)
 
 

@@ -78,6 +78,7 @@ class Settings(Checked):
     dispatch: str = given("")  # the program that tells Kamailio of the active slot
     secrets: Mapping[str, Secret] = given({})  # of trunks and rules, by name
     missing: tuple[str, ...] = given(())  # names of secrets that are not there yet
+    wrong: tuple[Problem, ...] = given(())  # what is wrong with those that are there
     reconciles: bool = given(False)  # this host's livekit-server is told of trunks and rules
 
     drain_drop_in: ClassVar[str] = DRAIN_DROP_IN

@@ -41,6 +41,8 @@ def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]
     if settings.missing:
         remedy = f"store it: python -m procedures.secrets INVENTORY set {settings.missing[0]}"
         missing = Problem("sip", f"{' and '.join(settings.missing)} not among the secrets", remedy)
+    elif settings.wrong:
+        missing = settings.wrong[0]
     artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file, missing)
     return artifact, *make(settings, prepared.directory(settings.release_root, PROGRAM, artifact))
 

@@ -25,11 +25,15 @@ from roles.sip.settings import Settings
 
 _PROBE = "sip.telephony"
 _VALID = 600  # s that a token is good for
-# $token by a file descriptor of its own: no argument list has it.
-_CALL = r"""call() { printf 'header = "Authorization: Bearer %s"\n' "$token" |
-  curl -s -m 10 -K - -H 'Content-Type: application/json' -w '\n%{http_code}\n' --data-binary "$2" "$url/$1"; }
+# What is sent (passwords and PINs are in it) comes by standard input, the token by a file descriptor of its own: no
+# argument list has them.
+_CALL = r"""call() { curl -s -m 10 -K /dev/fd/3 -H 'Content-Type: application/json' -w '\n%{http_code}\n' \
+  --data-binary @- "$url/$1" 3<<END
+header = "Authorization: Bearer $token"
+END
+}
 """
-_LISTS = "\n".join(f"echo '{kind.name}'; call {kind.list} '{{}}'" for kind in KINDS)
+_LISTS = "\n".join(f"echo '{kind.name}'; echo '{{}}' | call {kind.list}" for kind in KINDS)
 
 
 def token(key: str, secret: str, now: float) -> str:
@@ -136,7 +140,7 @@ def _apply(host: Host, *, settings: Settings, kind: Kind, name: str) -> None:
 
 
 def _call(host: Host, settings: Settings, method: str, body: Mapping[str, Any]) -> None:
-    script = _asks(settings) + f"call {method} \"$(cat <<'END'\n{json.dumps(body)}\nEND\n)\""
+    script = _asks(settings) + f"call {method} <<'END'\n{json.dumps(body)}\nEND\n"
     said = sh(host, "sh -s", stdin=script).splitlines()
     if said[-1:] != ["200"]:
         raise Failed(f"LiveKit refuses {method}: {' '.join(said) or 'no answer'}")

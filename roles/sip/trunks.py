@@ -162,9 +162,14 @@ def _networks(networks: Iterable[str], path: str, *, anywhere: bool) -> Iterator
             yield Problem(f"{path}[{i}]", "is everybody", "name the networks that the carrier signals from")
 
 
+def is_number(text: str) -> bool:
+    """Whether ``text`` may be called: nothing that Kamailio or LiveKit take for more than one number."""
+    return _NUMBER.fullmatch(text) is not None
+
+
 def _numbers(numbers: Iterable[str], path: str) -> Iterator[Problem]:
     for i, number in enumerate(numbers):
-        if not _NUMBER.fullmatch(number):
+        if not is_number(number):
             yield Problem(f"{path}[{i}]", f"{number!r} is no number", "write it as the carrier sends it: +4930123456")
 
 

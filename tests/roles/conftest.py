@@ -22,6 +22,7 @@ from roles._kit.plan import Result
 from roles._kit.report import results
 from roles.livekit import tasks as livekit_tasks
 from roles.livekit.settings import Settings as LivekitSettings
+from stack.secret import Secret
 from stack.site import Site
 
 SHA = "ab" * 32  # of the program that tests deploy
@@ -36,6 +37,7 @@ class FakeRun:
     failed: bool = False
 
 
+_TELLING = 12  # characters: what is shorter (a number, "*") may stand somewhere by chance
 Answer = Callable[[str, str], str | None]  # (host, command) -> output, or None for a failure
 
 
@@ -46,7 +48,17 @@ def fake_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRun]:
     ``answer(host, command)`` speaks for the hosts; the look's script arrives as the command ``sh -s``. By default a
     look finds nothing (``look.script``'s closing line only) and everything else succeeds in silence. ``plans``: as
     without -y, pyinfra asks every operation what it would do before anything is executed.
+
+    Fails when a command has a secret in it that the run took out: every account of a host reads argument lists.
     """
+    taken: set[str] = set()
+    reveal = Secret.reveal
+
+    def taking(self: Secret) -> str:
+        taken.add(value := reveal(self))
+        return value
+
+    monkeypatch.setattr(Secret, "reveal", taking)
 
     def run(
         declare: Callable[[], None],
@@ -84,6 +96,8 @@ def fake_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRun]:
             except Exception:
                 done.failed = True
             done.results = results().hosts
+        said = "\n".join(command for each in done.commands.values() for command in each)
+        assert not [value for value in taken if len(value) >= _TELLING and value in said], "a secret is an argument"
         return done
 
     return run

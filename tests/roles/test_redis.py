@@ -112,7 +112,7 @@ def test_no_password_is_in_an_argument_list(fake_run: Callable[..., FakeRun], re
     done = fake_run(lambda: turn("redis", activate(redis)), answer=lambda _h, c: answer if "sh -s" in c else "PONG")
     assert done.results["lk1"].word == "done"
     commands = done.commands["lk1"]
-    assert [c for c in commands if "acl $line" in c], "the users were set"
+    assert [c for c in commands if "acl %s" in c], "the users were set"
     assert [c for c in commands if '--user "$3" ping' in c], "an answer was asked for"
     assert cluster.vault is not None
     assert not [v for v in cluster.vault.every_value() if v in "".join(commands)]

@@ -73,6 +73,18 @@ def test_a_deploy_is_refused_while_a_secret_is_missing(sip: Settings) -> None:
         tasks.desired(dataclasses.replace(sip, missing=("sip-office",)))
 
 
+def test_a_deploy_is_refused_while_a_secret_opens_a_trunk(phones: Site, no_download: None) -> None:
+    trunks = {**phones.sip.trunks, "carrier": dataclasses.replace(phones.sip.trunks["carrier"], numbers=())}
+    trunks["carrier"] = dataclasses.replace(trunks["carrier"], secret_numbers=True)
+    site = dataclasses.replace(phones, sip=dataclasses.replace(phones.sip, trunks=trunks))
+    assert site.vault
+    site.vault.set_password("sip-carrier-numbers", "*")
+    found = site.on("lk1").sip
+    assert found
+    with pytest.raises(PyinfraError, match=r"secrets.passwords.sip-carrier-numbers: word 1 of 1 is no number"):
+        tasks.desired(found)
+
+
 def test_a_token_is_one_that_livekit_takes() -> None:
     head, claims, signed = telephony.token("APIkey", "secret", 1000.0).split(".")
 

@@ -14,7 +14,7 @@ import pytest
 from procedures import secrets as procedure
 from stack.inventory import read
 from stack.vault import Vault
-from tests.data import SINGLE
+from tests.data import PHONES, SINGLE
 from tests.unit.conftest import INVENTORY, Run, next_step, reopened
 
 ROOT = Path(procedure.__file__).parents[1]
@@ -173,3 +173,16 @@ def test_a_site_without_an_account_at_a_ca_says_so(deployed: Vault, run: Run) ->
     status, out, error = run("rotate", "acme-account")
     assert (status, out) == (1, "")
     assert "acme: the site has no account yet; set edge.tls to acme and deploy" in error
+
+
+def test_a_number_that_would_open_a_trunk_is_not_stored(inventory: Path, run: Run) -> None:
+    trunk = {"networks": ["198.51.100.0/24"], "secret_numbers": True}
+    hosts = {"lk1": {"address": "192.0.2.11", "roles": ["livekit", "redis", "sip"]}}
+    site = {"hosts": hosts, "sip": {**PHONES["sip"], "trunks": {"carrier": trunk}, "rules": {}}}
+    inventory.write_text(f"from stack.inventory import load\n\nhosts = load({site!r}, __file__)\n")
+    status, _, said = run("set", "sip-carrier-numbers", stdin="+4930111 *\n")
+    assert status == 1
+    assert "sip-carrier-numbers: word 2 of 2 is no number" in said
+    assert "+4930111" not in said
+    assert not inventory.with_suffix(".secrets").exists(), "bad input changes nothing"
+    assert run("set", "sip-carrier-numbers", stdin="+4930111 +4930222\n")[0] == 0

@@ -179,3 +179,46 @@ def test_numbers_may_be_secrets(make_site: MakeSite, data: dict[str, Any]) -> No
     assert kamailio
     assert kamailio.sources[0].numbers.reveal() == "+4930111,+4930222"
     assert "+4930111" not in repr(site.on("lk1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("sip-carrier-numbers", "*", "word 1 of 1 is no number (as +4930123456; '*' and lists are none)"),
+        ("sip-carrier-numbers", "+4930111 +49/30", "word 2 of 2 is no number (as +4930123456; '*' and lists are none)"),
+        ("sip-carrier-numbers", " , ", "holds no number, so that any could be called"),
+        ("sip-carrier-numbers", "+4930111 +15550102", "word 2 of 2 is also a number of office"),
+        ("sip-rule-hotline", "12*4", "is no PIN: callers type digits"),
+    ],
+)
+def test_numbers_and_pins_among_the_secrets_keep_the_inventory_s_rules(
+    make_site: MakeSite, data: dict[str, Any], *, name: str, value: str, said: str
+) -> None:
+    data["sip"]["trunks"]["carrier"] |= {"numbers": [], "secret_numbers": True}
+    data["sip"]["trunks"]["office"]["numbers"] = ["+15550102"]
+    data["sip"]["rules"]["hotline"]["pin"] = True
+    site = make_site(data)
+    assert site.vault
+    for each, sound in {"sip-carrier-numbers": "+4930111,+4930222", "sip-rule-hotline": "1234"}.items():
+        site.vault.set_password(each, sound)
+    stack = site.on("lk1")
+    assert stack.sip
+    assert stack.sip.wrong == ()
+    site.vault.set_password(name, value)
+    stack = site.on("lk1")
+    assert stack.sip
+    assert stack.kamailio
+    (problem,) = stack.sip.wrong
+    remedy = f"correct it: python -m procedures.secrets INVENTORY set {name}"
+    assert str(problem) == f"secrets.passwords.{name}: {said}; {remedy}"
+    assert "*" not in {
+        source.numbers.reveal() for source in stack.kamailio.sources if source.network != "203.0.113.7/32"
+    }
+    assert "+49" not in problem.fact.partition("(")[0], "no value is told"
+
+
+def test_a_trunk_whose_secret_numbers_are_not_there_takes_no_number(make_site: MakeSite, data: dict[str, Any]) -> None:
+    data["sip"]["trunks"]["office"]["secret_numbers"] = True
+    kamailio = make_site(data).on("lk1").kamailio
+    assert kamailio
+    assert "*" not in "".join(source.numbers.reveal() for source in kamailio.sources)
