@@ -13,7 +13,6 @@ from roles._kit.look import Seen
 from roles._kit.plan import Todo
 from roles._kit.turn import turn
 from roles.firewall.observed import PROBE, observed
-from roles.firewall.relays import Former
 from roles.firewall.rules import kept
 from roles.firewall.settings import ROLLBACK, UNIT, Settings
 from roles.firewall.tasks import Prove, _boot_files, _main, activate
@@ -145,24 +144,6 @@ def test_ports_of_a_slot_that_still_runs_stay_open(firewall: Settings, cluster: 
         "50001/udp stays open: still bound by a slot of an earlier deploy; a deploy after its end closes it",
     )
     assert plan(settings, host(firewall)).notes == ()
-
-
-def test_relays_of_before_a_move_are_known_until_no_slot_can_have_them(firewall: Settings, cluster: Site) -> None:
-    livekit = dataclasses.replace(cluster.livekit, turn_relay=PortRange(21000, 21299))
-    settings, mine = dataclasses.replace(cluster, livekit=livekit).on("lk1").firewall, "livekit/turn-relay"
-    former = (Former(PortRange(30000, 39999), mine),)
-    main, stamp = _main(settings, former=former)
-    assert f"# FORMER 30000-39999 {mine}: " in main.text
-
-    def then(*more: str) -> Todo:
-        seen = host(settings, f"former 30000-39999 {mine}", *more)
-        seen.probes[PROBE][1] = f"stamp {stamp}"
-        seen.files[main.path] = main.sha256
-        return plan(settings, seen)
-
-    assert names(then("age 17999")) == []
-    assert names(then("age 18001", "bound udp 0.0.0.0:30001")) == []
-    assert names(then("age 18001")) == CHANGE
 
 
 def test_the_port_that_redis_leaves_stays_open_to_the_hosts_that_may_still_use_it(
