@@ -18,7 +18,7 @@ from procedures.call.server import session, token, trust
 from procedures.call.tone import FRAME, RATE, tone
 
 TRACKS = 4
-GUESTS = 4
+GUESTS = 12  # a slot has a socket for each core: some are on that of the bystanders
 PINGED = 4.0  # s that a guest stays: pion pings a candidate seven times, 200 ms apart
 # Port 0 is sent to by nobody: EINVAL (net/ipv4/udp.c, udp_sendmsg), whatever routes and rules a host has. The addresses
 # are of RFC 5737; a candidate of the same address and port would count once.
