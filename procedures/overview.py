@@ -10,6 +10,7 @@ from procedures.components import components
 from roles._kit import lock, old_code
 from roles._kit.look import Needs, Seen
 from roles._kit.occupancy import Question, Sessions, active
+from roles._kit.old_code import Told
 from roles.acme import observed
 from roles.livekit import occupancy
 from roles.livekit.occupancy import Occupancy
@@ -48,7 +49,7 @@ class Overview:
     changes: tuple[Mapping[str, Any], ...]  # the last ones of the audit log, oldest first
     services: Mapping[str, Service] = field(default_factory=dict)  # by role
     media: str = ""  # what clients are told of the host, and where it comes in; '' without livekit-server
-    old_code: Mapping[str, old_code.Told] = field(default_factory=dict)  # by unit
+    old_code: Mapping[str, Told] = field(default_factory=dict)  # by unit
     certificate: str = ""  # by ACME: when it ends, or why there is no other; '' where others care for it
 
 

@@ -69,8 +69,8 @@ def _login(host: Host) -> dict[str, Any]:
 def nodelay(sock: Any, **kwargs: Any) -> Any:
     """A paramiko transport without Nagle's algorithm: 2.6 ms per remote command instead of 45 (measured).
 
-    It says something every :data:`KEEPALIVE` seconds: a host may wait an hour for its turn. What goes to a host behind a
-    jump host keeps that one's connection alive as well. `ServerAliveInterval` of OpenSSH's configuration goes before it.
+    It says something every :data:`KEEPALIVE` seconds: a host may wait an hour for its turn. What goes to a host behind
+    a jump host keeps that one's connection alive as well. OpenSSH's own `ServerAliveInterval` goes before it.
     """
     import paramiko  # noqa: PLC0415 - stack/ itself opens no connections and loads nothing that does
 

@@ -73,32 +73,46 @@ def explained(host: Host, error: BaseException) -> Problem:
     if isinstance(error, SSHException) and "No host key" in said:
         remedy = f"compare `ssh-keyscan {port}{address}` with the host's own key, then add it"
         return Problem(path, f"its host key is not in {known}", remedy)
-    return Problem(path, *_away(path, host.name, address, port, error, said))
+    fact, look = _away(str(address), error, said)
+    remedy = f"{look}; try `ssh {port}{address}` by hand, or deploy without it: --exclude {host.name}"
+    return Problem(path, fact, remedy)
 
 
-def _away(path: str, name: str, address: str, port: str, error: BaseException, said: str) -> tuple[str, str]:
-    """Fact and remedy for a host that nobody could log in to at all."""
-    try_it = f"try `ssh {port}{address}` by hand, or deploy without it: --exclude {name}"
-    if isinstance(error, ChannelException):
-        remedy = f"see that it can connect there, and AllowTcpForwarding in its sshd; {try_it}"
-        return f"the jump host opens no connection to {address} ({error.text})", remedy
-    if isinstance(error, ProxyCommandFailure):
-        return f"the ProxyCommand of OpenSSH's configuration for {address} ended ({said})", f"run it by hand; {try_it}"
-    if isinstance(error, IncompatiblePeer):
-        return f"sshd at {address} has no algorithm in common with this machine ({said})", f"update it; {try_it}"
-    if isinstance(error, socket.gaierror):
-        remedy = f"correct {path}.address, or HostName and ProxyJump in OpenSSH's configuration"
-        return f"the name {address}, or that of its jump host, cannot be resolved ({said})", remedy
-    if any(words in said for words in _NO_SSH):
-        fact = f"what answers at {address} does not speak SSH, or turns this machine away ({said})"
-        return fact, f"check {path}.ssh.port, and MaxStartups and fail2ban there; {try_it}"
-    if isinstance(error, (EOFError, *_CUT)) or any(words in said for words in _CLOSED):
-        fact = f"{address} ended the connection before anybody could log in ({said})"
-        return fact, f"see its log (journalctl -u ssh), and MaxStartups and fail2ban there; {try_it}"
-    if isinstance(error, SSHException):
-        return f"no SSH connection to {address} comes about ({said})", f"see its log (journalctl -u ssh); {try_it}"
-    remedy = f"check {path}.address and that its sshd runs, or deploy without it: --exclude {name}"
-    return f"{address} cannot be reached ({said})", remedy
+def _away(address: str, error: BaseException, said: str) -> tuple[str, str]:
+    """Fact, and what to look at, for a host that nobody could log in to at all."""
+    there = "see its log (journalctl -u ssh), and MaxStartups and fail2ban there"
+    closed = isinstance(error, (EOFError, *_CUT)) or any(words in said for words in _CLOSED)
+    kinds = (
+        (
+            isinstance(error, ChannelException),
+            f"the jump host opens no connection to {address} ({getattr(error, 'text', '')})",
+            "see that it can connect there, and AllowTcpForwarding in its sshd",
+        ),
+        (
+            isinstance(error, ProxyCommandFailure),
+            f"the ProxyCommand of OpenSSH's configuration for {address} ended ({said})",
+            "run it by hand",
+        ),
+        (
+            isinstance(error, IncompatiblePeer),
+            f"sshd at {address} has no algorithm in common with this machine ({said})",
+            "update it",
+        ),
+        (
+            isinstance(error, socket.gaierror),
+            f"the name {address}, or that of its jump host, cannot be resolved ({said})",
+            "correct the address, or HostName and ProxyJump in OpenSSH's configuration",
+        ),
+        (
+            any(words in said for words in _NO_SSH),
+            f"what answers at {address} does not speak SSH, or turns this machine away ({said})",
+            "check the port, and MaxStartups and fail2ban there",
+        ),
+        (closed, f"{address} ended the connection before anybody could log in ({said})", there),
+        (isinstance(error, SSHException), f"no SSH connection to {address} comes about ({said})", there),
+        (True, f"{address} cannot be reached ({said})", "check the address and that its sshd runs"),
+    )
+    return next((fact, look) for fits, fact, look in kinds if fits)
 
 
 def broken(host: Host, error: BaseException | None = None) -> str:

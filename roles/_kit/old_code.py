@@ -37,8 +37,7 @@ maps=$(@OURS@ | awk -F : '
       told[pid, file, gone] = 1; split(f[4], device, ":"); minor = hex(device[2])
       st_dev = int(minor / 256) * 1048576 + hex(device[1]) * 256 + minor % 256
       if (gone) print "old", $2, pid, file
-      else if (!(($2, file, f[5]) in asked)) printf "map %s %s %.0f %s /proc/%s/root%s\n", $2, pid, st_dev, f[5], pid, file
-      asked[$2, file, f[5]] = 1
+      else if (!asked[$2, file, f[5]]++) printf "map %s %s %.0f %s /proc/%s/root%s\n", $2, pid, st_dev, f[5], pid, file
     }
     close(maps)
   }')

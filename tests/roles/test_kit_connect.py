@@ -35,8 +35,8 @@ def host(**data: Any) -> Any:
         (
             OSError("timed out"),
             {},
-            "hosts.lk1: 192.0.2.11 cannot be reached (timed out); check hosts.lk1.address and that its sshd runs, "
-            "or deploy without it: --exclude lk1",
+            "hosts.lk1: 192.0.2.11 cannot be reached (timed out); check the address and that its sshd runs; "
+            "try `ssh 192.0.2.11` by hand, or deploy without it: --exclude lk1",
         ),
         (
             AuthenticationException("Authentication failed."),
@@ -65,7 +65,7 @@ def host(**data: Any) -> Any:
             SSHException("Error reading SSH protocol banner"),
             {},
             "hosts.lk1: what answers at 192.0.2.11 does not speak SSH, or turns this machine away (Error reading SSH "
-            "protocol banner); check hosts.lk1.ssh.port, and MaxStartups and fail2ban there; try `ssh 192.0.2.11` by "
+            "protocol banner); check the port, and MaxStartups and fail2ban there; try `ssh 192.0.2.11` by "
             "hand, or deploy without it: --exclude lk1",
         ),
         (
@@ -86,7 +86,8 @@ def host(**data: Any) -> Any:
             gaierror(-2, "Name or service not known"),
             {"ssh_hostname": "lk1.example.net"},
             "hosts.lk1: the name lk1.example.net, or that of its jump host, cannot be resolved ([Errno -2] Name or "
-            "service not known); correct hosts.lk1.address, or HostName and ProxyJump in OpenSSH's configuration",
+            "service not known); correct the address, or HostName and ProxyJump in OpenSSH's configuration; try `ssh "
+            "lk1.example.net` by hand, or deploy without it: --exclude lk1",
         ),
         (
             PasswordRequiredException("private key file is encrypted"),

@@ -64,7 +64,7 @@ def connected(host: Callable[..., Any], breaks: str = "") -> Iterator[tuple[Any,
     ("breaks", "said", "remedy"),
     [
         ("accept", "does not speak SSH, or turns this machine away", "MaxStartups"),
-        ("words", "does not speak SSH, or turns this machine away", ".ssh.port"),
+        ("words", "does not speak SSH, or turns this machine away", "check the port"),
         ("kex", "ended the connection before anybody could log in", "journalctl -u ssh"),
         ("nonsense", "", "--exclude"),
         ("login", "root may not log in (Authentication failed.)", "ssh.user or .key"),
@@ -89,6 +89,20 @@ def test_a_host_key_that_is_unknown_or_another(host: Callable[..., Any], capsys:
         with sshd.serving() as server, pytest.raises(PyinfraError):
             connect_all(host(server.port, known).state)
         assert said in capsys.readouterr().err
+
+
+def test_what_paramiko_stumbles_over_is_a_connection_that_failed_too(
+    host: Callable[..., Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It raises whatever its thread ran into when a peer sends nonsense."""
+
+    def stumbles(_: Any) -> None:
+        raise ValueError("not enough values to unpack")
+
+    monkeypatch.setattr(SSHConnector, "_connect", stumbles)
+    with pytest.raises(PyinfraError, match="No hosts remaining"):
+        connect_all(host(1, None).state)
+    assert "127.0.0.1 cannot be reached (not enough values to unpack)" in capsys.readouterr().err
 
 
 def test_nobody_listens(host: Callable[..., Any], capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,8 @@ print("loaded", flush=True); sys.stdin.read()
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A directory with two libraries; their code is of this machine."""
-    loaded = next(word for line in Path("/proc/self/maps").open() if "/libc.so" in (word := line.split()[-1]))
+    maps = Path("/proc/self/maps").read_text().splitlines()
+    loaded = next(word for line in maps if "/libc.so" in (word := line.split()[-1]))
     for name in ("liba.so.1", "libb.so"):
         shutil.copy(loaded, tmp_path / name)
     return tmp_path
