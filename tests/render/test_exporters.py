@@ -70,7 +70,8 @@ def test_what_runs_old_code_is_counted_by_unit(any_site: Site, tmp_path: Path) -
         'livekit_metal_old_code{unit="livekit-edge.service"} 1',
         'livekit_metal_old_code{unit="livekit-redis.service"} 0',
     ]
-    assert "--collector.textfile" in (words := command(units["livekit-node-exporter.service"]))
+    words = command(units["livekit-node-exporter.service"])
+    assert "--collector.textfile" in words
     (directory,) = [w.partition("=")[2] for w in words if w.startswith("--collector.textfile.directory=")]
     assert command(units["livekit-host-metrics.service"])[-1] == directory
 

@@ -145,7 +145,7 @@ def test_old_code_is_told_with_what_becomes_of_it() -> None:
     one = replace(FULL, old_code=old_code.told(seen, units))
     text = shown(one)
     for words in (
-        "old code      livekit-edge.service: libssl.so.3, libz.so.1 was replaced since it started (2 processes); it ends",
+        "old code      livekit-edge.service: libssl.so.3, libz.so.1 was replaced since it started (2 processes); it",
         "livekit-egress@a.service: libssl.so.3 was replaced since it started; deploy with --data refresh=yes: a new",
         "livekit-egress@b.service: libssl.so.3 was replaced since it started; it ends when it has drained",
         "livekit-redis.service: libssl.so.3 was replaced since it started; deploy: it gets the new code, calls go on",
