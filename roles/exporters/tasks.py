@@ -52,7 +52,9 @@ def _metrics(settings: Settings) -> tuple[Service, Proof]:
     unit = files.text("exporters/livekit-host-metrics.service.j2", exporters=settings)
     script = files.text("exporters/host-metrics.sh.j2", exporters=_Script())
     proof = partial(_counts, settings=settings)
-    return Service(METRICS_UNIT, (File(f"{UNITS}/{METRICS_UNIT}", unit), File(settings.metrics_script, script)), limits=SMALL), proof
+    return Service(
+        METRICS_UNIT, (File(f"{UNITS}/{METRICS_UNIT}", unit), File(settings.metrics_script, script)), limits=SMALL
+    ), proof
 
 
 def _node(settings: Settings) -> tuple[Service, Proof]:

@@ -103,7 +103,9 @@ def test_the_password_of_monitor_is_in_the_environment_file_and_nowhere_else(any
     assert not [v for v in any_site.vault.every_value() if v in "".join(f.text for f in units.values())]
 
 
-@pytest.mark.parametrize("unit", ["livekit-node-exporter.service", "livekit-redis-exporter.service"])
+@pytest.mark.parametrize(
+    "unit", ["livekit-host-metrics.service", "livekit-node-exporter.service", "livekit-redis-exporter.service"]
+)
 def test_the_units_are_sound_and_tight(any_site: Site, unit: str, verify_unit: Callable[[str, str], float]) -> None:
     assert verify_unit(unit, all_files(exporters(any_site, "lk1"))[unit].text) <= 2.0
 

@@ -147,7 +147,7 @@ def test_a_connection_that_broke_while_the_host_waited_for_its_turn(host: Callab
 def test_the_lock_says_so_too(host: Callable[..., Any], breaks: str) -> None:
     """Else sudo would be blamed."""
     with connected(host, breaks) as (there, _):
-        answer, rest = lock._try(there)
+        answer, rest = lock._try(there, lock._HOST)
         if breaks == "command":  # "half an answ" is one that nobody knows
             assert answer == "half"
         else:
