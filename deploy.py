@@ -27,8 +27,8 @@ from stack import inventory, records
 from stack.switches import switches
 
 site = inventory.current()
-stack = site.on(host.name)
 given = switches(host.data.get)
+stack = site.on(host.name, refresh=given.refresh)
 maintenance = records.maintenance(site.paths.config)  # a host in maintenance is prepared, not activated
 report.install()
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from procedures.components import components
-from roles._kit import lock
+from roles._kit import lock, old_code
 from roles._kit.look import Needs, Seen
 from roles._kit.occupancy import Question, Sessions, active
+from roles._kit.old_code import Told
 from roles.acme import observed
 from roles.livekit import occupancy
 from roles.livekit.occupancy import Occupancy
@@ -48,6 +49,7 @@ class Overview:
     changes: tuple[Mapping[str, Any], ...]  # the last ones of the audit log, oldest first
     services: Mapping[str, Service] = field(default_factory=dict)  # by role
     media: str = ""  # what clients are told of the host, and where it comes in; '' without livekit-server
+    old_code: Mapping[str, Told] = field(default_factory=dict)  # by unit
     certificate: str = ""  # by ACME: when it ends, or why there is no other; '' where others care for it
 
 
@@ -59,6 +61,7 @@ def needs(site: Site, stack: Stack) -> Needs:
     probes = [lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}")]
     probes += [media.LINKS] if stack.preflight.offered else []
     found = Needs(probes=(*probes, *(question.probe for question in _questions(stack).values())))
+    found |= old_code.needs(stack.base.daemons)
     return found | observed.needs(stack.acme) if stack.acme and stack.acme.wanted else found
 
 
@@ -80,6 +83,7 @@ def of(stack: Stack, seen: Seen) -> Overview:
         rejected={name: records.read(text) for name, _, text in rejected},
         changes=tuple(map(records.read, seen.probes["audit"])),
         media=media.words(stack.preflight.offered, seen.probes[media.LINKS[0]]) if stack.preflight.offered else "",
+        old_code=old_code.told(seen, stack.base.daemons),
         services={role: _service(question, seen.probes[question.name]) for role, question in others.items()},
         certificate=observed.words(stack.acme, seen) if stack.acme and stack.acme.wanted else "",
     )

@@ -82,6 +82,8 @@ def _block(one: Overview, now: float) -> Iterator[str]:
     if one.media:
         yield from _labelled("media", [plain(one.media)])
     yield from _labelled("deploy lock", ["free" if one.lock is None else f"held by {plain(lock.words(one.lock))}"])
+    replaced = [f"{plain(unit)}: {plain(old.words)}; {old.remedy}" for unit, old in one.old_code.items()]
+    yield from _labelled("old code", replaced)
     yield from _labelled("maintenance", ["no" if one.maintenance is None else _record(one.maintenance, "since")])
     if one.certificate:
         yield from _labelled("certificate", [plain(one.certificate)])

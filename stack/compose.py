@@ -31,6 +31,7 @@ from roles.sip import Settings as Sip
 from roles.sip.settings import UNIT as SIP_UNIT
 from stack import acme, asked, neighbours, packages, phones, streams
 from stack.ports import Port
+from stack.slots import Refresh
 
 if TYPE_CHECKING:
     from stack.site import Site
@@ -63,8 +64,10 @@ def complete(site: Site, **given: Any) -> Site:
     return dataclasses.replace(site, **given)
 
 
-def stack(site: Site, name: str) -> Stack:
-    """The settings of every role on host ``name``."""
+def stack(site: Site, name: str, *, refresh: bool = False) -> Stack:
+    """The settings of every role on host ``name``; ``refresh``: slots that run old code get a new process now."""
+    if refresh or site.base.refresh_slots:
+        site = _refreshing(site, Refresh.ASKED if refresh else Refresh.EMPTY)
     host = site.hosts[name]
     redis = neighbours.redis(site, host) if "redis" in host.roles else None
     livekit = streams.told(site, neighbours.livekit(site, name, host)) if "livekit" in host.roles else None
@@ -114,3 +117,9 @@ def stack(site: Site, name: str) -> Stack:
         exporters=exporters,
         prometheus=prometheus,
     )
+
+
+def _refreshing(site: Site, how: Refresh) -> Site:
+    """The site with ``how`` in the settings of every daemon in slots."""
+    slotted = {role: getattr(site, role) for role in ("livekit", "egress", "ingress", "sip")}
+    return dataclasses.replace(site, **{role: dataclasses.replace(each, refresh=how) for role, each in slotted.items()})

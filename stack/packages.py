@@ -13,7 +13,7 @@ from roles.base import Settings as Base
 from roles.edge.settings import UNIT as EDGE_UNIT
 from roles.egress.settings import UNIT as EGRESS_UNIT
 from roles.egress.settings import USER as EGRESS_USER
-from roles.exporters.settings import NODE_UNIT, NODE_USER, REDIS_UNIT
+from roles.exporters.settings import METRICS_UNIT, NODE_UNIT, NODE_USER, REDIS_UNIT
 from roles.firewall.settings import UNIT as FIREWALL_UNIT
 from roles.ingress.settings import UNIT as INGRESS_UNIT
 from roles.ingress.settings import USER as INGRESS_USER
@@ -87,7 +87,13 @@ def _parts(site: Site, host: Host) -> tuple[_Part, ...]:
         _Part(sip, _SIP, "kamailio.service", (KAMAILIO_UNIT, *map(SIP_UNIT.format, site.sip.slots)), (SIP_USER,)),
         _Part(calls, ("python3",), "", ()),
         _Part(prometheus, ("prometheus",), "prometheus.service", (PROMETHEUS_UNIT,)),
-        _Part(watched, (exporter.format("node"),), f"{exporter.format('node')}.service", (NODE_UNIT,), (NODE_USER,)),
+        _Part(
+            watched,
+            (exporter.format("node"),),
+            f"{exporter.format('node')}.service",
+            (NODE_UNIT, METRICS_UNIT),
+            (NODE_USER,),
+        ),
         _Part(watched and redis, (exporter.format("redis"),), f"{exporter.format('redis')}.service", (REDIS_UNIT,)),
     )
 

@@ -87,9 +87,12 @@ class Site(Checked):
         """Names of the hosts that carry ``role``, in order."""
         return tuple(name for name, host in self.hosts.items() if role in host.roles)
 
-    def on(self, host: str) -> compose.Stack:
-        """The settings of every role on ``host``. Raises KeyError for a host that is not in the site."""
-        return compose.stack(self, host)
+    def on(self, host: str, *, refresh: bool = False) -> compose.Stack:
+        """The settings of every role on ``host``. Raises KeyError for a host that is not in the site.
+
+        ``refresh``: slots that run old code get a new process, or the deploy is refused.
+        """
+        return compose.stack(self, host, refresh=refresh)
 
     def ports(self, host: str) -> tuple[ports.Port, ...]:
         """The registry of one host."""

@@ -8,7 +8,7 @@ the last run: a deploy killed at any point is finished by the next one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -75,6 +75,14 @@ class Slot:
         return cls(State.DRAINING if active_state == "deactivating" else State.RUNNING, stamp)
 
 
+class Refresh(StrEnum):
+    """Whether a slot gets a new process of the same generation when an update has replaced code that it runs."""
+
+    NO = "no"  # the deploy says that it should
+    EMPTY = "empty"  # when a slot is empty for it
+    ASKED = "asked"  # now: refused when no slot is empty
+
+
 class Move(StrEnum):
     KEEP = "keep"  # the active slot runs the desired generation
     RESUME = "resume"  # another slot runs it: a deploy died between its start and the flip
@@ -92,14 +100,27 @@ class Decision:
     discard: tuple[str, ...] = ()
 
 
-def decide(active: str, slots: Mapping[str, Slot], desired: str, own: Sequence[str]) -> Decision:
+def decide(
+    active: str,
+    slots: Mapping[str, Slot],
+    desired: str,
+    own: Sequence[str],
+    stale: Collection[str] = (),
+    *,
+    refresh: bool = False,
+) -> Decision:
     """What to do about the slots of one daemon on one host.
 
     ``active`` is the slot that new sessions reach ('' before the first activation, or a name that the site no longer
     has); ``desired`` the generation that should serve, on one of ``own``, the slots that the site has. ``slots`` may
-    hold others as well: those of an earlier site with a process.
+    hold others as well: those of an earlier site with a process. ``stale`` are the slots whose process runs code that
+    an update has replaced: with ``refresh`` none of them is good enough to serve. Without it one is, but a process of
+    the same generation that runs the new code goes before it: a deploy died before it could hand over to that.
     """
-    if not (found := _serves(active, slots, desired, own) or _empty(active, slots, own)):
+    fresh = {name: slot for name, slot in slots.items() if name not in stale}
+    good = (fresh,) if refresh else (fresh, slots)
+    serving = next(filter(None, (_serves(active, each, desired, own) for each in good)), None)
+    if not (found := serving or _empty(active, slots, own)):
         return Decision(Move.REFUSE)
     move, chosen = found
     return Decision(move, chosen, _others(State.RUNNING, chosen, slots), _others(State.ALONE, chosen, slots))
@@ -115,7 +136,7 @@ def _others(state: State, chosen: str, slots: Mapping[str, Slot]) -> tuple[str, 
 
 
 def _serves(active: str, slots: Mapping[str, Slot], desired: str, own: Sequence[str]) -> tuple[Move, str] | None:
-    serving = [name for name in own if slots[name] == Slot(State.RUNNING, desired)]
+    serving = [name for name in own if slots.get(name) == Slot(State.RUNNING, desired)]
     if active in serving:
         return Move.KEEP, active
     return (Move.RESUME, serving[0]) if serving else None

@@ -35,6 +35,9 @@ class Switches:
     version_skip: bool = _switch(
         False, "accept", (*_DEPLOYS, "rollback"), "permit a version that should not follow the one that runs"
     )
+    refresh: bool = _switch(
+        False, "yes", _DEPLOYS, "give slots a new process whose libraries an update has replaced; calls go on"
+    )
     edge: bool = _switch(False, "restart", _DEPLOYS, "restart HAProxy where a reload is not enough; cuts WebSockets")
     lock: bool = _switch(False, "break", (), "take the lock from a deploy whose machine is gone")
     secrets: bool = _switch(

@@ -7,7 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from procedures.diagnosis import services, targets
-from roles._kit import active, maintenance
+from roles._kit import active, maintenance, old_code
 from roles._kit.look import Needs
 from roles._kit.occupancy import Question
 from roles.acme import observed
@@ -64,7 +64,7 @@ def needs(stack: Stack) -> Needs:
     marker = maintenance.needs(records.maintenance(stack.edge.config_root)) if stack.edge else Needs()
     if stack.acme and stack.acme.wanted:
         marker |= observed.needs(stack.acme)
-    return Needs(units=frozenset(units), probes=tuple(probes)) | marker
+    return Needs(units=frozenset(units), probes=tuple(probes)) | marker | old_code.needs()
 
 
 def _bus(redis: RedisClient) -> str:

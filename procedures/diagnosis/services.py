@@ -1,4 +1,5 @@
-"""The daemons beside livekit-server (egress, ingress, sip): whether the slot that gets new sessions answers. Pure."""
+"""The daemons beside livekit-server (egress, ingress, sip): whether the slot that gets new sessions answers; and of all
+daemons, whether they run the code that is on disk. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from procedures.components import components
-from procedures.diagnosis.rows import Row, failed
+from procedures.diagnosis.rows import Result, Row, failed
+from roles._kit import old_code
 from roles._kit.look import Seen
 from roles._kit.occupancy import Question, State
 from roles._kit.occupancy import active as serving_of
@@ -56,6 +58,17 @@ def services(stack: Stack, keys: Mapping[str, Secret], seen: Seen) -> Iterator[R
         yield from _daemon(stack, role, asked, keys, seen)
     if stack.kamailio:
         yield _kamailio(stack, seen)
+    yield from _code(stack, seen)
+
+
+def _code(stack: Stack, seen: Seen) -> Iterator[Row]:
+    """A note for every unit that goes on with code from before an update; what drains has it until its end."""
+    told = old_code.told(seen, stack.base.daemons)
+    good = Row(check="old-code", about=stack.host, vantage=stack.host, said="none: every daemon runs what is on disk")
+    for unit, old in told.items():
+        yield dataclasses.replace(good, result=Result.NOTE, said=f"{unit}: {old.words}", remedy=old.remedy)
+    if not told:
+        yield good
 
 
 def _daemon(stack: Stack, role: str, asked: Question, keys: Mapping[str, Secret], seen: Seen) -> Iterator[Row]:

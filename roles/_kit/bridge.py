@@ -8,10 +8,11 @@ from typing import Any
 
 import gevent
 from gevent.server import StreamServer
-from paramiko import ChannelException, SSHException
+from paramiko import ChannelException
 from pyinfra.api.host import Host
 
 from roles._kit.change import Failed
+from roles._kit.connect import BREAKS, broken, lost
 
 _LOOPBACK = "127.0.0.1"
 _PIECE = 65536  # bytes
@@ -54,8 +55,8 @@ def reverse(peer: Host, host: Host, port: int) -> Iterator[int]:
 
     try:
         there = transport.request_port_forward(_LOOPBACK, 0, relay)
-    except SSHException as error:
-        raise Failed(_FORBIDDEN.format(peer.name, error)) from error
+    except BREAKS as error:
+        raise Failed(broken(peer, error) if lost(peer) else _FORBIDDEN.format(peer.name, error)) from error
     try:
         yield there
     finally:
@@ -73,15 +74,15 @@ def _may_forward(host: Host, port: int) -> None:
     except ChannelException as error:
         if error.code == _PROHIBITED:
             raise Failed(_FORBIDDEN.format(host.name, error.text)) from error
-    except SSHException as error:
-        raise Failed(f"the connection to {host.name} broke: {error}") from error
+    except BREAKS as error:
+        raise Failed(broken(host, error)) from error
 
 
 def _join(near: Any, host: Host, port: int) -> None:
     """Carry bytes both ways until both ends have closed; when nobody listens, ``near`` sees its connection end."""
     try:
         far = _open(host, port)
-    except SSHException:
+    except BREAKS:
         near.close()
         return
     try:

@@ -14,6 +14,7 @@ from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host
 
 from roles._kit import lock_script
+from roles._kit.connect import BREAKS, broken, lost
 
 _WAIT = 60  # s for the work lock, which another run has for a moment only
 _PRIVILEGE = ("_sudo", "_sudo_user", "_sudo_password", "_use_sudo_login", "_su_user", "_doas", "_dzdo")
@@ -79,9 +80,11 @@ def _run(host: Host, command: StringCommand, stdin: str, timeout: int) -> str:
         raise Failed(
             f"not done after {timeout} s; it goes on at {host.name}, run the same again when it is over"
         ) from error
-    except (OSError, EOFError) as error:
-        raise Failed(f"the connection to {host.name} broke: {error}") from error
+    except BREAKS as error:
+        raise Failed(broken(host, error)) from error
     if not ok:
-        said = output.stderr.strip() or output.stdout.strip() or "it said nothing"
-        raise Failed(said)
+        said = output.stderr.strip() or output.stdout.strip()
+        if lost(host, within=0.0 if said else 1.0):
+            raise Failed(broken(host))
+        raise Failed(said or "it said nothing")
     return str(output.stdout)

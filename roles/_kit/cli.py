@@ -12,10 +12,11 @@ import gevent
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.connectors import util
+from pyinfra.connectors.ssh import SSHConnector
 
 from roles._kit import reading
 from roles._kit.change import Failed
-from roles._kit.connect import Connecting
+from roles._kit.connect import Connecting, connecting
 from stack import switches
 
 
@@ -29,6 +30,7 @@ def install() -> None:
     if State.init is not _init:
         _original.append(State.init)
         State.init = _init  # type: ignore[method-assign,assignment]
+        SSHConnector.connect = connecting(SSHConnector.connect)  # type: ignore[method-assign]
     util.getpass = _no_password
     signal.signal(signal.SIGINT, _interrupted)  # libev holds SIGINT: gevent's handler would have no effect
     for number in (signal.SIGTERM, signal.SIGHUP):

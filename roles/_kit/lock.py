@@ -25,6 +25,7 @@ from pyinfra.connectors.util import make_unix_command_for_host
 
 from roles._kit import lock_script, run_mark
 from roles._kit.change import Failed, ask, privilege
+from roles._kit.connect import BREAKS, broken, lost
 from roles._kit.report import results
 from stack.switches import switches
 
@@ -64,6 +65,7 @@ _ANSWERS = {
     "again then",
     "notroot": "lock: the login user {rest!r} is not root; set hosts.{host}.ssh.user to root or to a user with sudo",
     "noflock": "lock: there is no `flock` here; install util-linux",
+    "broken": "lock: {rest}",
     "nofile": "lock: /run cannot be written; is it mounted read-only?",
 }
 
@@ -136,11 +138,16 @@ def _try(host: Host, kind: _Kind) -> tuple[str, str]:
     raw = StringCommand("sh", "-c", QuoteString(kind.hold), "sh", QuoteString(_me(host)))
     command = make_unix_command_for_host(host.state, host, raw, **privilege(host))
     client: Any = getattr(host.connector, "client", None)
-    channel = client.get_transport().open_session()
-    channel.exec_command(command.get_raw_value())
+    try:
+        channel = client.get_transport().open_session()
+        channel.exec_command(command.get_raw_value())
+    except BREAKS as error:
+        return "broken", broken(host, error)
     answer, _, rest = channel.makefile().readline().strip().partition(" ")
     if not answer:
         said = channel.makefile_stderr().read().decode(errors="replace").strip().splitlines()
+        if lost(host, within=0.0 if said else 1.0):
+            return "broken", broken(host)
         return (
             "cannot become root",
             f"({said[-1] if said else 'no answer'}); give the login user sudo without password",

@@ -20,6 +20,7 @@ from pyinfra.connectors.util import make_unix_command_for_host
 
 from roles._kit.bridge import client
 from roles._kit.change import Failed, ask, privilege
+from roles._kit.connect import BREAKS, broken
 from roles._kit.media import Kind, Vantage
 from stack.ports import PortRange, endpoint
 
@@ -154,12 +155,14 @@ def _listening(host: Host, goal: Goal, word: str) -> Iterator[_Listener]:
     arguments = (any_address, word, str(goal.tcp), str(goal.udp.first), str(goal.udp.last))
     raw = StringCommand("perl", "-e", QuoteString(LISTEN), *map(QuoteString, arguments))
     command = make_unix_command_for_host(host.state, host, raw, **privilege(host)).get_raw_value()
-    channel = client(host).get_transport().open_session()
-    channel.settimeout(30)
+    channel = None
     try:
+        channel = client(host).get_transport().open_session()
+        channel.settimeout(30)
         channel.exec_command(command)
         yield _Listener(channel)
-    except OSError as error:
-        raise Failed(f"the connection to {host.name} broke: {error}") from error
+    except BREAKS as error:
+        raise Failed(broken(host, error)) from error
     finally:
-        channel.close()
+        if channel:
+            channel.close()

@@ -18,7 +18,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
 from roles._kit.change import Failed, ask
-from roles._kit.connect import explained
+from roles._kit.connect import explained, lost
 from roles._kit.look import Needs, Seen, observer
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def read(
         reading.found[host.name] = of(observer().now())
     except Exception as error:  # whatever it is, the other hosts are still to be shown
         why = str(error) if isinstance(error, Failed) else f"{type(error).__name__}: {error}"
-        reading.found[host.name] = Unread(_powerless(host) or why)
+        reading.found[host.name] = Unread((not lost(host) and _powerless(host)) or why)
     if len(reading.found) == len(_hosts(state)):
         if conclude is not None:
             raise SystemExit(conclude(state, reading.found))

@@ -15,6 +15,7 @@ from pyinfra.connectors.util import make_unix_command_for_host
 
 from roles._kit.artifact import Artifact
 from roles._kit.change import Failed, changing, privilege, sh
+from roles._kit.connect import BREAKS, broken, lost
 
 TREE = "rootfs"
 _CHUNK = 1 << 20
@@ -72,7 +73,10 @@ def send(host: Host, script: str, args: Iterable[str], parts: Iterable[bytes], w
     if client is None:
         raise Failed(f"{host.name} is not reached over SSH; releases are pushed over SSH only")
     command = make_unix_command_for_host(host.state, host, changing(script, *args), **privilege(host)).get_raw_value()
-    stdin, stdout, stderr = client.exec_command(command)
+    try:
+        stdin, stdout, stderr = client.exec_command(command)
+    except BREAKS as error:
+        raise Failed(broken(host, error)) from error
     said = ""
     stdin.channel.settimeout(_SILENCE)
     try:
@@ -87,6 +91,8 @@ def send(host: Host, script: str, args: Iterable[str], parts: Iterable[bytes], w
         said = f"{error}; "
     status = stdout.channel.recv_exit_status()
     said += stderr.read().decode(errors="replace").strip()
+    if status and lost(host, within=0.0 if status > 0 else 1.0):
+        raise Failed(f"pushing {what}: {broken(host)}")
     if status:
         raise Failed(f"pushing {what} failed: {said or f'status {status}'}")
 

@@ -2,8 +2,9 @@
 
 A drop-in puts a stamp (hash of the unit and of all it reads) into the process' environment; the look reads it back from
 /proc/<MainPID>/environ, and which program it runs from /proc/<MainPID>/exe: one that apt has replaced since counts as
-stale. A restart lost in a killed deploy is therefore found by the next one. Files that a daemon takes anew while it
-runs are not in the stamp (its environment stays old): it must report itself which version of them it has.
+stale, and so does one that runs a library of which that is true (old_code.py). A restart lost in a killed deploy is
+therefore found by the next one. Files that a daemon takes anew while it runs are not in the stamp (its environment
+stays old): it must report itself which version of them it has.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api.host import Host
 
+from roles._kit import old_code
 from roles._kit.change import sh
 from roles._kit.files import File, Validate, bundle, digest
 from roles._kit.look import Needs, Seen
@@ -61,15 +63,15 @@ class Service:
 
     @property
     def needs(self) -> Needs:
-        return Needs(files=frozenset(f.path for f in self.all_files), units=frozenset({self.unit}))
+        return Needs(files=frozenset(f.path for f in self.all_files)) | old_code.needs({self.unit})
 
     def running(self, seen: Seen) -> bool:
-        """Whether the unit is active and its process was started from exactly these files and today's program.
+        """Whether the unit is active and its process was started from exactly these files, and runs today's code.
 
         Where a file is not ours (somebody edited it), the process may have read that, whatever its stamp says.
         """
         active = seen.unit(self.unit, "ActiveState") == "active"
-        replaced = seen.unit(self.unit, "Program").endswith(" (deleted)")
+        replaced = old_code.of_any(seen, self.unit)
         ours = all(f.current(seen) for f in self.files)
         return active and seen.unit(self.unit, "Stamp") == self.stamp and ours and not replaced
 

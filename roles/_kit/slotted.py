@@ -12,13 +12,13 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import slot
+from roles._kit import old_code, slot
 from roles._kit.change import Failed, sh
 from roles._kit.generation import Generation
 from roles._kit.history import History
 from roles._kit.look import Needs, Seen
 from roles._kit.plan import Step, Todo
-from stack.slots import Decision, Move, Slot, State, decide, occupants
+from stack.slots import Decision, Move, Refresh, Slot, State, decide, occupants
 
 KEPT = 2  # generations kept beside those in use
 
@@ -36,17 +36,21 @@ class Daemon:
     check: Callable[[Host, str], object]  # the program's own checker on a slot's configuration
     alone: Callable[[Host, str], object] | None  # a process that no session can reach works; None: there is no such
     ready: Callable[[Host, str, bool], object]  # a process that sessions can reach works
+    refresh: Refresh = Refresh.NO
 
     @property
     def needs(self) -> Needs:
         name = self.component
-        return Needs(
-            units=frozenset({self.unit.format("*"), *(self.unit.format(s) for s in self.slots)}),
-            probes=(
-                (f"{name}.active", f"sed -n 's/^{name} //p' {self.change.active.file}"),
-                (f"{name}.releases", f"ls -1d {self.releases}/*"),
-                *self.history.probes,
-            ),
+        return (
+            Needs(
+                units=frozenset({self.unit.format("*"), *(self.unit.format(s) for s in self.slots)}),
+                probes=(
+                    (f"{name}.active", f"sed -n 's/^{name} //p' {self.change.active.file}"),
+                    (f"{name}.releases", f"ls -1d {self.releases}/*"),
+                    *self.history.probes,
+                ),
+            )
+            | old_code.needs()
         )
 
     @property
@@ -70,10 +74,17 @@ class Daemon:
         active, slots = self.observed(seen)
         return slots[active].generation if active in slots and slots[active].state is State.RUNNING else ""
 
+    def stale(self, seen: Seen) -> tuple[str, ...]:
+        """The slots whose process runs code that an update has replaced."""
+        return tuple(name for name in self.observed(seen)[1] if old_code.of_main(seen, self.unit.format(name)))
+
     def decision(self, wanted: Generation, seen: Seen) -> Decision:
         """Raises Failed when a slot is needed and none is empty."""
         active, slots = self.observed(seen)
-        decision = decide(active, slots, wanted.name, self.slots)
+        stale = self.stale(seen)
+        decision = decide(active, slots, wanted.name, self.slots, stale, refresh=self.refresh is not Refresh.NO)
+        if decision.move is Move.REFUSE and self.refresh is Refresh.EMPTY:
+            decision = decide(active, slots, wanted.name, self.slots, stale)
         if decision.move is Move.REFUSE:
             raise Failed(
                 f"no slot is empty ({occupants(slots.items())}); wait until one has drained (procedures/status.py says "
@@ -97,7 +108,7 @@ class Daemon:
         # what has served already is given up only while another slot serves
         new = decision.move is Move.START or (decision.move is Move.RESUME and decision.drain)
         undo = partial(self._abandon, candidate=decision.slot) if new else None
-        return Todo(tuple(steps), self._summary(wanted, decision, seen), undo=undo)
+        return Todo(tuple(steps), self._summary(wanted, decision, seen), self._notes(decision, seen), undo)
 
     def retire(self, seen: Seen, decision: Decision) -> tuple[Step, ...]:
         """Have no slot of the host serve; those that run drain."""
@@ -172,9 +183,21 @@ class Daemon:
         before = self.history.records(seen).get(self.serving(seen))
         if decision.move is Move.KEEP or not before:
             return f"{release} {where}"
+        if before.name == wanted.name:
+            return f"{release} in a new process {where}"
         if before.release == wanted.release:
             return f"{release} with another configuration {where}"
         return f"{before.release.rsplit('/', 1)[-1]} -> {release} {where}"
+
+    def _notes(self, decision: Decision, seen: Seen) -> tuple[str, ...]:
+        """What is to be said of the slot that goes on to serve."""
+        if decision.move is not Move.KEEP or decision.slot not in self.stale(seen):
+            return ()
+        gone = old_code.files(old_code.found(seen)[self.unit.format(decision.slot)])
+        fact = f"slot {decision.slot} runs old code ({gone} was replaced since it started)"
+        if self.refresh is Refresh.EMPTY:
+            return (f"{fact}; a deploy after a drain gives it a new process: no slot is empty",)
+        return (f"{fact}; deploy with --data refresh=yes: a new process takes over, calls go on",)
 
     def _prune(self, wanted: Generation, slots: Mapping[str, Slot], seen: Seen) -> list[Step]:
         """Remove generations and releases that nothing refers to, but for the last few that served."""

@@ -21,6 +21,11 @@ class Settings(Checked):
 
     packages: tuple[str, ...] = option((), "further Debian packages for every host")
     time_sync: bool = option(True, "install and run systemd-timesyncd where no time service is active")
+    refresh_slots: bool = option(
+        False,
+        "a deploy gives a new process to slots whose libraries an update has replaced, while a slot is empty for it; "
+        "without it only with --data refresh=yes",
+    )
 
     needed: tuple[str, ...] = given(())  # packages of the roles on this host
     masked: tuple[str, ...] = given(())  # stock units of those packages: ours take their place

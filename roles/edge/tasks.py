@@ -10,7 +10,7 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import active, files, sandbox
+from roles._kit import active, files, old_code, sandbox
 from roles._kit.change import Failed, sh
 from roles._kit.files import File
 from roles._kit.look import Needs, Seen
@@ -122,7 +122,7 @@ def _plan(settings: Settings, seen: Seen, *, cut: bool) -> Todo:
     elif other_unit and cut:
         steps += [Step(f"restart {UNIT}", lambda h: restart(h, UNIT)), prove]
         summary = "restarted"
-    elif running.description != wanted.description or seen.unit(UNIT, "Program").endswith(" (deleted)"):
+    elif running.description != wanted.description or old_code.of_main(seen, UNIT):
         steps += [Step(f"reload {UNIT}", _reload), prove]
         summary = "reloaded"
     elif running.map != _entries(seen):

@@ -59,6 +59,7 @@ def daemon(settings: Settings, _: Generation | None = None) -> Daemon:
         check=proof.check,
         alone=None,  # without Redis it does not start
         ready=proof.ready,
+        refresh=settings.refresh,
     )
 
 

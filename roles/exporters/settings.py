@@ -14,10 +14,12 @@ from stack.secret import Secret
 NODE_UNIT = "livekit-node-exporter.service"
 REDIS_UNIT = "livekit-redis-exporter.service"
 NODE_USER = "livekit-node-exporter"
+METRICS_UNIT = "livekit-host-metrics.service"
 
 
 # What the operation of media servers is judged by: UDP buffers and drops (netstat, softnet, udp_queues), the firewall's
-# table (conntrack), clock (timex), our units (systemd), and the usual capacity.
+# table (conntrack), clock (timex), our units (systemd), what livekit-host-metrics counts (textfile), and the usual
+# capacity.
 COLLECTORS = (
     "conntrack",
     "cpu",
@@ -35,6 +37,7 @@ COLLECTORS = (
     "softnet",
     "stat",
     "systemd",
+    "textfile",
     "time",
     "timex",
     "udp_queues",
@@ -68,6 +71,19 @@ class Settings(Checked):
     @property
     def redis_listen(self) -> str:
         return endpoint(self.address, self.redis.first)
+
+    @property
+    def metrics_unit(self) -> str:
+        return METRICS_UNIT
+
+    @property
+    def metrics_runtime(self) -> str:
+        """Below /run: where the metrics are that node_exporter has no collector for."""
+        return METRICS_UNIT.removesuffix(".service")
+
+    @property
+    def metrics_script(self) -> str:
+        return f"{self.config_root}/exporters/host-metrics.sh"
 
     @property
     def redis_environment(self) -> str:

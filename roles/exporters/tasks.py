@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial, reduce
 from operator import or_
 
@@ -11,19 +12,30 @@ from pyinfra.api.host import Host
 from roles._kit import files, plan
 from roles._kit.files import File
 from roles._kit.look import Seen
+from roles._kit.old_code import OURS, SCRIPT
 from roles._kit.plan import Part, Todo
 from roles._kit.ready import until
 from roles._kit.service import SMALL, UNITS, Service
-from roles.exporters.settings import NODE_UNIT, REDIS_UNIT, Settings
+from roles.exporters.settings import METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settings
 
 Proof = Callable[[Host], object]
 # redis_exporter answers without Redis too: redis_up says whether its password is right
+_COUNTS = "grep -q '^livekit_metal_old_code' /run/$1/livekit.prom"
 _GIVES = 'curl -fsS -m 5 "http://$1/metrics" | grep "^$2"'
 
 
+@dataclass(frozen=True, slots=True)
+class _Script:
+    """What host-metrics.sh sees."""
+
+    old_code: str = SCRIPT.strip()
+    processes: str = OURS
+    interval: int = 300  # s
+
+
 def activate(settings: Settings) -> Part:
-    """Have node_exporter run, and redis_exporter where a Redis is."""
-    services = [_node(settings), *([_redis(settings)] if settings.redis_address else [])]
+    """Have node_exporter run with what it does not collect itself, and redis_exporter where a Redis is."""
+    services = [_metrics(settings), _node(settings), *([_redis(settings)] if settings.redis_address else [])]
 
     def todo(seen: Seen) -> Todo:
         return plan.join(_todo(service, proof, seen) for service, proof in services)
@@ -34,6 +46,15 @@ def activate(settings: Settings) -> Part:
 def _todo(service: Service, proof: Proof, seen: Seen) -> Todo:
     name, outcome = service.unit.removeprefix("livekit-").removesuffix(".service"), service.outcome(seen)
     return Todo(service.steps(seen, proof), f"{name} {outcome}" if outcome else "")
+
+
+def _metrics(settings: Settings) -> tuple[Service, Proof]:
+    unit = files.text("exporters/livekit-host-metrics.service.j2", exporters=settings)
+    script = files.text("exporters/host-metrics.sh.j2", exporters=_Script())
+    proof = partial(_counts, settings=settings)
+    return Service(
+        METRICS_UNIT, (File(f"{UNITS}/{METRICS_UNIT}", unit), File(settings.metrics_script, script)), limits=SMALL
+    ), proof
 
 
 def _node(settings: Settings) -> tuple[Service, Proof]:
@@ -48,6 +69,10 @@ def _redis(settings: Settings) -> tuple[Service, Proof]:
     secret = File(settings.redis_environment, password, "600", secret=True)
     proof = partial(_gives, unit=REDIS_UNIT, listen=settings.redis_listen, metric="redis_up 1")
     return Service(REDIS_UNIT, (File(f"{UNITS}/{REDIS_UNIT}", text), secret), limits=SMALL), proof
+
+
+def _counts(host: Host, settings: Settings) -> None:
+    until(host, f"/run/{settings.metrics_runtime} has metrics", METRICS_UNIT, _COUNTS, settings.metrics_runtime)
 
 
 def _gives(host: Host, unit: str, listen: str, metric: str) -> None:

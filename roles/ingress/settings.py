@@ -18,6 +18,7 @@ from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
 from stack.secret import Secret
+from stack.slots import Refresh
 
 COMPONENT = "ingress"
 PROGRAM = "ingress"  # upstream starts itself again under this very name, found on PATH
@@ -120,6 +121,7 @@ class Settings(Checked):
     api_keys: Mapping[str, Secret] = given({})
     redis: RedisClient = given(RedisClient())
     config_root: str = given("")
+    refresh: Refresh = given(Refresh.NO)
     release_root: str = given("")
     active: Active = given(Active())
     lock_file: str = given("")

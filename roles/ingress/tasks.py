@@ -55,6 +55,7 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
         check=proof.check,
         alone=None,  # without Redis it does not start, and a slot that is not active gets no stream
         ready=proof.ready,
+        refresh=settings.refresh,
     )
 
 

@@ -19,7 +19,7 @@ from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
 from stack.secret import Secret
-from stack.slots import DRAIN_DROP_IN
+from stack.slots import DRAIN_DROP_IN, Refresh
 
 PROGRAM = "livekit-server"
 UNIT = "livekit-server@{}.service"
@@ -122,6 +122,7 @@ class Settings(Checked):
     redis: RedisClient = given(RedisClient())
     ingress: Mapping[str, str] = given({})  # rtmp_base_url and whip_base_url: what streams are told to send to
     config_root: str = given("")
+    refresh: Refresh = given(Refresh.NO)
     release_root: str = given("")
     active: Active = given(Active())
     lock_file: str = given("")

@@ -53,6 +53,7 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
         check=proof.check,
         alone=proof.alone,
         ready=proof.ready,
+        refresh=settings.refresh,
     )
 
 

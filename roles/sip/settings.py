@@ -17,7 +17,7 @@ from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
 from stack.secret import Secret
-from stack.slots import DRAIN_DROP_IN, FINISH
+from stack.slots import DRAIN_DROP_IN, FINISH, Refresh
 
 PROGRAM = "sip"
 UNIT = "livekit-sip@{}.service"
@@ -71,6 +71,7 @@ class Settings(Checked):
     api_keys: Mapping[str, Secret] = given({})
     redis: RedisClient = given(RedisClient())
     config_root: str = given("")
+    refresh: Refresh = given(Refresh.NO)
     release_root: str = given("")
     active: Active = given(Active())
     lock_file: str = given("")

@@ -70,6 +70,7 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
         check=proof.check,
         alone=None,  # without Redis it does not start
         ready=proof.ready,
+        refresh=settings.refresh,
     )
 
 

@@ -62,6 +62,12 @@ def test_what_the_health_of_media_is_judged_by_is_there(node: dict[str, float]) 
     assert any(s.startswith("node_softnet_dropped_total{") for s in node)
 
 
+def test_what_runs_old_code_is_counted(node: dict[str, float]) -> None:
+    """Of every unit of ours: its counter may look into each, whoever runs it and whatever it hides."""
+    assert 'livekit_metal_old_code{unit="livekit-node-exporter.service"}' in node
+    assert node["node_textfile_scrape_error"] == 0
+
+
 def test_the_state_of_our_units_is_told(node: dict[str, float]) -> None:
     active = [
         s for s, value in node.items() if s.startswith("node_systemd_unit_state{") and 'state="active"' in s and value

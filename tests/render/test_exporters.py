@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from roles._kit.files import File
+from roles._kit.old_code import OURS, SCRIPT
 from roles.exporters import Settings
-from roles.exporters.tasks import _node, _redis
+from roles.exporters.tasks import _metrics, _node, _redis
 from stack.neighbours import inside
 from stack.ports import Port
 from stack.site import Site
@@ -22,7 +26,7 @@ def exporters(site: Site, host: str) -> Settings:
 
 
 def all_files(settings: Settings) -> dict[str, File]:
-    services = [_node(settings), *([_redis(settings)] if settings.redis_address else [])]
+    services = [_metrics(settings), _node(settings), *([_redis(settings)] if settings.redis_address else [])]
     return {f.path.rsplit("/", 1)[1]: f for service, _ in services for f in service.files}
 
 
@@ -46,6 +50,30 @@ def test_they_listen_for_the_cluster_only_and_on_loopback_where_there_is_none(an
         if "redis" in host.roles:
             at = f"{inside(any_site, host)}:{port(any_site, name, 'redis').range}"
             assert f"--web.listen-address={at}" in command(units["livekit-redis-exporter.service"])
+
+
+def test_what_runs_old_code_is_counted_by_unit(any_site: Site, tmp_path: Path) -> None:
+    """Where node_exporter looks; units without any as well, and each process once."""
+    units = all_files(exporters(any_site, "lk1"))
+    script = units["host-metrics.sh"].text.replace(
+        SCRIPT.strip(), "printf '%s\\n' 'livekit-edge.service 7 /a.so' 'livekit-edge.service 7 /b.so'"
+    )
+    script = script.replace(
+        OURS, "printf '%s\\n' /proc/7/cgroup:livekit-edge.service /proc/9/cgroup:livekit-redis.service"
+    )
+    script = re.sub(r"sleep \d+", "exit", script)
+    done = subprocess.run(["sh", "-c", script, "sh", tmp_path], capture_output=True, text=True, check=True)
+    assert not done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["livekit.prom"], "what is half written has another name"
+    assert (tmp_path / "livekit.prom").read_text().splitlines()[1:] == [
+        "# TYPE livekit_metal_old_code gauge",
+        'livekit_metal_old_code{unit="livekit-edge.service"} 1',
+        'livekit_metal_old_code{unit="livekit-redis.service"} 0',
+    ]
+    words = command(units["livekit-node-exporter.service"])
+    assert "--collector.textfile" in words
+    (directory,) = [w.partition("=")[2] for w in words if w.startswith("--collector.textfile.directory=")]
+    assert command(units["livekit-host-metrics.service"])[-1] == directory
 
 
 def test_an_address_of_ipv6_is_written_in_brackets(
@@ -75,7 +103,9 @@ def test_the_password_of_monitor_is_in_the_environment_file_and_nowhere_else(any
     assert not [v for v in any_site.vault.every_value() if v in "".join(f.text for f in units.values())]
 
 
-@pytest.mark.parametrize("unit", ["livekit-node-exporter.service", "livekit-redis-exporter.service"])
+@pytest.mark.parametrize(
+    "unit", ["livekit-host-metrics.service", "livekit-node-exporter.service", "livekit-redis-exporter.service"]
+)
 def test_the_units_are_sound_and_tight(any_site: Site, unit: str, verify_unit: Callable[[str, str], float]) -> None:
     assert verify_unit(unit, all_files(exporters(any_site, "lk1"))[unit].text) <= 2.0
 

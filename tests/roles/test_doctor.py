@@ -66,7 +66,7 @@ def test_a_sound_host(cluster: Site) -> None:
     assert {row.result for row in found.rows} == {Result.OK}
     names = [row.check for row in found.rows]
     assert names == [
-        *("reach", "preflight", "conntrack", "mtu", "bus", "slot", "node_ip", "version", "keys", "edge"),
+        *("reach", "preflight", "conntrack", "old-code", "mtu", "bus", "slot", "node_ip", "version", "keys", "edge"),
     ]
     assert found.node == "ND_two"
 

@@ -52,7 +52,7 @@ def look(changed: str = "", kamailio: tuple[str, ...] = ("answers", "follows"), 
 def test_a_sound_host(stack: Stack) -> None:
     rows = list(services.services(stack, KEYS, look()))
     assert {row.result for row in rows} == {Result.OK}
-    assert [row.check for row in rows] == [f"{r}{k}" for r in ROLES for k in ("", "-keys")] + ["kamailio"]
+    assert [row.check for row in rows] == [f"{r}{k}" for r in ROLES for k in ("", "-keys")] + ["kamailio", "old-code"]
     assert rows[0].said == "slot a answers, 2 recordings"
 
 

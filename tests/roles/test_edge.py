@@ -96,6 +96,16 @@ def test_a_new_program_is_a_reload_too(edge: Settings) -> None:
     assert names(plan(edge, seen)) == RELOAD
 
 
+def test_a_new_library_is_a_reload_and_workers_of_before_are_no_reason_for_another(edge: Settings) -> None:
+    seen = host(edge)
+    seen.units[UNIT]["MainPID"] = "77"
+    old = [f"{UNIT} {pid} /usr/lib/x86_64-linux-gnu/libssl.so.3" for pid in (77, 78)]
+    seen.probes["old-code"] = old
+    assert names(plan(edge, seen)) == RELOAD
+    seen.probes["old-code"] = old[1:]  # the master executed itself anew; this one still has WebSockets
+    assert plan(edge, seen) == Todo()
+
+
 def test_a_flip_lost_in_a_killed_deploy_is_made_up_for(edge: Settings) -> None:
     seen = host(edge)
     seen.probes["edge.active"] = ["livekit b"]

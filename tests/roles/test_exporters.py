@@ -9,14 +9,20 @@ import pytest
 
 from roles._kit.look import Seen
 from roles._kit.turn import turn
-from roles.exporters.settings import NODE_UNIT, REDIS_UNIT, Settings
-from roles.exporters.tasks import _node, _redis, activate
+from roles.exporters.settings import METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settings
+from roles.exporters.tasks import _metrics, _node, _redis, activate
 from stack.ports import PortRange
 from stack.site import Site
 from tests.roles.conftest import FakeRun
 from tests.roles.wanted import as_wanted, look, names
 
 NODE = [f"start {NODE_UNIT}", f"{NODE_UNIT} answers"]
+METRICS = [
+    "write livekit-host-metrics.service, host-metrics.sh, 40-limits.conf, 50-stamp.conf",
+    f"enable {METRICS_UNIT}",
+    f"start {METRICS_UNIT}",
+    f"{METRICS_UNIT} answers",
+]
 REDIS = [f"start {REDIS_UNIT}", f"{REDIS_UNIT} answers"]
 
 
@@ -32,7 +38,7 @@ def both(cluster: Site) -> Settings:
 
 
 def host(settings: Settings) -> Seen:
-    return as_wanted(_node(settings)[0], _redis(settings)[0])
+    return as_wanted(_metrics(settings)[0], _node(settings)[0], _redis(settings)[0])
 
 
 def plan(settings: Settings, seen: Seen) -> list[str]:
@@ -41,6 +47,7 @@ def plan(settings: Settings, seen: Seen) -> list[str]:
 
 def test_a_fresh_host_gets_both(both: Settings) -> None:
     assert plan(both, Seen()) == [
+        *METRICS,
         "write livekit-node-exporter.service, 40-limits.conf, 50-stamp.conf",
         f"enable {NODE_UNIT}",
         *NODE,
@@ -51,7 +58,8 @@ def test_a_fresh_host_gets_both(both: Settings) -> None:
 
 
 def test_a_host_without_redis_gets_the_one_of_the_host(cluster: Site) -> None:
-    wanted = ["write livekit-node-exporter.service, 40-limits.conf, 50-stamp.conf", f"enable {NODE_UNIT}", *NODE]
+    node = "write livekit-node-exporter.service, 40-limits.conf, 50-stamp.conf"
+    wanted = [*METRICS, node, f"enable {NODE_UNIT}", *NODE]
     assert plan(exporters(cluster, "lk2"), Seen()) == wanted
 
 

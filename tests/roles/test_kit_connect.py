@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from socket import gaierror
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from paramiko import AuthenticationException, BadHostKeyException, SSHException
+from paramiko import (
+    AuthenticationException,
+    BadHostKeyException,
+    ChannelException,
+    PasswordRequiredException,
+    SSHException,
+)
 
 from roles._kit.connect import explained
 
@@ -28,8 +35,8 @@ def host(**data: Any) -> Any:
         (
             OSError("timed out"),
             {},
-            "hosts.lk1: 192.0.2.11 cannot be reached (timed out); check hosts.lk1.address and that its sshd runs, "
-            "or deploy without it: --exclude lk1",
+            "hosts.lk1: 192.0.2.11 cannot be reached (timed out); check the address and that its sshd runs; "
+            "try `ssh 192.0.2.11` by hand, or deploy without it: --exclude lk1",
         ),
         (
             AuthenticationException("Authentication failed."),
@@ -57,8 +64,36 @@ def host(**data: Any) -> Any:
         (
             SSHException("Error reading SSH protocol banner"),
             {},
-            "hosts.lk1: 192.0.2.11 cannot be reached (Error reading SSH protocol banner); check hosts.lk1.address and "
-            "that its sshd runs, or deploy without it: --exclude lk1",
+            "hosts.lk1: what answers at 192.0.2.11 does not speak SSH, or turns this machine away (Error reading SSH "
+            "protocol banner); check the port, and MaxStartups and fail2ban there; try `ssh 192.0.2.11` by "
+            "hand, or deploy without it: --exclude lk1",
+        ),
+        (
+            EOFError(),
+            {"ssh_port": 2222},
+            "hosts.lk1: 192.0.2.11 ended the connection before anybody could log in (EOFError); see its log "
+            "(journalctl -u ssh), and MaxStartups and fail2ban there; try `ssh -p 2222 192.0.2.11` by hand, or deploy "
+            "without it: --exclude lk1",
+        ),
+        (
+            ChannelException(2, "Connect failed"),
+            {},
+            "hosts.lk1: the jump host opens no connection to 192.0.2.11 (Connect failed); see that it can connect "
+            "there, and AllowTcpForwarding in its sshd; try `ssh 192.0.2.11` by hand, or deploy without it: "
+            "--exclude lk1",
+        ),
+        (
+            gaierror(-2, "Name or service not known"),
+            {"ssh_hostname": "lk1.example.net"},
+            "hosts.lk1: the name lk1.example.net, or that of its jump host, cannot be resolved ([Errno -2] Name or "
+            "service not known); correct the address, or HostName and ProxyJump in OpenSSH's configuration; try `ssh "
+            "lk1.example.net` by hand, or deploy without it: --exclude lk1",
+        ),
+        (
+            PasswordRequiredException("private key file is encrypted"),
+            {},
+            "hosts.lk1: the key to log in with is encrypted (private key file is encrypted); give it to an agent: "
+            "ssh-add FILE",
         ),
     ],
 )

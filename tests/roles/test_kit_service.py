@@ -86,6 +86,19 @@ def test_a_process_that_is_not_the_wanted_one_is_restarted(key: str, value: str)
     assert steps(seen) == [f"start {UNIT}", f"{UNIT} answers"]
 
 
+def test_a_process_with_a_library_that_an_update_has_replaced_is_restarted() -> None:
+    """Each of its processes counts; another unit's do not."""
+    for pid, wanted in (("7", [f"start {UNIT}", f"{UNIT} answers"]), ("8", [f"start {UNIT}", f"{UNIT} answers"])):
+        seen = as_wanted(SERVICE)
+        seen.units[UNIT]["MainPID"] = "7"
+        seen.probes["old-code"] = [f"{UNIT} {pid} /usr/lib/x86_64-linux-gnu/libssl.so.3"]
+        assert steps(seen) == wanted
+        assert SERVICE.outcome(seen) == "restarted"
+        seen.probes["old-code"] = [f"y.service {pid} /usr/lib/x86_64-linux-gnu/libssl.so.3"]
+        assert steps(seen) == []
+    assert "old-code" in dict(SERVICE.needs.probes)
+
+
 @pytest.fixture
 def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process with a stamp whose program is then replaced, as apt does."""

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from procedures.components import components
 from roles._kit.change import Failed
 from roles._kit.generation import Generation
 from roles._kit.look import Seen
 from roles._kit.plan import Todo
 from roles.livekit import tasks
 from roles.livekit.settings import UNIT, Settings
-from stack.slots import GUARD
+from stack.compose import Stack
+from stack.slots import GUARD, Refresh
 from tests.roles.conftest import SHA, FakeRun
 
 
@@ -105,6 +109,55 @@ def test_no_empty_slot_is_refused_with_who_is_where(livekit: Settings) -> None:
     with pytest.raises(Failed) as caught:
         plan(livekit, seen)
     assert "no slot is empty (a: draining one, b: draining two, c: running three)" in str(caught.value)
+
+
+def stale(active: str, *replaced: str, **slots: str) -> Seen:
+    """A host where a library of the slots ``replaced`` was updated."""
+    seen = host(active, **slots)
+    for number, slot in enumerate(slots):
+        seen.units[UNIT.format(slot)]["MainPID"] = str(number)
+    seen.probes["old-code"] = [f"{UNIT.format(s)} {[*slots].index(s)} /usr/lib/libc.so.6" for s in replaced]
+    return seen
+
+
+def test_old_code_is_told_and_gets_a_new_process_when_asked(livekit: Settings, wanted: Generation) -> None:
+    asked = dataclasses.replace(livekit, refresh=Refresh.ASKED)
+    seen = stale("a", "a", a=f"active {wanted.name}", b="inactive")
+    seen.probes["livekit.generations"] = [f"{wanted.name} {wanted.release} 100"]
+    todo = plan(livekit, seen)
+    assert todo.steps == ()
+    (note,) = todo.notes
+    assert note.startswith("slot a runs old code (libc.so.6 was replaced since it started); deploy with --data refresh")
+    todo = plan(asked, seen)
+    assert names(todo) == [*starts("b", wanted), "slot b: new sessions go here, slot a drains"]
+    assert (todo.summary, todo.notes) == (f"1.13.7-{SHA[:12]} in a new process on slot b", ())
+    after = stale("b", "a", a=f"deactivating {wanted.name}", b=f"active {wanted.name}")
+    assert (plan(asked, after).steps, plan(asked, after).notes) == ((), ())
+    killed = stale("a", "a", a=f"active {wanted.name}", b=f"active {wanted.name}")
+    for each in (asked, livekit):
+        assert names(plan(each, killed)) == ["slot b: ready", "slot b: new sessions go here, slot a drains"]
+
+
+def test_a_refresh_needs_an_empty_slot(livekit: Settings, wanted: Generation) -> None:
+    """One that was asked for is refused; the site's own wish waits and keeps no deploy from being made."""
+    seen = stale("c", "c", a="deactivating one", b="deactivating two", c=f"active {wanted.name}")
+    with pytest.raises(Failed, match="no slot is empty"):
+        plan(dataclasses.replace(livekit, refresh=Refresh.ASKED), seen)
+    todo = plan(dataclasses.replace(livekit, refresh=Refresh.EMPTY), seen)
+    assert todo.steps == ()
+    assert "a deploy after a drain gives it a new process" in todo.notes[0]
+
+
+def test_what_the_site_wants_reaches_every_daemon_in_slots(site_data: dict[str, Any], make_site: Any) -> None:
+    site = make_site(site_data)
+    assert {each.refresh for each in slotted(site.on("lk1"))} == {Refresh.NO}
+    assert {each.refresh for each in slotted(site.on("lk1", refresh=True))} == {Refresh.ASKED}
+    site_data["base"] = {**site_data.get("base", {}), "refresh_slots": True}
+    assert {each.refresh for each in slotted(make_site(site_data).on("lk1"))} == {Refresh.EMPTY}
+
+
+def slotted(stack: Stack) -> list[Any]:
+    return [each.settings for each in components(stack).values()]
 
 
 def test_a_slot_that_serves_is_known_even_when_the_site_no_longer_has_it(livekit: Settings, wanted: Generation) -> None:

@@ -116,6 +116,46 @@ def test_a_deploy_that_dies_after_any_step_is_finished_by_the_next(active: str) 
             assert decide(serves, end, WANTED, OWN) == Decision(Move.KEEP, serves), "nothing is left to do"
 
 
+STALE = tuple(frozenset(some) for n in range(4) for some in itertools.combinations(OWN, n))
+
+
+@pytest.mark.parametrize("refresh", [False, True])
+@pytest.mark.parametrize("active", ACTIVE)
+def test_old_code_serves_on_until_a_refresh_is_asked_for(active: str, *, refresh: bool) -> None:
+    """Then nothing that runs old code is left to serve; without it one more deploy never goes back to old code."""
+    for slots in every(OWN, (Slot(State.RUNNING, OTHER),)):
+        for stale in STALE:
+            decision = decide(active, slots, WANTED, OWN, stale, refresh=refresh)
+            good = {name for name in OWN if slots[name] == SERVES}
+            case = f"{active!r}, {slots}, {sorted(stale)}: {decision}"
+            if good - stale or (good and not refresh):
+                best = good - stale or good
+                assert decision.move is (Move.KEEP if active in best else Move.RESUME), case
+                assert decision.slot in best, case
+            else:
+                free = named(slots, *FREE) & set(OWN)
+                assert decision.move is (Move.START if free else Move.REFUSE), case
+                assert decision.slot in (free or {""}), case
+            if decision.move is not Move.REFUSE:
+                others = {name: slot for name, slot in slots.items() if name != decision.slot}
+                assert set(decision.drain) == named(others, State.RUNNING), case
+
+
+def test_a_refresh_that_dies_after_any_step_is_finished_by_the_next_one_or_by_a_plain_deploy() -> None:
+    slots = {"a": SERVES, "b": Slot(State.DRAINING, OTHER), "c": EMPTY}
+    first = decide("a", slots, WANTED, OWN, {"a"}, refresh=True)
+    assert first == Decision(Move.START, "c", drain=("a",))
+    for active, left in stages("a", slots, first):
+        again = decide(active, left, WANTED, OWN, {"a"}, refresh=True)
+        assert again.slot == "c", f"what was left: {active} {left}"
+        *_, (serves, end) = stages(active, left, again)
+        assert (serves, end["c"], end["a"].state) == ("c", SERVES, State.DRAINING)
+        assert decide(serves, end, WANTED, OWN, {"a"}, refresh=True) == Decision(Move.KEEP, "c")
+        plain = decide(active, left, WANTED, OWN, {"a"})
+        joined = left["c"] == SERVES
+        assert plain.slot == ("c" if joined else "a"), "what already runs the new code is taken, nothing is begun"
+
+
 @pytest.mark.parametrize("own", [("a", "b"), ("b", "c", "a")])
 def test_the_number_and_the_order_of_slots_are_the_sites(own: tuple[str, ...]) -> None:
     for active in ("", *own, "x"):

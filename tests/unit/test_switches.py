@@ -38,7 +38,7 @@ def test_each_kind_is_read() -> None:
             "deploy",
             "jmup",
             "accept",
-            "--data jmup: is unknown to deploy.py; known here: accept, edge, lock, secrets, version-skip",
+            "--data jmup: is unknown to deploy.py; known here: accept, edge, lock, refresh, secrets, version-skip",
         ),
         ("deploy", "jump", "accept", "--data jump: is called version-skip now; write version-skip=accept"),
         ("deploy", "edge", "restrat", "--data edge: is 'restrat'; write edge=restart, or leave it out"),
