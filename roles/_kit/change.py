@@ -14,7 +14,9 @@ from pyinfra.api import QuoteString, StringCommand
 from pyinfra.api.host import Host
 
 from roles._kit import lock_script
+from stack.printable import printable
 
+_LONGEST = 8000  # characters of what a command said, in an error
 _WAIT = 60  # s for the work lock, which another run has for a moment only
 _PRIVILEGE = ("_sudo", "_sudo_user", "_sudo_password", "_use_sudo_login", "_su_user", "_doas", "_dzdo")
 _before_first_change: list[Callable[[], None]] = []
@@ -83,5 +85,5 @@ def _run(host: Host, command: StringCommand, stdin: str, timeout: int) -> str:
         raise Failed(f"the connection to {host.name} broke: {error}") from error
     if not ok:
         said = output.stderr.strip() or output.stdout.strip() or "it said nothing"
-        raise Failed(said)
+        raise Failed(printable(said, _LONGEST, keep="\n\t"))
     return str(output.stdout)
