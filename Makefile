@@ -9,7 +9,7 @@ LAB ?= lab
 INVENTORY ?= inventories/lab.py
 export LAB
 
-.PHONY: help setup lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-faults test-media test-upgrade bench
+.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-faults test-media test-upgrade bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -46,6 +46,10 @@ check: tools  ## format, lint, types, unit, render, roles, controller, docs: nee
 	$(RUN)mypy
 	$(RUN)python -m docs --check
 	$(RUN)pytest
+	$(RUN)python -m tests.audit
+
+audit: $(VENV)/.made  ## known vulnerabilities of our locks and Go modules, where their databases can be reached
+	$(RUN)python -m tests.audit
 
 format: $(VENV)/.made  ## format and mend what can be mended
 	$(RUN)ruff check --fix .

@@ -15,6 +15,7 @@ from roles._kit import lock
 from roles._kit.occupancy import Occupancy, Sessions, State
 from roles._kit.reading import Unread
 from roles.livekit.occupancy import Occupancy as People
+from stack.printable import printable
 from stack.switches import switches
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _change(line: Mapping[str, Any]) -> str:
 
 def plain(text: str) -> str:
     """Text of others, harmless for a terminal; quoted where it would read as something else."""
-    return text if text.isprintable() and text.strip() == text != "" else repr(text)
+    return text if text.strip() == text != "" and printable(text) == text else f"'{printable(text)}'"
 
 
 def _moment(seconds: float) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from stack.printable import printable
+
+_LONGEST = 2000  # characters of a part: enough for a journal's last words, and no wall of text
+_BREAKS = "\n\t"  # a journal's last words have them
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -15,7 +20,8 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.fact}; {self.remedy}"
+        path, remedy = printable(self.path), printable(self.remedy, _LONGEST)
+        return f"{path}: {printable(self.fact, _LONGEST, keep=_BREAKS)}; {remedy}"
 
 
 class SiteError(Exception):

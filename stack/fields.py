@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import types
 import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from stack.errors import Problem, Problems
+from stack.kinds import Kind, Line, kind_of, plain
+from stack.printable import printable
 
 REQUIRED: Any = dataclasses.MISSING
 
@@ -64,13 +67,16 @@ def build(cls: type, data: object, path: str, problems: Problems) -> Any:
     if not isinstance(data, Mapping):
         problems.add(path, f"is {_name(data)}", "make it a mapping of settings")
         return None
-    known, hints = options(cls), typing.get_type_hints(cls)
+    known, hints = options(cls), _hints(cls)
     values: dict[str, Any] = {}
     sound = True
     for key, value in data.items():
         if key not in known:
             problems.add(f"{path}.{key}", "unknown key", nearest(str(key), known))
             sound = False
+            continue
+        if value == "" and known[key].default == "":  # not set
+            values[key] = ""
             continue
         before = len(list(problems))
         values[key] = convert(hints[key], value, f"{path}.{key}", problems)
@@ -88,9 +94,16 @@ def build(cls: type, data: object, path: str, problems: Problems) -> Any:
     return made
 
 
-def convert(hint: Any, value: object, path: str, problems: Problems) -> Any:  # noqa: PLR0911 - one per kind of type
+@functools.cache  # evaluating annotations takes longer than everything else about a site
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls, include_extras=True)
+
+
+def convert(hint: Any, value: object, path: str, problems: Problems) -> Any:  # noqa: PLR0911 - one per kind
     """``value`` as the annotated type ``hint``; a mismatch is added to ``problems``."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Annotated:
+        return _text(kind_of(hint), value, path, problems)
     if origin in (types.UnionType, typing.Union):
         if value is None and type(None) in args:
             return None
@@ -107,7 +120,7 @@ def convert(hint: Any, value: object, path: str, problems: Problems) -> Any:  # 
     if origin in (Mapping, dict):
         return _mapping(args, value, path, problems)
     if hint is Any:
-        return value
+        return _plain(value, path, problems)
     if dataclasses.is_dataclass(hint) and not hasattr(hint, "parse"):
         return build(hint, value, path, problems)  # type: ignore[arg-type]
     if hasattr(hint, "parse"):
@@ -124,19 +137,40 @@ def _mapping(args: tuple[Any, ...], value: object, path: str, problems: Problems
     if not isinstance(value, Mapping):
         problems.add(path, f"is {_name(value)}", "make it a mapping")
         return {}
-    return {str(k): convert(args[1], v, f"{path}.{k}", problems) for k, v in value.items()}
+    return {
+        convert(args[0], str(k), path, problems): convert(args[1], v, f"{path}.{printable(str(k), 60)}", problems)
+        for k, v in value.items()
+    }
+
+
+def _plain(value: object, path: str, problems: Problems) -> object:
+    if found := plain(value, path):
+        problems.add(*found)
+    return value
+
+
+def _text(kind: Kind, value: object, path: str, problems: Problems) -> Any:
+    if type(value) is not str:
+        problems.add(path, f"is {_name(value)}", "make it a string")
+    elif wrong := kind.problem(value):
+        problems.add(path, *wrong)
+    return value
 
 
 def _scalar(hint: type, value: object, path: str, problems: Problems) -> Any:
+    if hint is str:
+        return _text(kind_of(Line), value, path, problems)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if isinstance(value, float) and value - value != 0:
+        problems.add(path, f"is {value}", "write a finite number")
     if type(value) is not hint:
         problems.add(path, f"is {_name(value)}", f"make it {_ARTICLE.get(hint, hint.__name__)}")
     return value
 
 
-_ARTICLE = {str: "a string", int: "a whole number", bool: "True or False", float: "a number"}
+_ARTICLE = {int: "a whole number", bool: "True or False", float: "a number"}
 
 
 def _name(value: object) -> str:
-    return f"{value!r} ({type(value).__name__})"
+    return f"{printable(repr(value))} ({type(value).__name__})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Literal
 
 from stack.errors import Problem
 from stack.fields import REQUIRED, Checked, option
+from stack.kinds import Network
 from stack.ports import PortRange, Proto
 
 _INTERFACE = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")
@@ -25,7 +25,7 @@ class Opening(Checked):
 
     port: PortRange = option(REQUIRED, "port, or range of ports")
     proto: Literal["tcp", "udp"] = option("tcp", "protocol")
-    networks: tuple[str, ...] = option((), "networks that may connect; empty: everybody")
+    networks: tuple[Network, ...] = option((), "networks that may connect; empty: everybody")
     interface: str = option("", "interface that connections must come in by; empty: any; br-* is all that begin so")
     purpose: str = option("", "what for; stands in the rules")
 
@@ -33,11 +33,6 @@ class Opening(Checked):
         return f"{self.port}/{self.proto}"
 
     def problems(self, path: str) -> Iterator[Problem]:
-        for i, network in enumerate(self.networks):
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as error:
-                yield Problem(f"{path}.networks[{i}]", str(error), "write a network such as '192.0.2.0/24'")
         if self.interface and (said := interface_problem(self.interface)):
             yield Problem(f"{path}.interface", said, "write a name such as eth1")
         if len(self.purpose) > _PURPOSE or not self.purpose.isprintable():

@@ -10,6 +10,7 @@ from typing import Literal
 
 from stack.errors import Problem
 from stack.fields import REQUIRED, Checked, option
+from stack.kinds import Address, File, Interface, Network, User, is_address
 
 _ADDRESSES = ("address", "public", "ipv6", "cluster")
 RoleName = Literal["livekit", "egress", "ingress", "sip", "redis", "prometheus"]
@@ -20,11 +21,11 @@ CALLERS = ("livekit", "egress", "ingress", "sip")  # roles that need Redis, and 
 class Ssh(Checked):
     """How to log in. Keys, known hosts and jump hosts left empty come from OpenSSH's configuration for the address."""
 
-    user: str = option("root", "root, or a user with sudo without password")
+    user: User = option("root", "root, or a user with sudo without password")
     port: int = option(22, "port of sshd; also opened in the firewall for firewall.admin")
-    key: str = option("", "private key file")
-    known_hosts: str = option("", "file with the host keys; an unknown or changed key is refused")
-    config: str = option("", "OpenSSH client configuration file (jump hosts)")
+    key: File = option("", "private key file")
+    known_hosts: File = option("", "file with the host keys; an unknown or changed key is refused")
+    config: File = option("", "OpenSSH client configuration file (jump hosts)")
 
     def problems(self, path: str) -> Iterator[Problem]:
         if not 1 <= self.port <= 65535:
@@ -35,21 +36,21 @@ class Ssh(Checked):
 class Host(Checked):
     """A host: where it is, and what runs there."""
 
-    address: str = option(REQUIRED, "IP address for SSH, and for everything below that is left empty")
-    public: str = option("", "IP address that clients reach (rtc.node_ip), where NAT makes it another one")
-    ipv6: str = option("", "IPv6 address on an interface here, where clients may reach the host by that too")
-    cluster: str = option("", "IP address that the other hosts reach; a private network is best")
-    ips: tuple[str, ...] = option(
+    address: Address = option(REQUIRED, "IP address for SSH, and for everything below that is left empty")
+    public: Address = option("", "IP address that clients reach (rtc.node_ip), where NAT makes it another one")
+    ipv6: Address = option("", "IPv6 address on an interface here, where clients may reach the host by that too")
+    cluster: Address = option("", "IP address that the other hosts reach; a private network is best")
+    ips: tuple[Network, ...] = option(
         (), "networks: media comes in at the addresses of this host in them (rtc.ips); default: address and ipv6 alone"
     )
-    interfaces: tuple[str, ...] = option((), "interfaces that media comes in by (rtc.interfaces); default: any")
+    interfaces: tuple[Interface, ...] = option((), "interfaces that media comes in by (rtc.interfaces); default: any")
     roles: tuple[RoleName, ...] = option(REQUIRED, "what runs here: livekit, egress, ingress, sip, redis, prometheus")
     arch: Literal["amd64", "arm64"] = option("amd64", "architecture, as Debian calls it")
     ssh: Ssh = option(Ssh(), "how to log in")
 
     def __post_init__(self) -> None:
         for name in _ADDRESSES:  # one spelling each: they are compared as text
-            if _is_address(value := getattr(self, name)):
+            if is_address(value := getattr(self, name)):
                 object.__setattr__(self, name, str(ipaddress.ip_address(value)))
 
     @property
@@ -79,40 +80,20 @@ class Host(Checked):
         return self.cluster or self.address
 
     def problems(self, path: str) -> Iterator[Problem]:
-        for name in _ADDRESSES:
-            value = getattr(self, name)
-            if value and not _is_address(value):
-                remedy = "write an IP address; names are for ssh.config"
-                yield Problem(f"{path}.{name}", f"{value!r} is no IP address", remedy)
         yield from self._media(path)
         if len(set(self.roles)) != len(self.roles):
             yield Problem(f"{path}.roles", "names a role twice", "name it once")
 
     def _media(self, path: str) -> Iterator[Problem]:
         """Combinations that livekit-server cannot serve, or that would leave clients without media."""
-        if _is_address(self.ipv6) and ":" not in self.ipv6:
+        if self.ipv6 and ":" not in self.ipv6:
             yield Problem(f"{path}.ipv6", f"{self.ipv6} is no IPv6 address", "IPv4 goes into address and public")
         elif self.ipv6 and ":" in self.public_address:
             remedy = "leave ipv6 empty: that address is told to clients already"
             yield Problem(f"{path}.ipv6", f"goes beside IPv4, and clients come to {self.public_address}", remedy)
-        if all(map(_is_address, (self.address, self.public_address))) and (":" in self.address) != (
-            ":" in self.public_address
-        ):
+        if (":" in self.address) != (":" in self.public_address):
             fact = f"{self.public_address} and address {self.address} are of two families: no 1:1 NAT does that"
             yield Problem(f"{path}.public", fact, "give both as IPv4 or both as IPv6")
-        for network in self.ips:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError:
-                yield Problem(f"{path}.ips", f"{network!r} is no network", "write one such as 192.0.2.0/24")
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def name_problem(name: str) -> str:

@@ -17,7 +17,8 @@ from stack.errors import Problem, SiteError
 from stack.host import Host
 
 KEEPALIVE = 30  # s: below what firewalls and NAT between the operator and a host wait before they forget a connection
-
+# RSA over SHA-1, which paramiko 4 still takes for host keys and uses for ours (CVE-2026-44405; RFC 8332 has better).
+_BROKEN = {"keys": ["ssh-rsa"], "pubkeys": ["ssh-rsa"]}
 _current: list[sites.Site] = []
 
 
@@ -57,7 +58,7 @@ def _login(host: Host) -> dict[str, Any]:
         "ssh_user": host.ssh.user,
         "ssh_port": host.ssh.port,
         "ssh_strict_host_key_checking": "yes",  # pyinfra's default would accept any unknown key
-        "ssh_paramiko_connect_kwargs": {"transport_factory": nodelay},
+        "ssh_paramiko_connect_kwargs": {"transport_factory": nodelay, "disabled_algorithms": _BROKEN},
     }
     if host.ssh.user != "root":
         data["_sudo"] = True

@@ -22,10 +22,11 @@ ARCHES = ("amd64", "arm64")
 SOURCES = ("archive", "module", "image", "file")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # A version becomes the name of a directory on hosts, and configuration is gated by its three numbers.
-_VERSION = re.compile(r"\d+\.\d+\.\d+(?:[-+.][0-9A-Za-z.+-]*)?")
+_VERSION = re.compile(r"\d+\.\d+\.\d+(?:[-+.][0-9A-Za-z.+-]*)?", re.ASCII)
 # "registry.example.org:5000/media/egress": a registry with a dot or a port (or localhost), then a path; no tag.
 _REFERENCE = re.compile(
-    r"(?:localhost|\[[0-9a-f:]+\]|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:))(?::\d+)?(?:/[a-z0-9][a-z0-9._-]*)+"
+    r"(?:localhost|\[[0-9a-f:]+\]|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:))(?::\d+)?(?:/[a-z0-9][a-z0-9._-]*)+",
+    re.ASCII,
 )
 
 

@@ -27,6 +27,7 @@ from stack.certificate import Certificate
 from stack.errors import Problem, Problems, SiteError
 from stack.fields import REQUIRED, Checked, build, given, option
 from stack.host import CALLERS, Host, name_problem
+from stack.kinds import File, HostPath
 from stack.sizing import Load
 from stack.vault import Vault
 from stack.vaultkey import KeySource
@@ -36,14 +37,14 @@ from stack.vaultkey import KeySource
 class Paths(Checked):
     """Where things go on the hosts."""
 
-    config: str = option("/etc/livekit-metal", "configuration and generations")
-    releases: str = option("/opt/livekit", "programs, one directory per release")
-    state: str = option("/var/lib/livekit-metal", "data of Redis and Prometheus")
+    config: HostPath = option("/etc/livekit-metal", "configuration and generations")
+    releases: HostPath = option("/opt/livekit", "programs, one directory per release")
+    state: HostPath = option("/var/lib/livekit-metal", "data of Redis and Prometheus")
 
     def problems(self, path: str) -> Iterator[Problem]:
         for name in ("config", "releases", "state"):
             value = getattr(self, name)
-            if not value.startswith("/") or value.rstrip("/").count("/") < 2 or " " in value:
+            if value.rstrip("/").count("/") < 2:
                 yield Problem(f"{path}.{name}", f"is {value!r}", "write an absolute path of two parts or more")
 
 
@@ -58,8 +59,8 @@ class Site(Checked):
         "hosts may reach each other at public addresses: what goes between those is encrypted (IPsec in transport "
         "mode) or stays in a network of yours",
     )
-    secrets: str = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
-    secrets_key: str = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
+    secrets: File = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
+    secrets_key: File = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
     preflight: Preflight = option(Preflight(), "what a host must offer")
     load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
     base: Base = option(Base(), "packages, users, time")

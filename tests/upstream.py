@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import tarfile
 import threading
 from collections.abc import Iterator
@@ -102,3 +103,14 @@ def left(cache: Path) -> list[Path]:
 
 def programs(cache: Path) -> list[Path]:
     return [path for path in (cache / "sha256").rglob("*") if path.is_file()]
+
+
+def forge(cache: Path, program: bytes) -> None:
+    """As who may write to a store, and has no key of its user: the index leads to a program of his own."""
+    name = sha256(program)
+    place = cache / "sha256" / name[:2] / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(program)
+    for index in (cache / "made").iterdir():
+        said = json.loads(index.read_text())
+        index.write_text(json.dumps(said | {"sha256": name, "size": len(program)}))

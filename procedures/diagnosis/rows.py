@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from stack.printable import printable
+
 
 class Result(StrEnum):
     OK = "ok"
@@ -20,6 +22,7 @@ class Result(StrEnum):
     UNKNOWN = "unknown"  # could not be tried
 
 
+_LONGEST = 2000  # characters of a fact
 BAD = (Result.FAILED, Result.UNKNOWN)
 _COLOURS = {Result.OK: "green", Result.NOTE: "cyan", Result.FAILED: "red", Result.UNKNOWN: "yellow"}
 
@@ -87,7 +90,7 @@ def table(rows: Sequence[Row]) -> Iterator[str]:
 
 def _harmless(text: str) -> str:
     """Text of others (a program's name, a daemon's error) does nothing to a terminal."""
-    return text if text.isprintable() else repr(text)
+    return text if printable(text, _LONGEST) == text else f"'{printable(text, _LONGEST)}'"
 
 
 def _words(row: Row) -> str:

@@ -11,6 +11,7 @@ from typing import Literal
 from livekit.protocol.models import Room
 
 from stack.errors import Problem
+from stack.printable import printable
 
 Outcome = Literal["lost", "ended", "lives", "failed"]
 
@@ -35,7 +36,7 @@ class Lost:
         if self.outcome == "lives":
             ends = f"empty, ends at {_clock(self.until)} unless somebody joins" if self.until else "in use"
             return f"lives on another node: {ends}"
-        return {"lost": "has no node", "ended": "ended", "failed": f"is left: {self.detail}"}[self.outcome]
+        return {"lost": "has no node", "ended": "ended", "failed": f"is left: {printable(self.detail)}"}[self.outcome]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class Report:
 
     def table(self) -> str:
         """For people: one line per room that had lost its node."""
-        rows = [(lost.room, f"created {_clock(lost.created)}, {lost}") for lost in self.lost]
+        rows = [(printable(lost.room), f"created {_clock(lost.created)}, {lost}") for lost in self.lost]
         width = max((len(name) for name, _ in rows), default=0)
         told = f"{self.rooms} rooms, {len(self.lost) or 'none'} had lost their node"
         return "\n".join([told, *(f"  {name:<{width}}  {what}" for name, what in rows)])

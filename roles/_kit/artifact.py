@@ -49,14 +49,15 @@ def fetch(
 ) -> Artifact:
     """The program of ``release`` for hosts of ``arch`` (amd64, arm64).
 
-    ``lock`` is the site's record of builds (only modules use it; without it the store's own memory decides);
-    ``cache`` stands in for the default store; ``progress`` gets a line about once a second while something is
-    under way. Raises SiteError.
+    ``lock`` is the site's record of programs (a file's sum stands in the site itself); without it the store's own
+    memory decides. ``cache`` stands in for the default store; ``progress`` gets a line about once a second while
+    something is under way. Raises SiteError.
     """
     release.check(arch)
     place = store(cache)
     try:
-        return _Fetch(release, arch, place, lock if release.source == "module" else None, progress).run()
+        place.close()
+        return _Fetch(release, arch, place, lock if release.source != "file" else None, progress).run()
     except OSError as error:
         remedy = f"check space and permissions of {place.root}"
         raise SiteError([Problem(release.path, f"{release} cannot be fetched: {error}", remedy)]) from error
@@ -124,6 +125,8 @@ class _Fetch:
         if isinstance(self.release.origin, File) and made.sha256 != self.release.origin.sha256:
             return None  # whatever the store remembers: the site names the very bytes
         if self.lock and not entry:
+            if sha256_of(self.store.program(made.sha256)) != made.sha256:
+                return None  # nothing enters the lock that was not looked at in this run
             artifact_lock.record(self.lock, key, made, self.store)
         return made
 
@@ -147,6 +150,8 @@ class _Fetch:
                         artifact_image.tree(release, image, self.arch, work=work, held=held, say=self._say)
                     )
         where.remember(key, made)
+        if self.lock and self._entry(key) != made and not isinstance(release.origin, Module):
+            artifact_lock.record(self.lock, key, made, where)  # it has just been compared with its pin
         return made
 
     def _copied(self, file: File, work: Path) -> Path:

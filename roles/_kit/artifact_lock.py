@@ -1,8 +1,8 @@
-"""The lock file of a site: which bytes came out of the first build of a module, and from which toolchain.
+"""The lock file of a site: which bytes came out of a release, and for a module from which toolchain.
 
 It is JSON, sorted, meant for version control: every controller of a site then installs the very same program,
-and a build that differs is refused. Archives and files need no entry: their bytes are pinned where they are
-named.
+and a build that differs is refused. Archives and images are pinned where they are named; their entries say which
+program that was, so that no other one is taken from the store. Files need none.
 """
 
 from __future__ import annotations

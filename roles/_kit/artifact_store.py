@@ -3,7 +3,8 @@
 Contract: a file under ``sha256/`` had that sha256 when it was put there, and it was put there by one rename.
 
     sha256/<aa>/<sha256>   programs, 0755, named by their bytes
-    made/<name>.json       which program came out of a source the last time (an index; may be removed)
+    made/<name>.json       which program came out of a source the last time (an index; may be removed), with a seal
+                           by a key that lies elsewhere: who can write here alone cannot have his program taken for ours
     archives/              where an operator may put the archives of a controller without internet
     work/<name>/           a fetch under way; the next of the same artifact removes what a killed one left
     locks/<name>           one fetch of an artifact at a time (flock: free at once however a process ends)
@@ -13,12 +14,14 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import hmac
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -68,13 +71,27 @@ class Store:
     def last(self, key: str) -> Made | None:
         """What came out of the source ``key`` the last time; None when that is not known."""
         try:
-            return Made(**json.loads(self._index(key).read_text()))
-        except (FileNotFoundError, TypeError, ValueError):
+            found = json.loads(self._index(key).read_text())
+            seal, made = found.pop("seal"), Made(**found)
+        except (FileNotFoundError, KeyError, TypeError, AttributeError, ValueError):
             return None
+        return made if hmac.compare_digest(str(seal), _seal(key, made)) else None
 
     def remember(self, key: str, made: Made) -> None:
         self._index(key).parent.mkdir(parents=True, exist_ok=True)
-        write(self._index(key), json.dumps(asdict(made)) + "\n")
+        write(self._index(key), json.dumps(asdict(made) | {"seal": _seal(key, made)}) + "\n")
+
+    def close(self) -> None:
+        """Make the directory, and let nobody but its user into it: what lies here goes to hosts as root.
+
+        Raises PermissionError when it is somebody else's.
+        """
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = self.root.stat()
+        if found.st_uid != os.getuid() and os.getuid():
+            raise PermissionError(f"{self.root} belongs to another user (uid {found.st_uid})")
+        if found.st_mode & 0o077:
+            self.root.chmod(0o700)
 
     @contextmanager
     def exclusive(self, key: str, busy: Callable[[], None]) -> Iterator[int]:
@@ -114,6 +131,27 @@ def store(cache: Path | None) -> Store:
         return Store(cache.absolute())
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))  # "must be absolute … otherwise ignore" (XDG base directories)
     return Store((base if base.is_absolute() else Path.home() / ".cache") / "livekit-metal" / "artifacts")
+
+
+def _seal(key: str, made: Made) -> str:
+    """What only who has this user's own key can write."""
+    text = json.dumps([key, *asdict(made).values()])
+    return hmac.new(_own_key(), text.encode(), hashlib.sha256).hexdigest()
+
+
+def _own_key() -> bytes:
+    """Made when it is missing. Nothing is lost with it: what it sealed is fetched or built anew."""
+    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    path = (base if base.is_absolute() else Path.home() / ".config") / "livekit-metal" / "artifacts.seal"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    if not path.exists():
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_hex(32))
+        with suppress(FileExistsError):  # another run was first
+            path.hardlink_to(new)
+        new.unlink()
+    return path.read_bytes()
 
 
 def sha256_of(path: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any
 
 from roles._kit import jump
@@ -29,7 +30,7 @@ class Target:
 def questions(component: Component) -> Needs:
     """What must be seen to find the target."""
     root = component.daemon(None).root
-    return component.needs | Needs(probes=((_probe(component), f"cd {root} && grep . */ports"),))
+    return component.needs | Needs(probes=((_probe(component), f"cd {quote(root)} && grep . */ports"),))
 
 
 def _probe(component: Component) -> str:

@@ -15,7 +15,9 @@ from pyinfra.api.host import Host
 
 from roles._kit import lock_script
 from roles._kit.connect import BREAKS, broken, lost
+from stack.printable import printable
 
+_LONGEST = 8000  # characters of what a command said, in an error
 _WAIT = 60  # s for the work lock, which another run has for a moment only
 _PRIVILEGE = ("_sudo", "_sudo_user", "_sudo_password", "_use_sudo_login", "_su_user", "_doas", "_dzdo")
 _before_first_change: list[Callable[[], None]] = []
@@ -86,5 +88,5 @@ def _run(host: Host, command: StringCommand, stdin: str, timeout: int) -> str:
         said = output.stderr.strip() or output.stdout.strip()
         if lost(host, within=0.0 if said else 1.0):
             raise Failed(broken(host))
-        raise Failed(said or "it said nothing")
+        raise Failed(printable(said or "it said nothing", _LONGEST, keep="\n\t"))
     return str(output.stdout)

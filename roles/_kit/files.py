@@ -77,6 +77,7 @@ def _environment() -> Environment:
         bytecode_cache=FileSystemBytecodeCache(str(compiled)),
     )
     environment.filters["env"] = environment_value
+    environment.filters["sh"] = shlex.quote
     return environment
 
 

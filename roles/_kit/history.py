@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -38,10 +39,10 @@ class History:
     @property
     def probes(self) -> tuple[tuple[str, str], ...]:
         listing = (  # newest first
-            f"cd {self.root} && for f in $(ls -1t */release); do g=${{f%/release}}\n"
+            f"cd {quote(self.root)} && for f in $(ls -1t */release); do g=${{f%/release}}\n"
             'echo "$g $(cat $f) $(stat -c %Y served/$g 2>/dev/null || echo 0)"; done'
         )
-        rejected = f'cd {self.root}/rejected && for g in *; do echo "$g $(cat $g)"; done'
+        rejected = f'cd {quote(self.root)}/rejected && for g in *; do echo "$g $(cat $g)"; done'
         return (f"{self.component}.generations", listing), (f"{self.component}.rejected", rejected)
 
     def records(self, seen: Seen) -> dict[str, Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -17,7 +18,7 @@ _PROBE = "maintenance"
 
 def needs(path: str) -> Needs:
     """The question whether a host is in maintenance."""
-    return Needs(probes=((_PROBE, f"cat {path}"),))
+    return Needs(probes=((_PROBE, f"cat {quote(path)}"),))
 
 
 def words(seen: Seen) -> str:

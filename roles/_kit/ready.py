@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from shlex import quote
 
 from pyinfra.api.host import Host
 
 from roles._kit.change import Failed, ask
+from stack.printable import printable
+
+_LONGEST = 6400  # characters: 15 lines of 400, and what joins them
+_BREAKS = "\n\t"
 
 
 def until(host: Host, what: str, unit: str, test: str, *args: str, within: float = 30.0, secret: str = "") -> str:
@@ -19,11 +24,11 @@ def until(host: Host, what: str, unit: str, test: str, *args: str, within: float
     """
     script = (
         f"{'IFS= read -r secret' if secret else ':'}\n"
-        f"end=$(( $(date +%s) + {int(within)} )); unit={unit}\n"
+        f"end=$(( $(date +%s) + {int(within)} )); unit={quote(unit)}\n"
         f"check() {{ {test}\n}}\n"
         'while :; do out=$(check "$@" 2>&1) && break\n'
         "  [ $? != 2 ] && [ $(date +%s) -le $end ] || { printf '%s\\n' \"$out\" >&2; exit 1; }\n"
-        '  [ "$(systemctl show -p ActiveState --value $unit)" != failed ] || { echo "$unit failed" >&2; exit 1; }\n'
+        '  [ "$(systemctl show -p ActiveState --value "$unit")" != failed ] || { echo "$unit failed" >&2; exit 1; }\n'
         "  sleep 0.2\n"
         "done; printf '%s\\n' \"$out\"\n"
     )
@@ -39,7 +44,7 @@ def journal(host: Host, unit: str, lines: int = 15) -> str:
         said = ask(host, "journalctl -u $1 -n $2 --no-pager -o cat | cut -c 1-400", unit, str(lines)).rstrip()
     except Failed as error:
         said = f"(no journal: {error})"
-    return f"last words of {unit}:\n{said}"
+    return f"last words of {unit}:\n{printable(said, _LONGEST, keep=_BREAKS)}"
 
 
 def poll(what: str, test: Callable[[], bool], within: float = 30.0, every: float = 0.2) -> None:

@@ -13,9 +13,10 @@ from pathlib import Path
 from pyinfra.api.host import Host
 from pyinfra.connectors.util import make_unix_command_for_host
 
-from roles._kit.artifact import Artifact
+from roles._kit.artifact import Artifact, verify
 from roles._kit.change import Failed, changing, privilege, sh
 from roles._kit.connect import BREAKS, broken, lost
+from stack.errors import SiteError
 
 TREE = "rootfs"
 _CHUNK = 1 << 20
@@ -51,6 +52,10 @@ def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
 
     Raises Failed when it does not arrive whole (disk full, connection).
     """
+    try:
+        verify(artifact)
+    except SiteError as error:
+        raise Failed(str(error)) from error
     if not artifact.is_tree:
         push(host, artifact.path, directory, program, artifact.sha256)
         return

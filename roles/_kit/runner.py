@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import partial
+from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -35,7 +36,7 @@ _SLACK = 15  # s for starting and ending, beyond what the call itself may take
 
 def needs(root: str, *, wanted: bool) -> Needs:
     """What to look at below ``root``, where the packs of a host are."""
-    there = ("runner.there", f"ls -1 {root}")
+    there = ("runner.there", f"ls -1 {quote(root)}")
     return Needs(probes=(there, ("runner.target", _TARGET)) if wanted else (there,))
 
 

@@ -31,7 +31,7 @@ _USES = ("livekit", "livekit-api", "numpy")  # what procedures/call imports that
 _CODE = (
     "procedures/__init__.py",
     "procedures/call",
-    *(f"stack/{n}.py" for n in ("__init__", "errors", "fields", "lazy", "ports")),
+    *(f"stack/{n}.py" for n in ("__init__", "errors", "fields", "kinds", "lazy", "names", "ports", "printable")),
 )
 # What manylinux wheels a host of glibc 2.35 (Ubuntu 22.04) or newer can load; pip takes these as they are.
 _GLIBC = (*range(35, 16, -1), 12, 5)

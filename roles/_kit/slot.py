@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -103,7 +104,7 @@ class Change:
         Touches the file ``mark`` when the slot has become active. Returns what the drains could not wait for.
         """
         flip = self.flip if slot else self.close
-        touched = f"mkdir -p {mark.rpartition('/')[0]}; touch {mark}\n" if mark else ""
+        touched = f"mkdir -p {quote(mark.rpartition('/')[0])}; touch {quote(mark)}\n" if mark else ""
         return self._run(host, f"{FUNCTIONS}{flip}{touched}", slot, old)
 
     def drain(self, host: Host, old: Sequence[str]) -> str:

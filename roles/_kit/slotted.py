@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -45,8 +46,8 @@ class Daemon:
             Needs(
                 units=frozenset({self.unit.format("*"), *(self.unit.format(s) for s in self.slots)}),
                 probes=(
-                    (f"{name}.active", f"sed -n 's/^{name} //p' {self.change.active.file}"),
-                    (f"{name}.releases", f"ls -1d {self.releases}/*"),
+                    (f"{name}.active", f"sed -n 's/^{name} //p' {quote(self.change.active.file)}"),
+                    (f"{name}.releases", f"ls -1d {quote(self.releases)}/*"),
                     *self.history.probes,
                 ),
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from shlex import quote
 
 from roles._kit import active
 from roles._kit.look import Needs, Seen
@@ -28,7 +29,11 @@ def needs(settings: Settings) -> Needs:
     loaded = (
         f"{active.question(settings.active, f'show ssl cert {settings.served}')} | sed -n 's/^SHA1 FingerPrint: //p'"
     )
-    probes = (("acme.lies", _LIES.format(settings.served)), ("acme.loaded", loaded), ("acme.why", _WHY.format(UNIT)))
+    probes = (
+        ("acme.lies", _LIES.format(quote(settings.served))),
+        ("acme.loaded", loaded),
+        ("acme.why", _WHY.format(UNIT)),
+    )
     return Needs(probes=probes)
 
 

@@ -14,6 +14,7 @@ from stack.active import TALK, Active
 from stack.certificate import metric
 from stack.errors import Problem
 from stack.fields import Checked, given, nearest, option
+from stack.kinds import Endpoint, File, Variable, is_url
 from stack.names import is_domain
 from stack.secret import Secret
 
@@ -39,7 +40,7 @@ class Settings(Checked):
         "letsencrypt",
         f"CA: {', '.join(DIRECTORIES)}, or the URL of a CA's ACME directory; by using it you agree to its terms",
     )
-    ca_file: str = option(
+    ca_file: File = option(
         "",
         "private CA: file with the certificates (PEM) that vouch for the directory, and for what it issues; "
         "relative paths start at the inventory",
@@ -56,15 +57,15 @@ class Settings(Checked):
     dns_provider: str = option(
         "", f"who writes the records, as lego calls it (`lego dnshelp`); {EXEC}: the program dns_hook does"
     )
-    dns_hook: str = option(
+    dns_hook: File = option(
         "",
         f"dns_provider {EXEC}: file with the program, called on hosts with `present` or `cleanup`, name and value of "
         "the record; relative paths start at the inventory",
     )
-    dns_resolvers: tuple[str, ...] = option((), "name servers that lego asks (host:port), not the host's own")
+    dns_resolvers: tuple[Endpoint, ...] = option((), "name servers that lego asks (host:port), not the host's own")
     dns_wait: bool = option(True, "wait until every name server of the zone has the record, before the CA is told")
-    environment: Mapping[str, str] = option({}, "variables for lego: its provider's, or HTTPS_PROXY")
-    secrets: tuple[str, ...] = option(
+    environment: Mapping[Variable, str] = option({}, "variables for lego: its provider's, or HTTPS_PROXY")
+    secrets: tuple[Variable, ...] = option(
         (), "names of more variables; the value of each is the password acme-NAME of the secrets"
     )
 
@@ -181,7 +182,7 @@ class Settings(Checked):
         if "/" not in self.directory and self.directory not in DIRECTORIES:
             remedy = f"{nearest(self.directory, DIRECTORIES)} Or write the URL of its directory"
             yield Problem(f"{path}.directory", f"{self.directory!r} is no CA known here", remedy)
-        elif not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", self.url):
+        elif not is_url(self.url) or not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", self.url):
             yield Problem(
                 f"{path}.directory", f"is {self.url!r}", "write its URL: https://ca.example.org/acme/directory"
             )
@@ -205,18 +206,10 @@ class Settings(Checked):
             fact = "is set" if self.dns_hook else "is missing"
             remedy = f"name the program with the provider {EXEC!r}, and only with it"
             yield Problem(f"{path}.dns_hook", f"{fact} and acme.dns_provider is {self.dns_provider!r}", remedy)
-        for i, server in enumerate(self.dns_resolvers):
-            if not re.fullmatch(r"[A-Za-z0-9.:\[\]-]+:[0-9]+", server):
-                yield Problem(f"{path}.dns_resolvers[{i}]", f"is {server!r}", "write address and port: 192.0.2.53:53")
 
     def _variables(self, path: str) -> Iterator[Problem]:
         for where, name in (*(("environment", n) for n in self.environment), *(("secrets", n) for n in self.secrets)):
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-                yield Problem(f"{path}.{where}", f"{name!r} is no variable", "use letters, digits and _")
-            elif name in _OURS:
+            if name in _OURS:
                 yield Problem(f"{path}.{where}", f"{name} follows from other settings", "drop it")
         for name in set(self.environment) & set(self.secrets):
             yield Problem(f"{path}.secrets", f"{name} is also in acme.environment", "drop one of them")
-        for name, value in self.environment.items():
-            if not value.isprintable():
-                yield Problem(f"{path}.environment.{name}", "has control characters", "write it in one line")

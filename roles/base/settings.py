@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from stack.fields import Checked, given, option
+from stack.kinds import Package
 
 SYSUSERS = "/etc/sysusers.d/livekit-metal.conf"
 NEEDRESTART = "/etc/needrestart/conf.d/livekit-metal.conf"
@@ -19,7 +20,7 @@ SERIAL = "serial"  # beside it: how far they had come
 class Settings(Checked):
     """Packages, users and time."""
 
-    packages: tuple[str, ...] = option((), "further Debian packages for every host")
+    packages: tuple[Package, ...] = option((), "further Debian packages for every host")
     time_sync: bool = option(True, "install and run systemd-timesyncd where no time service is active")
     refresh_slots: bool = option(
         False,

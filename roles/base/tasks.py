@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from functools import partial
 
 from pyinfra.api.host import Host
@@ -42,7 +43,7 @@ done
 [ -z "$(ls /var/lib/dpkg/updates)" ] || dpkg --force-confdef --force-confold --configure -a
 status=0
 apt-get -y -q --no-install-recommends --no-remove -o DPkg::Lock::Timeout=300 \
-  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install "$@" || status=$?
+  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold install -- "$@" || status=$?
 note; exit $status
 """
 # Each of them would have to go for systemd-timesyncd.
@@ -63,7 +64,7 @@ def prepare(settings: Settings, vault: Vault) -> None:
         units=frozenset(settings.masked),
         probes=(
             ("base.time", f"systemctl list-units --plain --no-legend --state=active {patterns} | cut -d. -f1"),
-            ("base.users", f"getent passwd {' '.join(settings.users)} | cut -d: -f1" if settings.users else ":"),
+            ("base.users", f"getent passwd {shlex.join(settings.users)} | cut -d: -f1" if settings.users else ":"),
             ("base.container", "systemd-detect-virt -c"),
         ),
     )

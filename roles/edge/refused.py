@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stack.errors import Problem
-from stack.names import is_domain
 
 if TYPE_CHECKING:
     from roles.edge.settings import Settings
@@ -24,11 +22,6 @@ def problems(edge: Settings, path: str) -> Iterator[Problem]:
     for name in ("https", "redirect", "http", "peer", "rtmp", "rtmp_peer", "metrics"):
         if len(getattr(edge, name)) != 1:
             yield Problem(f"{path}.{name}", f"is a range ({getattr(edge, name)})", "give one port")
-    for i, network in enumerate(edge.proxies):
-        try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            yield Problem(f"{path}.proxies[{i}]", str(error), "write a network such as '192.0.2.7/32'")
     if edge.max_connections < 100:
         yield Problem(f"{path}.max_connections", f"is {edge.max_connections}", "allow at least 100")
     if edge.max_per_address < 0:
@@ -46,9 +39,6 @@ def problems(edge: Settings, path: str) -> Iterator[Problem]:
 
 
 def _names(edge: Settings, path: str) -> Iterator[Problem]:
-    for name, value in (("domain", edge.domain), *((f"names[{i}]", n) for i, n in enumerate(edge.names))):
-        if value and not is_domain(value):
-            yield Problem(f"{path}.{name}", f"{value!r} is no name for clients", "write one such as lk.example.org")
     if edge.path_prefix and not _PREFIX.fullmatch(edge.path_prefix):
         yield Problem(f"{path}.path_prefix", f"is {edge.path_prefix!r}", "write it like '/livekit'")
     elif (first := edge.path_prefix.split("/")[1:2]) and first[0] in _OWN:

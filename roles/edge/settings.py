@@ -15,6 +15,7 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.host import CALLERS
+from stack.kinds import Domain, File, Network
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 from stack.slots import AWAITED
 
@@ -38,19 +39,19 @@ class Settings(Limits, Checked):
         "off: plain HTTP on the http port, TLS in front is yours; provided: your certificate; "
         "internal: a CA of the site's own, for clients that you can tell to trust it; acme: hosts get theirs from a CA",
     )
-    domain: str = option("", "name of the site for clients; with tls 'internal' they may also use a host's address")
-    names: tuple[str, ...] = option((), "more names for the same")
+    domain: Domain = option("", "name of the site for clients; with tls 'internal' they may also use a host's address")
+    names: tuple[Domain, ...] = option((), "more names for the same")
     path_prefix: str = option(
         "",
         "path below which clients find LiveKit, such as /livekit, for a site that shares its name; a request without "
         "it is served too",
     )
-    certificate: str = option(
+    certificate: File = option(
         "",
         "tls 'provided': file with the certificate and those between it and its CA (PEM); relative paths start at the "
         "inventory, {host} is the host's name",
     )
-    key: str = option("", "tls 'provided': file with its key (PEM, without a passphrase)")
+    key: File = option("", "tls 'provided': file with its key (PEM, without a passphrase)")
     certificate_days: int = option(
         365, "tls 'internal': days that a certificate lives; a deploy makes another when less than a third is left"
     )
@@ -67,7 +68,7 @@ class Settings(Limits, Checked):
     metrics: PortRange = option(
         PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT and so on, of the slots"
     )
-    proxies: tuple[str, ...] = option((), "networks of your TLS proxies: believed about the client's address")
+    proxies: tuple[Network, ...] = option((), "networks of your TLS proxies: believed about the client's address")
     max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
     max_per_address: int = option(
         1000,

@@ -7,6 +7,7 @@ import re
 import time
 from dataclasses import dataclass
 from functools import partial
+from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -87,10 +88,10 @@ def _needs(settings: Settings) -> Needs:
             probes=(
                 ("edge.limit", r"sed -n 's/^Max open files *[0-9]* *\([0-9]*\) .*/\1/p' /proc/1/limits"),
                 ("edge.ipv6", "ls /proc/net/if_inet6"),
-                ("edge.active", f"cat {settings.active.file}"),
-                ("edge.slots", f"sed -n 's/^# slot //p' {settings.config_file}"),
-                ("edge.certificates", f"ls -1 {settings.config_root}/edge/cert-*.pem"),
-                ("edge.streams", rf"sed -n 's/^# stream slot //p' {settings.config_file}"),
+                ("edge.active", f"cat {quote(settings.active.file)}"),
+                ("edge.slots", f"sed -n 's/^# slot //p' {quote(settings.config_file)}"),
+                ("edge.certificates", f"ls -1 {quote(settings.config_root)}/edge/cert-*.pem"),
+                ("edge.streams", rf"sed -n 's/^# stream slot //p' {quote(settings.config_file)}"),
                 ("edge.haproxy", _HAPROXY.format(said)),
             ),
         )

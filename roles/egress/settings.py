@@ -13,6 +13,7 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.extra import collisions, merged
 from stack.fields import Checked, given, option
+from stack.kinds import File
 from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
@@ -72,7 +73,7 @@ class Settings(Checked):
     release: str = option("1.14.1", "version from stack/releases.toml")
     source: Literal["image", "file"] = option("image", "where the program comes from: upstream publishes images only")
     image: str = option("", "where a registry of your own keeps the image (source 'image')")
-    file: str = option("", "path of your own build (source 'file')")
+    file: File = option("", "path of your own build (source 'file')")
     sha256: str = option("", "its sha256, or the digest of an image of your own")
     profile: Literal["sdk", "full"] = option(
         "sdk", "'sdk': tracks, participants, audio of rooms; 'full': also rooms and web pages, by the image's browser"

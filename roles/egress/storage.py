@@ -9,19 +9,20 @@ from urllib.parse import urlsplit
 
 from stack.errors import Problem
 from stack.fields import Checked, option
+from stack.kinds import Url, Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3(Checked):
     """S3, or what speaks its language; the secret key is the password ``egress-s3`` of the secrets."""
 
-    bucket: str = option("", "name of the bucket; it must exist")
-    region: str = option("us-east-1", "region of the bucket")
-    endpoint: str = option("", "URL of a store that is not AWS, as https://s3.example.com")
+    bucket: Word = option("", "name of the bucket; it must exist")
+    region: Word = option("us-east-1", "region of the bucket")
+    endpoint: Url = option("", "URL of a store that is not AWS, as https://s3.example.com")
     force_path_style: bool = option(
         False, "bucket in the path of the URL, not in its host: what most stores but AWS need"
     )
-    access_key: str = option("", "access key; empty: the credentials of the machine (an instance profile)")
+    access_key: Word = option("", "access key; empty: the credentials of the machine (an instance profile)")
 
     def config(self, secret: str) -> dict[str, Any]:
         config: dict[str, Any] = {
@@ -62,8 +63,8 @@ class S3(Checked):
 class Azure(Checked):
     """Azure Blob Storage; the account key is the password ``egress-azure`` of the secrets."""
 
-    account_name: str = option("", "storage account")
-    container_name: str = option("", "container in it; it must exist")
+    account_name: Word = option("", "storage account")
+    container_name: Word = option("", "container in it; it must exist")
 
     def config(self, secret: str) -> dict[str, Any]:
         return {"account_name": self.account_name, "account_key": secret, "container_name": self.container_name}
@@ -80,7 +81,7 @@ class Azure(Checked):
 class GCP(Checked):
     """Google Cloud Storage; the service account's JSON, in one line, is the password ``egress-gcp`` of the secrets."""
 
-    bucket: str = option("", "name of the bucket; it must exist")
+    bucket: Word = option("", "name of the bucket; it must exist")
 
     def config(self, secret: str) -> dict[str, Any]:
         return {"bucket": self.bucket, "credentials_json": secret}
@@ -97,9 +98,9 @@ class GCP(Checked):
 class AliOSS(Checked):
     """Alibaba's OSS; the secret key is the password ``egress-alioss`` of the secrets."""
 
-    bucket: str = option("", "name of the bucket; it must exist")
-    endpoint: str = option("", "endpoint of its region, as oss-eu-central-1.aliyuncs.com")
-    access_key: str = option("", "access key")
+    bucket: Word = option("", "name of the bucket; it must exist")
+    endpoint: Word = option("", "endpoint of its region, as oss-eu-central-1.aliyuncs.com")
+    access_key: Word = option("", "access key")
 
     def config(self, secret: str) -> dict[str, Any]:
         return {"bucket": self.bucket, "endpoint": self.endpoint, "access_key": self.access_key, "secret": secret}

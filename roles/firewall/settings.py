@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.foreign import Opening, closed_problem, interface_problem
+from stack.kinds import Network
 from stack.ports import Port, PortRange, Proto, Reach
 
 UNIT = "livekit-firewall.service"
@@ -30,7 +30,7 @@ class Relays:
 class Settings(Checked):
     """One nftables table, ``inet livekit_metal``; other tables are never touched."""
 
-    admin: tuple[str, ...] = option(("0.0.0.0/0", "::/0"), "networks that may open SSH; narrow them in production")
+    admin: tuple[Network, ...] = option(("0.0.0.0/0", "::/0"), "networks that may open SSH; narrow them in production")
     confirm: int = option(60, "seconds after which a change is rolled back unless a new SSH connection confirmed it")
     log: bool = option(True, "log dropped packets to the kernel log, 5 per second at most")
     open: tuple[Opening, ...] = option((), "ports of what else runs on the hosts: web servers, tunnels, monitoring")
@@ -92,10 +92,5 @@ class Settings(Checked):
                 yield Problem(f"{path}.trusted[{i}]", said, "write a name such as wg0, or br-* for all that begin so")
         if not self.admin:
             yield Problem(f"{path}.admin", "is empty", "name the networks you administer from, or nobody gets in")
-        for i, network in enumerate(self.admin):
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as error:
-                yield Problem(f"{path}.admin[{i}]", str(error), "write a network such as '192.0.2.0/24'")
         if self.confirm < 10:
             yield Problem(f"{path}.confirm", f"is {self.confirm} s", "give a new connection at least 10 s")

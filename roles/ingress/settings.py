@@ -14,6 +14,7 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.extra import collisions, merged
 from stack.fields import Checked, given, option
+from stack.kinds import File, Url
 from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
@@ -89,7 +90,7 @@ class Settings(Checked):
 
     release: str = option("1.5.0", "version from stack/releases.toml")
     source: Literal["module", "file"] = option("module", "where the binary comes from")
-    file: str = option("", "path of your own build (source 'file')")
+    file: File = option("", "path of your own build (source 'file')")
     sha256: str = option("", "its sha256 (source 'file')")
     slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
     rtmp: PortRange = option(PortRange(1936, 1938), "RTMP of the slots, behind the edge (edge.rtmp)")
@@ -102,8 +103,8 @@ class Settings(Checked):
         PortRange(7885, 7887),
         "media of WHIP (rtc_config.udp_port, mux mode), split among the slots; a slot binds at most one for each core",
     )
-    rtmp_base_url: str = option("", "what streams are told to send to; default: rtmp://PUBLIC ADDRESS:edge.rtmp/x")
-    whip_base_url: str = option("", "the same for WHIP; default: http://PUBLIC ADDRESS:edge.http/w")
+    rtmp_base_url: Url = option("", "what streams are told to send to; default: rtmp://PUBLIC ADDRESS:edge.rtmp/x")
+    whip_base_url: Url = option("", "the same for WHIP; default: http://PUBLIC ADDRESS:edge.http/w")
     cpu_cost: CpuCost = option(CpuCost(), "what admits a stream")
     process_list: Literal["refuse", "hide", "accept"] = option(
         "refuse",

@@ -9,6 +9,7 @@ from typing import ClassVar
 from stack.active import Active
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.kinds import HostPath
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.secret import Secret
 
@@ -56,8 +57,8 @@ class Settings(Checked):
     port: PortRange = option(PortRange(5060, 5060), "SIP for carriers, UDP and TCP")
     tls_port: PortRange = option(PortRange(5061, 5061), "SIP over TLS, where there is a certificate")
     inside: PortRange = option(PortRange(5059, 5059), "the side of the slots, on loopback (UDP)")
-    certificate: str = option("", "file on the hosts with certificate and chain (PEM), readable for user kamailio")
-    certificate_key: str = option("", "file on the hosts with its key, readable for user kamailio")
+    certificate: HostPath = option("", "file on the hosts with certificate and chain (PEM), readable for user kamailio")
+    certificate_key: HostPath = option("", "file on the hosts with its key, readable for user kamailio")
     flood: int = option(
         60, "new requests from one address within 2 s, and a quarter of what it may send in all; no answer to more"
     )

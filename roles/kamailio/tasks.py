@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from shlex import quote
+from shlex import join, quote
 
 from pyinfra.api.host import Host
 
@@ -41,8 +41,8 @@ def activate(settings: Settings) -> Part:
     service = _service(settings)
     needs = service.needs | Needs(
         probes=(
-            (_FILES, _HAS_FILES.format(" ".join(settings.reread_files), settings.as_user, settings.socket)),
-            (_FOLLOWS, f"sh {settings.dispatch} check && echo y"),
+            (_FILES, _HAS_FILES.format(join(settings.reread_files), settings.as_user, quote(settings.socket))),
+            (_FOLLOWS, f"sh {quote(settings.dispatch)} check && echo y"),
         )
     )
     return Part("kamailio", needs, partial(_plan, settings, service))

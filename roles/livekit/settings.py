@@ -15,6 +15,7 @@ from stack.duration import Duration
 from stack.errors import Problem
 from stack.extra import collisions, merged
 from stack.fields import Checked, given, option
+from stack.kinds import File, Url
 from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
@@ -67,7 +68,7 @@ class Settings(Checked):
 
     release: str = option("1.13.7", "version from stack/releases.toml")
     source: Literal["archive", "module", "file"] = option("archive", "where the binary comes from")
-    file: str = option("", "path of your own build (source 'file')")
+    file: File = option("", "path of your own build (source 'file')")
     sha256: str = option("", "its sha256 (source 'file')")
     slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
     signal: PortRange = option(
@@ -100,7 +101,7 @@ class Settings(Checked):
     batch_interval: str = option("2ms", "with batch_size: longest wait for a batch (rtc.batch_io.max_flush_interval)")
     region: str = option("", "region of the nodes (needed by node_selector regionaware, through extra)")
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
-    webhooks: tuple[str, ...] = option((), "URLs that get webhooks, signed with the current API key")
+    webhooks: tuple[Url, ...] = option((), "URLs that get webhooks, signed with the current API key")
     turn: Turn = option(Turn(), "TURN, for clients that cannot reach the media ports")
     room: Room = option(Room(), "defaults of rooms")
     limits: Limits = option(Limits(), "limits of a node")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from shlex import quote
 
 from roles._kit import hidepid
 from roles._kit.service import UNITS
@@ -78,8 +79,8 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.chains", "nft list chains"),
         ("preflight.addresses", 'ip -o addr | awk \'{ sub("/.*", "", $4); print $4 }\''),
         *((LINKS, ROUTE6) if settings.offered else ()),
-        ("preflight.fingerprint", f"cat {settings.fingerprint_file}"),
-        ("preflight.serial", f"cat {settings.serial_file}"),
+        ("preflight.fingerprint", f"cat {quote(settings.fingerprint_file)}"),
+        ("preflight.serial", f"cat {quote(settings.serial_file)}"),
         ("preflight.units", _UNITS),
         ("preflight.tools", f"for t in {' '.join(TOOLS)}; do command -v $t >/dev/null || echo $t; done"),
         ("preflight.hairpin", _hairpin(settings)),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from stack.errors import Problem
 from stack.fields import Checked, given, option
 from stack.host import CALLERS
+from stack.kinds import Endpoint, HostPath, Word
 from stack.ports import Port, PortRange, Proto, Reach, endpoint
 from stack.secret import Secret
 
@@ -18,20 +18,19 @@ UNIT = "livekit-redis.service"
 FORMER_UNIT = "livekit-redis-formerly.service"
 USER = "livekit-"  # how the users of livekit-server begin
 CLIENTS = (*CALLERS, "exporters")
-_HOST_PORT = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class External(Checked):
     """A Redis that livekit-metal does not run. The password is read from the secrets file (``redis-external``)."""
 
-    address: str = option("", "host:port")
-    user: str = option("", "ACL user; empty for the default user")
+    address: Endpoint = option("", "host:port")
+    user: Word = option("", "ACL user; empty for the default user")
     password: bool = option(True, "there is one; store it with `procedures.secrets INVENTORY set redis-external`")
     tls: bool = option(False, "connect with TLS")
-    ca_file: str = option("", "CA certificate on the hosts, for a private CA")
-    sentinel_master: str = option("", "name of the master, with sentinels")
-    sentinels: tuple[str, ...] = option((), "host:port of each Sentinel, instead of address")
+    ca_file: HostPath = option("", "CA certificate on the hosts, for a private CA")
+    sentinel_master: Word = option("", "name of the master, with sentinels")
+    sentinels: tuple[Endpoint, ...] = option((), "host:port of each Sentinel, instead of address")
 
     def problems(self, path: str) -> Iterator[Problem]:
         if bool(self.address) == bool(self.sentinels):
@@ -40,11 +39,6 @@ class External(Checked):
             yield Problem(f"{path}.sentinel_master", "is missing", "name the master as the Sentinels know it")
         if self.ca_file and not self.tls:
             yield Problem(f"{path}.ca_file", "is set and tls is not", "set tls, or drop it")
-        for name, address in [("address", self.address), *[("sentinels", s) for s in self.sentinels]]:
-            said = _HOST_PORT.fullmatch(address)
-            if address and not (said and 1 <= int(said[1]) <= 65535):
-                remedy = "write it as 10.0.0.5:6379 or [fd00::5]:6379, without a scheme"
-                yield Problem(f"{path}.{name}", f"{address!r} is no host:port", remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

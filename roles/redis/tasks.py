@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from functools import partial
+from shlex import quote
 
 from pyinfra.api.host import Host
 
@@ -59,7 +60,7 @@ def retire(settings: Settings) -> Part:
 def activate(settings: Settings) -> Part:
     """Have Redis run with the wanted settings and users."""
     # where the running Redis keeps its data, if that is elsewhere (-ef: by a link to it is no other place)
-    data = f"d=/proc/$(systemctl show -p MainPID --value {UNIT})/cwd; [ $d -ef {settings.data} ] || readlink $d"
+    data = f"d=/proc/$(systemctl show -p MainPID --value {UNIT})/cwd; [ $d -ef {quote(settings.data)} ] || readlink $d"
     here = Needs(files=frozenset({settings.data}), probes=(("redis.elsewhere", data),))
     services = _service(settings).needs | former.service(settings).needs
     return Part("redis", here | services | needs(settings), partial(_plan, settings))

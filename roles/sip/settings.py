@@ -13,6 +13,7 @@ from stack.active import Active
 from stack.duration import Duration
 from stack.errors import Problem
 from stack.fields import Checked, given, option
+from stack.kinds import File
 from stack.memory import MOST, WORDS, Memory
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.redis_client import RedisClient
@@ -43,7 +44,7 @@ class Settings(Checked):
 
     release: str = option("1.11.0", "version your build is made from")
     source: Literal["file"] = option("file", "where the program comes from: upstream publishes no binary")
-    file: str = option("", "path of your own build")
+    file: File = option("", "path of your own build")
     sha256: str = option("", "its sha256")
     slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
     port: PortRange = option(

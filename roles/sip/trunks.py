@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from stack.errors import Problem
 from stack.fields import REQUIRED, Checked, option
+from stack.kinds import Text
 
 _NUMBER = re.compile(r"[+0-9A-Za-z._-]{1,64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")
@@ -97,7 +98,7 @@ class Rule(Checked):
     pin: bool = option(False, "callers must type the PIN in the secret sip-rule-NAME (digits)")
     hide_phone_number: bool = option(False, "others in the room do not see the caller's number")
     metadata: Mapping[str, Any] = option({}, "metadata of the caller's participant, beside our own mark")
-    attributes: Mapping[str, str] = option({}, "attributes of the caller's participant")
+    attributes: Mapping[str, Text] = option({}, "attributes of the caller's participant")
 
     def problems(self, path: str) -> Iterator[Problem]:
         if not self.trunks:

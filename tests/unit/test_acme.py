@@ -91,9 +91,9 @@ def data(base: dict[str, Any] = SINGLE, *, edge: dict[str, Any] | None = None, *
         ),
         (
             data(**DNS, dns_resolvers=["192.0.2.53"]),
-            "acme.dns_resolvers[0]: is '192.0.2.53'; write address and port: 192.0.2.53:53",
+            "acme.dns_resolvers[0]: '192.0.2.53' is no host:port; write it as 10.0.0.5:53 or [fd00::5]:53",
         ),
-        (data(secrets=["A B"]), "acme.secrets: 'A B' is no variable; use letters, digits and _"),
+        (data(secrets=["A B"]), "acme.secrets[0]: 'A B' is no variable; use letters, digits and _"),
         (data(environment={"LEGO_PATH": "/"}), "acme.environment: LEGO_PATH follows from other settings; drop it"),
         (
             data(environment={"TOKEN": "x"}, secrets=["TOKEN"]),
@@ -101,7 +101,7 @@ def data(base: dict[str, Any] = SINGLE, *, edge: dict[str, Any] | None = None, *
         ),
         (
             data(environment={"TOKEN": "x\ny"}),
-            "acme.environment.TOKEN: has control characters; write it in one line",
+            "acme.environment.TOKEN: has the character U+000A in it; write one line of plain text",
         ),
     ],
 )

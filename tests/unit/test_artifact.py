@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import threading
@@ -15,7 +16,7 @@ from roles._kit.artifact import Artifact, fetch, verify
 from roles._kit.artifact_store import Made, store
 from stack.errors import SiteError
 from stack.releases import File, Release
-from tests.upstream import PROGRAM, Upstream, archive, left, packed, programs, serving, sha256
+from tests.upstream import PROGRAM, Upstream, archive, forge, left, packed, programs, serving, sha256
 
 
 @pytest.fixture
@@ -65,6 +66,23 @@ def test_a_second_fetch_takes_no_time_and_asks_nobody(upstream: Upstream, cache:
         times.append(time.perf_counter() - start)
     assert min(times) < 0.005
     assert upstream.requests == 1
+
+
+def test_a_forged_index_serves_nothing(upstream: Upstream, cache: Path, tmp_path: Path) -> None:
+    release, lock = archive(upstream.url, sha256(upstream.body)), tmp_path / "site.lock"
+    first = fetch(release, "amd64", cache=cache)
+    forge(cache, b"#!/bin/sh\necho owned\n")
+    assert fetch(release, "amd64", cache=cache) == first
+    forge(cache, b"#!/bin/sh\necho owned\n")
+    assert fetch(release, "amd64", lock=lock, cache=cache) == first
+    (entry,) = json.loads(lock.read_text()).values()
+    assert entry["sha256"] == first.sha256
+
+
+def test_the_store_is_closed_to_others(upstream: Upstream, cache: Path, tmp_path: Path) -> None:
+    cache.mkdir(mode=0o755)
+    fetch(archive(upstream.url, sha256(upstream.body)), "amd64", cache=cache)
+    assert cache.stat().st_mode & 0o777 == 0o700
 
 
 def test_wrong_bytes_are_refused_before_they_are_opened(upstream: Upstream, cache: Path) -> None:

@@ -14,7 +14,7 @@ from roles._kit.artifact import Artifact, fetch
 from stack.errors import SiteError
 from stack.releases import Module, Release
 from tests.gomodule import ARCH, tiny
-from tests.upstream import left, programs
+from tests.upstream import forge, left, programs
 
 # The second file would change the program, if a tag of the operator's environment got through.
 SOURCES = {
@@ -99,6 +99,22 @@ def test_a_build_is_recorded_and_never_made_again(
     shutil.rmtree(cache / "made")
     assert fetch(release, ARCH, lock=lock, cache=cache) == first
     assert "there is no `go` here" in refusal(release, lock, tmp_path / "elsewhere")
+
+
+def test_a_forged_index_is_not_believed_and_gets_into_no_lock(
+    release: Release, lock: Path, cache: Path, tmp_path: Path
+) -> None:
+    first = fetch(release, ARCH, cache=cache)
+    forge(cache, b"#!/bin/sh\necho owned\n")
+    again = fetch(release, ARCH, lock=lock, cache=cache)
+    assert again.sha256 == first.sha256 == entry(lock)["sha256"]
+
+
+def test_what_was_changed_in_the_store_gets_into_no_lock(release: Release, lock: Path, cache: Path) -> None:
+    first = fetch(release, ARCH, cache=cache)
+    first.path.write_bytes(b"x" * first.size)
+    assert fetch(release, ARCH, lock=lock, cache=cache).sha256 == first.sha256 == entry(lock)["sha256"]
+    assert said(first) == "tiny\n"
 
 
 def test_another_site_records_the_same_build(release: Release, cache: Path, lock: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def test_certificates_are_for_ipv6_too(site_data: dict[str, Any], make_site: Mak
             {"public": "2a00::12"},
             "hosts.lk2.public: 2a00::12 and address 192.0.2.12 are of two families: no 1:1 NAT does that; give both",
         ),
-        ({"ips": ["192.0.2.12/24"]}, "hosts.lk2.ips: '192.0.2.12/24' is no network; write one such as 192.0.2.0/24"),
+        ({"ips": ["192.0.2.12/24"]}, "hosts.lk2.ips[0]: '192.0.2.12/24' is no network; write one such as 192.0.2.0/24"),
         ({"ips": "192.0.2.0/24"}, "hosts.lk2.ips: is '192.0.2.0/24' (str); make it a list"),
     ],
 )

@@ -27,7 +27,7 @@ from stack.site import Site
         ({"net.*.x": "1"}, "kernel.extra: 'net.*.x' is no sysctl key; write it as `sysctl -a` does"),
         (
             {"net.ipv4.tcp_sack": "1\n2"},
-            "kernel.extra.net.ipv4.tcp_sack: is '1\\n2'; write one line, without blanks at its ends",
+            "kernel.extra.net.ipv4.tcp_sack: has the character U+000A in it; write one line of plain text",
         ),
     ],
 )

@@ -42,7 +42,7 @@ def external_data(site_data: dict[str, Any]) -> dict[str, Any]:
         ({"external": {"address": "redis:65536"}}, "redis.external.address: 'redis:65536' is no host:port; "),
         (
             {"external": {"sentinels": ["10.9.9.8:26379", "here"], "sentinel_master": "m"}},
-            "redis.external.sentinels: 'here' is no host:port; ",
+            "redis.external.sentinels[1]: 'here' is no host:port; ",
         ),
         (
             {"external": {"address": "10.9.9.9:6379", "ca_file": "/etc/ca.pem"}},

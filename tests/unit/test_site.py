@@ -111,14 +111,14 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "firewall/admin",
             ["10.0.0.1/8"],
-            "firewall.admin[0]: 10.0.0.1/8 has host bits set; write a network such as",
+            "firewall.admin[0]: '10.0.0.1/8' is no network; write one such as",
         ),
         (
             "firewall/admin",
             [],
             "firewall.admin: is empty; name the networks you administer from, or nobody gets in",
         ),
-        ("paths/config", "etc", "paths.config: is 'etc'; write an absolute path of two parts or more"),
+        ("paths/config", "etc", "paths.config: 'etc' is no path on a host; write an absolute path"),
         ("hosts", [], "hosts: is [] (list); make it a mapping"),
     ],
 )
