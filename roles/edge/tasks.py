@@ -25,12 +25,10 @@ _RESTART = (
     "restart needed: its unit has changed and the running HAProxy has the old one; a restart cuts the WebSockets it "
     "relays (calls go on, clients resume signalling); run the same command with --data edge=restart"
 )
-
 _MOVED = (
     "paths.config has moved, and a running HAProxy reads its configuration where it was; put it back, or run the same "
     "command with --data edge=restart, which cuts the WebSockets it relays (calls go on, clients resume signalling)"
 )
-
 _RENEWAL = {
     "provided": "get another from your CA and deploy it (edge.certificate)",
     "internal": "its CA ends then too: make the site another one",

@@ -35,7 +35,6 @@ COSTS = {
     "web": 4.0,
 }
 BROWSER = ("room_composite", "web")  # recorded by a browser
-
 Kind = Literal["track", "track_composite", "audio_room", "participant", "room_composite", "web"]
 
 

@@ -16,7 +16,7 @@ from pyinfra.api.connect import connect_all
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors.ssh import SSHConnector
 
-from roles._kit import bridge, lock, release
+from roles._kit import bridge, change, lock, release
 from roles._kit.change import Failed, ask
 from roles._kit.connect import Connecting, connecting
 from stack import inventory as inventories
@@ -32,8 +32,11 @@ def as_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def host(tmp_path: Path, make_site: Callable[[dict[str, Any]], Site]) -> Callable[..., Any]:
+def host(
+    tmp_path: Path, make_site: Callable[[dict[str, Any]], Site], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """pyinfra's host for the site's own, which is at ``server``; ``known``: the key that the operator knows it by."""
+    monkeypatch.setattr(change, "_before_first_change", [])  # each run is a program of its own
     key = tmp_path / "id"
     paramiko.ECDSAKey.generate().write_private_key_file(str(key))
 

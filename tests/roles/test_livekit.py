@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from procedures.components import components
+from roles._kit import artifact, release
 from roles._kit.change import Failed
 from roles._kit.generation import Generation
 from roles._kit.look import Seen
@@ -185,17 +186,26 @@ def test_a_candidate_that_fails_is_drained_and_the_old_slot_serves_on(livekit: S
     assert plan(livekit, host("b", a="active old", b=f"active {tasks.desired(livekit)[1].name}")).undo is None
 
 
+def bare(_host: str, command: str) -> str:
+    """What a host says on which nothing was deployed."""
+    probes = "".join(f"#probe {each}\n" for each in ("livekit.active", "livekit.generations", "runner.there"))
+    return f"{probes}#probe livekit.releases\n#end" if "sh -s" in command else ""
+
+
 def test_a_run_prepares_release_and_generation_in_parallel(fake_run: Callable[..., FakeRun], livekit: Settings) -> None:
-    answers = {
-        "sh -s": "#probe livekit.active\n#probe livekit.generations\n#probe runner.there\n#probe livekit.releases\n#end"
-    }
-
-    def answer(_host: str, command: str) -> str | None:
-        return next((said for part, said in answers.items() if part in command), "")
-
-    done = fake_run(lambda: tasks.prepare(livekit), ("lk1", "lk2"), answer)
+    done = fake_run(lambda: tasks.prepare(livekit), ("lk1", "lk2"), bare)
     for host_name in ("lk1", "lk2"):  # @fake has no SSH: the push says so, before anything else happens
         assert "releases are pushed over SSH only" in done.results[host_name].why
+
+
+def test_a_program_that_was_changed_in_the_cache_reaches_no_host(
+    fake_run: Callable[..., FakeRun], livekit: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "verify", artifact.verify)
+    program = tasks.desired(livekit)[0].path
+    done = fake_run(lambda: tasks.prepare(livekit), ("lk1",), bare)
+    assert "was removed; run the deploy again, it is fetched anew" in done.results["lk1"].why
+    assert not program.exists()
 
 
 def test_files_of_a_generation_are_written_once(

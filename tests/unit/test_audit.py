@@ -44,6 +44,7 @@ def test_what_is_found_fails_and_no_answer_does_not(
             raise audit.Unknown("net is down")
         return json.dumps(said) if "pip-audit" in command else GO.replace("26014", "44405")
 
+    monkeypatch.setattr(audit, "_silence", lambda _: "")
     monkeypatch.setattr(audit, "_said", answer)
     assert audit.main() == status
     told = capsys.readouterr().out
