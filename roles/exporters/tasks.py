@@ -20,7 +20,7 @@ from roles.exporters.settings import METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settin
 
 Proof = Callable[[Host], object]
 # redis_exporter answers without Redis too: redis_up says whether its password is right
-_COUNTS = "grep -q '^livekit_metal_old_code' /run/$1/livekit.prom"
+_COUNTS = "grep -qs '^livekit_metal_old_code' /run/$1/livekit.prom || return 1"  # grep's 2 would mean: no use to wait
 _GIVES = 'curl -fsS -m 5 "http://$1/metrics" | grep "^$2"'
 
 
