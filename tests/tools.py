@@ -10,6 +10,7 @@ from pathlib import Path
 
 # program, or file below /usr/lib -> (Debian package, its units)
 NEEDED = {
+    "auditd": ("auditd", ["auditd.service"]),
     "bwrap": ("bubblewrap", []),
     "docker-registry": ("docker-registry", ["docker-registry.service"]),
     "ffmpeg": ("ffmpeg", []),

@@ -63,8 +63,8 @@ def test_what_the_health_of_media_is_judged_by_is_there(node: dict[str, float]) 
 
 
 def test_what_runs_old_code_is_counted(node: dict[str, float]) -> None:
-    """Of every unit of ours: its counter may look into each, whoever runs it and whatever it hides."""
-    assert 'livekit_metal_old_code{unit="livekit-node-exporter.service"}' in node
+    """Of units whose processes belong to others and are hidden: what began since the last count comes with the next."""
+    assert 'livekit_metal_old_code{unit="livekit-edge.service"}' in node
     assert node["node_textfile_scrape_error"] == 0
 
 
