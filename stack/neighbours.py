@@ -16,6 +16,7 @@ from roles.firewall.settings import Relays
 from roles.ingress import Settings as Ingress
 from roles.livekit import Settings as Livekit
 from roles.livekit.settings import UNIT as LIVEKIT_UNIT
+from roles.livekit.settings import USER as LIVEKIT_USER
 from roles.prometheus import Settings as Prometheus
 from roles.prometheus.settings import Target
 from roles.redis import Settings as Redis
@@ -51,6 +52,7 @@ def peers(site: Site) -> dict[str, tuple[str, ...]]:
 def relays(site: Site) -> Relays:
     """For the firewall: relays lead to media of every node, at the address that clients are told."""
     return Relays(
+        user=LIVEKIT_USER,
         sources="livekit/turn-relay",
         targets=MEDIA,
         nodes=peers(site)["media"],

@@ -23,6 +23,11 @@ def unite(mine: Document, other: Document) -> list[str]:
     """
     if mine.fingerprint_key != other.fingerprint_key:
         raise refused("the two files are of different sites", "name another copy of this site's file")
+    if mine.serial == other.serial == 1 and not (mine.before or other.before) and mine.content != other.content:
+        raise refused(
+            "both files are from before serials: nobody can tell which of them is the older one",
+            "keep the one that the hosts were deployed with last, and set or rotate what it lacks",
+        )
     newer, older = (other, mine) if other.serial > mine.serial else (mine, other)
     made = Document.parse(newer.text.reveal())
     made.ended = list(dict.fromkeys((*older.ended, *newer.ended)))

@@ -126,8 +126,11 @@ class Values:
         if not value or not value.isprintable():
             raise refused("is empty or has control characters", "check what was pasted", f"secrets.passwords.{name}")
         old = self._document.passwords.get(name, [])[:1]
-        self._retired += self._document.passwords.get(name, [])[1:]
-        self._document.passwords[name] = [password(name, value), *(o for o in old if o.reveal() != value)]
+        for each in self._document.passwords.get(name, [])[1:]:
+            self._end(each)
+        new = password(name, value)
+        self._document.revive(new)
+        self._document.passwords[name] = [new, *(o for o in old if o.reveal() != value)]
 
     def retire_password(self, name: str) -> None:
         """Drop the previous password: after the next deploy, it is refused."""

@@ -6,6 +6,7 @@ round trip. After any change the next question looks again: no list of "what inv
 
 from __future__ import annotations
 
+import secrets
 import shlex
 import time
 from dataclasses import dataclass, field
@@ -17,23 +18,25 @@ from roles._kit.change import Failed, ask
 
 # What a look always contains; $FILES and so on are shell words.
 _SECTIONS = (
-    r"""echo '#files'; [ -z "$FILES" ] || sha256sum -- $FILES""",
-    r"""echo '#stat'; [ -z "$FILES" ] || stat -c '%n %a %U %G' -- $FILES""",
-    r"""echo '#packages'; [ -z "$PACKAGES" ] ||
+    r"""echo "$mark"files; [ -z "$FILES" ] || sha256sum -- $FILES""",
+    r"""echo "$mark"stat; [ -z "$FILES" ] || stat -c '%n %a %U %G' -- $FILES""",
+    r"""echo "$mark"packages; [ -z "$PACKAGES" ] ||
 dpkg-query -W -f '${Package}\t${db:Status-Abbrev}\t${Version}\n' $PACKAGES""",
-    r"""echo '#sysctls'; [ -z "$SYSCTLS" ] || (cd /proc/sys && grep -Hs '' $SYSCTLS)""",
-    r"""echo '#units'; [ -z "$UNITS" ] || {
+    r"""echo "$mark"sysctls; [ -z "$SYSCTLS" ] || (cd /proc/sys && grep -Hs '' $SYSCTLS)""",
+    r"""echo "$mark"units; [ -z "$UNITS" ] || {
   u=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result -- $UNITS)
   printf '%s\n' "$u"
   p=$(printf '%s\n' "$u" | sed -n 's,^MainPID=\([1-9].*\),\1,p')
-  echo '#stamps'; [ -z "$p" ] || grep -azsHo '^LKM_STAMP=[^[:cntrl:]]*' $(printf '/proc/%s/environ ' $p) | tr '\0' '\n'
-  echo '#programs'; [ -z "$p" ] || find $(printf '/proc/%s/exe ' $p) -printf '%p %l\n'; }""",
+  echo "$mark"stamps
+  [ -z "$p" ] || grep -azsHo '^LKM_STAMP=[^[:cntrl:]]*' $(printf '/proc/%s/environ ' $p) | tr '\0' '\n'
+  echo "$mark"programs; [ -z "$p" ] || find $(printf '/proc/%s/exe ' $p) -printf '%p %l\n'; }""",
 )
 # All sections at once, each into a file in memory: most of a look is waiting for small programs.
-# `#end` proves that the answer is whole.
+# The end proves that the answer is whole. What begins a section is made up for each look: names of processes, which
+# anybody chooses, may have line breaks in them.
 _TOGETHER = """d=$(TMPDIR=/run mktemp -d 2>/dev/null || mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT
 {jobs}
-wait; cat "$d"/*; echo '#end'
+wait; cat "$d"/*; echo "$mark"end
 """
 _GROUPS = ("files", "packages", "sysctls", "units")
 
@@ -75,30 +78,32 @@ class Seen:
         return self.units.get(name, {}).get(key, "")
 
 
-def script(needs: Needs) -> str:
-    """The shell text that answers ``needs``."""
+def script(needs: Needs, mark: str = "#") -> str:
+    """The shell text that answers ``needs``; ``mark`` begins the lines that part its answer."""
     words = {
         "files": needs.files,
         "packages": needs.packages,
         "units": needs.units,
         "sysctls": frozenset(key.replace(".", "/") for key in needs.sysctls),
     }
-    head = "".join(f"{g.upper()}={shlex.quote(' '.join(sorted(words[g])))}\n" for g in _GROUPS)
-    probes = (f"echo '#probe {name}'\n{text}" for name, text in needs.probes)
+    head = f"mark={shlex.quote(mark)}\n" + "".join(
+        f"{g.upper()}={shlex.quote(' '.join(sorted(words[g])))}\n" for g in _GROUPS
+    )
+    probes = (f'echo "$mark"{shlex.quote(f"probe {name}")}\n{text}' for name, text in needs.probes)
     jobs = (f'{{\n{text}\n}} >"$d/{i:03}" 2>/dev/null </dev/null &' for i, text in enumerate((*_SECTIONS, *probes)))
     return head + _TOGETHER.format(jobs="\n".join(jobs))
 
 
-def parse(output: str) -> Seen:
-    """Read the answer back. Raises Failed when it is not whole."""
+def parse(output: str, mark: str = "#") -> Seen:
+    """Read the answer to a script of this ``mark`` back. Raises Failed when it is not whole."""
     seen, section = Seen(), ""
     block: dict[str, str] = {}
     pids: dict[str, dict[str, str]] = {}
     for line in output.splitlines():
-        if line.startswith("#"):
-            section = line
-            if line.startswith("#probe "):
-                seen.probes[line.removeprefix("#probe ")] = []
+        if line.startswith(mark):
+            section = f"#{line.removeprefix(mark)}"
+            if section.startswith("#probe "):
+                seen.probes[section.removeprefix("#probe ")] = []
         elif section.startswith("#probe "):
             seen.probes[section.removeprefix("#probe ")].append(line)
         elif section == "#units":
@@ -122,6 +127,10 @@ def parse(output: str) -> Seen:
     if section != "#end":
         raise Failed("the host's answer is incomplete; is its disk full or its shell unusual? try `ssh HOST true`")
     return seen
+
+
+def _mark() -> str:
+    return f"#{secrets.token_hex(8)} "
 
 
 def _line(seen: Seen, section: str, line: str) -> None:
@@ -155,7 +164,9 @@ class Observer:
         """What the host is like now. Raises Failed when it cannot be read."""
         if self._seen is None or self._asked != self.needs:
             asked = time.time()
-            self._seen, self._asked = parse(ask(self.host, "sh -s", stdin=script(self.needs))), self.needs
+            mark = _mark()
+            answer = ask(self.host, "sh -s", stdin=script(self.needs, mark))
+            self._seen, self._asked = parse(answer, mark), self.needs
             self._seen.asked, self._seen.answered = asked, time.time()
             self.looks += 1
         return self._seen

@@ -16,7 +16,11 @@ from roles._kit.look import Needs, Seen
 # GStreamer and others compile while they run is executable and deleted too (orcexec, memfd, /dev/zero). The second
 # awk: another inode on the same device. On another device nothing can be said (overlayfs and btrfs show two numbers
 # for one file), nor of a file that the process' own root does not have.
-OURS = r"grep -asHoE 'livekit-[^/]*\.service' /proc/[0-9]*/cgroup"  # "/proc/PID/cgroup:UNIT"
+# "/proc/PID/cgroup:UNIT". Of the system's own units: anybody may name one of his the same.
+OURS = (
+    r"grep -asHoE '^(0:|1:name=systemd):/system\.slice/([^/]*\.slice/)?livekit-[^/]*\.service' /proc/[0-9]*/cgroup"
+    " | sed 's,:.*/,:,'"
+)
 SCRIPT = r"""
 maps=$(@OURS@ | awk -F : '
   function hex(digits, i, n) {

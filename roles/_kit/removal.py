@@ -66,6 +66,11 @@ def removal(traces: Traces, name: str, components: Iterable[Component], *, drop_
     return Part("remove", needs, plan)
 
 
+# $1 the table of the rules; beside it there are those of what single users may not reach (roles/_kit/output.py).
+_TABLES = r"""nft list tables inet 2>/dev/null | sed -n "s/^table inet \\($1\\|livekit_[a-z]*_output\\)\$/\\1/p" |
+while read -r table; do nft delete table inet "$table"; done"""
+
+
 def _steps(traces: Traces) -> tuple[Step, ...]:
     def run(name: str, script: str, *args: str, timeout: int = 120) -> Step:
         return Step(name, partial(_sh, script=script, args=args, timeout=timeout))
@@ -76,7 +81,7 @@ def _steps(traces: Traces) -> tuple[Step, ...]:
     )
     return (
         run("stop units", _STOP, *units, timeout=600),
-        run("remove the firewall table", "nft delete table inet $1 2>/dev/null || :", traces.table),
+        run("remove the firewall's tables", _TABLES, traces.table),
         run("purge packages", _PURGE.replace("@STAY@", _STAY), traces.package_record, timeout=600),
         run("unmask", f"{unmask}; systemctl daemon-reload", *traces.masked),
         run("remove files", 'rm -f -- "$@"', *traces.files),

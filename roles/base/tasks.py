@@ -55,7 +55,8 @@ def prepare(settings: Settings, vault: Vault) -> None:
     _save_first(vault)
     users = File(SYSUSERS, files.text("base/livekit-metal.sysusers.j2", base=settings))
     restarts = File(NEEDRESTART, files.text("base/livekit-metal.needrestart.j2", base=settings))
-    fingerprint = File(settings.fingerprint_file, f"{settings.fingerprint}\n", "600")
+    # The second word keeps out a checkout from before serials: it compares the whole line, and knows no older file.
+    fingerprint = File(settings.fingerprint_file, f"{settings.fingerprint} serial\n", "600")
     patterns = " ".join(f"'{name}.service'" for name in _TIME_SERVICES)
     needs = directories.needs(settings.config_root, settings.release_root, settings.state_root)
     needs |= files.needs((users, restarts, fingerprint)) | Needs(

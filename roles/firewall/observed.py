@@ -35,7 +35,8 @@ case $t in *'comment "@STAMP@"'*) ;; *)
   sed -n 's/^# \(PUBLIC\|CLUSTER\|TRUNK\) \([a-z]* [0-9-]* [^ :]*\): .*/open \1 \2/p
     s/^# FORMER \([0-9-]* [^ :]*\): .*/former \1/p' "$m"
   [ -z "$m" ] || echo "age $(($(date +%s) - $(stat -c %Y "$m")))"
-  ss -Hlntu --cgroup | awk '$NF ~ "/(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
+  ss -Hlntu --cgroup | awk '
+    $NF ~ "^cgroup:/system[.]slice/([^/]*[.]slice/)?(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
 esac
 """
 

@@ -5,7 +5,8 @@ elsewhere, would tell it from us. TURN itself refuses the addresses that are no 
 an address it knows no ports (pion/turn asks its PermissionHandler about an IP). Hence a chain at the output.
 
 A relay has a port of its own range, over UDP and over TCP (RFC 6062, which pion/turn serves and nothing switches off):
-RelayAddressGeneratorPortRange binds it, and nobody else gets one, because the range is reserved.
+RelayAddressGeneratorPortRange binds it. What the kernel chooses for others is not in it, because the range is reserved;
+who chooses by himself (resolvers do) is told apart by the user.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Relayed:
 
     sources: tuple[str, ...]
     targets: tuple[str, ...]
+    user: str
 
 
 def relayed(settings: Settings, former: Iterable[Former] = ()) -> Relayed:
@@ -44,7 +46,7 @@ def relayed(settings: Settings, former: Iterable[Former] = ()) -> Relayed:
     # A client may ask for an even port and reserve the odd one behind it (EVEN-PORT, RFC 8656): beyond the last too.
     behind = without([PortRange(r.last, r.last | 1) for r in sources], _registry(settings))
     targets = ports(settings.relays.targets)
-    return Relayed(tuple(map(str, merged([*sources, *behind]))), tuple(map(str, targets)))
+    return Relayed(tuple(map(str, merged([*sources, *behind]))), tuple(map(str, targets)), settings.relays.user)
 
 
 def still(
@@ -53,7 +55,7 @@ def still(
     """What relays had, or led to, by the confirmed rules (name, protocol, ports) and do no more by the registry.
 
     It stays for as long as a slot may go on, on any host: the rules are younger than that (``age``, s), or something
-    here is ``bound`` to it. What the registry has given to others since is not in it.
+    here is ``bound`` to it. What livekit-server itself has been given since is not in it.
     """
     known, rules = _registry(settings), tuple(before)
     found = []
@@ -75,7 +77,9 @@ def _now(settings: Settings, kind: str) -> Iterator[PortRange]:
 
 
 def _registry(settings: Settings) -> list[PortRange]:
-    return [port.range for port in settings.ports if port.proto is Proto.UDP]
+    """Ports that the same daemon uses otherwise: what it sends from there is no relay's."""
+    owner = settings.relays.sources.partition("/")[0]
+    return [port.range for port in settings.ports if port.proto is Proto.UDP and port.owner == owner]
 
 
 def _is(name: str, kind: str) -> bool:

@@ -20,6 +20,7 @@ TABLE = "livekit_metal"
 class Relays:
     """TURN's relays, and the media that they lead to. Ports of the registry by owner/name, without the slot."""
 
+    user: str = ""  # whose processes relays are part of
     sources: str = ""
     targets: str = ""
     nodes: tuple[str, ...] = ()  # addresses of the targets, on all hosts

@@ -25,6 +25,8 @@ INTERFACES = (
     "preflight.interfaces",
     "ls /sys/class/net; ip -o route show default | sed -n 's/.* dev \\([^ ]*\\).*/default \\1/p'",
 )
+# Of the system's units alone: anybody may give one of his the same name.
+_UNIT = re.compile(r"cgroup:/system\.slice/(?:[^/\s]*\.slice/)?([^/\s]+)\s*$")
 _ANY = {"*", "0.0.0.0", "::"}  # noqa: S104 - as ss writes it
 _LEASES = {68, 546}  # DHCP: the rules let its answers in
 
@@ -70,7 +72,7 @@ def parse(lines: Iterable[str]) -> Iterator[Listener]:
             address="" if address in _ANY else address,
             interface=interface,
             port=int(number),
-            unit=line.rpartition("/")[2].strip() if "cgroup:" in line else "",  # cgroup:/system.slice/UNIT
+            unit=unit[1] if (unit := _UNIT.search(line)) else "",
             program=program[1] if program else "",
             process=program[2] if program else "",
         )

@@ -15,7 +15,7 @@ _ANYWAY = "--data secrets=older deploys this one all the same"
 
 def secrets(settings: Settings, seen: Seen) -> Iterator[Finding]:
     """An older file would make retired keys valid again, and take the current ones from applications."""
-    theirs, file = one(seen, "fingerprint"), settings.secrets_file
+    theirs, file = one(seen, "fingerprint").partition(" ")[0], settings.secrets_file
     if theirs and theirs != settings.fingerprint:
         fact = f"the host was set up with other secrets (fingerprint {theirs}, here {settings.fingerprint})"
         yield bad(settings, "secrets", fact, f"bring {file} and its key from the machine that deployed last")

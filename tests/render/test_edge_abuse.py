@@ -194,6 +194,15 @@ def test_what_is_too_large_or_means_two_things_is_refused(
         assert answer(s).split()[1] == str(status)
 
 
+def test_nobody_speaks_http2_who_was_not_asked_to(make_edge: MakeEdge) -> None:
+    """The preface (RFC 9113, 3.4) made a connection that: bodies without a length passed every limit."""
+    with connected(make_edge().http) as s:
+        with contextlib.suppress(ConnectionError):
+            s.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
+        said = answer(s)
+    assert said.startswith("HTTP/1.1 4") or said == "", "no frame comes back"
+
+
 def test_a_length_beside_chunks_does_not_reach_a_slot(make_edge: MakeEdge) -> None:
     """RFC 9112, 6.3: else one of two would take the rest for another request."""
     with connected(make_edge().http) as s:

@@ -17,6 +17,7 @@ from roles.firewall.tasks import _boot_files, _main
 from stack.foreign import Opening
 from stack.ports import Port, PortRange, Proto, Reach
 from stack.site import Site
+from tests.render.conftest import as_us
 
 TABLE = "inet livekit_metal"
 Nft = Callable[..., str]
@@ -34,7 +35,10 @@ def nft(program: Callable[[str, str], str]) -> Nft:
     def run(script: str, *rulesets: str) -> str:
         load = 'load() { printf "%s\n" "$1" | nft -f -; }\n'
         done = subprocess.run(
-            [*unshare, "sh", "-euc", load + script, "sh", *rulesets], capture_output=True, text=True, check=False
+            [*unshare, "sh", "-euc", load + script, "sh", *map(as_us, rulesets)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

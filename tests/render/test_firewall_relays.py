@@ -17,6 +17,7 @@ from roles.firewall.settings import Settings
 from roles.firewall.tasks import _boot_files, _main
 from stack.ports import PortRange
 from stack.site import Site
+from tests.render.conftest import as_us
 
 Place = tuple[str, int]
 
@@ -61,7 +62,7 @@ def leave(program: Callable[[str, str], str]) -> Callable[..., dict[tuple[str, i
 
     def run(rules: str, tried: Iterable[tuple[str, int, Place]]) -> dict[tuple[str, int, Place], bool]:
         asked = list(tried)
-        given: Mapping[str, Any] = {"rules": rules, "tried": asked}
+        given: Mapping[str, Any] = {"rules": as_us(rules), "tried": asked}
         command = [*unshare, sys.executable, "-c", _TRY]
         done = subprocess.run(command, input=json.dumps(given), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -121,6 +122,15 @@ def test_who_listens_where_relays_are_still_answers(
     """A service of somebody else's on such a TCP port: only connections from there are refused."""
     tried = [("tcp", 40001, ("127.0.0.1", 30050))]
     assert leave(_main(firewall)[0].text, tried) == {tried[0]: True}
+
+
+def test_others_choose_such_a_port_as_they_like(
+    firewall: Settings, leave: Callable[..., dict[tuple[str, int, Place], bool]]
+) -> None:
+    """Resolvers do (dnsmasq, unbound), whatever is reserved: the rule is about livekit-server's user."""
+    rules = _main(firewall)[0].text.replace('meta skuid "livekit"', "meta skuid 12345")
+    tried = [(proto, RELAYS[0], (address, 53)) for proto in ("udp", "tcp") for address in OUTSIDE]
+    assert set(leave(rules, tried).values()) == {True}
 
 
 def test_while_ports_move_both_are_relays_and_both_are_media(

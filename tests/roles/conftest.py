@@ -69,6 +69,7 @@ def fake_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRun]:
     ) -> FakeRun:
         done = FakeRun(commands={h: [] for h in hosts})
         monkeypatch.setattr(change, "_before_first_change", [])  # each run is a program of its own
+        monkeypatch.setattr(look, "_mark", lambda: "#")
 
         def speak(self: Any, command: Any, **arguments: Any) -> tuple[bool, CommandOutput]:
             text = command.get_raw_value()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from roles._kit.change import Failed
-from roles._kit.look import Needs, parse, script
+from roles._kit.look import Needs, _mark, parse, script
 
 
 def look(needs: Needs) -> str:
@@ -57,3 +57,13 @@ def test_units_and_the_stamp_of_their_process() -> None:
 def test_an_answer_without_its_end_is_refused() -> None:
     with pytest.raises(Failed, match=r"incomplete"):
         parse("#files\n")
+
+
+def test_a_process_that_has_line_breaks_in_its_name_ends_no_section() -> None:
+    """ss prints names as they are: one such as "a\n#packages" made the rest of the answer something else."""
+    answer = "#00ff probe listening\ntcp a\n#packages\nb #probe other\n#00ff probe other\nline\n#00ff end\n"
+    assert parse(answer, "#00ff ").probes == {"listening": ["tcp a", "#packages", "b #probe other"], "other": ["line"]}
+
+
+def test_no_two_looks_have_the_same_mark() -> None:
+    assert _mark() != _mark()
