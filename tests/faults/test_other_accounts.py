@@ -29,7 +29,7 @@ def held(first: Host) -> Iterator[None]:
 
 @pytest.mark.usefixtures("held")
 def test_another_account_that_holds_the_locks_of_an_earlier_version_stops_no_deploy(first: Host) -> None:
-    first.check_output("chmod 700 /run/livekit-metal")  # something to do, under the work lock
+    first.check_output("install -d -m 700 /run/livekit-metal")  # something to do, under the work lock
     told = deploy()
     assert told.status == 0, told.text
     assert first.check_output(f"stat -c %a {' '.join(LOCKS)}").split() == ["600", "600"]
@@ -38,7 +38,7 @@ def test_another_account_that_holds_the_locks_of_an_earlier_version_stops_no_dep
 
 def test_a_directory_with_a_wrong_mode_is_mended_by_the_next_deploy(first: Host, site: Site) -> None:
     wrong = (site.paths.config, site.paths.releases, "/run/livekit-metal")
-    first.check_output(f"chmod 750 {' '.join(wrong)}")
+    first.check_output(f"install -d -m 750 {' '.join(wrong)}")
     told = deploy()
     assert told.status == 0, told.text
     assert "base: let the daemons into" in told.text
