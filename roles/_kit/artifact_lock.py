@@ -34,7 +34,11 @@ def record(lock: Path, key: str, made: Made, store: Store) -> None:
         entries = _read(lock)
         entries[key] = {"go": made.toolchain, "sha256": made.sha256, "size": made.size}
         entries[key] |= {"packages": made.packages} if made.packages else {}
-        write(lock, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+        try:
+            write(lock, json.dumps(entries, indent=2, sort_keys=True) + "\n")
+        except OSError as error:
+            fact, remedy = f"cannot be written: {error.strerror}", "deploy once where it can be, and commit it"
+            raise SiteError([Problem(str(lock), fact, remedy)]) from error
 
 
 def _read(lock: Path) -> dict[str, Any]:
@@ -58,4 +62,4 @@ def _made(lock: Path, key: str, entry: object) -> Made:
 
 
 def _damaged(lock: Path, fact: str) -> SiteError:
-    return SiteError([Problem(str(lock), fact, "restore it from version control (`git checkout` it)")])
+    return SiteError([Problem(str(lock), fact, "restore it from version control (`git checkout HEAD -- FILE`)")])

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from roles._kit import artifact_lock
 from roles._kit.artifact_lock import record, recorded
 from roles._kit.artifact_store import Made, Store
 from stack.errors import SiteError
 
 MADE = Made("ab" * 32, 75_605_148, "go1.26.8")
-REMEDY = "restore it from version control (`git checkout` it)"
+REMEDY = "restore it from version control (`git checkout HEAD -- FILE`)"
 ENTRY = """{
   "first": {
     "go": "go1.26.8",
@@ -58,3 +59,18 @@ def test_a_damaged_lock_is_refused_and_kept(tmp_path: Path, text: str, fact: str
         recorded(lock, "first")
     assert str(error.value) == f"{lock}: {fact}; {REMEDY}"
     assert lock.read_text() == text
+
+
+def test_a_lock_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkout that may only be read: the cache is not to blame."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(artifact_lock, "write", refuse)
+    lock = tmp_path / "prod.lock"
+    with pytest.raises(SiteError) as caught:
+        record(lock, "key", MADE, Store(tmp_path / "cache"))
+    assert (
+        str(caught.value) == f"{lock}: cannot be written: Permission denied; deploy once where it can be, and commit it"
+    )
