@@ -46,7 +46,8 @@ renew() {
 """
 
 # Who has logged in, as sshd and the kernel know it; nothing that the caller says is looked at. sshd's own words are in
-# the journal, under the number of the process that is root's to the end of the connection.
+# the journal, under the number of the process that is root's to the end of the connection. (Not journalctl's own -g: it
+# needs a library that small systems lack.)
 _LOGIN = r"""
 login() {
   p=$$ s=
@@ -56,7 +57,7 @@ login() {
     p=$(sed -n 's/^PPid:[[:space:]]*//p' $t)
   done
   [ -n "$s" ] || { echo 'not over SSH'; return; }
-  said=$(timeout 5 journalctl -q -b -o cat -n 1 _PID=$s -g '^Accepted ' 2>/dev/null |
+  said=$(timeout 5 journalctl -q -b -o cat _PID=$s 2>/dev/null | grep '^Accepted ' | tail -n 1 |
     sed -n 's/^Accepted [^ ]* for \(.*\) from \([^ ]*\) port [0-9]* ssh2\(: [^ ]* \([^ ]*\)\)\{0,1\}.*/\1 from \2 \4/p')
   [ -n "$said" ] || said=$(tr '\0' '\n' </proc/$s/cmdline | head -n 1 |
     sed 's/^sshd[^:]*: *//; s/ \[priv\].*//; t; s/@[^@]*$//')

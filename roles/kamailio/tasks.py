@@ -71,7 +71,9 @@ def _service(settings: Settings) -> Service:
 
 def _check(settings: Settings, new: Callable[[str], str]) -> str:
     """Shell text that fails where Kamailio would not start: it reads certificates only then."""
-    check = sandbox.check(f"{UNITS}/{UNIT}", "/usr/sbin/kamailio -c -f", settings.config_file)(new) + " >/dev/null"
+    check = (
+        sandbox.check(f"{UNITS}/{UNIT}", "/usr/sbin/kamailio -Y /tmp -c -f", settings.config_file)(new) + " >/dev/null"
+    )
     if not settings.certificate:
         return check
     who = {"user": settings.user, "as_user": settings.as_user}

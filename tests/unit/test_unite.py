@@ -10,7 +10,6 @@ import pytest
 
 from stack.errors import SiteError
 from stack.secret import Secret
-from stack.union import unite
 from stack.vault import Vault
 
 ROOT = Path(__file__).parents[2]
@@ -245,30 +244,3 @@ def test_a_damaged_file_can_be_restored_in_the_middle_of_a_merge(two: Two) -> No
     command = str(caught.value).partition("version control: ")[2]
     subprocess.run(command.split(), cwd=here, check=True, capture_output=True)
     assert two.mine.read_bytes() == good
-
-
-def test_a_password_that_is_put_back_stays_the_current_one(two: Two) -> None:
-    """Somebody else decides it (an external Redis), and went back to the one of before."""
-    for value in ("former", "another"):
-        two.change(two.mine, lambda vault, value=value: vault.set_password("redis-external", value))  # type: ignore[misc]
-    two.change(two.mine, lambda vault: vault.retire_password("redis-external"))
-    two.change(two.mine, lambda vault: vault.set_password("redis-external", "former"))
-    united, _ = two.unite()
-    assert [s.reveal() for s in united.passwords("redis-external")] == ["former", "another"]
-
-
-def test_a_password_that_a_third_one_drove_out_does_not_come_back(two: Two) -> None:
-    two.change(two.mine, lambda vault: vault.set_password("redis-external", "first"))
-    two.other.write_bytes(two.mine.read_bytes())
-    for value in ("second", "third"):
-        two.change(two.mine, lambda vault, value=value: vault.set_password("redis-external", value))  # type: ignore[misc]
-    united, _ = two.unite()
-    assert [s.reveal() for s in united.passwords("redis-external")] == ["third", "second"]
-
-
-def test_of_two_files_from_before_serials_none_is_known_to_be_the_newer(two: Two) -> None:
-    mine, other = (Vault.open(two.mine)._document, two.open(two.other)._document)
-    other.passwords["redis"] = [Secret("secrets.passwords.redis", "z" * 40)]
-    assert (mine.serial, other.serial, mine.before, other.before) == (1, 1, {}, {})
-    with pytest.raises(SiteError, match="both files are from before serials"):
-        unite(mine, other)
