@@ -3,7 +3,7 @@
     show [--reveal]             the current API key, as lines that a shell can source
     import-key KEY              add an API key that is in use already; its secret is read from stdin
     set NAME                    take over a password that others decide (redis-external), read from stdin
-    rotate api-key | NAME       make a new API key, or password NAME (redis); the old one stays valid
+    rotate api-key | NAME       make a new API key, or password NAME (redis, redis-egress); the old one stays valid
     rotate acme-account         make a new account for ACME; the CA is told of it when a certificate is next due
     rotate ca                   make another CA of the site's own, which clients trust besides; edges go on with the old
     retire api-key KEY | NAME   end an old API key, or the previous password NAME

@@ -130,7 +130,7 @@ def sip(site: Site, name: str, host: Host) -> Sip:
         public_address=host.public_address,
         ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
         api_keys=neighbours.vault_of(site).api_keys,
-        redis=neighbours.redis_client(site),
+        redis=neighbours.redis_client(site, "sip"),
         config_root=site.paths.config,
         release_root=site.paths.releases,
         active=neighbours.active(site),

@@ -30,7 +30,7 @@ def ingress(site: Site, host: Host) -> Ingress:
         media_address=host.address,
         ws_port=site.edge.http.first,
         api_keys=neighbours.vault_of(site).api_keys,
-        redis=neighbours.redis_client(site),
+        redis=neighbours.redis_client(site, "ingress"),
         config_root=site.paths.config,
         release_root=site.paths.releases,
         active=neighbours.active(site),
