@@ -123,7 +123,7 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
         interfaces=host.interfaces,
         turn_name=site.livekit.turn.name(name),
         nodes=tuple(a for n in names for a in site.hosts[n].node_ip.split(",")),
-        api_keys=vault_of(site).api_keys,
+        api_keys=vault_of(site).keys_of_nodes,
         redis=redis_client(site, "livekit"),
         config_root=site.paths.config,
         release_root=site.paths.releases,
@@ -137,10 +137,11 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
 
 def egress(site: Site, host: Host) -> Egress:
     vault, secret = vault_of(site), site.egress.storage.wants
+    api_key, api_secret = vault.used_by_daemons
     return dataclasses.replace(
         site.egress,
-        api_key=vault.api_key,
-        api_secret=vault.api_secret,
+        api_key=api_key,
+        api_secret=api_secret,
         storage_secret=vault.passwords(secret)[0] if secret and vault.knows(secret) else None,
         ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
         redis=redis_client(site, "egress"),

@@ -129,7 +129,7 @@ def sip(site: Site, name: str, host: Host) -> Sip:
         address=host.address,
         public_address=host.public_address,
         ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
-        api_keys=neighbours.vault_of(site).api_keys,
+        api_keys=dict([neighbours.vault_of(site).used_by_daemons]),
         redis=neighbours.redis_client(site, "sip"),
         config_root=site.paths.config,
         release_root=site.paths.releases,

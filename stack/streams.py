@@ -29,7 +29,7 @@ def ingress(site: Site, host: Host) -> Ingress:
         node_ip=host.public_address,
         media_address=host.address,
         ws_port=site.edge.http.first,
-        api_keys=neighbours.vault_of(site).api_keys,
+        api_keys=dict([neighbours.vault_of(site).used_by_daemons]),
         redis=neighbours.redis_client(site, "ingress"),
         config_root=site.paths.config,
         release_root=site.paths.releases,
