@@ -24,6 +24,6 @@ else:
     in_run = frozenset(each.name for each in host.state.inventory if host.state.is_host_in_limit(each))
     reading.read(
         hosts.needs(stack),
-        partial(hosts.of, stack, in_run, site.vault.api_keys if site.vault else {}),
+        partial(hosts.of, stack, in_run, site.vault.keys_of_nodes if site.vault else {}),
         partial(shown.conclude, site),
     )

@@ -3,11 +3,14 @@
     show [--reveal]             the current API key, as lines that a shell can source
     import-key KEY              add an API key that is in use already; its secret is read from stdin
     set NAME                    take over a password that others decide (redis-external), read from stdin
-    rotate api-key | NAME       make a new API key, or password NAME (redis); the old one stays valid
+    rotate api-key | NAME       make a new API key, or password NAME (redis, redis-egress); the old one stays valid
+    rotate daemons              make another API key for egress, ingress and sip; the old one stays valid
     rotate acme-account         make a new account for ACME; the CA is told of it when a certificate is next due
     rotate ca                   make another CA of the site's own, which clients trust besides; edges go on with the old
     retire api-key KEY | NAME   end an old API key, or the previous password NAME
     retire ca                   have edges go on with the new CA; once more: have clients trust the old one no longer
+    separate daemons            have egress, ingress and sip use an API key of their own, when every host is deployed
+    join daemons                have them use the applications' API key again
     rekey                       encrypt the file with a new key; every secret stays
     unite FILE                  take in what FILE has, another copy of the secrets file that went its own way
     fingerprint                 what the hosts know this site's secrets by
@@ -28,6 +31,7 @@ from pathlib import Path
 from stack import acme, authority, inventory, phones
 from stack.errors import Problem, SiteError
 from stack.site import Site
+from stack.values import DAEMONS
 from stack.vault import Vault
 
 
@@ -83,6 +87,9 @@ def rotate(vault: Vault, args: argparse.Namespace) -> str:
         authority.rotate(vault, args.site)
         told = f"{authority.file(vault)} has another CA besides; certificates still come from the old one"
         return _changed(vault, args, f"{told}\nwhen all clients trust that file: {_command(args, 'retire ca')}")
+    elif args.what == DAEMONS:
+        vault.rotate_password(args.what)
+        told, end = "egress, ingress and sip have another API key; the previous one stays valid", f"retire {args.what}"
     else:
         vault.rotate_password(args.what)
         told, end = f"{args.what} has a new password; the previous one stays valid", f"retire {args.what}"
@@ -101,7 +108,8 @@ def retire(vault: Vault, args: argparse.Namespace) -> str:
         return _changed(vault, args, authority.retire(vault) + _once_more(vault, args))
     if args.key is None:
         vault.retire_password(args.what)
-        return _changed(vault, args, f"the previous password of {args.what} ends")
+        what = "API key of egress, ingress and sip" if args.what == DAEMONS else f"password of {args.what}"
+        return _changed(vault, args, f"the previous {what} ends")
     vault.retire_api_key(args.key)
     return _changed(vault, args, f"{args.key} ends; the current API key is {vault.api_key}")
 
@@ -111,6 +119,18 @@ def _once_more(vault: Vault, args: argparse.Namespace) -> str:
     if not tuple(authority.words(vault)):
         return ""
     return f"\nwhen every host is deployed, to end the trust in the old one: {_command(args, 'retire ca')}"
+
+
+def separate(vault: Vault, args: argparse.Namespace) -> str:
+    vault.separate()
+    told = "egress, ingress and sip will use an API key of their own; the applications' stays theirs"
+    undo = f"before a roll back to a livekit-server that does not know it yet: {_command(args, 'join daemons')}"
+    return _changed(vault, args, f"{told}\n{undo}")
+
+
+def join(vault: Vault, args: argparse.Namespace) -> str:
+    vault.join()
+    return _changed(vault, args, "egress, ingress and sip will use the applications' API key")
 
 
 def rekey(vault: Vault, args: argparse.Namespace) -> str:
@@ -178,10 +198,12 @@ def _parser() -> argparse.ArgumentParser:
     verb("show", show).add_argument("--reveal", action="store_true", help="print the secret in clear")
     verb("import-key", import_key).add_argument("key", metavar="KEY")
     verb("set", set_password).add_argument("name", metavar="NAME")
-    verb("rotate", rotate).add_argument("what", metavar="api-key|acme-account|ca|NAME")
+    verb("rotate", rotate).add_argument("what", metavar="api-key|daemons|acme-account|ca|NAME")
     ending = verb("retire", retire)
-    ending.add_argument("what", metavar="api-key|ca|NAME")
+    ending.add_argument("what", metavar="api-key|daemons|ca|NAME")
     ending.add_argument("key", metavar="KEY", nargs="?")
+    verb("separate", separate).add_argument("what", choices=[DAEMONS])
+    verb("join", join).add_argument("what", choices=[DAEMONS])
     verb("rekey", rekey)
     verb("unite", unite).add_argument("file", metavar="FILE")
     verb("fingerprint", fingerprint)

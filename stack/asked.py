@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from roles.base.settings import FINGERPRINT, SERIAL
 from roles.preflight import Settings as Preflight
 from roles.preflight.settings import Demand, Offered, Peer
 from stack import exposed, neighbours, packages, tls
+from stack.errors import Problem
+from stack.host import DAEMONS
 from stack.ports import Port
 from stack.sizing import Need, need
 
@@ -48,8 +51,20 @@ def preflight(site: Site, name: str, host: Host, registry: tuple[Port, ...]) -> 
         opened=site.firewall.open,
         closed=site.firewall.closed,
         trusted=site.firewall.trusted,
-        notes=exposed.notes(site, name),
+        notes=(*exposed.notes(site, name), *_shares(site, name)),
+        apart=neighbours.vault_of(site).apart or 0 if "livekit" in host.roles else 0,
+        first_apart=neighbours.vault_of(site).apart or 0 if {*DAEMONS} & {*host.roles} else 0,
+        nodes=site.with_role("livekit"),
     )
+
+
+def _shares(site: Site, name: str) -> Iterator[Problem]:
+    """Told once, of the first node."""
+    having = [role for role in DAEMONS if site.with_role(role)]
+    if having and name == site.with_role("livekit")[0] and neighbours.vault_of(site).apart is None:
+        fact = f"{', '.join(having)} use the applications' API key"
+        remedy = "when every host is deployed, give them their own: python -m procedures.secrets INVENTORY"
+        yield Problem("secrets", fact, f"{remedy} separate daemons")
 
 
 def _knocks(site: Site, name: str, host: Host) -> tuple[Peer, ...]:

@@ -16,7 +16,7 @@ from typing import Any
 from stack.secret import Secret, random_text
 
 REMEMBERED = 100  # serials, and ended values: more than anybody changes between two deploys of a host
-_OWN = ("api_keys", "passwords", "kept", "fingerprint_key", "ended", "serial", "before")
+_OWN = ("api_keys", "passwords", "kept", "fingerprint_key", "ended", "serial", "before", "apart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +56,13 @@ class Document:
     ended: list[str]  # hashes of retired values: they do not come back when two files are united
     serial: int  # 0: never written
     before: dict[int, tuple[str, ...]]
+    apart: int | None  # the serial by which a node knows the daemons' API key; None: they use the applications'
     others: Secret  # JSON: what a newer version has put there
 
     @classmethod
     def new(cls) -> Document:
         """The document of a site that has no secrets yet."""
-        return cls({}, {}, {}, Secret("secrets.fingerprint_key", random_text()), [], 0, {}, Secret("secrets", "{}"))
+        return cls({}, {}, {}, Secret("secrets.fingerprint_key", random_text()), [], 0, {}, 0, Secret("secrets", "{}"))
 
     @classmethod
     def parse(cls, text: str) -> Document:
@@ -75,6 +76,7 @@ class Document:
             list(found.get("ended", ())),
             found.get("serial", 1),
             {int(s): tuple(each) for s, each in found.get("before", {}).items()},
+            found.get("apart"),
             Secret("secrets", json.dumps({k: v for k, v in found.items() if k not in _OWN})),
         )
 
@@ -131,6 +133,8 @@ class Document:
         for name, value in (("kept", {n: s.reveal() for n, s in self.kept.items()}), ("ended", self.ended)):
             if value:
                 known[name] = value
+        if self.apart is not None:
+            known["apart"] = self.apart
         return known | dict(json.loads(self.others.reveal()))
 
 

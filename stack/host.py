@@ -14,7 +14,8 @@ from stack.kinds import Address, File, Interface, Network, User, is_address
 
 _ADDRESSES = ("address", "public", "ipv6", "cluster")
 RoleName = Literal["livekit", "egress", "ingress", "sip", "redis", "prometheus"]
-CALLERS = ("livekit", "egress", "ingress", "sip")  # roles that need Redis, and livekit-server through an edge
+DAEMONS = ("egress", "ingress", "sip")  # which stand beside livekit-server
+CALLERS = ("livekit", *DAEMONS)  # roles that need Redis, and livekit-server through an edge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from roles.redis import Settings as Redis
 from roles.redis.settings import user as redis_user
 from roles.sip import Settings as Sip
 from stack.active import Active
-from stack.host import CALLERS
+from stack.host import CALLERS, DAEMONS
 from stack.ports import endpoint
 from stack.redis_client import RedisClient
 from stack.vault import Vault
@@ -84,6 +84,7 @@ def redis(site: Site, host: Host) -> Redis:
         address=redis_address(site),
         bind=tuple(dict.fromkeys(("127.0.0.1", inside(site, host)))),
         passwords=vault.passwords("redis"),
+        daemon_passwords={role: vault.passwords(f"redis-{role}") for role in DAEMONS if site.with_role(role)},
         monitor_passwords=vault.passwords("redis-monitor"),
         deploy_passwords=vault.passwords("redis-deploy"),
         config_root=site.paths.config,
@@ -91,7 +92,8 @@ def redis(site: Site, host: Host) -> Redis:
     )
 
 
-def redis_client(site: Site) -> RedisClient:
+def redis_client(site: Site, role: str) -> RedisClient:
+    """How the daemon of ``role`` reaches Redis: in one of our own as a user of its own."""
     vault = vault_of(site)
     if external := site.redis.external:
         known = external.password and vault.knows("redis-external")
@@ -105,8 +107,8 @@ def redis_client(site: Site) -> RedisClient:
             sentinel_master=external.sentinel_master,
             sentinels=external.sentinels,
         )
-    password = vault.passwords("redis")[0]
-    return RedisClient(address=redis_address(site), username=redis_user(password), password=password)
+    password = vault.passwords("redis" if role == "livekit" else f"redis-{role}")[0]
+    return RedisClient(address=redis_address(site), username=redis_user(role, password), password=password)
 
 
 def livekit(site: Site, name: str, host: Host) -> Livekit:
@@ -121,8 +123,8 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
         interfaces=host.interfaces,
         turn_name=site.livekit.turn.name(name),
         nodes=tuple(a for n in names for a in site.hosts[n].node_ip.split(",")),
-        api_keys=vault_of(site).api_keys,
-        redis=redis_client(site),
+        api_keys=vault_of(site).keys_of_nodes,
+        redis=redis_client(site, "livekit"),
         config_root=site.paths.config,
         release_root=site.paths.releases,
         active=active(site),
@@ -135,13 +137,14 @@ def livekit(site: Site, name: str, host: Host) -> Livekit:
 
 def egress(site: Site, host: Host) -> Egress:
     vault, secret = vault_of(site), site.egress.storage.wants
+    api_key, api_secret = vault.used_by_daemons
     return dataclasses.replace(
         site.egress,
-        api_key=vault.api_key,
-        api_secret=vault.api_secret,
+        api_key=api_key,
+        api_secret=api_secret,
         storage_secret=vault.passwords(secret)[0] if secret and vault.knows(secret) else None,
         ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
-        redis=redis_client(site),
+        redis=redis_client(site, "egress"),
         config_root=site.paths.config,
         release_root=site.paths.releases,
         state_root=site.paths.state,

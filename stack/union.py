@@ -36,6 +36,11 @@ def unite(mine: Document, other: Document) -> list[str]:
     made.passwords = _passwords(made, mine, other, newer, told)
     made.kept = _kept(made, mine, other, newer, told)
     made.others = _others(mine, other)
+    made.apart = newer.apart
+    if made.apart != mine.apart:
+        told.append(
+            "egress, ingress and sip use " + ("the applications' API key" if made.apart is None else "their own")
+        )
     made.before = {
         serial: tuple(dict.fromkeys((*mine.before.get(serial, ()), *other.before.get(serial, ()))))
         for serial in {*mine.before, *other.before}

@@ -6,6 +6,7 @@ password are both valid until the old one is retired.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
 
@@ -14,6 +15,7 @@ from stack.fields import nearest
 from stack.secret import Secret, random_text
 from stack.vaultkey import SHORTEST, refused
 
+DAEMONS = "daemons"  # the name under which the secrets of their API keys are kept, as passwords are
 _ROTATE = "python -m procedures.secrets INVENTORY rotate"
 _RETIRE = "python -m procedures.secrets INVENTORY retire"
 
@@ -42,6 +44,44 @@ class Values:
     def api_secret(self) -> Secret:
         """The secret of :attr:`api_key`."""
         return self.api_keys[self.api_key]
+
+    @property
+    def daemon_keys(self) -> Mapping[str, Secret]:
+        """API keys of egress, ingress and sip, the current one first, whether they use them yet or not."""
+        return {_key_of(secret): secret for secret in self.passwords(DAEMONS)}
+
+    @property
+    def used_by_daemons(self) -> tuple[str, Secret]:
+        """The API key that egress, ingress and sip use, and its secret: the applications' until :meth:`separate`."""
+        keys = self.api_keys if self.apart is None else self.daemon_keys
+        return next(iter(keys.items()))
+
+    @property
+    def keys_of_nodes(self) -> Mapping[str, Secret]:
+        """Every API key that livekit-server is to know: the applications', the current one first, and the daemons'."""
+        return {**self.api_keys, **self.daemon_keys}
+
+    @property
+    def apart(self) -> int | None:
+        """The serial that a node must have been deployed with to know the daemons' key; None: they use none."""
+        return self._document.apart
+
+    def separate(self) -> None:
+        """Have egress, ingress and sip use their own API key.
+
+        Raises SiteError where no deploy has put the key into the file: no livekit-server can know it.
+        """
+        if self._document.apart is not None:
+            raise refused("have an API key of their own", "there is nothing to do", "daemons")
+        if not self.knows(DAEMONS):
+            raise refused("have no API key of their own yet", "deploy: that makes it and tells every node", "daemons")
+        self._document.apart = self._document.serial
+
+    def join(self) -> None:
+        """Have egress, ingress and sip use the applications' API key again, which every node knows."""
+        if self._document.apart is None:
+            raise refused("use the applications' API key", "there is nothing to do", "daemons")
+        self._document.apart = None
 
     def passwords(self, name: str) -> tuple[Secret, ...]:
         """The current password ``name``, then the previous one unless retired. Made when first asked for."""
@@ -154,6 +194,11 @@ class Values:
         key = f"API{random_text(12)}"
         self._document.api_keys = {key: api_secret(key, random_text()), **self._document.api_keys}
         return key
+
+
+def _key_of(secret: Secret) -> str:
+    """The API key with ``secret`` among those of daemons; it goes with the secret as a user of Redis does."""
+    return f"APIdaemons{hashlib.sha256(secret.reveal().encode()).hexdigest()[:8]}"
 
 
 def _key_lines(pem: Secret) -> list[str]:

@@ -11,7 +11,7 @@ from roles._kit.service import UNITS
 from roles.preflight import listeners, room
 from roles.preflight.finding import OURS, Finding, bad, no_hairpin, one
 from roles.preflight.media import media
-from roles.preflight.secrets import secrets, signed
+from roles.preflight.secrets import apart, secrets, signed
 from roles.preflight.settings import Settings
 from roles.preflight.streams import streams
 from stack.errors import Problem
@@ -47,6 +47,7 @@ def findings(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterato
         _notes,
     ):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
+    yield from apart(settings, seen, in_run)
     yield from _peers(settings, seen, in_run)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from roles._kit.look import Seen
 from roles.preflight.finding import Finding, bad, one
@@ -38,6 +38,23 @@ def secrets(settings: Settings, seen: Seen) -> Iterator[Finding]:
                 "each has changes that the other lacks; take both: python -m procedures.secrets INVENTORY unite FILE"
             )
             yield bad(settings, "secrets", fact, f"{remedy}, where FILE is the other one; {_ANYWAY}", stops=stops)
+
+
+def apart(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:
+    """A daemon may use a key of its own when every livekit-server that its edge may lead to knows it."""
+    if not one(seen, "fingerprint"):
+        return  # nothing of ours is here yet: all of it comes with this deploy
+    there, again = serial(seen), "python -m procedures.secrets INVENTORY"
+    if there < settings.apart:
+        fact = "egress, ingress and sip are to use an API key of their own, and this host was last deployed before "
+        fact += f"it was made (serial {there}, {settings.apart} is needed)"
+        remedy = f"deploy once before: {again} join daemons, then pyinfra INVENTORY deploy.py, then {again}"
+        yield bad(settings, "secrets", fact, f"{remedy} separate daemons")
+    unseen = [name for name in settings.nodes if name not in in_run]
+    if settings.first_apart and there <= settings.first_apart and unseen:
+        fact = "its daemons are about to use an API key of their own, and this run does not see whether "
+        fact += f"{', '.join(unseen)} has it"
+        yield bad(settings, "secrets", fact, "deploy without --limit, this once")
 
 
 def signed(settings: Settings, seen: Seen) -> Iterator[Finding]:

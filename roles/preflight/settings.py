@@ -93,6 +93,9 @@ class Settings(Checked):
     serial_file: str = given("")  # what the host was deployed with
     older_secrets: bool = given(False)  # deploy them although the host has newer ones
     secrets_file: str = given("")
+    apart: int = given(0)  # of a node: it must have been deployed with this serial, by which it knows the daemons' key
+    first_apart: int = given(0)  # of a host with daemons: up to this serial theirs use the applications' key
+    nodes: tuple[str, ...] = given(())  # hosts with livekit-server
     need: Need | None = given(None)  # for the load that the site names
     opened: tuple[Opening, ...] = given(())  # firewall.open
     closed: tuple[str, ...] = given(())  # firewall.closed

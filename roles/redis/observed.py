@@ -10,7 +10,8 @@ from shlex import quote
 
 from roles._kit.look import Needs, Seen
 from roles._kit.service import UNITS
-from roles.redis.settings import FORMER_UNIT, UNIT, USER, Settings
+from roles.redis.settings import FORMER_UNIT, UNIT, Settings
+from stack.host import CALLERS
 
 PROBE = "redis.state"
 ADDRESS = "# Former address: "  # how a line of the former unit's file says what it listens on
@@ -19,8 +20,9 @@ _SETTLED = 10  # seconds after which whoever lost a connection has another: live
 
 # leaves ADDRESS: the running Redis listens there, the site wants that no more. former ADDRESS: the former unit does,
 # or should. Of both only addresses that this host still has. used ADDRESS: a former one with somebody connected.
-# user NAME: one of Redis. retired SHA256: the password of a user that the site has no more and somebody is logged in
-# as. While what they go through has just started, everybody counts as connected. Redis is asked where it listens now.
+# user NAME: one of Redis. retired NAME SHA256: the user of a daemon that the site has no more and somebody is logged in
+# as, and its password. While what they go through has just started, everybody counts as connected. Redis is asked where
+# it listens now.
 _PROBE = r"""
 here() { a=${1%:*}; a=${a#[}; ip -o addr show to "${a%]}" | grep -q .; }
 fresh() { s=$(ps -o etimes= -p "$(systemctl show -p MainPID --value $1)"); [ "${s:-0}" -lt @SETTLED@ ]; }
@@ -43,11 +45,11 @@ for p in @PASSWORDS@; do
 done
 told=$(printf '%s\n' "$said" | awk -v wanted=' @USERS@ ' '
   $1 == "user" { print "user", $2 }
-  $1 == "user" && index($2, "@USER@") == 1 && !index(wanted, " " $2 " ") {
+  $1 == "user" && $2 ~ /^(@DAEMONS@)-/ && !index(wanted, " " $2 " ") {
     for (i = 3; i <= NF; i++) if ($i ~ /^#/) of[$2] = substr($i, 2)
   }
   /^id=/ { for (i = 1; i <= NF; i++) if (sub(/^user=/, "", $i)) in_use[$i] }
-  END { for (u in of) print (u in in_use ? "retired" : "idle"), of[u] }')
+  END { for (u in of) print (u in in_use ? "retired" : "idle"), u, of[u] }')
 case $told in *idle*) ! fresh @UNIT@ || told=$(printf '%s\n' "$told" | sed 's/^idle/retired/') ;; esac
 [ -z "$told" ] || printf '%s\n' "$told"
 """
@@ -61,7 +63,7 @@ class Observed:
     former: tuple[str, ...]
     used: tuple[str, ...]
     users: tuple[str, ...]
-    retired: tuple[str, ...]
+    retired: tuple[tuple[str, str], ...]
 
 
 def needs(settings: Settings) -> Needs:
@@ -75,7 +77,7 @@ def needs(settings: Settings) -> Needs:
         "LISTENS": " ".join(settings.listens),
         "PASSWORDS": " ".join(quote(p.reveal()) for p in settings.deploy_passwords),
         "USERS": " ".join(settings.users),
-        "USER": USER,
+        "DAEMONS": "|".join(CALLERS),
     }
     text = _PROBE
     for name, value in words.items():
@@ -89,7 +91,6 @@ def observed(seen: Seen) -> Observed:
     for line in seen.probes[PROBE]:
         word, _, value = line.partition(" ")
         said.setdefault(word, []).append(value)
-    leaves, former, used, users, retired = (
-        tuple(sorted(said.get(word, ()))) for word in ("leaves", "former", "used", "user", "retired")
-    )
+    leaves, former, used, users = (tuple(sorted(said.get(w, ()))) for w in ("leaves", "former", "used", "user"))
+    retired = tuple((name, sha256) for name, _, sha256 in (v.partition(" ") for v in sorted(said.get("retired", ()))))
     return Observed(leaves, former, used, users, retired)

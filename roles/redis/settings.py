@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stack.errors import Problem
@@ -16,8 +16,10 @@ from stack.secret import Secret
 
 UNIT = "livekit-redis.service"
 FORMER_UNIT = "livekit-redis-formerly.service"
-USER = "livekit-"  # how the users of livekit-server begin
 CLIENTS = (*CALLERS, "exporters")
+# All of data and messages, nothing that manages the server. For each daemon the same: what one of them asks for is
+# documented nowhere and may differ with each release, and a command refused shows first in somebody's call.
+_RIGHTS = "~* &* +@all -@admin -@dangerous +info +keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +54,15 @@ class Settings(Checked):
     address: str = given("")  # where clients on this and other hosts reach it
     bind: tuple[str, ...] = given(())
     passwords: tuple[Secret, ...] = given(())  # of livekit-server: current first, then one that is still valid
+    daemon_passwords: Mapping[str, tuple[Secret, ...]] = given({})  # likewise, of each other daemon of the site
     monitor_passwords: tuple[Secret, ...] = given(())  # of the user monitor
     deploy_passwords: tuple[Secret, ...] = given(())  # of the user deploy
     config_root: str = given("")
     state_root: str = given("")
 
     # What only the host knows; roles/redis/tasks.py fills it in from a look.
-    retired: tuple[str, ...] = given(())  # SHA-256 of passwords that the site has no more and somebody is logged in by
+    # user and SHA-256 of passwords that the site has no more and somebody is logged in by
+    retired: tuple[tuple[str, str], ...] = given(())
     former: tuple[str, ...] = given(())  # host:port where Redis was and clients may still expect it
 
     @property
@@ -86,20 +90,18 @@ class Settings(Checked):
     @property
     def user(self) -> str:
         """Who livekit-server logs in as."""
-        return user(self.passwords[0])
+        return user("livekit", self.passwords[0])
 
     @property
     def users(self) -> dict[str, str]:
         """ACL rules by user, in the words of both the ACL file and ``ACL SETUSER``; passwords as SHA-256."""
+        every: Mapping[str, tuple[Secret, ...]] = {"livekit": self.passwords, **self.daemon_passwords}
+        clients = {user(role, p): _sha256(p) for role, passwords in every.items() for p in passwords}
         return {
             # Nobody can be this user: without a password one gets nothing. Its rights are for Redis itself, which
             # replays its file by them: without, 7.0 drops every transaction in it (NOPERM in its log), so every ingress
             "default": "off ~* &* +@all",
-            # all of data and messages; nothing that manages the server
-            **{
-                _user(sha256): f"on #{sha256} ~* &* +@all -@admin -@dangerous +info +keys"
-                for sha256 in (*map(_sha256, self.passwords), *self.retired)
-            },
+            **{name: f"on #{sha256} {_RIGHTS}" for name, sha256 in (*clients.items(), *self.retired)},
             # exactly what prometheus-redis-exporter 1.45 to 1.69 asks for (ACL LOG stays empty); no data
             "monitor": f"on {_hashes(self.monitor_passwords)} +ping +info +client|setname "
             "+latency|latest +latency|histogram +slowlog|len +slowlog|get",
@@ -129,13 +131,9 @@ def host(address: str) -> str:
     return address.rpartition(":")[0].strip("[]")
 
 
-def user(password: Secret) -> str:
-    """The user of livekit-server with ``password``: one for each, so that Redis can tell which are in use."""
-    return _user(_sha256(password))
-
-
-def _user(sha256: str) -> str:
-    return f"{USER}{sha256[:8]}"
+def user(role: str, password: Secret) -> str:
+    """The user of a daemon with ``password``: one for each password, so that Redis can tell which are in use."""
+    return f"{role}-{_sha256(password)[:8]}"
 
 
 def _sha256(password: Secret) -> str:

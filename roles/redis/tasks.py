@@ -27,7 +27,7 @@ from roles._kit.ready import until
 from roles._kit.service import UNITS, Service, limits, restart
 from roles.redis import former
 from roles.redis.observed import needs, observed
-from roles.redis.settings import FORMER_UNIT, UNIT, USER, Settings
+from roles.redis.settings import FORMER_UNIT, UNIT, Settings
 from roles.redis.settings import host as host_of
 
 # $1, $2 and $3: host, port, user. Passwords come by standard input and go on in the environment: no argument list has
@@ -91,8 +91,8 @@ def _notes(settings: Settings) -> Iterator[str]:
     if settings.former:
         end = "for slots of an earlier deploy; a deploy after their end closes it"
         yield f"{' and '.join(settings.former)} goes on leading to Redis {end}"
-    for sha256 in settings.retired:
-        who = f"a slot of an earlier deploy is logged in by it (user {USER}{sha256[:8]})"
+    for name, _ in settings.retired:
+        who = f"a slot of an earlier deploy is logged in by it (user {name})"
         yield f"the retired password stays valid: {who}; a deploy after its end drops it"
 
 

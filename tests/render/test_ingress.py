@@ -75,8 +75,8 @@ def test_secrets_are_read_back_and_stand_nowhere_else(streaming_site: Site, gene
     vault = streaming_site.vault
     assert vault is not None
     config = yaml.safe_load(by_name(generation)[f"{streaming_site.ingress.slots[0]}.yaml"])
-    assert {config["api_key"]: config["api_secret"]} == {k: s.reveal() for k, s in vault.api_keys.items()}
-    assert config["redis"]["password"] == vault.passwords("redis")[0].reveal()
+    assert {config["api_key"]: config["api_secret"]} == {k: s.reveal() for k, s in vault.daemon_keys.items()}
+    assert config["redis"]["password"] == vault.passwords("redis-ingress")[0].reveal()
     assert not [v for v in vault.every_value() if v in "".join(f.text for f in generation[1] if not f.secret)]
     assert {(f.mode, f.group) for f in generation[1] if f.secret} == {("640", "livekit-ingress")}
 

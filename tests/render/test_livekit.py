@@ -80,7 +80,8 @@ def test_keys_are_read_back_and_stand_nowhere_else(any_site: Site, generation: M
     vault = any_site.vault
     assert vault is not None
     files = by_name(generation)
-    assert yaml.safe_load(files["keys.yaml"]) == {k: s.reveal() for k, s in vault.api_keys.items()}
+    assert yaml.safe_load(files["keys.yaml"]) == {k: s.reveal() for k, s in vault.keys_of_nodes.items()}
+    assert yaml.safe_load(files["keys.yaml"]).keys() == {vault.api_key, *vault.daemon_keys}
     assert vault.passwords("redis")[0].reveal() in files["environment"]
     open_texts = "".join(f.text for f in generation[1] if not f.secret)
     assert not [value for value in vault.every_value() if value in open_texts]

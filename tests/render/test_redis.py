@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import shlex
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from roles.redis import Settings, former
 from roles.redis.tasks import _service
+from stack.host import DAEMONS
 from stack.site import Site
 from tests import redisd
+from tests.data import PHONES, RECORDING, SINGLE, streaming
 
 Ask = Callable[..., str]
 
@@ -87,6 +91,30 @@ def test_both_passwords_of_a_rotation_are_valid(any_site: Site) -> None:
     assert (len(redis.passwords), redis.passwords[1].reveal()) == (2, old)
     assert new != old
     assert len([user for user in redis.users if user.startswith("livekit-")]) == 2, "each with a user of its own"
+
+
+@pytest.mark.parametrize("role", DAEMONS)
+def test_each_daemon_has_a_user_of_its_own_who_may_what_livekit_may(
+    role: str, make_site: Callable[[dict[str, Any]], Site], tmp_path: Path
+) -> None:
+    data = copy.deepcopy(SINGLE | (PHONES if role == "sip" else {"egress": RECORDING} if role == "egress" else {}))
+    data = streaming(data) if role == "ingress" else data
+    data["hosts"]["lk1"]["roles"] = [*dict.fromkeys((*data["hosts"]["lk1"]["roles"], role))]
+    stack = make_site(data).on("lk1")
+    daemon = getattr(stack, role)
+    assert stack.redis is not None
+    assert {name.partition("-")[0] for name in stack.redis.users} - {"default", "monitor", "deploy"} == {
+        "livekit",
+        role,
+    }
+    assert daemon.redis.username.startswith(f"{role}-")
+    assert daemon.redis.password not in stack.redis.passwords
+    with redisd.started(stack.redis, tmp_path) as here:
+        ask = partial(redisd.ask, here, daemon.redis.username, daemon.redis.password.reveal())
+        assert ask("set", "key", "value") == "OK"
+        assert ask("publish", "channel", "message") == "0"
+        assert ask("acl", "list").startswith("NOPERM")
+        assert redisd.ask(here, here.user, daemon.redis.password.reveal(), "ping").startswith("NOAUTH")
 
 
 def test_redis_tells_which_users_it_has(redis: Settings, ask: Ask) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,3 +141,19 @@ def livekit(single: Site, no_download: None) -> LivekitSettings:
 def wanted(livekit: LivekitSettings) -> Generation:
     """The generation that these settings amount to."""
     return livekit_tasks.desired(livekit)[1]
+
+
+@pytest.fixture
+def do(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Run a step with its commands carried out on this machine instead of a host."""
+
+    def carry_out(host: object, script: str, *args: str, stdin: str = "", timeout: int = 60) -> str:
+        words = ["sh", "-c", script, "sh", *args]
+        done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
+        if done.returncode:
+            raise change.Failed(done.stderr.strip() or done.stdout.strip())
+        return done.stdout
+
+    monkeypatch.setattr("roles.redis.tasks.sh", carry_out)
+    monkeypatch.setattr("roles._kit.ready.ask", carry_out)
+    return lambda step, **arguments: step(None, **arguments)

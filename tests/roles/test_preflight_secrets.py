@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from roles._kit.change import Failed
+from roles._kit.look import Seen
 from roles._kit.plan import Part
 from roles.preflight import tasks
 from roles.preflight.settings import Settings
@@ -100,3 +101,48 @@ def test_a_name_that_the_ca_may_not_sign_stops_a_deploy(settings: Settings) -> N
     ((text, stops),) = said(unnamed, host())
     assert "may not sign for 192.0.2.12: clients would refuse lk2" in text
     assert stops
+
+
+AGAIN = "python -m procedures.secrets INVENTORY"
+
+
+def apart(settings: Settings, seen: Seen, *in_run: str) -> list[tuple[str, bool]]:
+    """What is said, of a file that has been changed since by whoever had the daemons separated."""
+    settings = dataclasses.replace(settings, secrets=State(9, "", {}), nodes=("lk1", "lk2", "lk3"))
+    return [each for each in said(settings, seen, *in_run) if "API key" in each[0]]
+
+
+@pytest.mark.parametrize(("line", "serial"), [("", 0), ("5 0123456789abcdef", 5)])
+def test_daemons_use_no_key_that_a_node_was_not_deployed_with(settings: Settings, line: str, serial: int) -> None:
+    settings = dataclasses.replace(settings, apart=6)
+    seen = host(fingerprint=[settings.fingerprint], serial=[line])
+    fact = (
+        "egress, ingress and sip are to use an API key of their own, and this host was last deployed before it was made"
+    )
+    remedy = (
+        f"deploy once before: {AGAIN} join daemons, then pyinfra INVENTORY deploy.py, then {AGAIN} separate daemons"
+    )
+    assert apart(settings, seen) == [(f"lk2: secrets: {fact} (serial {serial}, 6 is needed); {remedy}", True)]
+
+
+@pytest.mark.parametrize("serial", [6, 7])
+def test_a_node_that_was_deployed_with_the_key_is_none_to_speak_of(settings: Settings, serial: int) -> None:
+    seen = host(fingerprint=[settings.fingerprint], serial=[f"{serial} 0123456789abcdef"])
+    assert apart(dataclasses.replace(settings, apart=6), seen) == []
+
+
+def test_a_new_node_comes_with_the_key(settings: Settings) -> None:
+    assert apart(dataclasses.replace(settings, apart=6, first_apart=6), host(), "lk2") == []
+
+
+def test_the_deploy_that_separates_daemons_must_see_every_node(settings: Settings) -> None:
+    """An edge may lead to a node outside ``--limit``."""
+    settings = dataclasses.replace(settings, first_apart=6)
+    before, after = (
+        host(fingerprint=[settings.fingerprint], serial=[f"{serial} 0123456789abcdef"]) for serial in (6, 7)
+    )
+    fact = "its daemons are about to use an API key of their own, and this run does not see whether lk1, lk3 has it"
+    assert apart(settings, before, "lk2") == [(f"lk2: secrets: {fact}; deploy without --limit, this once", True)]
+    assert apart(settings, before) == []
+    assert apart(settings, after, "lk2") == []
+    assert apart(dataclasses.replace(settings, first_apart=0), before, "lk2") == []

@@ -18,6 +18,7 @@ from roles._kit.look import Seen
 from roles.redis.observed import PROBE, Observed, needs, observed
 from roles.redis.settings import Settings, user
 from roles.redis.tasks import _answers, _set_users
+from stack.secret import Secret
 from stack.site import Site
 from tests import redisd
 
@@ -28,22 +29,6 @@ def here(single: Site, tmp_path: Path) -> Iterator[Settings]:
     assert found is not None
     with redisd.started(found, tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def do(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Run a step with its commands carried out on this machine instead of a host."""
-
-    def carry_out(host: object, script: str, *args: str, stdin: str = "", timeout: int = 60) -> str:
-        words = ["sh", "-c", script, "sh", *args]
-        done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
-        if done.returncode:
-            raise change.Failed(done.stderr.strip() or done.stdout.strip())
-        return done.stdout
-
-    monkeypatch.setattr("roles.redis.tasks.sh", carry_out)
-    monkeypatch.setattr("roles._kit.ready.ask", carry_out)
-    return lambda step, **arguments: step(None, **arguments)
 
 
 def rotated(site: Site, here: Settings, *names: str) -> Settings:
@@ -57,7 +42,7 @@ def rotated(site: Site, here: Settings, *names: str) -> Settings:
 def newest(site: Site, here: Settings) -> Settings:
     found = site.on("lk1").redis
     assert found is not None
-    passwords = ("passwords", "monitor_passwords", "deploy_passwords")
+    passwords = ("passwords", "daemon_passwords", "monitor_passwords", "deploy_passwords")
     return dataclasses.replace(here, **{name: getattr(found, name) for name in passwords})
 
 
@@ -68,15 +53,24 @@ def report(settings: Settings, age: int = 60) -> Observed:
     return observed(Seen(probes={PROBE: said.splitlines()}))
 
 
+def current(here: Settings, role: str) -> Secret:
+    return (here.passwords if role == "livekit" else here.daemon_passwords[role])[0]
+
+
+def let_in(here: Settings, role: str, password: Secret) -> bool:
+    return redisd.ask(here, user(role, password), password.reveal(), "ping") == "PONG"
+
+
 def users(settings: Settings) -> list[str]:
     return list(report(settings).users)
 
 
 @contextlib.contextmanager
-def logged_in(here: Settings) -> Iterator[Callable[[], str]]:
+def logged_in(here: Settings, role: str = "livekit") -> Iterator[Callable[[], str]]:
     """Somebody who stays connected with the current password; yields what gives the id of the connection."""
-    environment = os.environ | {"REDISCLI_AUTH": here.passwords[0].reveal()}
-    words = ["redis-cli", "-p", str(here.port), "--user", here.user]
+    password = current(here, role)
+    environment = os.environ | {"REDISCLI_AUTH": password.reveal()}
+    words = ["redis-cli", "-p", str(here.port), "--user", user(role, password)]
     with subprocess.Popen(words, env=environment, stdin=-1, stdout=-1, text=True) as connected:
         assert connected.stdin
         assert connected.stdout
@@ -105,7 +99,7 @@ def test_a_rotation_is_taken_without_a_restart_and_cuts_nobody(
         assert client_id() == before, "the same connection"
     assert set(users(new)) == {*new.users, new.mark}
     for password in new.passwords:
-        assert redisd.ask(new, user(password), password.reveal(), "ping") == "PONG"
+        assert redisd.ask(new, user("livekit", password), password.reveal(), "ping") == "PONG"
 
 
 def retired(site: Site, here: Settings, do: Callable[..., None]) -> Settings:
