@@ -46,20 +46,20 @@ renew() {
 """
 
 # Who has logged in, as sshd and the kernel know it; nothing that the caller says is looked at. sshd's own words are in
-# the journal, under the number of the process that is root's to the end of the connection. (Not journalctl's own -g: it
-# needs a library that small systems lack.)
+# the journal, under the number of a process that is root's to the end of the connection: of Debian 13's sshd-session it
+# is the one above the login's own. (Not journalctl's -g, which needs a library that small systems lack.)
 _LOGIN = r"""
 login() {
   p=$$ s=
-  while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
+  while [ "${p:-0}" -gt 1 ]; do
     t=/proc/$p/status
-    ! grep -qsE "^Name:[[:space:]]+sshd" $t || ! grep -qsE "^Uid:([[:space:]]+0){4}$" $t || s=$p
+    ! grep -qsE "^Name:[[:space:]]+sshd" $t || ! grep -qsE "^Uid:([[:space:]]+0){4}$" $t || s="${s:+$s }$p"
     p=$(sed -n 's/^PPid:[[:space:]]*//p' $t)
   done
   [ -n "$s" ] || { echo 'not over SSH'; return; }
-  said=$(timeout 5 journalctl -q -b -o cat _PID=$s 2>/dev/null | grep '^Accepted ' | tail -n 1 |
+  said=$(timeout 5 journalctl -q -b -o cat $(printf ' _PID=%s' $s) 2>/dev/null | grep '^Accepted ' | tail -n 1 |
     sed -n 's/^Accepted [^ ]* for \(.*\) from \([^ ]*\) port [0-9]* ssh2\(: [^ ]* \([^ ]*\)\)\{0,1\}.*/\1 from \2 \4/p')
-  [ -n "$said" ] || said=$(tr '\0' '\n' </proc/$s/cmdline | head -n 1 |
+  [ -n "$said" ] || said=$(tr '\0' '\n' </proc/${s%% *}/cmdline | head -n 1 |
     sed 's/^sshd[^:]*: *//; s/ \[priv\].*//; t; s/@[^@]*$//')
   printf '%s\n' "$said" | sed 's/ *$//' | tr -cd '[:print:]\n' | tr -d '"\\'  # it goes into JSON
 }
