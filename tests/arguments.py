@@ -54,14 +54,15 @@ def recorded(directory: Path) -> Iterator[list[tuple[str, ...]]]:
     with subprocess.Popen(["auditd", "-n", "-c", str(directory)], stderr=subprocess.DEVNULL) as auditd:
         try:
             _until(lambda: _state("pid") == auditd.pid, "auditd serves")
-            _auditctl("-b", "65536", "--reset-lost", *_RULE)
+            _auditctl("--reset-lost")
+            _auditctl("-b", "65536", *_RULE)
             yield found
             marker = f"/proc/self/{time.monotonic_ns()}"  # when this one is in, all before it are
             subprocess.run(["test", "-e", marker], check=False)
             _until(lambda: marker in log.read_text(errors="replace"), "the log is whole")
             assert _state("lost") == 0, "the kernel lost some of the records"
         finally:
-            _auditctl("-d", *_RULE[1:])
+            subprocess.run(["auditctl", "-d", *_RULE[1:]], check=False, capture_output=True)
             auditd.terminate()
     _auditctl("-e", str(enabled))
     found += parse(log.read_text(errors="replace"))
