@@ -13,7 +13,8 @@ from tests import arguments
 from tests.deploys import deploy, variant
 from tests.lab import INVENTORY, ROOT
 
-TRUNK = {"networks": ["192.0.2.8/29"], "user": "caller", "outbound": {"address": "sip.example.org", "user": "us"}}
+OUT = {"address": "sip.example.org", "user": "us", "numbers": ["+15550190"]}
+TRUNK = {"networks": ["192.0.2.8/29"], "numbers": ["+15550191"], "user": "caller", "outbound": OUT}
 RULE = {"trunks": ["login"], "room_prefix": "pin-", "pin": True}
 SECRETS = {
     "sip-login": "Trunk-secret-with-'quotes'-0815",
