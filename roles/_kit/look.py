@@ -16,6 +16,10 @@ from pyinfra.api.host import Host
 
 from roles._kit.change import Failed, ask
 
+# Where the control groups of the system's own units are, as an extended regular expression. Anybody may have a unit of
+# the same name, elsewhere.
+SYSTEM = "/system[.]slice/([^/]*[.]slice/)?"
+
 # What a look always contains; $FILES and so on are shell words.
 _SECTIONS = (
     r"""echo "$mark"files; [ -z "$FILES" ] || sha256sum -- $FILES""",

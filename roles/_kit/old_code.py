@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from roles._kit.look import Needs, Seen
+from roles._kit.look import SYSTEM, Needs, Seen
 
 # Prints `UNIT PID FILE`. What counts is the program itself (the first file of a process' maps) and libraries: what
 # GStreamer and others compile while they run is executable and deleted too (orcexec, memfd, /dev/zero). The second
 # awk: another inode on the same device. On another device nothing can be said (overlayfs and btrfs show two numbers
 # for one file), nor of a file that the process' own root does not have.
-# "/proc/PID/cgroup:UNIT". Of the system's own units: anybody may name one of his the same.
+# "/proc/PID/cgroup:UNIT"
 OURS = (
-    r"grep -asHoE '^(0:|1:name=systemd):/system\.slice/([^/]*\.slice/)?livekit-[^/]*\.service' /proc/[0-9]*/cgroup"
+    rf"grep -asHoE '^(0:|1:name=systemd):{SYSTEM}livekit-[^/]*\.service' /proc/[0-9]*/cgroup"
     " | sed 's,:.*/,:,'"
 )
 SCRIPT = r"""

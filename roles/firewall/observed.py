@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from roles._kit.look import Seen
+from roles._kit.look import SYSTEM, Seen
 from roles._kit.service import UNITS
 from roles.firewall.relays import Former
 from roles.firewall.rules import Opened
@@ -36,7 +36,7 @@ case $t in *'comment "@STAMP@"'*) ;; *)
     s/^# FORMER \([0-9-]* [^ :]*\): .*/former \1/p' "$m"
   [ -z "$m" ] || echo "age $(($(date +%s) - $(stat -c %Y "$m")))"
   ss -Hlntu --cgroup | awk '
-    $NF ~ "^cgroup:/system[.]slice/([^/]*[.]slice/)?(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
+    $NF ~ "^cgroup:@SYSTEM@(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
 esac
 """
 
@@ -67,6 +67,7 @@ def probe(settings: Settings, stamp: str) -> tuple[str, str]:
         "MAIN": settings.main,
         "STAMP": stamp,
         "UNIT": f"{UNITS}/{UNIT}",
+        "SYSTEM": SYSTEM,
         "LASTING": "|".join(settings.lasting) or "^$",
     }
     text = _PROBE

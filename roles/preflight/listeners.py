@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from roles._kit.look import Seen
+from roles._kit.look import SYSTEM, Seen
 from roles.preflight.finding import OURS, Finding, bad
 from roles.preflight.settings import Settings
 from stack.foreign import given_up
@@ -25,8 +25,7 @@ INTERFACES = (
     "preflight.interfaces",
     "ls /sys/class/net; ip -o route show default | sed -n 's/.* dev \\([^ ]*\\).*/default \\1/p'",
 )
-# Of the system's units alone: anybody may give one of his the same name.
-_UNIT = re.compile(r"cgroup:/system\.slice/(?:[^/\s]*\.slice/)?([^/\s]+)\s*$")
+_UNIT = re.compile(rf"cgroup:{SYSTEM}(?P<unit>[^/\s]+)\s*$")
 _ANY = {"*", "0.0.0.0", "::"}  # noqa: S104 - as ss writes it
 _LEASES = {68, 546}  # DHCP: the rules let its answers in
 
@@ -72,7 +71,7 @@ def parse(lines: Iterable[str]) -> Iterator[Listener]:
             address="" if address in _ANY else address,
             interface=interface,
             port=int(number),
-            unit=unit[1] if (unit := _UNIT.search(line)) else "",
+            unit=unit["unit"] if (unit := _UNIT.search(line)) else "",
             program=program[1] if program else "",
             process=program[2] if program else "",
         )
