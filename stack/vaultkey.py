@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack import wholefile
+from stack import user_dirs, wholefile
 from stack.errors import Problem, SiteError
 from stack.secret import Secret
 
@@ -83,13 +83,10 @@ class KeySource:
                 _held[TEXT] = os.environ.pop(TEXT)
             environ = {**os.environ, **_held}
         env = environ
-        # The XDG base directory specification has relative paths ignored.
-        config = Path(env.get("XDG_CONFIG_HOME", ""))
-        config = config if config.is_absolute() else Path.home() / ".config"
         return cls(
             text=Secret(TEXT, env[TEXT]) if TEXT in env else None,
             file=Path(env[FILE]).expanduser() if FILE in env else None,
-            default=config / "livekit-metal" / f"{name}.key",
+            default=user_dirs.config(env) / f"{name}.key",
         )
 
     def find(self) -> Key | None:

@@ -26,6 +26,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
+from stack import user_dirs
+
 Progress = Callable[[str], None]
 
 
@@ -129,8 +131,7 @@ def store(cache: Path | None) -> Store:
     """The store in ``cache``; by default in $XDG_CACHE_HOME/livekit-metal/artifacts (~/.cache when unset)."""
     if cache is not None:
         return Store(cache.absolute())
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))  # "must be absolute … otherwise ignore" (XDG base directories)
-    return Store((base if base.is_absolute() else Path.home() / ".cache") / "livekit-metal" / "artifacts")
+    return Store(user_dirs.cache() / "artifacts")
 
 
 def _seal(key: str, made: Made) -> str:
@@ -141,8 +142,7 @@ def _seal(key: str, made: Made) -> str:
 
 def _own_key() -> bytes:
     """Made when it is missing. Nothing is lost with it: what it sealed is fetched or built anew."""
-    base = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    path = (base if base.is_absolute() else Path.home() / ".config") / "livekit-metal" / "artifacts.seal"
+    path = user_dirs.config() / "artifacts.seal"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     if not path.exists():

@@ -9,19 +9,19 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
-import os
 import time
 import uuid
 from functools import cache
 from pathlib import Path
 from typing import IO
 
+from stack import user_dirs
+
 _OLD = 30 * 86400.0  # s after which what a killed run has left behind is removed
 
 
 def _directory() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "livekit-metal" / "runs"
+    return user_dirs.cache() / "runs"
 
 
 @cache
