@@ -21,6 +21,7 @@ from roles._kit import active
 from stack import certificates
 from stack.duration import Duration
 from tests.render.edge_rig import Edge, FakeSlot, free_ports, get, run_here, websocket
+from tests.render.edges import edges
 
 MakeEdge = Callable[..., Edge]
 NAME, TURN = "lk.example.org", "turn.example.org"
@@ -43,17 +44,8 @@ def make_edge(
     tmp_path: Path, program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch, slot: FakeSlot
 ) -> Iterator[MakeEdge]:
     monkeypatch.setattr(active, "sh", run_here)
-    made: list[Edge] = []
-
-    def make(**settings: object) -> Edge:
-        edge = Edge(program("haproxy", "haproxy"), tmp_path / f"edge{len(made)}", {"a": slot}, 0, **settings)
-        made.append(edge)
-        edge.flip("a")
-        return edge
-
-    yield make
-    for edge in made:
-        edge.stop()
+    with edges(program("haproxy", "haproxy"), tmp_path, slot) as make:
+        yield make
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from roles._kit import active
 from stack import certificates
 from stack.certificate import Certificate
 from tests.render.edge_rig import THUMBPRINT, Edge, FakeSlot, free_ports, get, run_here, websocket
+from tests.render.edges import edges
 
 NAME = "lk.example.org"
 # TLS 1.2 with forward secrecy and authenticated encryption, by OpenSSL's names (RFC 9325, 4.2): all that may be taken.
@@ -47,18 +48,9 @@ def make_edge(
     monkeypatch.setattr(active, "sh", run_here)
     slot = FakeSlot("a", free_ports(1)[0])
     slot.start()
-    made: list[Edge] = []
-
-    def make(**settings: object) -> Edge:
-        given = {"tls": "internal", "served": leaf(ca), "hsts_days": 2} | settings
-        edge = Edge(program("haproxy", "haproxy"), tmp_path / f"edge{len(made)}", {"a": slot}, 0, **given)
-        made.append(edge)
-        edge.flip("a")
-        return edge
-
-    yield make
-    for edge in made:
-        edge.stop()
+    given = {"tls": "internal", "served": leaf(ca), "hsts_days": 2}
+    with edges(program("haproxy", "haproxy"), tmp_path, slot) as make:
+        yield lambda **settings: make(**(given | settings))
     slot.stop()
 
 
