@@ -5,30 +5,30 @@ No loop over roles: pyinfra orders operations by the lines they are written on.
 
 from pyinfra import host
 
-from roles import (
-    acme,
-    base,
-    edge,
-    egress,
-    exporters,
-    firewall,
-    ingress,
-    kamailio,
-    kernel,
-    livekit,
-    preflight,
-    prometheus,
-    redis,
-    sip,
-)
-from roles._kit import lock, report
-from roles._kit.turn import turn
-from stack import inventory, records
-from stack.switches import switches
+from livekit_metal.core import records
+from livekit_metal.core.switches import switches
+from livekit_metal.roles.acme import tasks as acme
+from livekit_metal.roles.base import tasks as base
+from livekit_metal.roles.edge import tasks as edge
+from livekit_metal.roles.egress import tasks as egress
+from livekit_metal.roles.exporters import tasks as exporters
+from livekit_metal.roles.firewall import tasks as firewall
+from livekit_metal.roles.ingress import tasks as ingress
+from livekit_metal.roles.kamailio import tasks as kamailio
+from livekit_metal.roles.kernel import tasks as kernel
+from livekit_metal.roles.livekit import tasks as livekit
+from livekit_metal.roles.preflight import tasks as preflight
+from livekit_metal.roles.prometheus import tasks as prometheus
+from livekit_metal.roles.redis import tasks as redis
+from livekit_metal.roles.sip import tasks as sip
+from livekit_metal.roles.sip import telephony
+from livekit_metal.runtime.run import lock, report
+from livekit_metal.runtime.run.rolling import one_by_one
+from livekit_metal.site import inventory
 
 site = inventory.current()
 given = switches(host.data.get)
-stack = site.on(host.name, refresh=given.refresh)
+stack = site.for_host(host.name, refresh=given.refresh)
 maintenance = records.maintenance(site.paths.config)  # a host in maintenance is prepared, not activated
 report.install()
 
@@ -49,15 +49,15 @@ if stack.sip:
     sip.prepare(stack.sip, accept=given.accept, accept_skip=given.version_skip)
 
 # activate: what everything stands on, then what serves; a failed host stops the rest
-turn(
-    "Ground",
+one_by_one(
+    "Foundation",
     kernel.activate(stack.kernel),
     redis.retire(stack.redis) if stack.redis else None,
-    firewall.activate(stack.firewall, livekit.proves(stack.livekit) if stack.livekit else None),
+    firewall.activate(stack.firewall, livekit.call_check(stack.livekit) if stack.livekit else None),
     redis.activate(stack.redis) if stack.redis else None,
     marker=maintenance,
 )
-turn(
+one_by_one(
     "Services",
     acme.activate(stack.acme) if stack.acme and stack.acme.wanted else None,
     edge.activate(stack.edge, cut=given.edge) if stack.edge else None,
@@ -67,11 +67,11 @@ turn(
     ingress.activate(stack.ingress) if stack.ingress else None,
     kamailio.activate(stack.kamailio) if stack.kamailio else None,
     sip.activate(stack.sip) if stack.sip else None,
-    sip.reconcile(stack.sip) if stack.sip and stack.sip.reconciles else None,
+    telephony.reconcile(stack.sip) if stack.sip and stack.sip.reconciles else None,
     exporters.activate(stack.exporters) if stack.exporters else None,
     prometheus.activate(stack.prometheus) if stack.prometheus else None,
     marker=maintenance,
 )
 # when every edge stands: the CA may ask any of them about the certificate of each
 if stack.acme and stack.acme.wanted:
-    turn("Certificates", acme.obtain(stack.acme), marker=maintenance)
+    one_by_one("Certificates", acme.obtain(stack.acme), marker=maintenance)

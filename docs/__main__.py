@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from docs import network
-from stack import site as sites
-from stack import switches
-from stack.fields import options
-from stack.ports import Port, Reach
+from livekit_metal.core import switches
+from livekit_metal.core.fields import options
+from livekit_metal.core.ports import Port, Reach
+from livekit_metal.site import model as sites
 
 HERE = Path(__file__).parent
 _REACH = {

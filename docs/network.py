@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from stack.ports import Port, Reach, merged
-from stack.site import Site
+from livekit_metal.core.ports import Port, Reach, merged
+from livekit_metal.site.model import Site
 
 _BLOCK = re.compile(r"<!-- (?P<name>[a-z]+): generated -->\n.*?<!-- end -->\n", re.S)
 _FROM = {

@@ -1,7 +1,7 @@
 """The lab with every port and path moved: what is hard-coded anywhere fails under it (`make test` uses it)."""
 
-from stack.inventory import load
-from tests.data import MOVED
+from livekit_metal import load
+from tests.support.sites import MOVED
 
 from inventories.lab import site as _lab_site  # isort: skip
 

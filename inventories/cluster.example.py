@@ -1,6 +1,6 @@
 """Three hosts with one Redis, on a private network of their own. Every setting: docs/configuration.md."""
 
-from stack.inventory import load
+from livekit_metal import load
 
 _all = ["livekit", "redis", "prometheus"]
 _ssh = {"user": "deploy", "key": "~/.ssh/id_ed25519"}  # a user with sudo without password

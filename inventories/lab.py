@@ -1,7 +1,7 @@
 """The lab on this machine (`make lab`). LAB=NAME in the environment names another than the default one."""
 
 from lab.state import facts
-from stack.inventory import load
+from livekit_metal import load
 
 _lab = facts()  # what `python -m lab up` has made
 _first = next(iter(_lab["hosts"]))

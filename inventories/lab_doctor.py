@@ -6,7 +6,7 @@ LAB=NAME .venv/bin/python -m lab demo --hosts 2 --inventory inventories/lab_doct
 """
 
 from lab.state import facts
-from stack.inventory import load
+from livekit_metal import load
 
 from inventories.lab_media import site as _media  # isort: skip
 from inventories.lab_tls import site as _tls  # isort: skip

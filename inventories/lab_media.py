@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from lab.state import facts
-from stack.inventory import load
+from livekit_metal import load
 
 _lab = facts()  # what `python -m lab up` has made
 _first = next(iter(_lab["hosts"]))

@@ -4,7 +4,7 @@ The name is shared: LiveKit is below a prefix.
 LAB=NAME .venv/bin/python -m lab demo --inventory inventories/lab_tls.py
 """
 
-from stack.inventory import load
+from livekit_metal import load
 
 from inventories.lab import site as _lab_site  # isort: skip
 

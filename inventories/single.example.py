@@ -3,7 +3,7 @@
 .venv/bin/pyinfra inventories/NAME.py deploy.py
 """
 
-from stack.inventory import load
+from livekit_metal import load
 
 site = {
     "hosts": {
@@ -19,7 +19,7 @@ site = {
         "domain": "lk.example.org",
     },  # a name that leads to the host; other ways: docs/operations.md
     "acme": {"email": "ops@example.org"},  # what the CA asks for
-    "livekit": {"release": "1.13.7"},  # versions: stack/releases.toml
+    "livekit": {"release": "1.13.7"},  # versions: livekit_metal/releases/releases.toml
 }
 
 hosts = load(site, __file__)

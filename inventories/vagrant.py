@@ -6,7 +6,7 @@ Addresses and names are the Vagrantfile's; its VM_COUNT and VM_NETWORK are read 
 import os
 from pathlib import Path
 
-from stack.inventory import load
+from livekit_metal import load
 
 
 def _key(name: str) -> str:

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 
 from lab import verbs
+from lab.images.sources import RELEASES
 from lab.places import DEFAULT_NAME, Lab
 from lab.run import LabError
-from lab.sources import RELEASES
 
 
 def _parser() -> argparse.ArgumentParser:

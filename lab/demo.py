@@ -12,9 +12,10 @@ from pathlib import Path
 from lab import verbs
 from lab.places import CHECKOUT, DEFAULT_NAME, Lab
 from lab.run import LabError
-from procedures.call import Access, CallError
-from stack import inventory
-from stack.site import Site
+from livekit_metal.call.access import Access
+from livekit_metal.call.errors import CallError
+from livekit_metal.site import inventory
+from livekit_metal.site.model import Site
 
 DEFAULT_INVENTORY = "inventories/lab.py"
 _BIN = Path(sys.executable).parent
@@ -34,7 +35,7 @@ def demo(
     site = inventory.read(CHECKOUT / inventory_file)
     access = write_access(lab, site)
     names = list(site.hosts)
-    call = [str(_BIN / "python"), "-m", "procedures.call", "--access", str(access)]
+    call = [str(_BIN / "python"), "-m", "livekit_metal.call", "--access", str(access)]
     if len(names) > 1:
         call += ["--publish-through", names[0], "--subscribe-through", names[-1]]
     # The SDK would send even traffic to the lab through a proxy of the environment.
@@ -89,7 +90,7 @@ def _next(lab: Lab, site: Site, access: Path, inventory_file: str) -> None:
     hints = {
         _for(lab, f"make lab-ssh HOST={first}"): f"a shell on {first}",
         _for(lab, "make deploy", inventory_file): "deploy again: changes nothing",
-        f".venv/bin/python -m procedures.call --access {access.relative_to(CHECKOUT)}": "another call",
+        f".venv/bin/python -m livekit_metal.call --access {access.relative_to(CHECKOUT)}": "another call",
         "make test": "prove everything",
         _for(lab, "make lab-down"): "remove every trace",
     }

@@ -12,7 +12,8 @@ import shutil
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from lab import files, image
+from lab import files
+from lab.images import build
 from lab.places import Lab, host_address
 from lab.run import LabError, run, write
 
@@ -47,7 +48,7 @@ def make(lab: Lab, host: str, network: IPv4Network, base: Path, key: str, *, har
     try:
         run("setpriv", "--pdeathsig", "KILL", "cp", "--archive", "--reflink=auto", base, root)
     except LabError:
-        image.need_space(partial, image.HOST_MEGABYTES, f"host {host}")
+        build.need_space(partial, build.HOST_MEGABYTES, f"host {host}")
         raise
     write(root / "etc/machine-id", f"{secrets.token_hex(16)}\n", 0o444)
     write(root / "etc/hostname", f"{host}\n")

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from stack.errors import Problem
+from livekit_metal.core.errors import Problem
 
 T = TypeVar("T")
 

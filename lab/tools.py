@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 
+from lab.images.sources import KEYRING
 from lab.places import MACHINE_WIDE
 from lab.run import LabError, run_logged, step
-from lab.sources import KEYRING
 
 _NEEDED = {
     "debootstrap": "debootstrap",

@@ -11,7 +11,8 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any
 
-from lab import cgroup, claims, files, image, network, root, tools
+from lab import cgroup, claims, files, network, root, tools
+from lab.images import build
 from lab.machine import Machine
 from lab.places import MACHINE_WIDE, Lab, host_address, host_names
 from lab.run import LabError, in_parallel, lock, say, step, write
@@ -166,9 +167,9 @@ def _existing(lab: Lab) -> set[str]:
 
 
 def _make(lab: Lab, missing: Sequence[str], net: IPv4Network, release: str, key: str, *, hardened: bool) -> None:
-    base = image.ensure(release)
+    base = build.ensure(release)
     (lab.dir / "hosts").mkdir(mode=0o700, exist_ok=True)  # the trees hold set-user-id programs
-    image.need_space(lab.dir, image.HOST_MEGABYTES * len(missing), ", ".join(missing))
+    build.need_space(lab.dir, build.HOST_MEGABYTES * len(missing), ", ".join(missing))
     with step(f"making {', '.join(missing)} from {base.name}"):
         in_parallel(lambda name: root.make(lab, name, net, base, key, hardened=hardened), missing)
 
@@ -180,7 +181,7 @@ def _write_access(lab: Lab, addresses: dict[str, IPv4Address]) -> None:
 
 
 def _power_on(host: Machine) -> None:
-    image.reach_the_archive(host.lab.root(host.host))
+    build.reach_the_archive(host.lab.root(host.host))
     if host.up:
         network.attach(host.lab, host.host)
         host.wait_ready()

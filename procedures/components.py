@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from roles import egress, ingress, livekit, sip
-from roles._kit.component import Component
+from livekit_metal.roles.egress import tasks as egress
+from livekit_metal.roles.ingress import tasks as ingress
+from livekit_metal.roles.livekit import tasks as livekit
+from livekit_metal.roles.sip import tasks as sip
+from livekit_metal.runtime.slots.role import SlottedRole
 
 if TYPE_CHECKING:
-    from stack.compose import Stack
-    from stack.site import Site
+    from livekit_metal.site.model import Site
+    from livekit_metal.site.wiring.host_stack import HostStack
 
 
-def components(stack: Stack) -> dict[str, Component]:
+def components(stack: HostStack) -> dict[str, SlottedRole]:
     """By role; livekit-server first."""
     found = {
         "livekit": livekit.component(stack.livekit) if stack.livekit else None,

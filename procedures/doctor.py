@@ -7,7 +7,7 @@ Changes nothing. The exit status is 1 when a check failed.
 """
 
 if __name__ == "__main__":
-    from procedures.diagnosis.__main__ import main
+    from livekit_metal.diagnosis.__main__ import main
 
     main()
 else:
@@ -15,15 +15,16 @@ else:
 
     from pyinfra import host
 
-    from procedures.diagnosis import hosts, shown
-    from roles._kit import reading
-    from stack import inventory
+    from livekit_metal.diagnosis import finish
+    from livekit_metal.diagnosis.on_host import checks
+    from livekit_metal.runtime.run import read_only
+    from livekit_metal.site import inventory
 
     site = inventory.current()
-    stack = site.on(host.name)
+    stack = site.for_host(host.name)
     in_run = frozenset(each.name for each in host.state.inventory if host.state.is_host_in_limit(each))
-    reading.read(
-        hosts.needs(stack),
-        partial(hosts.of, stack, in_run, site.vault.keys_of_nodes if site.vault else {}),
-        partial(shown.conclude, site),
+    read_only.gather(
+        checks.needs(stack),
+        partial(checks.of, stack, in_run, site.vault.keys_of_nodes if site.vault else {}),
+        partial(finish.conclude, site),
     )

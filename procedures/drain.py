@@ -14,65 +14,68 @@ from functools import partial
 
 from pyinfra import context, host, local
 
+from livekit_metal.core import records
+from livekit_metal.core.switches import switches
+from livekit_metal.roles.livekit import maintenance as livekit
+from livekit_metal.runtime.host.commands import HostError
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run import lock, maintenance, report
+from livekit_metal.runtime.run.parallel import in_parallel
+from livekit_metal.runtime.run.rolling import one_by_one
+from livekit_metal.runtime.run.task import Action, Plan, Task
+from livekit_metal.runtime.slots.elsewhere import need_another
+from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.site import inventory
 from procedures.components import components, keeper
-from roles import livekit
-from roles._kit import lock, maintenance, report
-from roles._kit.change import Failed
-from roles._kit.component import Component
-from roles._kit.elsewhere import need_another
-from roles._kit.look import Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.stage import stage
-from roles._kit.turn import turn
-from stack import inventory, records
-from stack.switches import switches
 
 site = inventory.current()
-stack = site.on(host.name)
+stack = site.for_host(host.name)
 marker = records.maintenance(site.paths.config)
 given = switches(host.data.get)
 report.install()
 
 
-def named(_: Seen) -> Todo:
+def named(_: HostState) -> Plan:
     """Raises Failed when it is not said which host is meant."""
     serving = [
-        n for n in site.hosts if components(site.on(n)) and host.state.is_host_in_limit(host.inventory.get_host(n))
+        n
+        for n in site.hosts
+        if components(site.for_host(n)) and host.state.is_host_in_limit(host.inventory.get_host(n))
     ]
     if len(serving) > 1:
-        raise Failed(f"drain: would empty {' and '.join(serving)} at once; name one: --limit {serving[0]}")
+        raise HostError(f"drain: would empty {' and '.join(serving)} at once; name one: --limit {serving[0]}")
     if not serving:
-        raise Failed("drain: carries nothing that has slots; name a host that does with --limit")
-    return Todo()
+        raise HostError("drain: carries nothing that has slots; name a host that does with --limit")
+    return Plan()
 
 
-def mark(seen: Seen, each: Component) -> tuple[Step, ...]:
+def mark(seen: HostState, each: SlottedRole) -> tuple[Action, ...]:
     """Say on the host that it is out of service, and why. Raises Failed when ``each`` would serve nowhere."""
     if maintenance.words(seen):
         return ()
     if not given.alone:
         here = context.ctx_host.get()
         need_another(here, [n for n in site.with_role(each.role) if n != here.name], each)
-    return (Step("mark the host", lambda h: maintenance.begin(h, marker, given.why)),)
+    return (Action("mark the host", lambda h: maintenance.begin(h, marker, given.why)),)
 
 
-def end(seen: Seen) -> Todo:
+def end(seen: HostState) -> Plan:
     """Out of maintenance; what is deployed next puts the host into service."""
     if not maintenance.words(seen):
-        return Todo(notes=("it was not in maintenance",))
-    return Todo((Step("end the maintenance", lambda h: maintenance.end(h, marker)),))
+        return Plan(notes=("it was not in maintenance",))
+    return Plan((Action("end the maintenance", lambda h: maintenance.end(h, marker)),))
 
 
 lock.take()
 if given.back:
-    stage(Part("drain", maintenance.needs(marker), end), "Maintenance")
+    in_parallel(Task("drain", maintenance.needs(marker), end), "Maintenance")
     local.include("deploy.py")
 else:
     lock.take_site(keeper(site))  # before anything is looked at: who serves beside this host must stay so
-    stage(Part("drain", maintenance.needs(marker), named), "Maintenance")
+    in_parallel(Task("drain", maintenance.needs(marker), named), "Maintenance")
     mine = components(stack)
     others = stack.edge.peer_endpoints if stack.edge else {}
-    turn(
+    one_by_one(
         "Drain",
         livekit.drain(stack.livekit, marker, others, why=given.why, alone=given.alone) if stack.livekit else None,
         *(

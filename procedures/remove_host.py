@@ -11,38 +11,40 @@ the next boot.
 
 from pyinfra import host
 
+from livekit_metal.core import records
+from livekit_metal.core.switches import switches
+from livekit_metal.roles.egress import tasks as egress
+from livekit_metal.roles.livekit import maintenance
+from livekit_metal.runtime.run import lock, report
+from livekit_metal.runtime.run.parallel import in_parallel
+from livekit_metal.runtime.slots.uninstall import consent, removal
+from livekit_metal.site import inventory
+from livekit_metal.site.footprint import footprint
 from procedures.components import components, keeper
-from roles import egress, livekit
-from roles._kit import lock, report
-from roles._kit.removal import consent, removal
-from roles._kit.stage import stage
-from stack import inventory, records
-from stack.switches import switches
-from stack.traces import traces
 
 site = inventory.current()
-stack = site.on(host.name)
+stack = site.for_host(host.name)
 given = switches(host.data.get)
-needed_by = tuple(n for n in site.hosts if n != host.name and components(site.on(n))) if stack.redis else ()
+needed_by = tuple(n for n in site.hosts if n != host.name and components(site.for_host(n))) if stack.redis else ()
 report.install()
 
 lock.take()
 lock.take_site(keeper(site))  # before anything is looked at
-stage(consent(host.name, given.remove, needed_by), "Consent")
+in_parallel(consent(host.name, given.remove, needed_by), "Consent")
 if not given.calls:
     marker = records.maintenance(site.paths.config)
     if stack.livekit and stack.edge:
         others = stack.edge.peer_endpoints
         alone = not others or given.alone
-        stage(livekit.drain(stack.livekit, marker, others, why="to be removed", alone=alone), "Drain")
+        in_parallel(maintenance.drain(stack.livekit, marker, others, why="to be removed", alone=alone), "Drain")
     for role, each in components(stack).items():
         if role != "livekit":
-            stage(each.retire(), f"Drain {role}")
+            in_parallel(each.retire(), f"Drain {role}")
     if stack.egress:
-        stage(egress.delivered(stack.egress), "Recordings")
-stage(
+        in_parallel(egress.delivered(stack.egress), "Recordings")
+in_parallel(
     removal(
-        traces(site, stack),
+        footprint(site, stack),
         host.name,
         components(stack).values(),
         drop_calls=given.calls,

@@ -8,14 +8,14 @@ revoked. Mind the CA's limits: Let's Encrypt gives five certificates a week for 
 
 from pyinfra import host
 
-from roles import acme
-from roles._kit import lock, report
-from roles._kit.turn import turn
-from stack import inventory
+from livekit_metal.roles.acme import tasks as acme
+from livekit_metal.runtime.run import lock, report
+from livekit_metal.runtime.run.rolling import one_by_one
+from livekit_metal.site import inventory
 
-stack = inventory.current().on(host.name)
+stack = inventory.current().for_host(host.name)
 report.install()
 
 lock.take()
 if stack.acme and stack.acme.wanted:
-    turn("Certificates", acme.renew(stack.acme))
+    one_by_one("Certificates", acme.renew(stack.acme))

@@ -8,11 +8,11 @@ stays, and the run fails with its name. Recordings that a request had sent to a 
 
 from pyinfra import host
 
-from roles import egress
-from roles._kit import lock, report
-from stack import inventory
+from livekit_metal.roles.egress import tasks as egress
+from livekit_metal.runtime.run import lock, report
+from livekit_metal.site import inventory
 
-stack = inventory.current().on(host.name)
+stack = inventory.current().for_host(host.name)
 report.install()
 
 lock.take()

@@ -8,7 +8,7 @@ Works while the last change still drains. Each host goes back to what served on 
 on the hosts, and a deploy of it is refused until the inventory changes (or with ``--data accept=GENERATION``). Hosts
 that the change has not reached are left alone. ``--data any=yes`` rolls back whatever serves, also when the inventory
 has been edited since the last deploy; ``--data version-skip=accept`` also goes back to a version that must not follow
-the present one (stack/versions.toml).
+the present one (livekit_metal/releases/versions.toml).
 """
 
 import dataclasses
@@ -17,46 +17,51 @@ from functools import partial
 from pyinfra import host
 from pyinfra.api.exceptions import PyinfraError
 
+from livekit_metal.core import records
+from livekit_metal.core.switches import switches
+from livekit_metal.roles.edge import tasks as edge
+from livekit_metal.roles.firewall import tasks as firewall
+from livekit_metal.roles.kernel import tasks as kernel
+from livekit_metal.roles.livekit import tasks as livekit
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run import lock, report
+from livekit_metal.runtime.run.rolling import one_by_one
+from livekit_metal.runtime.run.task import DeferredTask, Task
+from livekit_metal.runtime.slots import rollback
+from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.site import inventory
 from procedures.components import components
-from roles import edge, firewall, kernel, livekit
-from roles._kit import back, lock, report
-from roles._kit.component import Component
-from roles._kit.look import Seen
-from roles._kit.plan import Later, Part
-from roles._kit.turn import turn
-from stack import inventory, records
-from stack.switches import switches
 
 site = inventory.current()
-stack = site.on(host.name)
+stack = site.for_host(host.name)
 given = switches(host.data.get)
 name, role = host.name, given.role
 report.install()
 
 
-def parts(seen: Seen, now: Component) -> tuple[Part, ...]:
+def parts(seen: HostState, now: SlottedRole) -> tuple[Task, ...]:
     """The host's parts with the ports of then: they open before the old slot starts again."""
-    to = back.target(now, seen, anything=given.any)
+    to = rollback.target(now, seen, anything=given.any)
     if isinstance(to, str):
         return ()
-    then = dataclasses.replace(site, **{role: dataclasses.replace(getattr(site, role), **to.then)}).on(name)
+    then = dataclasses.replace(site, **{role: dataclasses.replace(getattr(site, role), **to.then)}).for_host(name)
     assert then.edge, "whatever has slots stands behind an edge"
     return (
         kernel.activate(then.kernel),
-        firewall.activate(then.firewall, livekit.proves(then.livekit) if then.livekit else None),
+        firewall.activate(then.firewall, livekit.call_check(then.livekit) if then.livekit else None),
         edge.activate(then.edge),
-        back.roll_back(components(then)[role], to, given.why),
+        rollback.roll_back(components(then)[role], to, given.why),
     )
 
 
-known = sorted({each for other in site.hosts for each in components(site.on(other))})
+known = sorted({each for other in site.hosts for each in components(site.for_host(other))})
 if role not in known:
     raise PyinfraError(f"role: {role!r} has no slots in this site; choose one of {', '.join(known)}")
 lock.take()
 if server := components(stack).get(role):
-    back.prepare(server, anything=given.any, accept_skip=given.version_skip)
-    turn(
+    rollback.prepare(server, anything=given.any, accept_skip=given.version_skip)
+    one_by_one(
         "Rollback",
-        Later(back.questions(server), partial(parts, now=server)),
+        DeferredTask(rollback.questions(server), partial(parts, now=server)),
         marker=records.maintenance(site.paths.config),
     )

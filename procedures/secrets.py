@@ -28,11 +28,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stack import acme, authority, inventory, phones
-from stack.errors import Problem, SiteError
-from stack.site import Site
-from stack.values import DAEMONS
-from stack.vault import Vault
+from livekit_metal.core.errors import Problem, SiteError
+from livekit_metal.site import authority, inventory
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring import acme, sip
+from livekit_metal.vault.values import DAEMONS
+from livekit_metal.vault.vault import Vault
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,7 +66,7 @@ def import_key(vault: Vault, args: argparse.Namespace) -> str:
 def set_password(vault: Vault, args: argparse.Namespace) -> str:
     vault.set_password(args.name, _asked(args.name))
     known = {args.name: vault.passwords(args.name)[0]}
-    if problems := [*phones.wrong(inventory.read(Path(args.inventory)).sip, known)]:
+    if problems := [*sip.wrong(inventory.read(Path(args.inventory)).sip, known)]:
         raise SiteError(problems)
     return _changed(vault, args, f"{args.name} has the password you gave")
 
@@ -171,7 +172,7 @@ def _vault(args: argparse.Namespace, *, must_exist: bool) -> Vault:
     """
     vault: Vault | None = args.site.vault
     if vault is None:
-        raise RuntimeError("stack.inventory.read() gave a site without a vault")
+        raise RuntimeError("livekit_metal.site.inventory.read() gave a site without a vault")
     vault = vault.as_saved()
     if must_exist and not vault.exists:
         remedy = f"the first deploy makes it: pyinfra {args.inventory} deploy.py"

@@ -9,11 +9,11 @@ from functools import partial
 
 from pyinfra import host
 
-from procedures import overview
-from roles._kit import reading
-from stack import inventory
+from livekit_metal.runtime.run import read_only
+from livekit_metal.site import inventory
+from livekit_metal.status import facts
 
 site = inventory.current()
-stack = site.on(host.name)
+stack = site.for_host(host.name)
 
-reading.read(overview.needs(site, stack), partial(overview.of, stack))
+read_only.gather(facts.needs(site, stack), partial(facts.of, stack))

@@ -125,7 +125,9 @@ def main() -> int:
     allowed = tomllib.loads((ROOT / "audit.toml").read_text())["allowed"]
     status = 0
     questions = [(lock, lambda lock=lock: of_python(lock)) for lock in LOCKS]
-    questions += [(d.name, lambda d=d: of_module(d)) for d in sorted((ROOT / "stack/modules").iterdir())]
+    questions += [
+        (d.name, lambda d=d: of_module(d)) for d in sorted((ROOT / "livekit_metal/releases/modules").iterdir())
+    ]
     for name, ask in questions:
         try:
             found = ask()

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
-from stack import site as sites
-from stack import vaultkey
-from tests.data import ALTERNATIVE, CERTIFIED, CLUSTER, MOVED, PHONES, SECURE, SINGLE, streaming
+from livekit_metal.site import model as sites
+from livekit_metal.vault import key
+from tests.support.sites import ALTERNATIVE, CERTIFIED, CLUSTER, MOVED, PHONES, SECURE, SINGLE, streaming
 
 
 @pytest.fixture(autouse=True)
 def forgotten_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """A key that one test had in the environment is not there for the next."""
-    monkeypatch.setattr(vaultkey, "_held", {})
+    monkeypatch.setattr(key, "_held", {})
 
 
 @pytest.fixture

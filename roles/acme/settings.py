@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
-from roles.acme.providers import EXEC, PROVIDERS, WITHOUT
-from stack.active import TALK, Active
-from stack.certificate import metric
-from stack.errors import Problem
-from stack.fields import Checked, given, nearest, option
-from stack.kinds import Endpoint, File, Variable, is_url
-from stack.names import is_domain
-from stack.secret import Secret
+from livekit_metal.core.active import TALK, Active
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, nearest, option
+from livekit_metal.core.types.dns_names import is_domain
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import Endpoint, File, Variable, is_url
+from livekit_metal.roles.acme.providers import EXEC, PROVIDERS, WITHOUT
+from livekit_metal.vault.certificate import metric
 
 UNIT = "livekit-acme.service"
 TIMER = "livekit-acme.timer"
@@ -69,21 +69,21 @@ class Settings(Checked):
         (), "names of more variables; the value of each is the password acme-NAME of the secrets"
     )
 
-    wanted: bool = given(False)  # here and now; what there was goes when it is not
-    host_names: tuple[str, ...] = given(())  # that clients ask the host for
-    names_here: tuple[str, ...] = given(())  # that its certificate is for
-    account: Secret | None = given(None)  # key of the site's account, PEM as lego reads it
-    thumbprint: str = given("")  # of that key: what answers challenges
-    ca: str = given("")  # what ca_file holds
-    hook: str = given("")  # what dns_hook holds
-    values: Mapping[str, Secret] = given({})  # of the variables in secrets
-    served: str = given("")  # the file that HAProxy reads
-    metric_file: str = given("")  # the same for the metric of its end
-    group: str = given("")  # HAProxy's
-    edge_unit: str = given("")
-    active: Active = given(Active())
-    config_root: str = given("")
-    state_root: str = given("")
+    wanted: bool = derived(False)  # here and now; what there was goes when it is not
+    host_names: tuple[str, ...] = derived(())  # that clients ask the host for
+    names_here: tuple[str, ...] = derived(())  # that its certificate is for
+    account: Secret | None = derived(None)  # key of the site's account, PEM as lego reads it
+    thumbprint: str = derived("")  # of that key: what answers challenges
+    ca: str = derived("")  # what ca_file holds
+    hook: str = derived("")  # what dns_hook holds
+    values: Mapping[str, Secret] = derived({})  # of the variables in secrets
+    served: str = derived("")  # the file that HAProxy reads
+    metric_file: str = derived("")  # the same for the metric of its end
+    group: str = derived("")  # HAProxy's
+    edge_unit: str = derived("")
+    active: Active = derived(Active())
+    config_root: str = derived("")
+    state_root: str = derived("")
 
     talk: ClassVar[str] = TALK
     metric: ClassVar[tuple[str, ...]] = metric("$ends")

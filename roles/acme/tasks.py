@@ -9,17 +9,17 @@ from __future__ import annotations
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
-from roles._kit import files
-from roles._kit.change import Failed, sh
-from roles._kit.files import File
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.ready import journal
-from roles._kit.service import UNITS
-from roles.acme import observed
-from roles.acme.observed import Lies
-from roles.acme.settings import TIMER, UNIT, USER, Settings
-from stack.errors import Problem, SiteError
+from livekit_metal.core.errors import Problem, SiteError
+from livekit_metal.roles.acme import state
+from livekit_metal.roles.acme.settings import TIMER, UNIT, USER, Settings
+from livekit_metal.roles.acme.state import Lies
+from livekit_metal.runtime.host import files
+from livekit_metal.runtime.host.commands import HostError, run
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.service import UNITS
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.host.wait import journal
+from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _LONGEST = 960  # s for lego: more than the unit's own limit
 _ENABLE = "systemctl daemon-reload; systemctl -q enable $1; systemctl restart $1"
@@ -35,74 +35,76 @@ def prepare(settings: Settings) -> None:
         raise PyinfraError(f"nothing was changed\n{SiteError(wrong)}")
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """What gets certificates, and something that HAProxy can start with."""
     ours = _files(settings)
     unused = [] if settings.ca else [settings.ca_on_host]
     unused += [] if settings.hook else [settings.hook_on_host]
-    needs = files.needs(ours) | Needs(
+    needs = files.needs(ours) | StateQuery(
         files=frozenset({settings.served, settings.metric_file, settings.state, *unused}), units=frozenset({TIMER})
     )
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         steps = [*files.bundle(ours, seen), *files.remove(unused, seen)]
         steps += files.directory(settings.state, seen, mode="700", user=USER, group=USER)
         timer = (seen.unit(TIMER, "ActiveState"), seen.unit(TIMER, "UnitFileState"))
         if timer != ("active", "enabled") or not all(f.current(seen) for f in ours if f.path in _units(settings)):
-            steps.append(Step(f"start {TIMER}", lambda host: sh(host, _ENABLE, TIMER)))
+            steps.append(Action(f"start {TIMER}", lambda host: run(host, _ENABLE, TIMER)))
         if not {settings.served, settings.metric_file} <= seen.files.keys():
             steps.append(
-                Step("something to serve until there is a certificate", lambda host: _do(settings, host, "seed"))
+                Action("something to serve until there is a certificate", lambda host: _do(settings, host, "seed"))
             )
-        return Todo(tuple(steps), "configured" if steps else "")
+        return Plan(tuple(steps), "configured" if steps else "")
 
-    return Part("acme", needs, plan)
+    return Task("acme", needs, plan)
 
 
-def obtain(settings: Settings) -> Part:
+def obtain(settings: Settings) -> Task:
     """A certificate for this host, where it has none of what is wanted."""
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         lies = Lies(seen)
         if lies.request != settings.request or lies.left <= 0:
-            return Todo((_get(settings, must=False),), "asked for a certificate")
+            return Plan((_get(settings, must=False),), "asked for a certificate")
         if lies.loaded not in ("", lies.fingerprint):
-            return Todo((Step("HAProxy takes its certificate", lambda host: _do(settings, host, "load")),), "reloaded")
-        return Todo()
+            return Plan(
+                (Action("HAProxy takes its certificate", lambda host: _do(settings, host, "load")),), "reloaded"
+            )
+        return Plan()
 
-    return Part("acme", observed.needs(settings), plan, observed.warnings)
+    return Task("acme", state.needs(settings), plan, state.warnings)
 
 
-def renew(settings: Settings) -> Part:
+def renew(settings: Settings) -> Task:
     """Another certificate with another key, whatever the age of this one."""
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         if Lies(seen).request != settings.request:
-            raise Failed("this host has no certificate of what the inventory says; deploy: that gets one")
-        ask = Step("ask for another certificate", lambda host: sh(host, ': > "$1"', settings.again))
-        return Todo((ask, _get(settings, must=True)), "another certificate")
+            raise HostError("this host has no certificate of what the inventory says; deploy: that gets one")
+        ask = Action("ask for another certificate", lambda host: run(host, ': > "$1"', settings.again))
+        return Plan((ask, _get(settings, must=True)), "another certificate")
 
-    return Part("acme", observed.needs(settings), plan, observed.warnings)
+    return Task("acme", state.needs(settings), plan, state.warnings)
 
 
-def retire(settings: Settings) -> Part:
+def retire(settings: Settings) -> Task:
     """Nothing of it stays where certificates come from elsewhere: no timer, no key."""
     ours = (settings.script, settings.served, settings.metric_file, *_units(settings))
-    needs = Needs(files=frozenset(ours))
+    needs = StateQuery(files=frozenset(ours))
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         if not needs.files & seen.files.keys():
-            return Todo()
+            return Plan()
         gone = (*ours, settings.place, settings.state)
-        return Todo(
+        return Plan(
             (
-                Step(f"stop {TIMER}", lambda host: sh(host, _STOP, TIMER, UNIT)),
-                Step("remove ACME", lambda host: sh(host, 'rm -rf -- "$@"; systemctl daemon-reload', *gone)),
+                Action(f"stop {TIMER}", lambda host: run(host, _STOP, TIMER, UNIT)),
+                Action("remove ACME", lambda host: run(host, 'rm -rf -- "$@"; systemctl daemon-reload', *gone)),
             ),
             "removed",
         )
 
-    return Part("acme", needs, plan)
+    return Task("acme", needs, plan)
 
 
 def _units(settings: Settings) -> dict[str, str]:
@@ -123,23 +125,23 @@ def _files(settings: Settings) -> tuple[File, ...]:
     return tuple(found)
 
 
-def _get(settings: Settings, *, must: bool) -> Step:
+def _get(settings: Settings, *, must: bool) -> Action:
     """Have lego get a certificate. Unless it ``must``, one that goes on serves all names is enough; a note says so."""
 
     def get(host: Host) -> None:
         try:
-            sh(host, "systemctl start $1", UNIT, timeout=_LONGEST)
-        except Failed as error:
+            run(host, "systemctl start $1", UNIT, timeout=_LONGEST)
+        except HostError as error:
             said = f"no certificate from {settings.url}\n{journal(host, UNIT)}"
             try:
                 _do(settings, host, "covers")
-            except Failed as also:
-                raise Failed(f"{said}\nwhat is served instead: {also}") from error
+            except HostError as also:
+                raise HostError(f"{said}\nwhat is served instead: {also}") from error
             if must:
-                raise Failed(f"{said}\nthe one there is goes on") from error
+                raise HostError(f"{said}\nthe one there is goes on") from error
 
-    return Step(f"get a certificate from {settings.url}", get)
+    return Action(f"get a certificate from {settings.url}", get)
 
 
 def _do(settings: Settings, host: Host, verb: str) -> None:
-    sh(host, 'sh "$1" "$2"', settings.script, verb)
+    run(host, 'sh "$1" "$2"', settings.script, verb)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from stack.fields import Checked, given, option
-from stack.kinds import Package
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.types.text import Package
 
 SYSUSERS = "/etc/sysusers.d/livekit-metal.conf"
 NEEDRESTART = "/etc/needrestart/conf.d/livekit-metal.conf"
@@ -28,14 +28,14 @@ class Settings(Checked):
         "without it only with --data refresh=yes",
     )
 
-    needed: tuple[str, ...] = given(())  # packages of the roles on this host
-    masked: tuple[str, ...] = given(())  # stock units of those packages: ours take their place
-    daemons: tuple[str, ...] = given(())  # our units, which needrestart must leave alone
-    users: tuple[str, ...] = given(())
-    fingerprint: str = given("")  # of the secrets file
-    config_root: str = given("")
-    release_root: str = given("")
-    state_root: str = given("")
+    needed: tuple[str, ...] = derived(())  # packages of the roles on this host
+    masked: tuple[str, ...] = derived(())  # stock units of those packages: ours take their place
+    daemons: tuple[str, ...] = derived(())  # our units, which needrestart must leave alone
+    users: tuple[str, ...] = derived(())
+    fingerprint: str = derived("")  # of the secrets file
+    config_root: str = derived("")
+    release_root: str = derived("")
+    state_root: str = derived("")
 
     @property
     def fingerprint_file(self) -> str:

@@ -7,16 +7,16 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import directories, files
-from roles._kit.change import Failed, before_first_change, sh
-from roles._kit.files import File, bundle
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.service import UNITS
-from roles._kit.stage import stage
-from roles.base.settings import NEEDRESTART, SYSUSERS, Settings
-from stack.errors import SiteError
-from stack.vault import Vault
+from livekit_metal.core.errors import SiteError
+from livekit_metal.roles.base.settings import NEEDRESTART, SYSUSERS, Settings
+from livekit_metal.runtime.host import directories, files
+from livekit_metal.runtime.host.commands import HostError, before_first_change, run
+from livekit_metal.runtime.host.files import File, bundle
+from livekit_metal.runtime.host.service import UNITS
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.run.parallel import in_parallel
+from livekit_metal.runtime.run.task import Action, Plan, Task
+from livekit_metal.vault.vault import Vault
 
 _TIMESYNCD = "systemd-timesyncd"
 _TIME_SERVICES = ("chrony*", "ntp*", "openntpd*", _TIMESYNCD)
@@ -59,23 +59,23 @@ def prepare(settings: Settings, vault: Vault) -> None:
     fingerprint = File(settings.fingerprint_file, f"{settings.fingerprint} serial\n", "600")
     patterns = " ".join(f"'{name}.service'" for name in _TIME_SERVICES)
     needs = directories.needs(settings.config_root, settings.release_root, settings.state_root)
-    needs |= files.needs((users, restarts, fingerprint)) | Needs(
+    needs |= files.needs((users, restarts, fingerprint)) | StateQuery(
         files=frozenset((settings.serial_file, *(_own_unit(unit) for unit in settings.masked))),
         packages=frozenset((*settings.needed, *settings.packages, _TIMESYNCD, *_TIME_PACKAGES)),
         units=frozenset(settings.masked),
-        probes=(
+        queries=(
             ("base.time", f"systemctl list-units --plain --no-legend --state=active {patterns} | cut -d. -f1"),
             ("base.users", f"getent passwd {shlex.join(settings.users)} | cut -d: -f1" if settings.users else ":"),
             ("base.container", "systemd-detect-virt -c"),
         ),
     )
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         # known when preflight has seen all hosts: it may have raised it
         serial = File(settings.serial_file, f"{vault.coming}\n", "600")
         return _plan(settings, (fingerprint, serial, users, restarts), seen)
 
-    stage(Part("base", needs, plan), "Base")
+    in_parallel(Task("base", needs, plan), "Base")
 
 
 def _save_first(vault: Vault) -> None:
@@ -85,29 +85,29 @@ def _save_first(vault: Vault) -> None:
         try:
             vault.persist()
         except SiteError as error:
-            raise Failed(str(error)) from error
+            raise HostError(str(error)) from error
 
     before_first_change(save)
 
 
-def _plan(settings: Settings, wanted: tuple[File, ...], seen: Seen) -> Todo:
+def _plan(settings: Settings, wanted: tuple[File, ...], seen: HostState) -> Plan:
     packages, notes = _packages(settings, seen)
     missing = [p for p in packages if p not in seen.packages]
-    steps: list[Step] = [*directories.steps(seen)]
+    steps: list[Action] = [*directories.steps(seen)]
     if stock := _to_mask(settings, seen):
-        steps.append(Step(f"mask {', '.join(stock)}", lambda host: sh(host, 'systemctl -q mask "$@"', *stock)))
+        steps.append(Action(f"mask {', '.join(stock)}", lambda host: run(host, 'systemctl -q mask "$@"', *stock)))
     if missing:
         install = partial(_install, records=(settings.package_record, settings.user_record), packages=missing)
-        steps.append(Step(f"install {', '.join(missing)}", install))
+        steps.append(Action(f"install {', '.join(missing)}", install))
     steps += bundle(wanted, seen)
-    if set(settings.users) - set(seen.probes["base.users"]):
+    if set(settings.users) - set(seen.answers["base.users"]):
         steps.append(
-            Step(f"make users {', '.join(settings.users)}", lambda host: sh(host, "systemd-sysusers $1", SYSUSERS))
+            Action(f"make users {', '.join(settings.users)}", lambda host: run(host, "systemd-sysusers $1", SYSUSERS))
         )
-    if _TIMESYNCD in packages and _TIMESYNCD not in seen.probes["base.time"]:
-        steps.append(Step("synchronise time", lambda host: sh(host, "systemctl enable -q --now $1", _TIMESYNCD)))
+    if _TIMESYNCD in packages and _TIMESYNCD not in seen.answers["base.time"]:
+        steps.append(Action("synchronise time", lambda host: run(host, "systemctl enable -q --now $1", _TIMESYNCD)))
     summary = f"{len(missing)} packages installed" if missing else ""
-    return Todo(tuple(steps), summary, (*notes, *directories.notes(seen)))
+    return Plan(tuple(steps), summary, (*notes, *directories.notes(seen)))
 
 
 def _own_unit(unit: str) -> str:
@@ -115,7 +115,7 @@ def _own_unit(unit: str) -> str:
     return f"{UNITS}/{unit}"
 
 
-def _to_mask(settings: Settings, seen: Seen) -> list[str]:
+def _to_mask(settings: Settings, seen: HostState) -> list[str]:
     """Stock units that would start on one of our ports: with their package, or with the next boot.
 
     One that runs is somebody's: it stays as it is, and preflight says when it holds one of our ports.
@@ -128,19 +128,19 @@ def _to_mask(settings: Settings, seen: Seen) -> list[str]:
             continue
         if missing and _own_unit(unit) in seen.files:
             fact = f"{unit} is a unit of somebody else's, which Debian's package of that name would start"
-            raise Failed(f"{fact}; rename or remove it (systemctl cat {unit})")
+            raise HostError(f"{fact}; rename or remove it (systemctl cat {unit})")
         if missing or seen.unit(unit, "UnitFileState") == "enabled":
             stock.append(unit)
     return stock
 
 
-def _packages(settings: Settings, seen: Seen) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _packages(settings: Settings, seen: HostState) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What must be installed, and a note where time is not kept by us."""
     packages = tuple(dict.fromkeys((*settings.needed, *settings.packages)))
-    others = [name for name in seen.probes["base.time"] if name != _TIMESYNCD]
+    others = [name for name in seen.answers["base.time"] if name != _TIMESYNCD]
     if not settings.time_sync or others:
         return packages, ()
-    if seen.probes["base.container"][:1] not in ([], ["none"]):
+    if seen.answers["base.container"][:1] not in ([], ["none"]):
         return packages, ("a container cannot set the clock: the machine outside must keep it in time",)
     if stopped := [name for name in _TIME_PACKAGES if name in seen.packages]:
         return packages, (
@@ -150,4 +150,4 @@ def _packages(settings: Settings, seen: Seen) -> tuple[tuple[str, ...], tuple[st
 
 
 def _install(host: Host, records: tuple[str, str], packages: list[str]) -> None:
-    sh(host, _INSTALL, *records, *packages, timeout=900)
+    run(host, _INSTALL, *records, *packages, timeout=900)

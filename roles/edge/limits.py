@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from roles.edge.behind import Streams
+    from livekit_metal.roles.edge.backends import Streams
 
 _SPARE_FILES = 1000  # listeners, health checks, threads, the master's end of a reload
 

@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from roles.edge import refused
-from roles.edge.behind import Acme, Scraped, Slot, Streams
-from roles.edge.limits import Limits
-from stack.active import Active
-from stack.certificate import Certificate, metric
-from stack.duration import Duration
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.host import CALLERS
-from stack.kinds import Domain, File, Network
-from stack.ports import Port, PortRange, Proto, Reach, endpoint
-from stack.slots import AWAITED
+from livekit_metal.core.active import Active
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
+from livekit_metal.core.slot_decision import AWAITED
+from livekit_metal.core.types.duration import Duration
+from livekit_metal.core.types.text import Domain, File, Network
+from livekit_metal.roles.edge import validation
+from livekit_metal.roles.edge.backends import Acme, Scraped, Slot, Streams
+from livekit_metal.roles.edge.limits import Limits
+from livekit_metal.site.host import CALLERS
+from livekit_metal.vault.certificate import Certificate, metric
 
 UNIT = "livekit-edge.service"
 _RUNTIME = "livekit-edge"  # directory below /run
@@ -88,24 +88,24 @@ class Settings(Limits, Checked):
         Duration.parse("5h"), "how long an old HAProxy worker may live for its WebSockets after a reload"
     )
 
-    address: str = given("")  # of this host in the cluster
-    slots: tuple[Slot, ...] = given(())  # of livekit-server; none where only its clients run
-    others: tuple[Scraped, ...] = given(())  # slots of the other daemons
-    streams: Streams | None = given(None)  # None: the site has no ingress
-    slot_unit: str = given("")  # name of a slot's unit, with {} for the slot
-    peers: Mapping[str, str] = given({})  # host -> cluster address of the other edges
-    config_root: str = given("")
-    active: Active = given(Active())
-    monitored: bool = given(False)  # a Prometheus scrapes this host
-    served: Certificate | None = given(None)  # with tls provided or internal
-    acme: Acme | None = given(None)  # with tls acme
-    turn_name: str = given("")  # leads to TURN here; '' for no TURN over TLS
-    turn_address: str = given("")  # where slots have it
+    address: str = derived("")  # of this host in the cluster
+    slots: tuple[Slot, ...] = derived(())  # of livekit-server; none where only its clients run
+    others: tuple[Scraped, ...] = derived(())  # slots of the other daemons
+    streams: Streams | None = derived(None)  # None: the site has no ingress
+    slot_unit: str = derived("")  # name of a slot's unit, with {} for the slot
+    peers: Mapping[str, str] = derived({})  # host -> cluster address of the other edges
+    config_root: str = derived("")
+    active: Active = derived(Active())
+    monitored: bool = derived(False)  # a Prometheus scrapes this host
+    served: Certificate | None = derived(None)  # with tls provided or internal
+    acme: Acme | None = derived(None)  # with tls acme
+    turn_name: str = derived("")  # leads to TURN here; '' for no TURN over TLS
+    turn_address: str = derived("")  # where slots have it
 
     # What only the host knows; roles/edge/tasks.py fills it in from a look.
-    connections: int = given(0)  # max_connections, or what the host's limit allows
-    ipv6: bool = given(False)  # the host's kernel has it
-    description: str = given("")  # names this very configuration; the running HAProxy reports it
+    connections: int = derived(0)  # max_connections, or what the host's limit allows
+    ipv6: bool = derived(False)  # the host's kernel has it
+    description: str = derived("")  # names this very configuration; the running HAProxy reports it
 
     def ports(self) -> Iterator[Port]:
         what = "signalling (WebSocket) and API"
@@ -207,4 +207,4 @@ class Settings(Limits, Checked):
         return self.hsts_days * 86400
 
     def problems(self, path: str) -> Iterator[Problem]:
-        yield from refused.problems(self, path)
+        yield from validation.problems(self, path)

@@ -11,15 +11,16 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
-from roles._kit import active, files, old_code, sandbox
-from roles._kit.change import Failed, sh
-from roles._kit.files import File
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.ready import until
-from roles._kit.service import UNITS, Service, limits, restart
-from roles.edge.behind import Slot, Streams, StreamSlot
-from roles.edge.settings import UNIT, Settings
+from livekit_metal.roles.edge.backends import Slot, Streams, StreamSlot
+from livekit_metal.roles.edge.settings import UNIT, Settings
+from livekit_metal.runtime.host import files, old_code, sandbox
+from livekit_metal.runtime.host.commands import HostError, run
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.service import UNITS, Service, limits, restart
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.host.wait import until
+from livekit_metal.runtime.run.task import Action, Plan, Task
+from livekit_metal.runtime.slots import active_slot
 
 _RESTART = (
     "restart needed: its unit has changed and the running HAProxy has the old one; a restart cuts the WebSockets it "
@@ -38,7 +39,6 @@ _RENEWAL = {
 _HAPROXY = r"""said=$({}); printf '%s\n' "$said"; pid=$(printf '%s\n' "$said" | sed -n 's/^Pid: //p')
 [ -z "$pid" ] || echo "called $(tr '\0' ' ' < /proc/$pid/cmdline)"
 """
-
 _LOADED = '[ "$(systemctl show -p ActiveState --value $unit)" = active ]'  # HAProxy has told systemd READY=1
 
 
@@ -51,8 +51,8 @@ class _Running:
     map: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, seen: Seen) -> _Running:
-        lines = seen.probes.get("edge.haproxy", [])
+    def of(cls, seen: HostState) -> _Running:
+        lines = seen.answers.get("edge.haproxy", [])
 
         def said(start: str) -> str:
             return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
@@ -69,21 +69,21 @@ class _Running:
         return not self.command or f" -f {config} " in self.command
 
 
-def activate(settings: Settings, *, cut: bool = False) -> Part:
+def activate(settings: Settings, *, cut: bool = False) -> Task:
     """HAProxy with this host's configuration. ``cut`` permits a restart where a reload is not enough."""
-    return Part("edge", _needs(settings), lambda seen: _plan(settings, seen, cut=cut))
+    return Task("edge", _needs(settings), lambda seen: _plan(settings, seen, cut=cut))
 
 
-def _needs(settings: Settings) -> Needs:
+def _needs(settings: Settings) -> StateQuery:
     _, service = _files(settings)
     certificates = frozenset(f.path for f in _certificates(settings))
-    said = active.question(settings.active, "show info", f"show map {settings.active.file}")
+    said = active_slot.question(settings.active, "show info", f"show map {settings.active.file}")
     units = (settings.streams.unit.format("*"),) if settings.streams else ()
     return (
-        Needs(
+        StateQuery(
             files=frozenset({settings.config_file, settings.active.file}) | certificates,
             units=frozenset({settings.slot_unit.format("*"), *units}),
-            probes=(
+            queries=(
                 ("edge.limit", r"sed -n 's/^Max open files *[0-9]* *\([0-9]*\) .*/\1/p' /proc/1/limits"),
                 ("edge.ipv6", "ls /proc/net/if_inet6"),
                 ("edge.active", f"cat {quote(settings.active.file)}"),
@@ -97,47 +97,49 @@ def _needs(settings: Settings) -> Needs:
     )
 
 
-def _plan(settings: Settings, seen: Seen, *, cut: bool) -> Todo:
+def _plan(settings: Settings, seen: HostState, *, cut: bool) -> Plan:
     wanted, notes = _complete(settings, seen)
     config, service = _files(wanted)
     running, state = _Running.of(seen), seen.unit(UNIT, "ActiveState")
     runs = state in ("active", "reloading")
     other_unit = seen.unit(UNIT, "Stamp") != service.stamp
     if runs and not cut and not running.reads(settings.config_file):
-        raise Failed(_MOVED)
-    steps: list[Step] = []
+        raise HostError(_MOVED)
+    steps: list[Action] = []
     if settings.active.file not in seen.files:
-        steps.append(Step("create an empty active file", partial(_create, path=settings.active.file)))
+        steps.append(Action("create an empty active file", partial(_create, path=settings.active.file)))
     steps += files.bundle(_certificates(wanted), seen)  # first: HAProxy's own check of the rest reads it
     check = sandbox.check(f"{UNITS}/{UNIT}", "/usr/sbin/haproxy -c -f", config.path)
     steps += files.bundle((config, *service.all_files), seen, check)
     if not all(f.current(seen) for f in service.all_files) or seen.unit(UNIT, "UnitFileState") != "enabled":
-        steps.append(Step(f"enable {UNIT}", lambda h: sh(h, "systemctl daemon-reload; systemctl -q enable $1", UNIT)))
+        steps.append(
+            Action(f"enable {UNIT}", lambda h: run(h, "systemctl daemon-reload; systemctl -q enable $1", UNIT))
+        )
     summary = "configured" if steps else ""
-    prove = Step("HAProxy runs this configuration and answers", partial(_prove, settings=wanted))
+    prove = Action("HAProxy runs this configuration and answers", partial(_prove, settings=wanted))
     if not runs:
-        steps += [Step(f"start {UNIT}", lambda h: restart(h, UNIT)), prove]
+        steps += [Action(f"start {UNIT}", lambda h: restart(h, UNIT)), prove]
         summary = "started"
     elif other_unit and cut:
-        steps += [Step(f"restart {UNIT}", lambda h: restart(h, UNIT)), prove]
+        steps += [Action(f"restart {UNIT}", lambda h: restart(h, UNIT)), prove]
         summary = "restarted"
     elif running.description != wanted.description or old_code.of_main(seen, UNIT):
-        steps += [Step(f"reload {UNIT}", _reload), prove]
+        steps += [Action(f"reload {UNIT}", _reload), prove]
         summary = "reloaded"
     elif running.map != _entries(seen):
-        steps.append(Step("HAProxy follows the active file", lambda h: active.follow(h, settings.active)))
+        steps.append(Action("HAProxy follows the active file", lambda h: active_slot.follow(h, settings.active)))
     steps += _prune(wanted, seen)
     if runs and other_unit and not cut:
         notes = (*notes, _RESTART)
-    return Todo(tuple(steps), summary, (*notes, *_ending(wanted)))
+    return Plan(tuple(steps), summary, (*notes, *_ending(wanted)))
 
 
-def _prune(settings: Settings, seen: Seen) -> tuple[Step, ...]:
+def _prune(settings: Settings, seen: HostState) -> tuple[Action, ...]:
     """Certificates of before go, with their keys: a running HAProxy has what it serves in memory."""
-    old = [path for path in seen.probes.get("edge.certificates", []) if path != settings.certificate_file]
+    old = [path for path in seen.answers.get("edge.certificates", []) if path != settings.certificate_file]
     if not old:
         return ()
-    return (Step("remove the certificate of before", lambda host: sh(host, 'rm -f -- "$@"', *old)),)
+    return (Action("remove the certificate of before", lambda host: run(host, 'rm -f -- "$@"', *old)),)
 
 
 def _ending(settings: Settings) -> tuple[str, ...]:
@@ -147,13 +149,13 @@ def _ending(settings: Settings) -> tuple[str, ...]:
     return (f"the certificate ends on {served.ends}, in {left} days; {_RENEWAL[settings.tls]}",)
 
 
-def _complete(settings: Settings, seen: Seen) -> tuple[Settings, tuple[str, ...]]:
+def _complete(settings: Settings, seen: HostState) -> tuple[Settings, tuple[str, ...]]:
     """The settings with what only the host knows, and notes about it."""
-    limit = "".join(seen.probes.get("edge.limit", []))
+    limit = "".join(seen.answers.get("edge.limit", []))
     open_files = int(limit) if limit.isdigit() else settings.open_files  # 'unlimited'
     connections = settings.connections_within(open_files)
     if connections < 100:
-        raise Failed(f"this host lets a process open {open_files} files, too few for connections; raise that limit")
+        raise HostError(f"this host lets a process open {open_files} files, too few for connections; raise that limit")
     notes: tuple[str, ...] = ()
     if connections < settings.max_connections:
         fact = f"takes {connections} connections at once, not {settings.max_connections}"
@@ -163,30 +165,30 @@ def _complete(settings: Settings, seen: Seen) -> tuple[Settings, tuple[str, ...]
         slots=_slots(settings, seen),
         streams=_streams(settings.streams, seen),
         connections=connections,
-        ipv6=bool(seen.probes.get("edge.ipv6")),
+        ipv6=bool(seen.answers.get("edge.ipv6")),
     )
     return dataclasses.replace(known, description=files.digest([_config(known)])), notes
 
 
-def _slots(settings: Settings, seen: Seen) -> tuple[Slot, ...]:
+def _slots(settings: Settings, seen: HostState) -> tuple[Slot, ...]:
     """The site's slots, but those that run now as the present configuration has them.
 
     A process keeps its ports until it ends: HAProxy may follow the site only then.
     """
     slots = {slot.name: slot for slot in settings.slots}
-    for line in seen.probes.get("edge.slots", []):
+    for line in seen.answers.get("edge.slots", []):
         name, signal, metrics, *turn = line.split()
         if seen.unit(settings.slot_unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
             slots[name] = Slot(name=name, signal=int(signal), metrics=int(metrics), turn=int("".join(turn) or 0))
     return tuple(slots.values())
 
 
-def _streams(streams: Streams | None, seen: Seen) -> Streams | None:
+def _streams(streams: Streams | None, seen: HostState) -> Streams | None:
     """The same for slots of ingress."""
     if not streams:
         return None
     slots = {slot.name: slot for slot in streams.slots}
-    for line in seen.probes.get("edge.streams", []):
+    for line in seen.answers.get("edge.streams", []):
         name, *ports = line.split()
         if seen.unit(streams.unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
             rtmp, whip, health = map(int, ports)
@@ -194,9 +196,9 @@ def _streams(streams: Streams | None, seen: Seen) -> Streams | None:
     return dataclasses.replace(streams, slots=tuple(slots.values()))
 
 
-def _entries(seen: Seen) -> tuple[tuple[str, str], ...]:
+def _entries(seen: HostState) -> tuple[tuple[str, str], ...]:
     """The lines of the active file."""
-    words = (line.split() for line in seen.probes.get("edge.active", []))
+    words = (line.split() for line in seen.answers.get("edge.active", []))
     return tuple(sorted((w[0], w[1]) for w in words if len(w) == 2 and not w[0].startswith("#")))
 
 
@@ -223,18 +225,18 @@ def _files(settings: Settings) -> tuple[File, Service]:
 
 def _create(host: Host, path: str) -> None:
     # -C: never over one that has appeared since
-    sh(host, 'umask 022; mkdir -p "${1%/*}"; set -C; [ -e "$1" ] || : > "$1"', path)
+    run(host, 'umask 022; mkdir -p "${1%/*}"; set -C; [ -e "$1" ] || : > "$1"', path)
 
 
 def _reload(host: Host) -> None:
     # a master that is still loading drops the signal
     until(host, "the end of an earlier reload", UNIT, _LOADED)
     said = "journalctl -u $1 -n 15 --no-pager -o cat >&2; exit 1"
-    sh(host, f"systemctl daemon-reload; systemctl reload $1 && exit; {said}", UNIT)
+    run(host, f"systemctl daemon-reload; systemctl reload $1 && exit; {said}", UNIT)
 
 
 def _prove(host: Host, settings: Settings) -> None:
-    said = active.question(settings.active, "show info")
+    said = active_slot.question(settings.active, "show info")
     runs = f'{said} | grep -qx "description: $1" && {_LOADED}'
     until(host, "HAProxy has the new configuration", UNIT, runs, settings.description)
     urls = [f"http://127.0.0.1:{settings.http}/"]
@@ -244,6 +246,5 @@ def _prove(host: Host, settings: Settings) -> None:
         urls += [f"http://127.0.0.1:{settings.redirect}/", f"https://127.0.0.1:{settings.https}/"]
     if settings.monitored:
         urls.append(f"http://{settings.endpoints['metrics']}/metrics")
-    # any status will do: before the first activation it is 503
     test = 'for url in "$@"; do curl -sk -m 2 -o /dev/null "$url" || { echo "$url does not"; return 1; }; done'
-    until(host, "the edge answers", UNIT, test, *urls)
+    until(host, "the edge answers", UNIT, test, *urls)  # with any status: before the first activation it is 503

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from roles._kit import generation
-from roles._kit.files import File, text
-from roles._kit.generation import Generation
-from roles._kit.output import Output
-from roles._kit.release import TREE
-from roles.egress.settings import PROGRAM, USER, Settings
+from livekit_metal.roles.egress.settings import PROGRAM, USER, Settings
+from livekit_metal.runtime.artifacts.push import TREE
+from livekit_metal.runtime.host.files import File, text
+from livekit_metal.runtime.host.output_filter import Output
+from livekit_metal.runtime.slots import generation
+from livekit_metal.runtime.slots.generation import Generation
 
 
 @dataclass(frozen=True, slots=True)

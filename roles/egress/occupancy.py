@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roles._kit.look import Needs, Seen
-from roles._kit.occupancy import Question
-from roles.egress import generation
-from roles.egress.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.egress import generation
+from livekit_metal.roles.egress.settings import PROGRAM, UNIT, Settings
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.slots.occupancy import OccupancyQuery
 
 # Health tells of every recording by its id (pkg/server/server.go Status). Nobody's room name can look like such a key:
 # JSON escapes quotes inside of strings. Only the number may be shown: a request's own keys for a store stand there too.
@@ -18,9 +18,9 @@ _LEFT = "egress.left"
 _KEPT = ("backup", "cut-short", "files")
 
 
-def question(settings: Settings, *, draining: bool = False) -> Question:
+def question(settings: Settings, *, draining: bool = False) -> OccupancyQuery:
     """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
-    return Question(
+    return OccupancyQuery(
         PROGRAM,
         UNIT,
         settings.slots,
@@ -32,18 +32,18 @@ def question(settings: Settings, *, draining: bool = False) -> Question:
     )
 
 
-def needs(settings: Settings) -> Needs:
+def needs(settings: Settings) -> StateQuery:
     """What :func:`left` must know."""
     count = "for d in {}; do find {}/$d -type f -size +0 2>/dev/null | grep -c ''; done"
-    return Needs(probes=((_LEFT, count.format(" ".join(_KEPT), settings.state)),))
+    return StateQuery(queries=((_LEFT, count.format(" ".join(_KEPT), settings.state)),))
 
 
-def left(seen: Seen) -> dict[str, int]:
+def left(seen: HostState) -> dict[str, int]:
     """Files that are kept on the host: not uploaded (``backup``), cut short, or there because that is their place."""
-    return dict(zip(_KEPT, map(int, seen.probes[_LEFT]), strict=False))
+    return dict(zip(_KEPT, map(int, seen.answers[_LEFT]), strict=False))
 
 
-def notes(settings: Settings, seen: Seen) -> Iterator[str]:
+def notes(settings: Settings, seen: HostState) -> Iterator[str]:
     """What waits for somebody, for the last table."""
     found = left(seen)
     if number := found.get("backup", 0):

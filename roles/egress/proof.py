@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from pyinfra.api.host import Host
 
-from roles._kit.change import Failed, ask
-from roles._kit.ready import journal, until
-from roles.egress import store
-from roles.egress.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.egress import store
+from livekit_metal.roles.egress.settings import PROGRAM, UNIT, Settings
+from livekit_metal.runtime.host.commands import HostError, read
+from livekit_metal.runtime.host.wait import journal, until
 
 _ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
 *NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
@@ -49,10 +49,10 @@ class Proof:
             store.prove(host, self.settings)
         url = self.settings.ws_url.replace("ws", "http", 1)
         try:
-            ask(host, _LIVEKIT, url)
-        except Failed as error:
+            read(host, _LIVEKIT, url)
+        except HostError as error:
             remedy = "livekit-server must serve on some host first (procedures/status.py)"
-            raise Failed(f"egress: LiveKit does not answer at {url} on {host.name} ({error}); {remedy}") from error
+            raise HostError(f"egress: LiveKit does not answer at {url} on {host.name} ({error}); {remedy}") from error
 
     def ready(self, host: Host, slot: str, fresh: bool) -> None:
         """Its own process has its ports, health answers, it has asked Redis for requests, and it stays so for 5 s."""
@@ -60,6 +60,6 @@ class Proof:
         ports = [str(self.settings.part(name, slot).first) for name in ("health", "metrics", "template")]
         until(host, f"slot {slot} takes requests", unit, (_ALIVE if fresh else "") + _ANSWERS, *ports, within=30)
         try:
-            ask(host, _HOLDS, unit)
-        except Failed as error:
-            raise Failed(f"slot {slot} of {PROGRAM} did not stay ready: {error}\n{journal(host, unit)}") from error
+            read(host, _HOLDS, unit)
+        except HostError as error:
+            raise HostError(f"slot {slot} of {PROGRAM} did not stay ready: {error}\n{journal(host, unit)}") from error

@@ -6,19 +6,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from roles.egress.storage import Storage
-from stack import releases, slots
-from stack.active import Active
-from stack.duration import Duration
-from stack.errors import Problem
-from stack.extra import collisions, merged
-from stack.fields import Checked, given, option
-from stack.kinds import File
-from stack.memory import MOST, WORDS, Memory
-from stack.ports import Port, PortRange, Proto, Reach
-from stack.redis_client import RedisClient
-from stack.secret import Secret
-from stack.slots import DRAIN_DROP_IN, FINISH, Refresh
+from livekit_metal.core import slot_decision
+from livekit_metal.core.active import Active
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.passthrough import collisions, merged
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.redis_client import RedisClient
+from livekit_metal.core.slot_decision import DRAIN_DROP_IN, FINISH_SCRIPT, Refresh
+from livekit_metal.core.types.duration import Duration
+from livekit_metal.core.types.memory import MOST, WORDS, Memory
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import File
+from livekit_metal.releases import catalogue
+from livekit_metal.roles.egress.storage import Storage
 
 PROGRAM = "egress"  # it starts itself again by this name, from PATH
 UNIT = "livekit-egress@{}.service"
@@ -69,7 +70,7 @@ class Drain(Checked):
 class Settings(Checked):
     """egress on one host, in slots."""
 
-    release: str = option("1.14.1", "version from stack/releases.toml")
+    release: str = option("1.14.1", "version from livekit_metal/releases/releases.toml")
     source: Literal["image", "file"] = option("image", "where the program comes from: upstream publishes images only")
     image: str = option("", "where a registry of your own keeps the image (source 'image')")
     file: File = option("", "path of your own build (source 'file')")
@@ -98,27 +99,27 @@ class Settings(Checked):
     log_level: Literal["debug", "info"] = option("info", "logging.level; readiness is read from the log")
     extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
-    api_key: str = given("")
-    api_secret: Secret | None = given(None)
-    storage_secret: Secret | None = given(None)
-    ws_url: str = given("")
-    redis: RedisClient = given(RedisClient())
-    config_root: str = given("")
-    refresh: Refresh = given(Refresh.NO)
-    release_root: str = given("")
-    state_root: str = given("")
-    active: Active = given(Active())
-    lock_file: str = given("")
-    arch: str = given("")
+    api_key: str = derived("")
+    api_secret: Secret | None = derived(None)
+    storage_secret: Secret | None = derived(None)
+    ws_url: str = derived("")
+    redis: RedisClient = derived(RedisClient())
+    config_root: str = derived("")
+    refresh: Refresh = derived(Refresh.NO)
+    release_root: str = derived("")
+    state_root: str = derived("")
+    active: Active = derived(Active())
+    lock_file: str = derived("")
+    arch: str = derived("")
 
     drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
-    finish_file: ClassVar[str] = FINISH
+    finish_file: ClassVar[str] = FINISH_SCRIPT
     scratch: ClassVar[str] = SCRATCH
     user: ClassVar[str] = USER
 
-    def wanted(self) -> releases.Release:
+    def release_spec(self) -> catalogue.Release:
         """The release asked for. Raises SiteError when it is not known from that source, or known to be bad."""
-        return releases.find(
+        return catalogue.find(
             PROGRAM,
             self.release,
             self.source,
@@ -172,7 +173,7 @@ class Settings(Checked):
         )
         for name, whole, purpose in table:
             for slot in self.slots:
-                part = slots.part(whole, self.slots, slot)
+                part = slot_decision.part(whole, self.slots, slot)
                 yield Port(
                     PROGRAM, f"{name}-{slot}", Proto.TCP, part, Reach.LOCAL, purpose.format(slot), f"egress.{name}"
                 )
@@ -187,7 +188,7 @@ class Settings(Checked):
         return {name: getattr(self, name) for name in ("health", "metrics", "template")}
 
     def problems(self, path: str) -> Iterator[Problem]:
-        if found := tuple(slots.problems(path, self.slots, self.ranges)):
+        if found := tuple(slot_decision.problems(path, self.slots, self.ranges)):
             yield from found
             return
         for kind in BROWSER:
@@ -227,9 +228,8 @@ class Settings(Checked):
                 "image_output_max_duration": _go(limits.image_duration),
             },
         }
-        storage = self.storage.config(_text(self.storage_secret))
         if self.storage.kind:
-            own["storage"] = storage
+            own["storage"] = self.storage.config(_text(self.storage_secret))
             if self.backup:
                 own["backup"] = {"prefix": f"{self.state}/backup"}
         else:  # a name without a slash in front would otherwise be one below /

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from stack.errors import Problem
-from stack.fields import Checked, option
-from stack.kinds import Url, Word
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, option
+from livekit_metal.core.types.text import Url, Word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

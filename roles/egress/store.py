@@ -12,9 +12,9 @@ from collections.abc import Iterable
 
 from pyinfra.api.host import Host
 
-from roles._kit.change import Failed, sh
-from roles.egress.settings import PROGRAM, Settings
-from roles.egress.storage import Storage
+from livekit_metal.roles.egress.settings import PROGRAM, Settings
+from livekit_metal.roles.egress.storage import Storage
+from livekit_metal.runtime.host.commands import HostError, run
 
 _REMOTE = "store"
 _RCLONE = f"""while IFS= read -r line && [ -n "$line" ]; do export "RCLONE_CONFIG_{_REMOTE.upper()}_$line"; done
@@ -55,23 +55,23 @@ def prove(host: Host, settings: Settings) -> None:
     name = f"{_target(settings)}livekit-metal-probe-{secrets.token_hex(8)}"
     try:
         words = (name, f"written by {host.name}", settings.as_user)
-        sh(host, f"{_RCLONE}{_PROVE}", *words, stdin=_credentials(settings))
-    except Failed as error:
+        run(host, f"{_RCLONE}{_PROVE}", *words, stdin=_credentials(settings))
+    except HostError as error:
         step, _, said = str(error).partition("\n")
         where = name.rpartition("/")[0].removeprefix(f"{_REMOTE}:")
         fact = f"{host.name} cannot {step} an object in {where}: {reason(said)}"
-        raise Failed(f"{PROGRAM}.storage.{kind}: {fact}; {remedy(said, settings.storage)}") from error
+        raise HostError(f"{PROGRAM}.storage.{kind}: {fact}; {remedy(said, settings.storage)}") from error
 
 
 def deliver(host: Host, settings: Settings) -> str:
     """Move what an upload left behind to the store; how much. Raises Failed when some of it has to stay."""
     words = (f"{settings.state}/backup", _target(settings), settings.as_user)
     try:
-        return sh(host, f"{_RCLONE}{_DELIVER}", *words, stdin=_credentials(settings), timeout=LONGEST).strip()
-    except Failed as error:
+        return run(host, f"{_RCLONE}{_DELIVER}", *words, stdin=_credentials(settings), timeout=LONGEST).strip()
+    except HostError as error:
         again = "and run the same again: what did not get there is still here"
         said = str(error)
-        raise Failed(f"{words[0]}: {reason(said)}; {remedy(said, settings.storage)}, {again}") from error
+        raise HostError(f"{words[0]}: {reason(said)}; {remedy(said, settings.storage)}, {again}") from error
 
 
 def reason(said: str) -> str:

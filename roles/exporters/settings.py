@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.ports import Port, PortRange, Proto, Reach, endpoint
-from stack.secret import Secret
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
+from livekit_metal.core.types.secret import Secret
 
 NODE_UNIT = "livekit-node-exporter.service"
 REDIS_UNIT = "livekit-redis-exporter.service"
@@ -55,10 +55,10 @@ class Settings(Checked):
     node: PortRange = option(PortRange(9100, 9100), "port of node_exporter")
     redis: PortRange = option(PortRange(9121, 9121), "port of redis_exporter")
 
-    address: str = given("")  # of this host in the cluster: what the exporters bind
-    redis_address: str = given("")  # host:port of the Redis on this host; empty: none runs here
-    redis_password: Secret | None = given(None)  # of the Redis user monitor
-    config_root: str = given("")
+    address: str = derived("")  # of this host in the cluster: what the exporters bind
+    redis_address: str = derived("")  # host:port of the Redis on this host; empty: none runs here
+    redis_password: Secret | None = derived(None)  # of the Redis user monitor
+    config_root: str = derived("")
 
     @property
     def collectors(self) -> tuple[str, ...]:

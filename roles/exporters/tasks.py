@@ -9,14 +9,15 @@ from operator import or_
 
 from pyinfra.api.host import Host
 
-from roles._kit import files, plan
-from roles._kit.files import File
-from roles._kit.look import Seen
-from roles._kit.old_code import OURS, SCRIPT
-from roles._kit.plan import Part, Todo
-from roles._kit.ready import until
-from roles._kit.service import SMALL, UNITS, Service
-from roles.exporters.settings import METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settings
+from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settings
+from livekit_metal.runtime.host import files
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.old_code import OURS, SCRIPT
+from livekit_metal.runtime.host.service import SMALL, UNITS, Service
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.host.wait import until
+from livekit_metal.runtime.run import task
+from livekit_metal.runtime.run.task import Plan, Task
 
 Proof = Callable[[Host], object]
 # redis_exporter answers without Redis too: redis_up says whether its password is right
@@ -33,19 +34,19 @@ class _Script:
     interval: int = 300  # s
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """Have node_exporter run with what it does not collect itself, and redis_exporter where a Redis is."""
     services = [_metrics(settings), _node(settings), *([_redis(settings)] if settings.redis_address else [])]
 
-    def todo(seen: Seen) -> Todo:
-        return plan.join(_todo(service, proof, seen) for service, proof in services)
+    def todo(seen: HostState) -> Plan:
+        return task.join(_todo(service, proof, seen) for service, proof in services)
 
-    return Part("exporters", reduce(or_, (service.needs for service, _ in services)), todo)
+    return Task("exporters", reduce(or_, (service.needs for service, _ in services)), todo)
 
 
-def _todo(service: Service, proof: Proof, seen: Seen) -> Todo:
+def _todo(service: Service, proof: Proof, seen: HostState) -> Plan:
     name, outcome = service.unit.removeprefix("livekit-").removesuffix(".service"), service.outcome(seen)
-    return Todo(service.steps(seen, proof), f"{name} {outcome}" if outcome else "")
+    return Plan(service.steps(seen, proof), f"{name} {outcome}" if outcome else "")
 
 
 def _metrics(settings: Settings) -> tuple[Service, Proof]:

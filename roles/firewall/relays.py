@@ -14,8 +14,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from roles.firewall.settings import Settings
-from stack.ports import PortRange, Proto, merged, without
+from livekit_metal.core.ports import PortRange, Proto, merged, without
+from livekit_metal.roles.firewall.settings import Settings
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -7,10 +7,10 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from roles.firewall.relays import Former, Relayed, relayed
-from roles.firewall.settings import TABLE, Settings
-from stack.foreign import Opening
-from stack.ports import Port, PortRange, Proto, Reach, merged
+from livekit_metal.core.foreign import Opening
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach, merged
+from livekit_metal.roles.firewall.relays import Former, Relayed, relayed
+from livekit_metal.roles.firewall.settings import TABLE, Settings
 
 BOUND = "still bound by a slot of an earlier deploy"
 USED = "slots of an earlier deploy may still use it"

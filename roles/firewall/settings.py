@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.foreign import Opening, closed_problem, interface_problem
-from stack.kinds import Network
-from stack.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.foreign import Opening, closed_problem, interface_problem
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.types.text import Network
 
 UNIT = "livekit-firewall.service"
 ROLLBACK = "livekit-firewall-rollback"  # a timer and what it starts, while a change is not confirmed
@@ -44,12 +44,12 @@ class Settings(Checked):
         (), "interfaces whose traffic is let in unfiltered: tunnels (wg0), bridges of containers (docker0, br-*)"
     )
 
-    ssh_port: int = given(22)
-    ports: tuple[Port, ...] = given(())  # of this host
-    peers: Mapping[str, tuple[str, ...]] = given({})  # role -> cluster addresses of its hosts; '' -> all hosts
-    lasting: tuple[str, ...] = given(())  # how the units begin that outlive a change of their ports
-    relays: Relays = given(Relays())
-    config_root: str = given("")
+    ssh_port: int = derived(22)
+    ports: tuple[Port, ...] = derived(())  # of this host
+    peers: Mapping[str, tuple[str, ...]] = derived({})  # role -> cluster addresses of its hosts; '' -> all hosts
+    lasting: tuple[str, ...] = derived(())  # how the units begin that outlive a change of their ports
+    relays: Relays = derived(Relays())
+    config_root: str = derived("")
 
     table = TABLE  # for templates
 

@@ -12,18 +12,18 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import files, vantage
-from roles._kit.change import Failed, sh
-from roles._kit.files import File, bundle
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.service import UNITS, restart
-from roles._kit.stage import stage
-from roles.firewall.observed import Observed, observed, probe
-from roles.firewall.relays import Former, still
-from roles.firewall.rules import admits, kept, rules
-from roles.firewall.settings import ROLLBACK, TABLE, UNIT, Settings
-from stack.ports import Port
+from livekit_metal.core.ports import Port
+from livekit_metal.roles.firewall.relays import Former, still
+from livekit_metal.roles.firewall.rules import admits, kept, rules
+from livekit_metal.roles.firewall.settings import ROLLBACK, TABLE, UNIT, Settings
+from livekit_metal.roles.firewall.state import Observed, observed, probe
+from livekit_metal.runtime.host import files, ssh
+from livekit_metal.runtime.host.commands import HostError, run
+from livekit_metal.runtime.host.files import File, bundle
+from livekit_metal.runtime.host.service import UNITS, restart
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.run.parallel import in_parallel
+from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _FALLBACK = "fallback"
 _BACK = "the old rules come back by themselves within {} s"
@@ -64,22 +64,22 @@ def prepare(settings: Settings) -> None:
     """Refuse rules that would keep out whoever deploys, before anything is changed on any host."""
     _, stamp = _main(settings)
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         _lets_us_in(settings, observed(seen))
-        return Todo()
+        return Plan()
 
-    stage(Part("firewall", Needs(probes=(probe(settings, stamp),)), plan), "Firewall: the way back in")
+    in_parallel(Task("firewall", StateQuery(queries=(probe(settings, stamp),)), plan), "Firewall: the way back in")
 
 
 Prove = Callable[[Host], str]  # a call through what serves on the host: why it fails; '' when it works
 
 
-def activate(settings: Settings, prove: Prove | None = None) -> Part:
+def activate(settings: Settings, prove: Prove | None = None) -> Task:
     """Have exactly the site's ports open, now and at boot. ``prove``: what must work as well after it as before."""
     wanted, stamp = _main(settings)
     boot = _boot_files(settings)
-    needs = Needs(units=frozenset({UNIT, f"{ROLLBACK}.timer"}), probes=(probe(settings, stamp),))
-    return Part("firewall", needs | files.needs((wanted, *boot)), partial(_plan, settings, wanted, stamp, prove=prove))
+    needs = StateQuery(units=frozenset({UNIT, f"{ROLLBACK}.timer"}), queries=(probe(settings, stamp),))
+    return Task("firewall", needs | files.needs((wanted, *boot)), partial(_plan, settings, wanted, stamp, prove=prove))
 
 
 def _main(settings: Settings, beyond: tuple[Port, ...] = (), former: tuple[Former, ...] = ()) -> tuple[File, str]:
@@ -96,7 +96,7 @@ def _boot_files(settings: Settings) -> tuple[File, File]:
     return File(settings.fallback, fallback), File(f"{UNITS}/{UNIT}", unit)
 
 
-def _plan(settings: Settings, wanted: File, stamp: str, seen: Seen, *, prove: Prove | None) -> Todo:
+def _plan(settings: Settings, wanted: File, stamp: str, seen: HostState, *, prove: Prove | None) -> Plan:
     now = observed(seen)
     _lets_us_in(settings, now)
     beyond, former = kept(settings, now.opened, now.bound), still(settings, now.relays, now.bound, now.age)
@@ -106,28 +106,28 @@ def _plan(settings: Settings, wanted: File, stamp: str, seen: Seen, *, prove: Pr
     confirmed = now.stamp == stamp and now.intact and wanted.current(seen) and not armed
     steps = () if confirmed else _change(settings, wanted, stamp, prove)
     summary = "" if confirmed else f"rules {now.stamp or '(none)'} -> {stamp}"
-    return Todo((*steps, *_boot(_boot_files(settings), seen)), summary, _notes(now, beyond))
+    return Plan((*steps, *_boot(_boot_files(settings), seen)), summary, _notes(now, beyond))
 
 
 def _lets_us_in(settings: Settings, now: Observed) -> None:
     """Raises Failed when the rules would keep out the address that this deploy comes from."""
     if now.source and not admits(settings, now.source):
         own = f"{now.source}/{128 if ':' in now.source else 32}"
-        raise Failed(f"firewall.admin: your own address {now.source} is not in it; add {own!r}")
+        raise HostError(f"firewall.admin: your own address {now.source} is not in it; add {own!r}")
 
 
-def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -> tuple[Step, ...]:
+def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -> tuple[Action, ...]:
     new, within = f"{wanted.path}.new", settings.confirm
 
     def load(host: Host) -> None:
         files.show(host, [wanted])
-        sh(host, _LOAD, new, str(within), _RESTORE, stdin=wanted.text)
+        run(host, _LOAD, new, str(within), _RESTORE, stdin=wanted.text)
 
     def log_in(host: Host) -> None:
         try:
-            vantage.log_in(host, within / 2)
-        except Failed as error:
-            raise Failed(
+            ssh.new_login(host, within / 2)
+        except HostError as error:
+            raise HostError(
                 f"{error}; {_BACK.format(within)}: check firewall.admin and hosts.*.ssh.port, "
                 "then run the same command again"
             ) from error
@@ -136,30 +136,32 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -
         why = prove(host) if prove else ""
         if why in ("", "-"):  # "-": nothing serves yet
             return ""
-        sh(host, _UNDO, new, _RESTORE)  # are the new rules to blame? The ones of before will tell
+        run(host, _UNDO, new, _RESTORE)  # are the new rules to blame? The ones of before will tell
         if prove and not prove(host):
-            raise Failed(f"no call gets through the new rules: {why}; the old ones are back, and a call gets through")
+            raise HostError(
+                f"no call gets through the new rules: {why}; the old ones are back, and a call gets through"
+            )
         load(host)
         log_in(host)
         return f"confirmed by a new login alone: no call gets through the old rules either ({why})"
 
     return (
-        Step(f"load the rules (they go after {within} s unless confirmed)", load),
-        Step("log in anew", log_in),
-        *([Step("call through what serves", talk)] if prove else []),
-        Step("confirm the rules", lambda host: sh(host, _CONFIRM, new, wanted.path, stamp)),
+        Action(f"load the rules (they go after {within} s unless confirmed)", load),
+        Action("log in anew", log_in),
+        *([Action("call through what serves", talk)] if prove else []),
+        Action("confirm the rules", lambda host: run(host, _CONFIRM, new, wanted.path, stamp)),
     )
 
 
-def _boot(boot: tuple[File, File], seen: Seen) -> tuple[Step, ...]:
+def _boot(boot: tuple[File, File], seen: HostState) -> tuple[Action, ...]:
     """What loads the rules at boot. Starting it loads the confirmed rules once more: the way of a boot is tried."""
     fallback, unit = boot
     steps = list(bundle(boot, seen, lambda new: f"nft -c -f {new(fallback.path)}"))
     if seen.unit(UNIT, "UnitFileState") != "enabled" or not unit.current(seen):
         enable = "systemctl daemon-reload; systemctl -q enable $1"
-        steps.append(Step(f"enable {UNIT}", lambda host: sh(host, enable, UNIT)))
+        steps.append(Action(f"enable {UNIT}", lambda host: run(host, enable, UNIT)))
     if seen.unit(UNIT, "ActiveState") != "active":
-        steps.append(Step(f"start {UNIT}", lambda host: restart(host, UNIT)))
+        steps.append(Action(f"start {UNIT}", lambda host: restart(host, UNIT)))
     return tuple(steps)
 
 

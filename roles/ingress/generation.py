@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from roles._kit import generation
-from roles._kit.files import File, text
-from roles._kit.generation import Generation
-from roles._kit.output import Output
-from roles.ingress.settings import CACHE, COMPONENT, USER, Settings
-from stack.memory import Memory
-from stack.slots import DRAIN_DROP_IN, FINISH
+from livekit_metal.core.slot_decision import DRAIN_DROP_IN, FINISH_SCRIPT
+from livekit_metal.core.types.memory import Memory
+from livekit_metal.roles.ingress.settings import CACHE, COMPONENT, USER, Settings
+from livekit_metal.runtime.host.files import File, text
+from livekit_metal.runtime.host.output_filter import Output
+from livekit_metal.runtime.slots import generation
+from livekit_metal.runtime.slots.generation import Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
             memory=settings.memory,
             cache=CACHE,
             drain_drop_in=DRAIN_DROP_IN,
-            finish_file=FINISH,
+            finish_file=FINISH_SCRIPT,
         )
         # upstream reads API secret and Redis password from its configuration only: the whole file is a secret
         config = text("ingress/ingress.yaml.j2", ingress=view)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from pyinfra.api.host import Host
 
-from roles._kit.change import Failed
-from roles._kit.generation import Generation
-from roles._kit.ready import until
-from roles._kit.sandbox import ask_inside
-from roles.ingress.settings import PROGRAM, UNIT, Settings
-from stack.ports import Proto
+from livekit_metal.core.ports import Proto
+from livekit_metal.roles.ingress.settings import PROGRAM, UNIT, Settings
+from livekit_metal.runtime.host.commands import HostError
+from livekit_metal.runtime.host.sandbox import ask_inside
+from livekit_metal.runtime.host.wait import until
+from livekit_metal.runtime.slots.generation import Generation
 
 # Whatever it finds, it ends with status 0: only the text tells. A library that is not here fails before that.
 _RUNS = """said=$("$1" --version 2>&1) || { echo "$said" >&2; exit 1; }
@@ -46,8 +46,8 @@ class Proof:
         program = f"{self.generation.release}/{PROGRAM}"
         try:
             ask_inside(host, self.generation.drop_in(slot), _RUNS, program, PROGRAM)
-        except Failed as error:
-            raise Failed(f"{program} does not run here: {error}") from error
+        except HostError as error:
+            raise HostError(f"{program} does not run here: {error}") from error
 
     def ready(self, host: Host, slot: str, fresh: bool) -> None:
         """Its own process has every port of the slot, it answers, it and livekit-server hear each other on Redis, and

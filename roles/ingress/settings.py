@@ -8,18 +8,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from stack import releases, slots
-from stack.active import Active
-from stack.duration import Duration
-from stack.errors import Problem
-from stack.extra import collisions, merged
-from stack.fields import Checked, given, option
-from stack.kinds import File, Url
-from stack.memory import MOST, WORDS, Memory
-from stack.ports import Port, PortRange, Proto, Reach
-from stack.redis_client import RedisClient
-from stack.secret import Secret
-from stack.slots import Refresh
+from livekit_metal.core import slot_decision
+from livekit_metal.core.active import Active
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.passthrough import collisions, merged
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.redis_client import RedisClient
+from livekit_metal.core.slot_decision import Refresh
+from livekit_metal.core.types.duration import Duration
+from livekit_metal.core.types.memory import MOST, WORDS, Memory
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import File, Url
+from livekit_metal.releases import catalogue
 
 COMPONENT = "ingress"
 PROGRAM = "ingress"  # upstream starts itself again under this very name, found on PATH
@@ -88,7 +89,7 @@ class Drain(Checked):
 class Settings(Checked):
     """ingress on one host, in slots."""
 
-    release: str = option("1.5.0", "version from stack/releases.toml")
+    release: str = option("1.5.0", "version from livekit_metal/releases/releases.toml")
     source: Literal["module", "file"] = option("module", "where the binary comes from")
     file: File = option("", "path of your own build (source 'file')")
     sha256: str = option("", "its sha256 (source 'file')")
@@ -116,21 +117,21 @@ class Settings(Checked):
     drain: Drain = option(Drain(), "what a slot does after a change, until its last stream has ended")
     extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
-    node_ip: str = given("")
-    media_address: str = given("")
-    ws_port: int = given(0)  # of the edge on this host
-    api_keys: Mapping[str, Secret] = given({})
-    redis: RedisClient = given(RedisClient())
-    config_root: str = given("")
-    refresh: Refresh = given(Refresh.NO)
-    release_root: str = given("")
-    active: Active = given(Active())
-    lock_file: str = given("")
-    arch: str = given("")
+    node_ip: str = derived("")
+    media_address: str = derived("")
+    ws_port: int = derived(0)  # of the edge on this host
+    api_keys: Mapping[str, Secret] = derived({})
+    redis: RedisClient = derived(RedisClient())
+    config_root: str = derived("")
+    refresh: Refresh = derived(Refresh.NO)
+    release_root: str = derived("")
+    active: Active = derived(Active())
+    lock_file: str = derived("")
+    arch: str = derived("")
 
-    def wanted(self) -> releases.Release:
+    def release_spec(self) -> catalogue.Release:
         """The release asked for. Raises SiteError when it is not known from that source."""
-        return releases.find(
+        return catalogue.find(
             COMPONENT, self.release, self.source, file=self.file, sha256=self.sha256, path="ingress.release"
         )
 
@@ -147,7 +148,7 @@ class Settings(Checked):
                     COMPONENT,
                     f"{'media' if media else name}-{slot}",
                     Proto.UDP if media else Proto.TCP,
-                    slots.part(whole, self.slots, slot),
+                    slot_decision.part(whole, self.slots, slot),
                     Reach.PUBLIC if media else Reach.LOCAL,
                     f"{_PURPOSES[name]}, slot {slot}",
                     f"ingress.{name}",
@@ -155,7 +156,7 @@ class Settings(Checked):
 
     def part(self, name: str, slot: str) -> PortRange:
         """The ports called ``name`` of ``slot``."""
-        return slots.part(getattr(self, name), self.slots, slot)
+        return slot_decision.part(getattr(self, name), self.slots, slot)
 
     @property
     def ranges(self) -> dict[str, PortRange]:
@@ -168,7 +169,7 @@ class Settings(Checked):
             if url and not re.fullmatch(rf"{scheme}s?://[^/\s]+/\S*[^/\s]", url):
                 remedy = f"write it as '{scheme}://live.example.com/{'x' if scheme == 'rtmp' else 'w'}'"
                 yield Problem(f"{path}.{name}", f"is {url!r}", remedy)
-        if found := tuple(slots.problems(path, self.slots, self.ranges)):
+        if found := tuple(slot_decision.problems(path, self.slots, self.ranges)):
             yield from found
             return
         yield from collisions(self.extra, self._own(self.slots[0]), f"{path}.extra")

@@ -6,21 +6,22 @@ from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
 
-from roles._kit import files, guard, hidepid, prepared
-from roles._kit.artifact import Artifact
-from roles._kit.component import Component
-from roles._kit.files import File
-from roles._kit.generation import Generation
-from roles._kit.look import Seen
-from roles._kit.plan import Part, Todo
-from roles._kit.service import UNITS
-from roles._kit.slot import Change
-from roles._kit.slotted import Daemon
-from roles._kit.stage import stage
-from roles.ingress import occupancy
-from roles.ingress.generation import make, root
-from roles.ingress.proof import Proof
-from roles.ingress.settings import COMPONENT, PROGRAM, UNIT, Settings
+from livekit_metal.roles.ingress import occupancy
+from livekit_metal.roles.ingress.generation import make, root
+from livekit_metal.roles.ingress.proof import Proof
+from livekit_metal.roles.ingress.settings import COMPONENT, PROGRAM, UNIT, Settings
+from livekit_metal.runtime.artifacts.fetch import Artifact
+from livekit_metal.runtime.host import files, hidepid
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.service import UNITS
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run.parallel import in_parallel
+from livekit_metal.runtime.run.task import Plan, Task
+from livekit_metal.runtime.slots import reboot_guard, staging
+from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.runtime.slots.slotted_service import SlottedService
+from livekit_metal.runtime.slots.switchover import Switchover
 
 # At the deadline of a drain: the processes of streams, children of the service, end them in an orderly way. The service
 # itself has had its signal and hears no other.
@@ -30,20 +31,20 @@ _FINISH = 'pkill -INT -P "$(systemctl show -p MainPID --value "$unit")"'
 def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
     """What the site asks for: the program, and the generation with its files."""
     missing = settings.redis.missing()
-    artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file, missing)
-    return artifact, *make(settings, prepared.directory(settings.release_root, PROGRAM, artifact))
+    artifact = staging.fetched(settings.release_spec(), settings.arch, settings.lock_file, missing)
+    return artifact, *make(settings, staging.directory(settings.release_root, PROGRAM, artifact))
 
 
-def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
+def daemon(settings: Settings, generation: Generation | None = None) -> SlottedService:
     """ingress in its slots, to run ``generation`` (None: nothing is to be started)."""
     proof = Proof(settings, generation or Generation("", "", ""))
-    return Daemon(
+    return SlottedService(
         component=COMPONENT,
         unit=UNIT,
         slots=settings.slots,
         root=root(settings),
         releases=f"{settings.release_root}/{PROGRAM}",
-        change=Change(
+        change=Switchover(
             component=COMPONENT,
             unit=UNIT,
             active=settings.active,
@@ -59,10 +60,10 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
     )
 
 
-def component(settings: Settings) -> Component:
+def component(settings: Settings) -> SlottedRole:
     """ingress as deploys, rollbacks and maintenance know it."""
     question = occupancy.question(settings, draining=True)
-    return Component(
+    return SlottedRole(
         settings=settings,
         of=component,
         role=COMPONENT,
@@ -71,7 +72,7 @@ def component(settings: Settings) -> Component:
         daemon=partial(daemon, settings),
         units=(
             File(f"{UNITS}/{UNIT.format('')}", files.text("ingress/livekit-ingress@.service.j2", ingress=settings)),
-            *guard.Guard(settings.config_root).files,
+            *reboot_guard.Guard(settings.config_root).files,
         ),
         question=question,
         words=question.closing,
@@ -86,16 +87,16 @@ def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bo
     """
     ready = component(settings).prepared()
     plan = partial(ready.plan, accept=accept, accept_skip=accept_skip)
-    stage(Part(COMPONENT, ready.needs, plan), "ingress: release and generation")
+    in_parallel(Task(COMPONENT, ready.needs, plan), "ingress: release and generation")
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """Have the active slot run the wanted generation: start beside, see that it is ready, hand over, drain."""
     part = component(settings).activate()
     if settings.process_list != "hide":
         return part
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         todo = part.plan(seen)
         return replace(todo, steps=(*hidepid.steps(seen), *todo.steps))
 

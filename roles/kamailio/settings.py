@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from stack.active import Active
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.kinds import HostPath
-from stack.ports import Port, PortRange, Proto, Reach
-from stack.secret import Secret
+from livekit_metal.core.active import Active
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import HostPath
 
 UNIT = "livekit-kamailio.service"
 _RUNTIME = "livekit-kamailio"  # directory below /run
@@ -64,13 +64,13 @@ class Settings(Checked):
     )
     workers: int = option(4, "processes that take requests, for each port")
 
-    address: str = given("")  # of this host's interface
-    public_address: str = given("")  # that carriers reach
-    sources: tuple[Source, ...] = given(())
-    registrations: tuple[Registration, ...] = given(())
-    config_root: str = given("")
-    active: Active = given(Active())
-    slot_unit: str = given("")  # name of a slot's unit, with {} for the slot
+    address: str = derived("")  # of this host's interface
+    public_address: str = derived("")  # that carriers reach
+    sources: tuple[Source, ...] = derived(())
+    registrations: tuple[Registration, ...] = derived(())
+    config_root: str = derived("")
+    active: Active = derived(Active())
+    slot_unit: str = derived("")  # name of a slot's unit, with {} for the slot
 
     def ports(self) -> Iterator[Port]:
         who = (SIGNALLING,)

@@ -12,14 +12,14 @@ from shlex import join, quote
 
 from pyinfra.api.host import Host
 
-from roles._kit import files, sandbox
-from roles._kit.change import sh
-from roles._kit.files import File
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.ready import until
-from roles._kit.service import UNITS, Service, limits
-from roles.kamailio.settings import UNIT, Settings
+from livekit_metal.roles.kamailio.settings import UNIT, Settings
+from livekit_metal.runtime.host import files, sandbox
+from livekit_metal.runtime.host.commands import run
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.service import UNITS, Service, limits
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.host.wait import until
+from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _FILES, _FOLLOWS = "kamailio.files", "kamailio.follows"
 # Whether the running process has the files that it can take anew, and sends new calls where the active file says.
@@ -36,16 +36,16 @@ _ANSWERS = """$4 timeout 5 kamcmd -s unix:$1 core.uptime >/dev/null && ss -Hlun 
 ss -Hltn "src $2 and sport = :$3" | grep -q ."""
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """Kamailio with this host's configuration, sending new calls to the active slot."""
     service = _service(settings)
-    needs = service.needs | Needs(
-        probes=(
+    needs = service.needs | StateQuery(
+        queries=(
             (_FILES, _HAS_FILES.format(join(settings.reread_files), settings.as_user, quote(settings.socket))),
             (_FOLLOWS, f"sh {quote(settings.dispatch)} check && echo y"),
         )
     )
-    return Part("kamailio", needs, partial(_plan, settings, service))
+    return Task("kamailio", needs, partial(_plan, settings, service))
 
 
 def _service(settings: Settings) -> Service:
@@ -81,14 +81,14 @@ def _check(settings: Settings, new: Callable[[str], str]) -> str:
     return f"{check}\n{tls}"
 
 
-def _plan(settings: Settings, service: Service, seen: Seen) -> Todo:
+def _plan(settings: Settings, service: Service, seen: HostState) -> Plan:
     reload = None
-    if service.unread(seen, loaded=bool(seen.probes[_FILES])):
-        reload = Step("re-read who may call", lambda host: sh(host, "sh $1", settings.reread))
+    if service.unread(seen, loaded=bool(seen.answers[_FILES])):
+        reload = Action("re-read who may call", lambda host: run(host, "sh $1", settings.reread))
     steps = list(service.steps(seen, partial(_answers, settings=settings), reload=reload))
-    if service.running(seen) and not seen.probes[_FOLLOWS]:
-        steps.append(Step("follow the active file", lambda host: sh(host, "sh $1", settings.dispatch)))
-    return Todo(tuple(steps), service.outcome(seen, "re-read" if reload else ""))
+    if service.running(seen) and not seen.answers[_FOLLOWS]:
+        steps.append(Action("follow the active file", lambda host: run(host, "sh $1", settings.dispatch)))
+    return Plan(tuple(steps), service.outcome(seen, "re-read" if reload else ""))
 
 
 def _answers(host: Host, settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from roles.kernel.settings import Settings
+from livekit_metal.roles.kernel.settings import Settings
 
 CONNTRACK = "net.netfilter."  # keys that exist only while the module nf_conntrack is loaded
 

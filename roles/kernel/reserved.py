@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from stack.ports import PortRange, merged, without
+from livekit_metal.core.ports import PortRange, merged, without
 
 
 def parse(text: str) -> tuple[PortRange, ...]:

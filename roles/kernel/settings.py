@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.ports import PortRange
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.ports import PortRange
 
 FILE = "/etc/sysctl.d/60-livekit-metal.conf"
 MODULES = "/etc/modules-load.d/livekit-metal.conf"
@@ -38,10 +38,10 @@ class Settings(Checked):
     udp_timeout_stream: int = option(180, "net.netfilter.nf_conntrack_udp_timeout_stream, seconds")
     extra: Mapping[str, str] = option({}, "other sysctl keys, set exactly as given")
 
-    reserved: tuple[PortRange, ...] = given(())  # net.ipv4.ip_local_reserved_ports
-    relays: str = given("")  # what relays' ports are called in the firewall's rules, without the slot
-    rules: str = given("")  # the file with those rules; what they name as relays stays reserved
-    redis: bool = given(False)  # a Redis runs here
+    reserved: tuple[PortRange, ...] = derived(())  # net.ipv4.ip_local_reserved_ports
+    relays: str = derived("")  # what relays' ports are called in the firewall's rules, without the slot
+    rules: str = derived("")  # the file with those rules; what they name as relays stays reserved
+    redis: bool = derived(False)  # a Redis runs here
 
     def problems(self, path: str) -> Iterator[Problem]:
         for name in ("socket_buffer_max", "socket_buffer_default", "backlog", "udp_timeout", "udp_timeout_stream"):

@@ -12,15 +12,15 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import files
-from roles._kit.change import Failed, ask, sh
-from roles._kit.files import File, bundle
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles.kernel import reserved
-from roles.kernel.keys import CONNTRACK, Key, exactly, keys
-from roles.kernel.observed import Observed, observed, plain, probe
-from roles.kernel.settings import FILE, MODULES, RESERVED, Settings
+from livekit_metal.roles.kernel import reserved
+from livekit_metal.roles.kernel.keys import CONNTRACK, Key, exactly, keys
+from livekit_metal.roles.kernel.settings import FILE, MODULES, RESERVED, Settings
+from livekit_metal.roles.kernel.state import Observed, observed, plain, probe
+from livekit_metal.runtime.host import files
+from livekit_metal.runtime.host.commands import HostError, read, run
+from livekit_metal.runtime.host.files import File, bundle
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.run.task import Action, Plan, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +33,18 @@ class Sysctls:
     extra: tuple[str, ...]
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """Have the kernel take what media needs, now and at boot."""
     names = (RESERVED, *(key.name for key in keys(settings)))
-    needs = Needs(
+    needs = StateQuery(
         files=frozenset({FILE, MODULES}),
         sysctls=frozenset(names),
-        probes=(probe(names, settings.rules, settings.relays),),
+        queries=(probe(names, settings.rules, settings.relays),),
     )
-    return Part("kernel", needs, partial(_plan, settings))
+    return Task("kernel", needs, partial(_plan, settings))
 
 
-def _plan(settings: Settings, seen: Seen) -> Todo:
+def _plan(settings: Settings, seen: HostState) -> Plan:
     answer = observed(seen)
     now = {name: plain(value) for name, value in seen.sysctls.items()}
     others = reserved.others(now.get(RESERVED, ""), answer.found, answer.written)
@@ -56,11 +56,11 @@ def _plan(settings: Settings, seen: Seen) -> Todo:
     variable = Sysctls(values, reserved.text(others), settings.redis, _extra(settings))
     steps = list(bundle(_files(variable, answer.module), seen))
     if answer.module and not any(name.startswith(CONNTRACK) for name in now):
-        steps.append(Step("load nf_conntrack", lambda host: sh(host, "modprobe nf_conntrack")))
+        steps.append(Action("load nf_conntrack", lambda host: run(host, "modprobe nf_conntrack")))
     if stale:
-        steps.append(Step(f"set {', '.join(sorted(stale))}", partial(_set, values=stale)))
+        steps.append(Action(f"set {', '.join(sorted(stale))}", partial(_set, values=stale)))
     summary = f"{len(stale)} keys set" if stale else ""
-    return Todo(tuple(steps), summary, (*_lost(wanted, now, values), *_overridden(answer, values)))
+    return Plan(tuple(steps), summary, (*_lost(wanted, now, values), *_overridden(answer, values)))
 
 
 def _settable(name: str, now: Mapping[str, str], answer: Observed) -> bool:
@@ -83,12 +83,12 @@ def _files(variable: Sysctls, module: bool) -> tuple[File, ...]:
 
 def _set(host: Host, values: Mapping[str, str]) -> None:
     """Set just these keys, and compare: a kernel may accept a value and keep another."""
-    sh(host, 'sysctl -q -w -- "$@"', *(f"{name}={value}" for name, value in values.items()))
-    for line in ask(host, 'sysctl -- "$@"', *values).splitlines():
+    run(host, 'sysctl -q -w -- "$@"', *(f"{name}={value}" for name, value in values.items()))
+    for line in read(host, 'sysctl -- "$@"', *values).splitlines():
         name, _, value = line.partition(" =")
         if plain(value) != values[name]:
             fact = f"{name} is {plain(value)!r} after it was set to {values[name]!r}"
-            raise Failed(f"{fact}; look for what else sets it on this host")
+            raise HostError(f"{fact}; look for what else sets it on this host")
 
 
 def _lost(wanted: tuple[Key, ...], now: Mapping[str, str], values: Mapping[str, str]) -> Iterator[str]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from roles._kit import generation
-from roles._kit.files import File, text
-from roles._kit.generation import Generation
-from roles.livekit.settings import PROGRAM, USER, Settings
-from stack.memory import Memory
-from stack.secret import Secret
-from stack.slots import ALONE, AWAITED
+from livekit_metal.core.slot_decision import ALONE, AWAITED
+from livekit_metal.core.types.memory import Memory
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.roles.livekit.settings import PROGRAM, USER, Settings
+from livekit_metal.runtime.host.files import File, text
+from livekit_metal.runtime.slots import generation
+from livekit_metal.runtime.slots.generation import Generation
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from roles._kit import occupancy
-from roles._kit.occupancy import FIELDS, Question, State, count
-from roles.livekit import generation
-from roles.livekit.settings import UNIT, Settings
+from livekit_metal.roles.livekit import generation
+from livekit_metal.roles.livekit.settings import UNIT, Settings
+from livekit_metal.runtime.slots import occupancy
+from livekit_metal.runtime.slots.occupancy import FIELDS, OccupancyQuery, State, count
 
 __all__ = ["Occupancy", "State", "parse", "question", "words"]
 
@@ -42,10 +42,10 @@ _ASK = r"""signal=$(port signal) metrics=$(port metrics) debug=$(port debug)
   }"""
 
 
-def question(settings: Settings, *, draining: bool = False) -> Question:
+def question(settings: Settings, *, draining: bool = False) -> OccupancyQuery:
     """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
     root = generation.root(settings)
-    return Question(
+    return OccupancyQuery(
         "livekit", UNIT, settings.slots, root, settings.active.file, _ASK, noun="participants", draining=draining
     )
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from pyinfra.api.host import Host
 
-from roles._kit import media, path
-from roles._kit.change import Failed, ask, sh
-from roles._kit.generation import Generation
-from roles._kit.ready import journal, until
-from roles._kit.sandbox import ask_inside, inside
-from roles.livekit.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.livekit.settings import PROGRAM, UNIT, Settings
+from livekit_metal.runtime.host.commands import HostError, read, run
+from livekit_metal.runtime.host.sandbox import ask_inside, inside
+from livekit_metal.runtime.host.wait import journal, until
+from livekit_metal.runtime.probe import call, reachability
+from livekit_metal.runtime.slots.generation import Generation
 
 # livekit-server ends with status 0 whatever it found: only the text tells.
 _CHECK = """said=$("$1" --config "$2" --key-file "$3" ports 2>&1)
@@ -62,8 +62,8 @@ class Proof:
         files = (f"{directory}/{slot}.yaml", f"{directory}/keys.yaml")
         try:
             ask_inside(host, drop_in, _CHECK, self._program, *files)
-        except Failed as error:
-            raise Failed(f"{PROGRAM} refuses its configuration ({directory}/{slot}.yaml): {error}") from error
+        except HostError as error:
+            raise HostError(f"{PROGRAM} refuses its configuration ({directory}/{slot}.yaml): {error}") from error
 
     def alone(self, host: Host, slot: str) -> None:
         """It starts, and a call gets through it, while no real room can be placed on it."""
@@ -82,9 +82,9 @@ class Proof:
         said = until(host, f"slot {slot} is SERVING in Redis", unit, _SERVING, *args, within=15)
         self._call(host, slot, said.split()[-1])  # the last word: list-nodes logs as well
         try:
-            ask(host, _HOLDS, unit, port)
-        except Failed as error:
-            raise Failed(f"slot {slot} did not stay ready: {error}\n{journal(host, unit)}") from error
+            read(host, _HOLDS, unit, port)
+        except HostError as error:
+            raise HostError(f"slot {slot} did not stay ready: {error}\n{journal(host, unit)}") from error
 
     @property
     def _program(self) -> str:
@@ -102,25 +102,27 @@ class Proof:
         unit, settings = UNIT.format(slot), self.settings
         try:
             _call(host, settings, int(self._port("signal", slot)), node)
-        except Failed as error:
+        except HostError as error:
             why = f"no call gets through slot {slot} (from the {settings.probe}): {error}\n{journal(host, unit)}"
-            if isinstance(error, media.NoMedia):
+            if isinstance(error, call.NoMedia):
                 if not node:  # alone: nobody is on it, and its end frees the very ports that the call used
-                    sh(host, "systemctl stop $1", unit)
-                goal = path.Goal(settings.node_ip, settings.part("media", slot), settings.part("ice-tcp", slot).first)
-                why = "\n".join(filter(None, (path.verdict(host, vantage(settings), goal), why)))
-            raise Failed(why) from error
+                    run(host, "systemctl stop $1", unit)
+                goal = reachability.MediaTarget(
+                    settings.node_ip, settings.part("media", slot), settings.part("ice-tcp", slot).first
+                )
+                why = "\n".join(filter(None, (reachability.verdict(host, vantage(settings), goal), why)))
+            raise HostError(why) from error
 
 
-def vantage(settings: Settings) -> media.Vantage:
+def vantage(settings: Settings) -> call.Vantage:
     """From where calls are made."""
-    return media.Vantage(settings.probe, settings.peers, f"{settings.release_root}/probe")
+    return call.Vantage(settings.probe, settings.peers, f"{settings.release_root}/probe")
 
 
 def through_active(host: Host, *, settings: Settings) -> str:
     """A call through the slot that serves now: why it fails, or ''; '-' when none serves."""
     unit = UNIT.format("%s")
-    said = ask(
+    said = read(
         host,
         _ACTIVE,
         settings.active.file, unit,
@@ -129,7 +131,7 @@ def through_active(host: Host, *, settings: Settings) -> str:
         return "-"
     try:
         _call(host, settings, int(said[0]), said[1])
-    except Failed as error:
+    except HostError as error:
         return str(error)
     return ""
 
@@ -139,8 +141,8 @@ def _call(host: Host, settings: Settings, port: int, node: str) -> None:
     keys = list(settings.api_keys.items())
     for key, secret in keys:
         try:
-            media.call(host, media.Line(port, key, secret, node), vantage(settings))
-        except Failed as error:
+            call.call(host, call.Endpoint(port, key, secret, node), vantage(settings))
+        except HostError as error:
             if "401" in str(error) and key != keys[-1][0]:
                 continue
             raise

@@ -7,20 +7,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from roles.livekit import turn
-from roles.livekit.turn import Turn
-from stack import releases, slots, versions
-from stack.active import Active
-from stack.duration import Duration
-from stack.errors import Problem
-from stack.extra import collisions, merged
-from stack.fields import Checked, given, option
-from stack.kinds import File, Url
-from stack.memory import MOST, WORDS, Memory
-from stack.ports import Port, PortRange, Proto, Reach
-from stack.redis_client import RedisClient
-from stack.secret import Secret
-from stack.slots import DRAIN_DROP_IN, Refresh
+from livekit_metal.core import slot_decision
+from livekit_metal.core.active import Active
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.passthrough import collisions, merged
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.redis_client import RedisClient
+from livekit_metal.core.slot_decision import DRAIN_DROP_IN, Refresh
+from livekit_metal.core.types.duration import Duration
+from livekit_metal.core.types.memory import MOST, WORDS, Memory
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import File, Url
+from livekit_metal.releases import catalogue, compatibility
+from livekit_metal.roles.livekit import turn
+from livekit_metal.roles.livekit.turn import Turn
 
 PROGRAM = "livekit-server"
 UNIT = "livekit-server@{}.service"
@@ -66,7 +67,7 @@ class Drain(Checked):
 class Settings(Checked):
     """livekit-server on one host, in slots."""
 
-    release: str = option("1.13.7", "version from stack/releases.toml")
+    release: str = option("1.13.7", "version from livekit_metal/releases/releases.toml")
     source: Literal["archive", "module", "file"] = option("archive", "where the binary comes from")
     file: File = option("", "path of your own build (source 'file')")
     sha256: str = option("", "its sha256 (source 'file')")
@@ -112,31 +113,31 @@ class Settings(Checked):
     memory: Memory = option(MOST, WORDS.format("it, with its rooms, and it starts anew"))
     extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
-    node_ip: str = given("")
-    media_address: str = given("")
-    media_ipv6: str = given("")
-    media_networks: tuple[str, ...] = given(())
-    interfaces: tuple[str, ...] = given(())
-    turn_name: str = given("")  # turn.domain of this host
-    nodes: tuple[str, ...] = given(())  # where media of every host of livekit-server is
-    api_keys: Mapping[str, Secret] = given({})
-    redis: RedisClient = given(RedisClient())
-    ingress: Mapping[str, str] = given({})  # rtmp_base_url and whip_base_url: what streams are told to send to
-    config_root: str = given("")
-    refresh: Refresh = given(Refresh.NO)
-    release_root: str = given("")
-    active: Active = given(Active())
-    lock_file: str = given("")
-    arch: str = given("")
-    cores: int = given(0)
-    room_configurations: Mapping[str, Any] = given({})  # room presets of the other roles
-    peers: tuple[str, ...] = given(())  # the other hosts of livekit-server, the next first
+    node_ip: str = derived("")
+    media_address: str = derived("")
+    media_ipv6: str = derived("")
+    media_networks: tuple[str, ...] = derived(())
+    interfaces: tuple[str, ...] = derived(())
+    turn_name: str = derived("")  # turn.domain of this host
+    nodes: tuple[str, ...] = derived(())  # where media of every host of livekit-server is
+    api_keys: Mapping[str, Secret] = derived({})
+    redis: RedisClient = derived(RedisClient())
+    ingress: Mapping[str, str] = derived({})  # rtmp_base_url and whip_base_url: what streams are told to send to
+    config_root: str = derived("")
+    refresh: Refresh = derived(Refresh.NO)
+    release_root: str = derived("")
+    active: Active = derived(Active())
+    lock_file: str = derived("")
+    arch: str = derived("")
+    cores: int = derived(0)
+    room_configurations: Mapping[str, Any] = derived({})  # room presets of the other roles
+    peers: tuple[str, ...] = derived(())  # the other hosts of livekit-server, the next first
 
     drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
 
-    def wanted(self) -> releases.Release:
+    def release_spec(self) -> catalogue.Release:
         """The release asked for. Raises SiteError when it is not known from that source."""
-        return releases.find(
+        return catalogue.find(
             PROGRAM, self.release, self.source, file=self.file, sha256=self.sha256, path="livekit.release"
         )
 
@@ -155,7 +156,7 @@ class Settings(Checked):
         for name, proto, whole, reach, purpose in table:
             clients = ("media",) if reach is Reach.CLUSTER else ()
             for slot in self.slots:
-                part = slots.part(whole, self.slots, slot)
+                part = slot_decision.part(whole, self.slots, slot)
                 path = f"livekit.{name.replace('-', '_') if name != 'media' else 'media_udp'}"
                 yield Port("livekit", f"{name}-{slot}", proto, part, reach, purpose.format(slot), path, clients)
 
@@ -170,7 +171,7 @@ class Settings(Checked):
         return {name: getattr(self, name) for name in (*inside, *outside)}
 
     def problems(self, path: str) -> Iterator[Problem]:
-        if found := tuple(slots.problems(path, self.slots, self.ranges)):
+        if found := tuple(slot_decision.problems(path, self.slots, self.ranges)):
             yield from found
             return
         if self.batch_size < 0:
@@ -231,4 +232,4 @@ class Settings(Checked):
 
     def config(self, slot: str) -> dict[str, Any]:
         """livekit.yaml of ``slot`` for the release (keys and passwords reach the server by other ways)."""
-        return versions.known(PROGRAM, self.release, merged(self._own(slot), self.extra))
+        return compatibility.known(PROGRAM, self.release, merged(self._own(slot), self.extra))

@@ -8,41 +8,43 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import files, guard, prepared, runner
-from roles._kit.artifact import Artifact
-from roles._kit.component import Component
-from roles._kit.files import File
-from roles._kit.generation import Generation
-from roles._kit.look import Seen
-from roles._kit.plan import Part, Todo
-from roles._kit.service import UNITS
-from roles._kit.slot import Change
-from roles._kit.slotted import Daemon
-from roles._kit.stage import stage
-from roles.livekit import occupancy
-from roles.livekit.generation import make, root
-from roles.livekit.proof import UNJOINED, Proof, through_active, vantage
-from roles.livekit.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.livekit import occupancy
+from livekit_metal.roles.livekit.generation import make, root
+from livekit_metal.roles.livekit.proof import UNJOINED, Proof, through_active, vantage
+from livekit_metal.roles.livekit.settings import PROGRAM, UNIT, Settings
+from livekit_metal.runtime.artifacts.fetch import Artifact
+from livekit_metal.runtime.host import files
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.service import UNITS
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.probe import on_host
+from livekit_metal.runtime.run.parallel import in_parallel
+from livekit_metal.runtime.run.task import Plan, Task
+from livekit_metal.runtime.slots import reboot_guard, staging
+from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.runtime.slots.slotted_service import SlottedService
+from livekit_metal.runtime.slots.switchover import Switchover
 
 
 def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
     """What the site asks for: the program, and the generation with its files."""
     missing = settings.redis.missing()
-    artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file, missing)
-    return artifact, *make(settings, prepared.directory(settings.release_root, PROGRAM, artifact))
+    artifact = staging.fetched(settings.release_spec(), settings.arch, settings.lock_file, missing)
+    return artifact, *make(settings, staging.directory(settings.release_root, PROGRAM, artifact))
 
 
-def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
+def daemon(settings: Settings, generation: Generation | None = None) -> SlottedService:
     """livekit-server in its slots, to run ``generation`` (None: nothing is to be started)."""
     proof = Proof(settings, generation or Generation("", "", ""))
     drain = settings.drain
-    return Daemon(
+    return SlottedService(
         component="livekit",
         unit=UNIT,
         slots=settings.slots,
         root=root(settings),
         releases=f"{settings.release_root}/{PROGRAM}",
-        change=Change(
+        change=Switchover(
             component="livekit",
             unit=UNIT,
             active=settings.active,
@@ -57,9 +59,9 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
     )
 
 
-def component(settings: Settings) -> Component:
+def component(settings: Settings) -> SlottedRole:
     """livekit-server as deploys, rollbacks and maintenance know it."""
-    return Component(
+    return SlottedRole(
         settings=settings,
         of=component,
         role="livekit",
@@ -68,7 +70,7 @@ def component(settings: Settings) -> Component:
         daemon=partial(daemon, settings),
         units=(
             File(f"{UNITS}/{UNIT.format('')}", files.text("livekit/livekit-server@.service.j2", livekit=settings)),
-            *guard.Guard(settings.config_root).files,
+            *reboot_guard.Guard(settings.config_root).files,
         ),
         question=occupancy.question(settings, draining=True),
         words=lambda lines: tuple(occupancy.words(each) for each in occupancy.parse(lines, settings).values()),
@@ -84,20 +86,20 @@ def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bo
     """
     ready, calls = component(settings).prepared(), vantage(settings)
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         todo = ready.plan(seen, accept=accept, accept_skip=accept_skip)
-        calling = runner.steps(calls.root, seen, wanted=calls.on_hosts)
+        calling = on_host.steps(calls.root, seen, wanted=calls.on_hosts)
         return replace(todo, steps=(*todo.steps, *calling))
 
-    asked = ready.needs | runner.needs(calls.root, wanted=calls.on_hosts)
-    stage(Part("livekit", asked, plan), "livekit-server: release and generation")
+    asked = ready.needs | on_host.needs(calls.root, wanted=calls.on_hosts)
+    in_parallel(Task("livekit", asked, plan), "livekit-server: release and generation")
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """Have the active slot run the wanted generation: start beside, prove, hand over, drain."""
     return component(settings).activate()
 
 
-def proves(settings: Settings) -> Callable[[Host], str]:
+def call_check(settings: Settings) -> Callable[[Host], str]:
     """What tells whether a call gets through the slot that serves on a host, see :func:`proof.through_active`."""
     return partial(through_active, settings=settings)

@@ -15,13 +15,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from stack.duration import Duration
-from stack.errors import Problem
-from stack.fields import Checked, option
-from stack.names import is_domain
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, option
+from livekit_metal.core.types.dns_names import is_domain
+from livekit_metal.core.types.duration import Duration
 
 if TYPE_CHECKING:
-    from roles.livekit.settings import Settings
+    from livekit_metal.roles.livekit.settings import Settings
 
 HOST = "{host}"
 

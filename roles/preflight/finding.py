@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from roles._kit.look import Seen
-from roles.preflight.settings import Settings
-from stack.errors import Problem
+from livekit_metal.core.errors import Problem
+from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.runtime.host.state import HostState
 
 OURS = "inet livekit_metal"  # our nftables table
 
@@ -19,11 +19,11 @@ class Finding:
     stops: bool = True
 
 
-def one(seen: Seen, name: str) -> str:
-    return "".join(seen.probes[f"preflight.{name}"][:1])
+def one(seen: HostState, name: str) -> str:
+    return "".join(seen.answers[f"preflight.{name}"][:1])
 
 
-def bad(settings: Settings, what: str, fact: str, remedy: str, *, stops: bool = True) -> Finding:
+def finding(settings: Settings, what: str, fact: str, remedy: str, *, stops: bool = True) -> Finding:
     return Finding(Problem(f"{settings.host}: {what}", fact, remedy), stops)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
-from roles._kit.look import SYSTEM, Seen
-from roles.preflight.finding import OURS, Finding, bad
-from roles.preflight.settings import Settings
-from stack.foreign import given_up
-from stack.ports import Proto
+from livekit_metal.core.foreign import given_up
+from livekit_metal.core.ports import Proto
+from livekit_metal.roles.preflight.finding import OURS, Finding, finding
+from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.runtime.host.state import SYSTEM, HostState
 
 # The range that ports of clients come from; then, on a host without our rules, who has a UDP socket a second after
 # preflight.sockets: a client's question is over by then, a listener is still there.
@@ -77,14 +77,14 @@ def parse(lines: Iterable[str]) -> Iterator[Listener]:
         )
 
 
-def closed_unasked(settings: Settings, seen: Seen) -> Iterator[Finding]:
+def closed_unasked(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """Listeners of others that the rules close and the inventory does not mention.
 
     They stop a deploy until the first rules are in force; from then on the harm is done or was meant, and it is a note.
     """
-    in_force = any(line.startswith(f"table {OURS} ") for line in seen.probes["preflight.chains"])
-    managed = {line.partition(" ")[0] for line in seen.probes["preflight.units"]} | set(settings.daemons)
-    for one in parse(seen.probes["preflight.sockets"]):
+    in_force = any(line.startswith(f"table {OURS} ") for line in seen.answers["preflight.chains"])
+    managed = {line.partition(" ")[0] for line in seen.answers["preflight.units"]} | set(settings.daemons)
+    for one in parse(seen.answers["preflight.sockets"]):
         if one.unit in managed or re.sub(r"@.*\.", "@.", one.unit) in managed:
             continue
         if _kept(settings, one) or _passing(one, seen, in_force=in_force):
@@ -93,22 +93,22 @@ def closed_unasked(settings: Settings, seen: Seen) -> Iterator[Finding]:
         entry = {"port": one.port, "proto": str(one.proto), "purpose": one.program or "?"}
         remedy = f'keep it by {entry} in firewall.open, or give it up by "{one}" in firewall.closed'
         fact = f"{who} listens on {one}, which {'is' if in_force else 'would be'} closed to others"
-        yield bad(settings, "firewall", fact, remedy, stops=not in_force)
+        yield finding(settings, "firewall", fact, remedy, stops=not in_force)
 
 
-def trusted(settings: Settings, seen: Seen) -> Iterator[Finding]:
+def trusted(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """Interfaces of firewall.trusted that are not there, or that everybody else comes by."""
-    said = seen.probes["preflight.interfaces"]
+    said = seen.answers["preflight.interfaces"]
     there = [line for line in said if " " not in line]
     outside = {line.removeprefix("default ") for line in said if " " in line}
     for name in settings.trusted:
         if name not in there and not name.endswith("*"):
             remedy = f"correct firewall.trusted (there are: {', '.join(there) or 'none'})"
-            yield bad(settings, "firewall", f"there is no interface {name}", remedy)
+            yield finding(settings, "firewall", f"there is no interface {name}", remedy)
         for led in sorted(outside):
             if fnmatch(led, name):
                 fact = f"firewall.trusted has {led}, by which everybody else comes: the whole host would be open"
-                yield bad(settings, "firewall", fact, "take it out, and open ports by firewall.open")
+                yield finding(settings, "firewall", fact, "take it out, and open ports by firewall.open")
 
 
 def _kept(settings: Settings, one: Listener) -> bool:
@@ -123,9 +123,9 @@ def _kept(settings: Settings, one: Listener) -> bool:
     )
 
 
-def _passing(one: Listener, seen: Seen, *, in_force: bool) -> bool:
+def _passing(one: Listener, seen: HostState, *, in_force: bool) -> bool:
     """Whether it is a client's UDP socket, whose answers the rules let in, rather than a listener."""
-    span, *later = seen.probes["preflight.lasting"] or ["0 0"]
+    span, *later = seen.answers["preflight.lasting"] or ["0 0"]
     first, last = map(int, span.split())
     if one.proto is not Proto.UDP or not one.program or not first <= one.port <= last:
         return False

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from roles._kit.look import Seen
-from roles.preflight.finding import Finding, bad, no_hairpin, one
-from roles.preflight.settings import Offered, Settings
-from stack.errors import Problem
+from livekit_metal.core.errors import Problem
+from livekit_metal.roles.preflight.finding import Finding, finding, no_hairpin, one
+from livekit_metal.roles.preflight.settings import Offered, Settings
+from livekit_metal.runtime.host.state import HostState
 
 # "eth0 192.0.2.11" of each address
 LINKS = ("preflight.links", 'ip -o addr | awk \'{ sub("/.*", "", $4); sub("@.*", "", $2); print $2, $4 }\'')
@@ -67,11 +67,11 @@ def words(offered: Offered, lines: Iterable[str]) -> str:
     return said + (f"; not at {', '.join(map(str, left))}" if left else "")
 
 
-def media(settings: Settings, seen: Seen) -> Iterator[Finding]:
+def media(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """Combinations that leave clients without media, with the reason."""
     if not (offered := settings.offered):
         return
-    path, there = f"hosts.{settings.host}", links(seen.probes[LINKS[0]])
+    path, there = f"hosts.{settings.host}", links(seen.answers[LINKS[0]])
     devices = {link.device for link in there}
     if strange := [name for name in offered.interfaces if name not in devices]:
         fact = f"{', '.join(strange)} has no address here (there are: {', '.join(sorted(devices)) or 'none'})"
@@ -96,26 +96,26 @@ def _inside(settings: Settings, offered: Offered, taken: Iterable[Link]) -> Iter
         if _BRIDGE.fullmatch(link.device):
             remedy = f"name the address of the network's interface (hosts.{settings.host}.address)"
             fact = f"would come in at {link}, a bridge of containers or of guests on this host: no client gets there"
-            yield bad(settings, "media", fact, remedy)
+            yield finding(settings, "media", fact, remedy)
         elif _TUNNEL.fullmatch(link.device) and link.address in offered.node_ip.split(","):
             fact = f"comes in at {link}, a tunnel: clients outside of it cannot call"
-            yield bad(settings, "media", fact, "nothing, where that is meant", stops=False)
+            yield finding(settings, "media", fact, "nothing, where that is meant", stops=False)
 
 
-def _ipv6(settings: Settings, offered: Offered, seen: Seen) -> Iterator[Finding]:
+def _ipv6(settings: Settings, offered: Offered, seen: HostState) -> Iterator[Finding]:
     """A client that is told of an address which it cannot reach waits for it."""
     public = [a for a in offered.node_ip.split(",") if ":" in a and not ipaddress.ip_address(a).is_private]
     if public and not one(seen, "route6"):
         fact = f"{public[0]} is told to clients, and {settings.host} has no route for IPv6"
         remedy = f"give it one (ip -6 route), or leave hosts.{settings.host}.ipv6 empty"
-        yield bad(settings, "ipv6 route", fact, remedy)
+        yield finding(settings, "ipv6 route", fact, remedy)
 
 
-def _hairpin(settings: Settings, offered: Offered, seen: Seen) -> Iterator[Finding]:
+def _hairpin(settings: Settings, offered: Offered, seen: HostState) -> Iterator[Finding]:
     if one(seen, "hairpin") != "lost":
         return
     fact = f"{no_hairpin(settings)}: clients that can only use TURN will hear nothing"
     remedy = "ask for NAT loopback (docs/network.md)"
     if offered.over_tls:
         remedy += ", or leave livekit.turn.domain empty"
-    yield bad(settings, "hairpin", fact, remedy, stops=offered.over_tls)
+    yield finding(settings, "hairpin", fact, remedy, stops=offered.over_tls)

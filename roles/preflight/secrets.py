@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from roles._kit.look import Seen
-from roles.preflight.finding import Finding, bad, one
-from roles.preflight.settings import Settings
-from stack.certificate import address
-from stack.errors import Problem
+from livekit_metal.core.errors import Problem
+from livekit_metal.roles.preflight.finding import Finding, finding, one
+from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.vault.certificate import address
 
 _ANYWAY = "--data secrets=older deploys this one all the same"
 
 
-def secrets(settings: Settings, seen: Seen) -> Iterator[Finding]:
+def secrets(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """An older file would make retired keys valid again, and take the current ones from applications."""
     theirs, file = one(seen, "fingerprint").partition(" ")[0], settings.secrets_file
     if theirs and theirs != settings.fingerprint:
         fact = f"the host was set up with other secrets (fingerprint {theirs}, here {settings.fingerprint})"
-        yield bad(settings, "secrets", fact, f"bring {file} and its key from the machine that deployed last")
+        yield finding(settings, "secrets", fact, f"bring {file} and its key from the machine that deployed last")
         return
     here, there, stops = settings.secrets.serial, serial(seen), not settings.older_secrets
     match settings.secrets.against(one(seen, "serial")):
         case "older":
             fact = f"{file} is older than what the host was deployed with (serial {here}, there {there})"
             remedy = "bring the newest one: from version control (git pull), or from the machine that deployed last"
-            yield bad(
+            yield finding(
                 settings,
                 "secrets",
                 fact,
@@ -37,10 +37,10 @@ def secrets(settings: Settings, seen: Seen) -> Iterator[Finding]:
             remedy = (
                 "each has changes that the other lacks; take both: python -m procedures.secrets INVENTORY unite FILE"
             )
-            yield bad(settings, "secrets", fact, f"{remedy}, where FILE is the other one; {_ANYWAY}", stops=stops)
+            yield finding(settings, "secrets", fact, f"{remedy}, where FILE is the other one; {_ANYWAY}", stops=stops)
 
 
-def apart(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[Finding]:
+def apart(settings: Settings, seen: HostState, in_run: Collection[str]) -> Iterator[Finding]:
     """A daemon may use a key of its own when every livekit-server that its edge may lead to knows it."""
     if not one(seen, "fingerprint"):
         return  # nothing of ours is here yet: all of it comes with this deploy
@@ -49,15 +49,15 @@ def apart(settings: Settings, seen: Seen, in_run: Collection[str]) -> Iterator[F
         fact = "egress, ingress and sip are to use an API key of their own, and this host was last deployed before "
         fact += f"it was made (serial {there}, {settings.apart} is needed)"
         remedy = f"deploy once before: {again} join daemons, then pyinfra INVENTORY deploy.py, then {again}"
-        yield bad(settings, "secrets", fact, f"{remedy} separate daemons")
+        yield finding(settings, "secrets", fact, f"{remedy} separate daemons")
     unseen = [name for name in settings.nodes if name not in in_run]
     if settings.first_apart and there <= settings.first_apart and unseen:
         fact = "its daemons are about to use an API key of their own, and this run does not see whether "
         fact += f"{', '.join(unseen)} has it"
-        yield bad(settings, "secrets", fact, "deploy without --limit, this once")
+        yield finding(settings, "secrets", fact, "deploy without --limit, this once")
 
 
-def signed(settings: Settings, seen: Seen) -> Iterator[Finding]:
+def signed(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """The CA of a site signs for what the site was when it was made."""
     needed = [name for name in settings.unsigned if not settings.named or address(name) is None]
     remedy = "make a CA that may: python -m procedures.secrets INVENTORY rotate ca, and do as it says"
@@ -72,7 +72,7 @@ def signed(settings: Settings, seen: Seen) -> Iterator[Finding]:
     yield from (Finding(problem, stops=False) for problem in settings.words)
 
 
-def serial(seen: Seen) -> int:
+def serial(seen: HostState) -> int:
     """That of the file that the host was deployed with; 0: of an earlier version, or none."""
     found = one(seen, "serial").partition(" ")[0]
     return int(found) if found.isdecimal() else 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stack.document import State
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.foreign import Opening
-from stack.ports import Port, PortRange
-from stack.sizing import Need
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.foreign import Opening
+from livekit_metal.core.ports import Port, PortRange
+from livekit_metal.site.sizing import Need
+from livekit_metal.vault.document import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,34 +71,36 @@ class Settings(Checked):
     min_disk_mb: int = option(2000, "megabytes that must be free where releases, configuration and data go")
     max_skew: float = option(1.0, "seconds a host's clock may differ from the controller's; 5 s remove a node")
 
-    host: str = given("")
-    ports: tuple[Port, ...] = given(())  # of this host
-    addresses: tuple[str, ...] = given(())  # that this host must carry on an interface
-    arch: str = given("")
-    peers: tuple[Peer, ...] = given(())
-    media_ports_per_slot: int = given(0)  # 0: no livekit-server here
-    streams: Streams | None = given(None)  # None: no ingress here
-    demands: tuple[Demand, ...] = given(())
-    calls: str = given("")  # livekit.probe, where calls are made on hosts; '' elsewhere
-    hairpin: str = given("")  # the public address, where NAT must bring back what is sent to it from here
-    media: PortRange | None = given(None)
-    offered: Offered | None = given(None)  # None: no livekit-server here
-    daemons: tuple[str, ...] = given(())  # our units
-    fingerprint: str = given("")  # of the secrets file, see stack/vault.py
-    fingerprint_file: str = given("")
-    unsigned: tuple[str, ...] = given(())  # names and addresses that the site's CA may not sign for
-    named: bool = given(False)  # clients use a name: its addresses are not needed
-    words: tuple[Problem, ...] = given(())  # about the site, told once
-    secrets: State = given(State(0, ""))  # of the secrets file, see stack/document.py
-    serial_file: str = given("")  # what the host was deployed with
-    older_secrets: bool = given(False)  # deploy them although the host has newer ones
-    secrets_file: str = given("")
-    apart: int = given(0)  # of a node: it must have been deployed with this serial, by which it knows the daemons' key
-    first_apart: int = given(0)  # of a host with daemons: up to this serial theirs use the applications' key
-    nodes: tuple[str, ...] = given(())  # hosts with livekit-server
-    need: Need | None = given(None)  # for the load that the site names
-    opened: tuple[Opening, ...] = given(())  # firewall.open
-    closed: tuple[str, ...] = given(())  # firewall.closed
-    trusted: tuple[str, ...] = given(())  # firewall.trusted
-    notes: tuple[Problem, ...] = given(())  # what the site itself lets one say of this host
-    roots: tuple[str, ...] = given(())  # directories of ours, which need space
+    host: str = derived("")
+    ports: tuple[Port, ...] = derived(())  # of this host
+    addresses: tuple[str, ...] = derived(())  # that this host must carry on an interface
+    arch: str = derived("")
+    peers: tuple[Peer, ...] = derived(())
+    media_ports_per_slot: int = derived(0)  # 0: no livekit-server here
+    streams: Streams | None = derived(None)  # None: no ingress here
+    demands: tuple[Demand, ...] = derived(())
+    calls: str = derived("")  # livekit.probe, where calls are made on hosts; '' elsewhere
+    hairpin: str = derived("")  # the public address, where NAT must bring back what is sent to it from here
+    media: PortRange | None = derived(None)
+    offered: Offered | None = derived(None)  # None: no livekit-server here
+    daemons: tuple[str, ...] = derived(())  # our units
+    fingerprint: str = derived("")  # of the secrets file, see livekit_metal/vault/vault.py
+    fingerprint_file: str = derived("")
+    unsigned: tuple[str, ...] = derived(())  # names and addresses that the site's CA may not sign for
+    named: bool = derived(False)  # clients use a name: its addresses are not needed
+    words: tuple[Problem, ...] = derived(())  # about the site, told once
+    secrets: State = derived(State(0, ""))  # of the secrets file, see livekit_metal/vault/document.py
+    serial_file: str = derived("")  # what the host was deployed with
+    older_secrets: bool = derived(False)  # deploy them although the host has newer ones
+    secrets_file: str = derived("")
+    apart: int = derived(
+        0
+    )  # of a node: it must have been deployed with this serial, by which it knows the daemons' key
+    first_apart: int = derived(0)  # of a host with daemons: up to this serial theirs use the applications' key
+    nodes: tuple[str, ...] = derived(())  # hosts with livekit-server
+    need: Need | None = derived(None)  # for the load that the site names
+    opened: tuple[Opening, ...] = derived(())  # firewall.open
+    closed: tuple[str, ...] = derived(())  # firewall.closed
+    trusted: tuple[str, ...] = derived(())  # firewall.trusted
+    notes: tuple[Problem, ...] = derived(())  # what the site itself lets one say of this host
+    roots: tuple[str, ...] = derived(())  # directories of ours, which need space

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from roles._kit.look import Seen
-from roles.preflight.finding import no_hairpin
-from roles.preflight.settings import Settings
-from stack.errors import Problem
+from livekit_metal.core.errors import Problem
+from livekit_metal.roles.preflight.finding import no_hairpin
+from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.runtime.host.state import HostState
 
 
-def streams(settings: Settings, cores: int, seen: Seen) -> Iterator[tuple[bool, Problem]]:
+def streams(settings: Settings, cores: int, seen: HostState) -> Iterator[tuple[bool, Problem]]:
     """(Whether it stops the run, what is wrong)."""
     if not (wanted := settings.streams):
         return
@@ -38,7 +38,7 @@ def streams(settings: Settings, cores: int, seen: Seen) -> Iterator[tuple[bool, 
                     f"set it below {room:g}, or take a host with more cores",
                 ),
             )
-    if wanted.refuse_shown_arguments and seen.probes["preflight.hidepid"] != ["hidden"]:
+    if wanted.refuse_shown_arguments and seen.answers["preflight.hidepid"] != ["hidden"]:
         fact = (
             f"{host} shows every account the arguments of all processes, and ingress 1.5.0 puts API secret, Redis "
             "password and stream keys into those of a stream"
@@ -51,7 +51,7 @@ def streams(settings: Settings, cores: int, seen: Seen) -> Iterator[tuple[bool, 
             False,
             Problem("ingress.media_udp", fact, "one port for each slot does; more are used up to one for each core"),
         )
-    if "".join(seen.probes["preflight.hairpin"][:1]) == "lost":
+    if "".join(seen.answers["preflight.hairpin"][:1]) == "lost":
         fact = f"{no_hairpin(settings)}, and"
         fact += " streams reach livekit-server there"
         yield True, Problem(f"{host}: ingress", fact, "allow hairpin NAT, or give ingress hosts of its own")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.ports import Port, PortRange, Proto, Reach, endpoint
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
 
 UNIT = "livekit-prometheus.service"
 
@@ -42,10 +42,10 @@ class Settings(Checked):
     retention_days: int = option(15, "days that metrics are kept")
     interval: int = option(15, "seconds between scrapes")
 
-    targets: tuple[Target, ...] = given(())
-    stamp: str = given("")  # hash of the scrape configuration, see tasks.py
-    config_root: str = given("")
-    state_root: str = given("")
+    targets: tuple[Target, ...] = derived(())
+    stamp: str = derived("")  # hash of the scrape configuration, see tasks.py
+    config_root: str = derived("")
+    state_root: str = derived("")
 
     @property
     def config(self) -> str:

@@ -12,25 +12,25 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
-from roles._kit import files, sandbox
-from roles._kit.change import sh
-from roles._kit.files import File
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.ready import until
-from roles._kit.service import UNITS, Service, limits
-from roles.prometheus.settings import UNIT, Settings
+from livekit_metal.roles.prometheus.settings import UNIT, Settings
+from livekit_metal.runtime.host import files, sandbox
+from livekit_metal.runtime.host.commands import run
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.service import UNITS, Service, limits
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.host.wait import until
+from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _LOADED = "curl -fsS -m 5 http://{}/api/v1/status/config | grep -o '__lkm_stamp: lkm-[0-9a-f]*'"
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """Have Prometheus scrape the site's targets."""
     settings = _stamped(settings)
     service = _service(settings)
     probe = ("prometheus.loaded", _LOADED.format(settings.listen))
-    needs = service.needs | Needs(files=frozenset({settings.data}), probes=(probe,))
-    return Part("prometheus", needs, lambda seen: _plan(settings, service, seen))
+    needs = service.needs | StateQuery(files=frozenset({settings.data}), queries=(probe,))
+    return Task("prometheus", needs, lambda seen: _plan(settings, service, seen))
 
 
 def _stamped(settings: Settings) -> Settings:
@@ -46,15 +46,15 @@ def _service(settings: Settings) -> Service:
     return Service(UNIT, (unit,), check, reread=(config,), limits=limits(tasks=1024))
 
 
-def _plan(settings: Settings, service: Service, seen: Seen) -> Todo:
+def _plan(settings: Settings, service: Service, seen: HostState) -> Plan:
     loaded = f"__lkm_stamp: {settings.stamp}"
     has_loaded = partial(_has_loaded, settings=settings, loaded=loaded)
     reload = None
-    if service.unread(seen, loaded=seen.probes["prometheus.loaded"] == [loaded]):
-        reload = Step(f"reload {UNIT}", lambda host: sh(host, "systemctl reload $1", UNIT))
+    if service.unread(seen, loaded=seen.answers["prometheus.loaded"] == [loaded]):
+        reload = Action(f"reload {UNIT}", lambda host: run(host, "systemctl reload $1", UNIT))
     steps = files.directory(settings.data, seen, mode="750", user="prometheus", group="prometheus")
     steps += service.steps(seen, has_loaded, reload=reload)
-    return Todo(steps, service.outcome(seen, "reloaded" if reload else ""))
+    return Plan(steps, service.outcome(seen, "reloaded" if reload else ""))
 
 
 def _has_loaded(host: Host, settings: Settings, loaded: str) -> None:

@@ -7,15 +7,15 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.host import CALLERS
-from stack.kinds import Endpoint, HostPath, Word
-from stack.ports import Port, PortRange, Proto, Reach, endpoint
-from stack.secret import Secret
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import Endpoint, HostPath, Word
+from livekit_metal.site.host import CALLERS
 
 UNIT = "livekit-redis.service"
-FORMER_UNIT = "livekit-redis-formerly.service"
+FORWARD_UNIT = "livekit-redis-formerly.service"
 CLIENTS = (*CALLERS, "exporters")
 # All of data and messages, nothing that manages the server. For each daemon the same: what one of them asks for is
 # documented nowhere and may differ with each release, and a command refused shows first in somebody's call.
@@ -51,19 +51,19 @@ class Settings(Checked):
     port: PortRange = option(PortRange(6379, 6379), "port of our Redis")
     max_memory_mb: int = option(512, "megabytes before Redis refuses writes; nothing is ever evicted")
 
-    address: str = given("")  # where clients on this and other hosts reach it
-    bind: tuple[str, ...] = given(())
-    passwords: tuple[Secret, ...] = given(())  # of livekit-server: current first, then one that is still valid
-    daemon_passwords: Mapping[str, tuple[Secret, ...]] = given({})  # likewise, of each other daemon of the site
-    monitor_passwords: tuple[Secret, ...] = given(())  # of the user monitor
-    deploy_passwords: tuple[Secret, ...] = given(())  # of the user deploy
-    config_root: str = given("")
-    state_root: str = given("")
+    address: str = derived("")  # where clients on this and other hosts reach it
+    bind: tuple[str, ...] = derived(())
+    passwords: tuple[Secret, ...] = derived(())  # of livekit-server: current first, then one that is still valid
+    daemon_passwords: Mapping[str, tuple[Secret, ...]] = derived({})  # likewise, of each other daemon of the site
+    monitor_passwords: tuple[Secret, ...] = derived(())  # of the user monitor
+    deploy_passwords: tuple[Secret, ...] = derived(())  # of the user deploy
+    config_root: str = derived("")
+    state_root: str = derived("")
 
     # What only the host knows; roles/redis/tasks.py fills it in from a look.
     # user and SHA-256 of passwords that the site has no more and somebody is logged in by
-    retired: tuple[tuple[str, str], ...] = given(())
-    former: tuple[str, ...] = given(())  # host:port where Redis was and clients may still expect it
+    retired: tuple[tuple[str, str], ...] = derived(())
+    former: tuple[str, ...] = derived(())  # host:port where Redis was and clients may still expect it
 
     @property
     def config(self) -> str:

@@ -18,17 +18,17 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
-from roles._kit import files
-from roles._kit.change import Failed, sh
-from roles._kit.files import File
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles._kit.ready import until
-from roles._kit.service import UNITS, Service, limits, restart
-from roles.redis import former
-from roles.redis.observed import needs, observed
-from roles.redis.settings import FORMER_UNIT, UNIT, Settings
-from roles.redis.settings import host as host_of
+from livekit_metal.roles.redis import forwarder
+from livekit_metal.roles.redis.settings import FORWARD_UNIT, UNIT, Settings
+from livekit_metal.roles.redis.settings import host as host_of
+from livekit_metal.roles.redis.state import needs, observed
+from livekit_metal.runtime.host import files
+from livekit_metal.runtime.host.commands import HostError, run
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.service import UNITS, Service, limits, restart
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.host.wait import until
+from livekit_metal.runtime.run.task import Action, Plan, Task
 
 # $1, $2 and $3: host, port, user. Passwords come by standard input and go on in the environment: no argument list has
 # them, nor the hashes that users are set by (redis-cli tells an error of a line it reads by words only).
@@ -44,26 +44,26 @@ while read -r line; do
 done"""
 
 
-def retire(settings: Settings) -> Part:
+def retire(settings: Settings) -> Task:
     """Close the former addresses when nobody uses any of them. Before the firewall, which then closes their ports."""
 
-    def plan(seen: Seen) -> Todo:
+    def plan(seen: HostState) -> Plan:
         now = observed(seen)
-        running = seen.unit(FORMER_UNIT, "ActiveState") == "active"
+        running = seen.unit(FORWARD_UNIT, "ActiveState") == "active"
         if now.former and (now.used or not running):  # one that does not run is started first, for who may need it
-            return Todo()
-        return Todo(former.end(seen), f"{' and '.join(now.former)} closed" if now.former else "")
+            return Plan()
+        return Plan(forwarder.end(seen), f"{' and '.join(now.former)} closed" if now.former else "")
 
-    return Part("redis", needs(settings) | former.service(settings).needs, plan)
+    return Task("redis", needs(settings) | forwarder.service(settings).needs, plan)
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """Have Redis run with the wanted settings and users."""
     # where the running Redis keeps its data, if that is elsewhere (-ef: by a link to it is no other place)
     data = f"d=/proc/$(systemctl show -p MainPID --value {UNIT})/cwd; [ $d -ef {quote(settings.data)} ] || readlink $d"
-    here = Needs(files=frozenset({settings.data}), probes=(("redis.elsewhere", data),))
-    services = _service(settings).needs | former.service(settings).needs
-    return Part("redis", here | services | needs(settings), partial(_plan, settings))
+    here = StateQuery(files=frozenset({settings.data}), queries=(("redis.elsewhere", data),))
+    services = _service(settings).needs | forwarder.service(settings).needs
+    return Task("redis", here | services | needs(settings), partial(_plan, settings))
 
 
 def _service(settings: Settings) -> Service:
@@ -74,7 +74,7 @@ def _service(settings: Settings) -> Service:
     return Service(UNIT, (config, unit), reread=(acl,), limits=limits(tasks=128))
 
 
-def _plan(settings: Settings, seen: Seen) -> Todo:
+def _plan(settings: Settings, seen: HostState) -> Plan:
     _data_is_here(settings, seen)
     now = observed(seen)
     left = sorted({*now.former, *now.leaves} - {*settings.listens})
@@ -83,8 +83,8 @@ def _plan(settings: Settings, seen: Seen) -> Todo:
     users = _users(settings, service, seen, now.users)
     steps = files.directory(settings.data, seen, mode="750", user="redis", group="redis")
     moves = service.steps(seen, partial(answers, at=settings.address), reload=users)
-    steps += former.around(settings, seen, moves, [partial(answers, at=address) for address in left])
-    return Todo(steps, service.outcome(seen, "users changed" if users else ""), tuple(_notes(settings)))
+    steps += forwarder.around(settings, seen, moves, [partial(answers, at=address) for address in left])
+    return Plan(steps, service.outcome(seen, "users changed" if users else ""), tuple(_notes(settings)))
 
 
 def _notes(settings: Settings) -> Iterator[str]:
@@ -96,22 +96,22 @@ def _notes(settings: Settings) -> Iterator[str]:
         yield f"the retired password stays valid: {who}; a deploy after its end drops it"
 
 
-def _data_is_here(settings: Settings, seen: Seen) -> None:
+def _data_is_here(settings: Settings, seen: HostState) -> None:
     """Raises Failed when the running Redis keeps its data elsewhere: started here, it would come up empty."""
-    if now := "".join(seen.probes["redis.elsewhere"]):
-        raise Failed(
+    if now := "".join(seen.answers["redis.elsewhere"]):
+        raise HostError(
             f"the data is in {now} and paths.state puts it into {settings.data}; move it, then run the same again: "
             f"`systemctl stop {UNIT} && mkdir -p {settings.state_root} && mv {now} {settings.data}`"
         )
 
 
-def _users(settings: Settings, service: Service, seen: Seen, running: Sequence[str]) -> Step | None:
+def _users(settings: Settings, service: Service, seen: HostState, running: Sequence[str]) -> Action | None:
     """What makes the users of the running Redis the wanted ones, if they are not."""
     if not service.unread(seen, loaded=set(running) == {*settings.users, settings.mark}):
         return None
     if not running:
-        return Step(f"restart {UNIT} for its users", lambda host: restart(host, UNIT))
-    return Step("set users", partial(_set_users, settings=settings, running=running))
+        return Action(f"restart {UNIT} for its users", lambda host: restart(host, UNIT))
+    return Action("set users", partial(_set_users, settings=settings, running=running))
 
 
 def _set_users(host: Host, settings: Settings, running: Sequence[str]) -> None:
@@ -120,11 +120,11 @@ def _set_users(host: Host, settings: Settings, running: Sequence[str]) -> None:
     lines += [f"deluser {user}" for user in gone]
     lines.append(f"setuser {settings.mark} reset off")  # last: it says that all before has been done
     passwords = " ".join(p.reveal() for p in settings.deploy_passwords)
-    sh(host, _SET_USERS, settings.host, str(settings.port), stdin="\n".join([passwords, *lines, ""]))
+    run(host, _SET_USERS, settings.host, str(settings.port), stdin="\n".join([passwords, *lines, ""]))
 
 
 def _answers(host: Host, at: str, *, settings: Settings, within: float = 30.0) -> None:
     """Await that Redis lets livekit-server in at the host:port ``at``."""
     address, port, secret = host_of(at), at.rpartition(":")[2], settings.passwords[0].reveal()
-    unit = UNIT if at in settings.listens else FORMER_UNIT
+    unit = UNIT if at in settings.listens else FORWARD_UNIT
     until(host, f"Redis' answer at {at}", unit, _ANSWERS, address, port, settings.user, within=within, secret=secret)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from roles._kit import generation
-from roles._kit.files import File, text
-from roles._kit.generation import Generation
-from roles.sip.settings import PROGRAM, USER, Settings
-from stack.memory import Memory
+from livekit_metal.core.types.memory import Memory
+from livekit_metal.roles.sip.settings import PROGRAM, USER, Settings
+from livekit_metal.runtime.host.files import File, text
+from livekit_metal.runtime.slots import generation
+from livekit_metal.runtime.slots.generation import Generation
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from roles.sip.settings import Settings
-from roles.sip.trunks import Rule, Trunk
-from stack.secret import Secret
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.roles.sip.settings import Settings
+from livekit_metal.roles.sip.trunks import Rule, Trunk
 
 MARK = "livekit-metal"  # in metadata: the name that the site has for it
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from roles._kit.occupancy import Question
-from roles.sip.generation import root
-from roles.sip.settings import UNIT, Settings
+from livekit_metal.roles.sip.generation import root
+from livekit_metal.roles.sip.settings import UNIT, Settings
+from livekit_metal.runtime.slots.occupancy import OccupancyQuery
 
 # The series appears with the first call: absent is none. Calls that still ring are not in it.
 _ASK = r"""metrics=$(port metrics)
@@ -13,7 +13,7 @@ _ASK = r"""metrics=$(port metrics)
       END { print slot, "sessions", n + 0 }'"""
 
 
-def question(settings: Settings, *, draining: bool = False) -> Question:
+def question(settings: Settings, *, draining: bool = False) -> OccupancyQuery:
     """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
     where = (settings.slots, root(settings), settings.active.file)
-    return Question("sip", UNIT, *where, _ASK, noun="phone calls", draining=draining)
+    return OccupancyQuery("sip", UNIT, *where, _ASK, noun="phone calls", draining=draining)

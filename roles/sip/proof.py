@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from pyinfra.api.host import Host
 
-from roles._kit.change import Failed, ask
-from roles._kit.generation import Generation
-from roles._kit.ready import journal, until
-from roles._kit.sandbox import ask_inside
-from roles.sip.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.sip.settings import PROGRAM, UNIT, Settings
+from livekit_metal.runtime.host.commands import HostError, read
+from livekit_metal.runtime.host.sandbox import ask_inside
+from livekit_metal.runtime.host.wait import journal, until
+from livekit_metal.runtime.slots.generation import Generation
 
 # livekit-sip has no checker. What can be found without starting it: a library that is missing, a server that does not
 # answer at ws_url (it would say so with the first call only).
@@ -50,9 +50,9 @@ class Proof:
         http = self.settings.ws_url.replace("ws", "http", 1)
         try:
             ask_inside(host, self.generation.drop_in(slot), _RUNS, f"{self.generation.release}/{PROGRAM}")
-            ask(host, _LIVEKIT, http)
-        except Failed as error:
-            raise Failed(f"slot {slot} would not work: {error}") from error
+            read(host, _LIVEKIT, http)
+        except HostError as error:
+            raise HostError(f"slot {slot} would not work: {error}") from error
 
     def ready(self, host: Host, slot: str, fresh: bool) -> None:
         """Its process has its ports, is connected to Redis and speaks SIP.
@@ -63,5 +63,7 @@ class Proof:
         health, sip = (str(self.settings.part(name, slot).first) for name in ("health", "sip"))
         try:
             until(host, f"slot {slot} answers SIP on port {sip}", unit, test, health, self.settings.address, sip)
-        except Failed as error:
-            raise Failed(f"{error}\n{journal(host, unit)}" if "last words" not in str(error) else str(error)) from error
+        except HostError as error:
+            raise HostError(
+                f"{error}\n{journal(host, unit)}" if "last words" not in str(error) else str(error)
+            ) from error

@@ -7,18 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from roles.sip.trunks import Rule, Trunk, together
-from stack import releases, slots
-from stack.active import Active
-from stack.duration import Duration
-from stack.errors import Problem
-from stack.fields import Checked, given, option
-from stack.kinds import File
-from stack.memory import MOST, WORDS, Memory
-from stack.ports import Port, PortRange, Proto, Reach
-from stack.redis_client import RedisClient
-from stack.secret import Secret
-from stack.slots import DRAIN_DROP_IN, FINISH, Refresh
+from livekit_metal.core import slot_decision
+from livekit_metal.core.active import Active
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import Checked, derived, option
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.redis_client import RedisClient
+from livekit_metal.core.slot_decision import DRAIN_DROP_IN, FINISH_SCRIPT, Refresh
+from livekit_metal.core.types.duration import Duration
+from livekit_metal.core.types.memory import MOST, WORDS, Memory
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import File
+from livekit_metal.releases import catalogue
+from livekit_metal.roles.sip.trunks import Rule, Trunk, together
 
 PROGRAM = "sip"
 UNIT = "livekit-sip@{}.service"
@@ -66,29 +67,31 @@ class Settings(Checked):
     rules: Mapping[str, Rule] = option({}, "where calls go, by name")
     extra: Mapping[str, Any] = option({}, "other upstream options; none that is set from here")
 
-    address: str = given("")  # of this host's interface
-    public_address: str = given("")  # that callers reach
-    ws_url: str = given("")
-    api_keys: Mapping[str, Secret] = given({})
-    redis: RedisClient = given(RedisClient())
-    config_root: str = given("")
-    refresh: Refresh = given(Refresh.NO)
-    release_root: str = given("")
-    active: Active = given(Active())
-    lock_file: str = given("")
-    arch: str = given("")
-    dispatch: str = given("")  # the program that tells Kamailio of the active slot
-    secrets: Mapping[str, Secret] = given({})  # of trunks and rules, by name
-    missing: tuple[str, ...] = given(())  # names of secrets that are not there yet
-    wrong: tuple[Problem, ...] = given(())  # what is wrong with those that are there
-    reconciles: bool = given(False)  # this host's livekit-server is told of trunks and rules
+    address: str = derived("")  # of this host's interface
+    public_address: str = derived("")  # that callers reach
+    ws_url: str = derived("")
+    api_keys: Mapping[str, Secret] = derived({})
+    redis: RedisClient = derived(RedisClient())
+    config_root: str = derived("")
+    refresh: Refresh = derived(Refresh.NO)
+    release_root: str = derived("")
+    active: Active = derived(Active())
+    lock_file: str = derived("")
+    arch: str = derived("")
+    dispatch: str = derived("")  # the program that tells Kamailio of the active slot
+    secrets: Mapping[str, Secret] = derived({})  # of trunks and rules, by name
+    missing: tuple[str, ...] = derived(())  # names of secrets that are not there yet
+    wrong: tuple[Problem, ...] = derived(())  # what is wrong with those that are there
+    reconciles: bool = derived(False)  # this host's livekit-server is told of trunks and rules
 
     drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
-    finish_file: ClassVar[str] = FINISH
+    finish_file: ClassVar[str] = FINISH_SCRIPT
 
-    def wanted(self) -> releases.Release:
+    def release_spec(self) -> catalogue.Release:
         """The release asked for. Raises SiteError when it is not known from that source."""
-        return releases.find(PROGRAM, self.release, self.source, file=self.file, sha256=self.sha256, path="sip.release")
+        return catalogue.find(
+            PROGRAM, self.release, self.source, file=self.file, sha256=self.sha256, path="sip.release"
+        )
 
     def ports(self) -> Iterator[Port]:
         """Every port of every slot, bound or not: a change must never have to open one."""
@@ -101,7 +104,7 @@ class Settings(Checked):
         )
         for name, proto, whole, (reach, clients), purpose, key in table:
             for slot in self.slots:
-                part = slots.part(whole, self.slots, slot)
+                part = slot_decision.part(whole, self.slots, slot)
                 yield Port("sip", f"{name}-{slot}", proto, part, reach, purpose.format(slot), f"sip.{key}", clients)
 
     def part(self, name: str, slot: str) -> PortRange:

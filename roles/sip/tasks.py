@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
-from roles._kit import files, guard, prepared
-from roles._kit.artifact import Artifact
-from roles._kit.component import Component
-from roles._kit.files import File
-from roles._kit.generation import Generation
-from roles._kit.plan import Part
-from roles._kit.service import UNITS
-from roles._kit.slot import Change
-from roles._kit.slotted import Daemon
-from roles._kit.stage import stage
-from roles.sip import occupancy
-from roles.sip.generation import make, root
-from roles.sip.proof import Proof
-from roles.sip.settings import MEDIA_TIMEOUT, PROGRAM, UNIT, Settings
-from stack.duration import Duration
-from stack.errors import Problem
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.types.duration import Duration
+from livekit_metal.roles.sip import occupancy
+from livekit_metal.roles.sip.generation import make, root
+from livekit_metal.roles.sip.proof import Proof
+from livekit_metal.roles.sip.settings import MEDIA_TIMEOUT, PROGRAM, UNIT, Settings
+from livekit_metal.runtime.artifacts.fetch import Artifact
+from livekit_metal.runtime.host import files
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.service import UNITS
+from livekit_metal.runtime.run.parallel import in_parallel
+from livekit_metal.runtime.run.task import Task
+from livekit_metal.runtime.slots import reboot_guard, staging
+from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.runtime.slots.slotted_service import SlottedService
+from livekit_metal.runtime.slots.switchover import Switchover
 
 # New calls go to the slot whose line this is: Kamailio is told by the program that reads it there.
 _TELL = 'write ${{slot:+"$component $slot"}}\n/bin/sh {}\n'
@@ -43,20 +44,20 @@ def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]
         missing = Problem("sip", f"{' and '.join(settings.missing)} not among the secrets", remedy)
     elif settings.wrong:
         missing = settings.wrong[0]
-    artifact = prepared.fetched(settings.wanted(), settings.arch, settings.lock_file, missing)
-    return artifact, *make(settings, prepared.directory(settings.release_root, PROGRAM, artifact))
+    artifact = staging.fetched(settings.release_spec(), settings.arch, settings.lock_file, missing)
+    return artifact, *make(settings, staging.directory(settings.release_root, PROGRAM, artifact))
 
 
-def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
+def daemon(settings: Settings, generation: Generation | None = None) -> SlottedService:
     """livekit-sip in its slots, to run ``generation`` (None: nothing is to be started)."""
     proof, tell = Proof(settings, generation or Generation("", "", "")), _TELL.format(settings.dispatch)
-    return Daemon(
+    return SlottedService(
         component="sip",
         unit=UNIT,
         slots=settings.slots,
         root=root(settings),
         releases=f"{settings.release_root}/{PROGRAM}",
-        change=Change(
+        change=Switchover(
             component="sip",
             unit=UNIT,
             active=settings.active,
@@ -74,10 +75,10 @@ def daemon(settings: Settings, generation: Generation | None = None) -> Daemon:
     )
 
 
-def component(settings: Settings) -> Component:
+def component(settings: Settings) -> SlottedRole:
     """livekit-sip as deploys, rollbacks and maintenance know it."""
     question = occupancy.question(settings, draining=True)
-    return Component(
+    return SlottedRole(
         settings=settings,
         of=component,
         role="sip",
@@ -86,7 +87,7 @@ def component(settings: Settings) -> Component:
         daemon=partial(daemon, settings),
         units=(
             File(f"{UNITS}/{UNIT.format('')}", files.text("sip/livekit-sip@.service.j2", sip=settings)),
-            *guard.Guard(settings.config_root).files,
+            *reboot_guard.Guard(settings.config_root).files,
         ),
         question=question,
         words=question.closing,
@@ -101,9 +102,9 @@ def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bo
     """
     ready = component(settings).prepared()
     plan = partial(ready.plan, accept=accept, accept_skip=accept_skip)
-    stage(Part("sip", ready.needs, plan), "livekit-sip: release and generation")
+    in_parallel(Task("sip", ready.needs, plan), "livekit-sip: release and generation")
 
 
-def activate(settings: Settings) -> Part:
+def activate(settings: Settings) -> Task:
     """Have the active slot run the wanted generation: start beside, see that it is ready, hand over, drain."""
     return component(settings).activate()

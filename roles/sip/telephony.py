@@ -17,11 +17,11 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
-from roles._kit.change import Failed, ask, sh
-from roles._kit.look import Needs, Seen
-from roles._kit.plan import Part, Step, Todo
-from roles.sip.objects import KINDS, MARK, Kind, desired, differs
-from roles.sip.settings import Settings
+from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired, differs
+from livekit_metal.roles.sip.settings import Settings
+from livekit_metal.runtime.host.commands import HostError, read, run
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _PROBE = "sip.telephony"
 _VALID = 600  # s that a token is good for
@@ -55,9 +55,9 @@ class Found:
     foreign: tuple[str, ...]
 
 
-def reconcile(settings: Settings) -> Part:
+def reconcile(settings: Settings) -> Task:
     """Have LiveKit's trunks and rules be those of the site; drift shows in the plan."""
-    return Part("sip", Needs(probes=((_PROBE, _asks(settings) + _LISTS),)), partial(_plan, settings))
+    return Task("sip", StateQuery(queries=((_PROBE, _asks(settings) + _LISTS),)), partial(_plan, settings))
 
 
 def _asks(settings: Settings) -> str:
@@ -93,18 +93,18 @@ def _mark(item: Mapping[str, Any]) -> str:
     return str(marked.get(MARK, "")) if isinstance(marked, dict) else ""
 
 
-def _plan(settings: Settings, seen: Seen) -> Todo:
-    found = parse(seen.probes[_PROBE])
+def _plan(settings: Settings, seen: HostState) -> Plan:
+    found = parse(seen.answers[_PROBE])
     steps, words = [], []
     for kind, name, change in _changes(settings, found):
         words.append(f"{kind.noun} {name}: {change}")
-        steps.append(Step(words[-1], partial(_apply, settings=settings, kind=kind, name=name)))
+        steps.append(Action(words[-1], partial(_apply, settings=settings, kind=kind, name=name)))
     notes = []
     if found:
         for kind in KINDS:
             if others := found[kind.name].foreign:
                 notes.append(f"{kind.noun}s that are not ours, left alone: {', '.join(others)}")
-    return Todo(tuple(steps), f"{len(steps)} of trunks and rules changed" if steps else "", tuple(notes))
+    return Plan(tuple(steps), f"{len(steps)} of trunks and rules changed" if steps else "", tuple(notes))
 
 
 def _changes(settings: Settings, found: dict[str, Found] | None) -> Iterator[tuple[Kind, str, str]]:
@@ -127,9 +127,9 @@ def _ids(found: Mapping[str, Found]) -> dict[str, str]:
 
 def _apply(host: Host, *, settings: Settings, kind: Kind, name: str) -> None:
     """Bring one object to what the site says. What LiveKit has is asked again: a rule needs its trunks' new ids."""
-    found = parse(ask(host, "sh -s", stdin=_asks(settings) + _LISTS).splitlines())
+    found = parse(read(host, "sh -s", stdin=_asks(settings) + _LISTS).splitlines())
     if found is None:
-        raise Failed("LiveKit does not tell its trunks: its API does not answer, or not to the first API key")
+        raise HostError("LiveKit does not tell its trunks: its API does not answer, or not to the first API key")
     wanted, now = desired(settings, _ids(found))[kind.name].get(name), found[kind.name].ours.get(name)
     if wanted is None and now is not None:
         _call(host, settings, kind.delete, {kind.id: now[kind.id]})
@@ -141,6 +141,6 @@ def _apply(host: Host, *, settings: Settings, kind: Kind, name: str) -> None:
 
 def _call(host: Host, settings: Settings, method: str, body: Mapping[str, Any]) -> None:
     script = _asks(settings) + f"call {method} <<'END'\n{json.dumps(body)}\nEND\n"
-    said = sh(host, "sh -s", stdin=script).splitlines()
+    said = run(host, "sh -s", stdin=script).splitlines()
     if said[-1:] != ["200"]:
-        raise Failed(f"LiveKit refuses {method}: {' '.join(said) or 'no answer'}")
+        raise HostError(f"LiveKit refuses {method}: {' '.join(said) or 'no answer'}")

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stack.errors import Problem
-from stack.fields import REQUIRED, Checked, option
-from stack.kinds import Text
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import REQUIRED, Checked, option
+from livekit_metal.core.types.text import Text
 
 _NUMBER = re.compile(r"[+0-9A-Za-z._-]{1,64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,30}")

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from stack import inventory
-from stack.site import Site
+from livekit_metal.site import inventory
+from livekit_metal.site.model import Site
 from tests.acme.served import lead
-from tests.deploys import Told, deploy, variant
-from tests.lab import INVENTORY, Lab, lab
 from tests.online.conftest import _own_again, control, the_lab  # noqa: F401 - fixtures: the site's own comes back
-from tests.pebble import Pebble, running
-from tests.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.deploys import Told, deploy, variant
+from tests.support.lab import INVENTORY, Lab, lab
+from tests.support.pebble import Pebble, running
+from tests.support.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 
 
 def pytest_report_header() -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.site import Site
-from tests.lab import over_ssh
-from tests.pebble import Pebble
+from livekit_metal.site.model import Site
+from tests.support.lab import over_ssh
+from tests.support.pebble import Pebble
 
 
 @dataclass(frozen=True)

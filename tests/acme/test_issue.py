@@ -10,11 +10,11 @@ import pytest
 
 from tests.acme.conftest import Deployed
 from tests.acme.served import keys_on, names_of, served
-from tests.deploys import unchanging
-from tests.lab import ROOT, over_ssh
-from tests.pebble import Pebble
+from tests.support.deploys import unchanging
+from tests.support.lab import ROOT, over_ssh
+from tests.support.pebble import Pebble
 
-LAYER = [f"tests/host/test_{name}.py" for name in ("acme", "tls", "edge")]
+LAYER = [f"tests/host/edge/test_{name}.py" for name in ("acme", "tls", "edge")]
 
 
 def test_every_name_of_every_host_is_certified_with_a_key_that_no_other_host_has(

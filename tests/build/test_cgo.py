@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from roles._kit.artifact import fetch
-from stack.errors import SiteError
-from stack.releases import Cgo
-from tests.gomodule import ARCH, tiny
-from tests.upstream import left, programs
+from livekit_metal.core.errors import SiteError
+from livekit_metal.releases.catalogue import Cgo
+from livekit_metal.runtime.artifacts.fetch import fetch
+from tests.support.gomodule import ARCH, tiny
+from tests.support.upstream import left, programs
 
 BOOKWORM = Cgo("bookworm", "gcc-12", ("zlib1g-dev",))
 SOURCES = {

@@ -7,9 +7,9 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from roles._kit.artifact import fetch, verify
-from tests.registry import Registry, entry, layer, sha256
-from tests.upstream import left
+from livekit_metal.runtime.artifacts.fetch import fetch, verify
+from tests.support.registry import Registry, entry, layer, sha256
+from tests.support.upstream import left
 
 DIR, LINK, HARD = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
 BASE = layer(

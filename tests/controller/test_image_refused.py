@@ -16,19 +16,19 @@ from pathlib import Path
 
 import pytest
 
-from roles._kit.artifact import fetch
-from stack.errors import SiteError
-from stack.releases import Image, Release
-from tests.registry import Registry, entry, layer, sha256
-from tests.upstream import left, programs
+from livekit_metal.core.errors import SiteError
+from livekit_metal.releases.catalogue import Image, Release
+from livekit_metal.runtime.artifacts.fetch import fetch
+from tests.support.registry import Registry, entry, layer, sha256
+from tests.support.upstream import left, programs
 
 TRUST = "nothing was installed; try again, and if it stays so do not trust that registry"
 ROOT = Path(__file__).parents[2]
 CHILD = """
 import sys
 from pathlib import Path
-from roles._kit.artifact import fetch
-from stack.releases import Image, Release
+from livekit_metal.runtime.artifacts.fetch import fetch
+from livekit_metal.releases.catalogue import Image, Release
 release = Release(component="tool", version="1.0.0", origin=Image(*sys.argv[1:3]), path="tool.release")
 fetch(release, "amd64", cache=Path(sys.argv[3]))
 """

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access
-from stack.site import Site
-from tests import witness
-from tests.control import untouched_server
-from tests.deploys import deploy, unchanging, variant
-from tests.lab import INVENTORY, Lab, lab, over_ssh
-from tests.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
-from tests.slots import serving
-from tests.talk import Talk, talking
+from livekit_metal.call.access import Access
+from livekit_metal.site.model import Site
+from tests.support import witness
+from tests.support.background_call import Talk, talking
+from tests.support.control import untouched_server
+from tests.support.deploys import deploy, unchanging, variant
+from tests.support.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.slots import serving
 
 LAST = "test_afterwards.py"
 

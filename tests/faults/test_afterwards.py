@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from procedures.call import Access, Call
-from tests.deploys import unchanging
-from tests.lab import Lab
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from tests.support.deploys import unchanging
+from tests.support.lab import Lab
 
 
 def test_a_deploy_finds_nothing_to_do() -> None:

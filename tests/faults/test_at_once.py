@@ -13,11 +13,11 @@ from typing import NamedTuple
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests import witness
-from tests.deploys import Deploy, deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.lab import INVENTORY, lab
+from tests.support import witness
+from tests.support.deploys import Deploy, deploy, unchanging
+from tests.support.lab import INVENTORY, lab
 
 FIRST = next(iter(lab().site.hosts))
 SOON = 30  # s for a refusal; a deploy that is not refused hangs

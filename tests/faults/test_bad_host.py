@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.lab import INVENTORY, Lab
+from tests.support.deploys import deploy, unchanging
+from tests.support.lab import INVENTORY, Lab
 
 
 def _nobody(lab: Lab) -> str:

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from stack.site import Site
-from tests.deploys import Told, deploy, plain, variant
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.lab import ROOT
+from tests.support.deploys import Told, deploy, plain, variant
+from tests.support.lab import ROOT
 
 FIRST = next(iter(plain()["hosts"]))
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests import witness
-from tests.deploys import deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.slots import draining, serving
-from tests.talk import Talk
+from tests.support import witness
+from tests.support.background_call import Talk
+from tests.support.deploys import deploy, unchanging
+from tests.support.slots import draining, serving
 
 SMALL = "/mnt/small"  # outside the places where nothing may change
 # $1 a directory: the same content on a disk of its own that is full, as preflight cannot see it (it looks at the

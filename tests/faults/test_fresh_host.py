@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from lab.run import wait_until
-from tests.deploys import unchanging
-from tests.kills import killed_everywhere
-from tests.lab import INVENTORY, ROOT, Lab, beside
+from tests.support.deploys import unchanging
+from tests.support.killed_deploys import killed_everywhere
+from tests.support.lab import INVENTORY, ROOT, Lab, beside
 
 BIN = Path(sys.executable).parent
 FRESH = {"LAB": beside("f")}

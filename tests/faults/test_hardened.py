@@ -8,11 +8,11 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import Deploy, deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.lab import Lab
-from tests.slots import ended, serving
+from tests.support.deploys import Deploy, deploy, unchanging
+from tests.support.lab import Lab
+from tests.support.slots import ended, serving
 
 
 @pytest.fixture(autouse=True)

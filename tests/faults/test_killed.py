@@ -13,16 +13,16 @@ import pytest
 import yaml
 from testinfra.host import Host
 
-from roles._kit.artifact import fetch
-from stack import releases
-from stack.compose import Stack
-from stack.ports import PortRange
-from stack.site import Site
-from tests import witness
-from tests.deploys import deploy, unchanging
+from livekit_metal.core.ports import PortRange
+from livekit_metal.releases import catalogue
+from livekit_metal.runtime.artifacts.fetch import fetch
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.host_stack import HostStack
 from tests.faults.conftest import Change, settled
-from tests.formerly import UNIT, unused
-from tests.kills import killed_everywhere
+from tests.support import witness
+from tests.support.deploys import deploy, unchanging
+from tests.support.killed_deploys import killed_everywhere
+from tests.support.redis_forwarder import UNIT, unused
 
 KEY = "net.ipv4.udp_rmem_min"  # a kernel setting that a container may change too
 
@@ -45,7 +45,7 @@ class Wanted(NamedTuple):
 @pytest.fixture
 def everything(change: Change, site: Site, hosts: Mapping[str, Host], first: Host) -> Iterator[Wanted]:
     """Deployed by a user with sudo. Its values are new each time, so that there is something to do each time."""
-    asked = releases.find("livekit-server", site.livekit.release, site.livekit.source, path="livekit.release")
+    asked = catalogue.find("livekit-server", site.livekit.release, site.livekit.source, path="livekit.release")
     program = fetch(asked, next(iter(site.hosts.values())).arch, lock=site.lock)  # as an own build: it must be pushed
     new = int(time.time()) % 1000
     settings: Mapping[str, Any] = {
@@ -85,7 +85,7 @@ def test_a_change_killed_at_every_step_is_finished_by_the_next_run(
     assert deploy(everything.inventory).status == 0
     unchanging(everything.inventory)
     for name, host in hosts.items():
-        _runs(everything.new, host, site.on(name))
+        _runs(everything.new, host, site.for_host(name))
         _server_runs(everything.new, host)
     moved = dataclasses.replace(
         site, redis=dataclasses.replace(site.redis, port=PortRange.parse(21000 + everything.new))
@@ -93,7 +93,7 @@ def test_a_change_killed_at_every_step_is_finished_by_the_next_run(
     assert witness.redis_limit(hosts[site.with_role("redis")[0]], moved) == 1000 + everything.new
 
 
-def _runs(new: int, host: Host, stack: Stack) -> None:
+def _runs(new: int, host: Host, stack: HostStack) -> None:
     """What the kernel and the daemons themselves say (files alone would prove no restart)."""
     assert host.check_output(f"sysctl -n {KEY}") == str(5000 + new)
     assert Wanted.network(new) in host.check_output("nft list ruleset")
@@ -104,7 +104,8 @@ def _runs(new: int, host: Host, stack: Stack) -> None:
         assert "node_uname_info" in host.check_output(f"curl -s http://{stack.exporters.address}:{20000 + new}/metrics")
     if stack.prometheus:
         flags = host.check_output(f"curl -s http://{stack.prometheus.listen}/api/v1/status/flags")
-        assert json.loads(flags)["data"]["storage.tsdb.retention.time"] == f"{10 + new}d"
+        retention = json.loads(flags)["data"]["storage.tsdb.retention.time"]
+        assert int(retention[:-1]) * {"d": 1, "w": 7}[retention[-1]] == 10 + new  # whole weeks are told as weeks
 
 
 def _server_runs(new: int, host: Host) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import Deploy, deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change, settled
-from tests.lab import ROOT, Lab
+from tests.support.deploys import Deploy, deploy, unchanging
+from tests.support.lab import ROOT, Lab
 
 CONFIRM = 10  # s, the least that a site may name; half of them are for the attempt to log in
 WRAPPER = "/usr/local/sbin/nft"
@@ -178,11 +178,11 @@ def test_a_boot_without_the_rules_is_closed_to_all_but_administrators(
 ) -> None:
     name, host = next(iter(site.hosts.items()))
     before = rules(first)
-    first.check_output(damage + "; sync", site.on(name).firewall.main)
+    first.check_output(damage + "; sync", site.for_host(name).firewall.main)
     subprocess.run([sys.executable, "-m", "lab", "reboot", "--name", lab.facts["name"], name], check=True, cwd=ROOT)
     assert 'comment "fallback"' in rules(first)
     assert first.run("systemctl is-failed livekit-firewall.service").stdout.strip() == "failed"
-    public = site.on(name).edge.http.first
+    public = site.for_host(name).edge.http.first
     assert _refuses_strangers(lab, host.address, public)
     told = deploy()
     assert told.status == 0

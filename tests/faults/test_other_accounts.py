@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import deploy, unchanging
+from livekit_metal.site.model import Site
+from tests.support.deploys import deploy, unchanging
 
 NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 LOCKS = ("/run/livekit-metal.lock", "/run/livekit-metal.work")

@@ -11,10 +11,11 @@ from typing import Any
 
 from testinfra.host import Host
 
-from procedures.call import Access, Call
-from stack.site import Site
-from tests.deploys import deploy, unchanging
-from tests.lab import ROOT, Lab
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.site.model import Site
+from tests.support.deploys import deploy, unchanging
+from tests.support.lab import ROOT, Lab
 
 BOUND = 120  # s: the unit's own TimeoutStopSec is 90, the deadline of the drain is hours
 Change = Callable[[Mapping[str, Any]], Path]

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from stack.records import AUDIT
-from stack.site import Site
-from tests.deploys import Deploy, deploy, unchanging
+from livekit_metal.core.records import AUDIT
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.lab import Lab
-from tests.statuses import hosts, status
+from tests.support.deploys import Deploy, deploy, unchanging
+from tests.support.lab import Lab
+from tests.support.status import hosts, status
 
 
 def log(host: Host) -> list[dict[str, Any]]:

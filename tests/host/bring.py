@@ -6,10 +6,10 @@ from pathlib import Path
 from pyinfra import host
 from pyinfra.operations import python
 
-from roles._kit import release
-from roles._kit.artifact import Artifact
+from livekit_metal.runtime.artifacts import push
+from livekit_metal.runtime.artifacts.fetch import Artifact
 
-release.verify = lambda _: None  # here the host's own look at what arrives is tried, with sums that are not the tree's
+push.verify = lambda _: None  # here the host's own look at what arrives is tried, with sums that are not the tree's
 _path = Path(os.environ["TREE"])
 _tree = Artifact(
     component="tree",
@@ -22,4 +22,4 @@ _tree = Artifact(
     identity="",
 )
 
-python.call(name="bring the tree", function=lambda: release.bring(host, _tree, os.environ["TREE_DIRECTORY"], "program"))
+python.call(name="bring the tree", function=lambda: push.bring(host, _tree, os.environ["TREE_DIRECTORY"], "program"))

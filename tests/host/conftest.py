@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from stack.compose import Stack
-from stack.site import Site
-from tests.lab import INVENTORY, Lab, lab, over_ssh
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.host_stack import HostStack
+from tests.support.lab import INVENTORY, Lab, lab, over_ssh
 
 
 def pytest_report_header() -> str:
@@ -40,9 +40,9 @@ def host(host_name: str) -> Host:
 
 
 @pytest.fixture(scope="session")
-def stack(host_name: str) -> Stack:
+def stack(host_name: str) -> HostStack:
     """What the site says of this host."""
-    return lab().site.on(host_name)
+    return lab().site.for_host(host_name)
 
 
 @pytest.hookimpl(hookwrapper=True)

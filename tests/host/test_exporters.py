@@ -7,18 +7,18 @@ import re
 import pytest
 from testinfra.host import Host
 
-from stack.compose import Stack
-from stack.neighbours import inside
-from stack.site import Site
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.wiring.neighbours import inside
 
 
 @pytest.fixture(autouse=True)
-def _only_where_they_run(stack: Stack) -> None:
+def _only_where_they_run(stack: HostStack) -> None:
     if stack.exporters is None:
         pytest.skip("no host of this site has the role prometheus")
 
 
-def metrics(host: Host, site: Site, stack: Stack, port: object) -> dict[str, float]:
+def metrics(host: Host, site: Site, stack: HostStack, port: object) -> dict[str, float]:
     """Series -> value, read at the address that Prometheus uses."""
     said = host.check_output("curl -fsS http://%s:%s/metrics", inside(site, site.hosts[stack.host]), str(port))
     pairs = (line.rsplit(" ", 1) for line in said.splitlines() if line and line[0] != "#")
@@ -26,12 +26,12 @@ def metrics(host: Host, site: Site, stack: Stack, port: object) -> dict[str, flo
 
 
 @pytest.fixture
-def node(host: Host, site: Site, stack: Stack) -> dict[str, float]:
+def node(host: Host, site: Site, stack: HostStack) -> dict[str, float]:
     return metrics(host, site, stack, site.exporters.node)
 
 
 def test_they_listen_for_the_cluster_only_and_on_loopback_where_there_is_none(
-    host: Host, site: Site, stack: Stack
+    host: Host, site: Site, stack: HostStack
 ) -> None:
     ports = [site.exporters.node, *([site.exporters.redis] if stack.redis else [])]
     for port in ports:
@@ -84,7 +84,7 @@ def test_file_systems_are_seen_as_the_host_has_them(host: Host, node: dict[str, 
     assert size == int(host.check_output("findmnt -bno SIZE /"))
 
 
-def test_redis_is_seen_and_denies_its_exporter_nothing(host: Host, site: Site, stack: Stack) -> None:
+def test_redis_is_seen_and_denies_its_exporter_nothing(host: Host, site: Site, stack: HostStack) -> None:
     if stack.redis is None:
         pytest.skip(f"{stack.host} has no Redis")
     seen = metrics(host, site, stack, site.exporters.redis)

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from stack.compose import Stack
-from stack.ports import Port, Proto, Reach
+from livekit_metal.core.ports import Port, Proto, Reach
+from livekit_metal.site.wiring.host_stack import HostStack
 from tests.host import vantages
 from tests.host.vantages import listening, samples
-from tests.lab import ROOT, Lab
+from tests.support.lab import ROOT, Lab
 
 TABLE = "inet livekit_metal"
 UNIT = "livekit-firewall.service"
@@ -26,7 +26,7 @@ def address(lab: Lab, host_name: str) -> str:
     return lab.site.hosts[host_name].address
 
 
-def free(host: Host, stack: Stack, proto: Proto) -> int:
+def free(host: Host, stack: HostStack, proto: Proto) -> int:
     """A PUBLIC port that no daemon has."""
     letter = proto.value[0]
     bound = {line.split()[3].rpartition(":")[2] for line in host.check_output(f"ss -Hl{letter}n").splitlines()}
@@ -37,7 +37,7 @@ def free(host: Host, stack: Stack, proto: Proto) -> int:
     return found[-1]
 
 
-def test_what_is_in_force_is_what_a_boot_would_load(host: Host, stack: Stack) -> None:
+def test_what_is_in_force_is_what_a_boot_would_load(host: Host, stack: HostStack) -> None:
     """Loaded into a namespace of its own, the file gives the very table that the kernel has."""
     main = stack.firewall.main
     host.check_output("nft -c -f %s", main)
@@ -47,11 +47,11 @@ def test_what_is_in_force_is_what_a_boot_would_load(host: Host, stack: Stack) ->
     assert host.check_output("systemctl is-active %s", UNIT) == "active"
 
 
-def test_the_fallback_would_load(host: Host, stack: Stack) -> None:
+def test_the_fallback_would_load(host: Host, stack: HostStack) -> None:
     host.check_output("nft -c -f %s", stack.firewall.fallback)
 
 
-def test_nothing_waits_to_roll_back(host: Host, stack: Stack) -> None:
+def test_nothing_waits_to_roll_back(host: Host, stack: HostStack) -> None:
     assert host.run("systemctl is-active livekit-firewall-rollback.timer").stdout.strip() == "inactive"
     assert not host.file(f"{stack.firewall.main}.new").exists
 
@@ -77,7 +77,7 @@ def test_stopping_it_opens_nothing(lab: Lab, host: Host, address: str) -> None:
 
 def icmp(lab: Lab, *words: str) -> str:
     """From the stranger's namespace."""
-    command = vantages.outside(lab).command(sys.executable, str(ROOT / "tests/icmp.py"), *words)
+    command = vantages.outside(lab).command(sys.executable, str(ROOT / "tests/support/icmp.py"), *words)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -90,7 +90,7 @@ def test_a_host_answers_pings_of_both_families(lab: Lab, host: Host, address: st
     assert icmp(lab, "ping", f"{own}%eth0") == "129\n"
 
 
-def test_media_learns_that_its_packets_are_too_big(lab: Lab, host: Host, stack: Stack, address: str) -> None:
+def test_media_learns_that_its_packets_are_too_big(lab: Lab, host: Host, stack: HostStack, address: str) -> None:
     """An error about untracked media counts as invalid; path MTU discovery dies where that is dropped first."""
     port, stranger = free(host, stack, Proto.UDP), lab.facts["outside"]["address"]
     host.check_output("ip route flush cache")
@@ -103,7 +103,7 @@ def test_media_learns_that_its_packets_are_too_big(lab: Lab, host: Host, stack: 
 
 
 def test_media_from_many_sources_leaves_no_trace_in_connection_tracking(
-    lab: Lab, host: Host, stack: Stack, address: str
+    lab: Lab, host: Host, stack: HostStack, address: str
 ) -> None:
     port = free(host, stack, Proto.UDP)
     count = "cat /proc/sys/net/netfilter/nf_conntrack_count"
@@ -133,7 +133,7 @@ def link(lab: Lab, host: Host) -> Iterator[socket.socket]:
 
 
 def test_an_established_connection_outlives_reloads_and_the_fallback(
-    lab: Lab, host: Host, stack: Stack, address: str, link: socket.socket
+    lab: Lab, host: Host, stack: HostStack, address: str, link: socket.socket
 ) -> None:
     """What arrives on it comes to a port that no rule opens."""
     _echoes(link)
@@ -153,7 +153,7 @@ def _echoes(link: socket.socket) -> None:
     assert link.recv(100) == b"still there?"
 
 
-def test_media_flows_through_reloads(lab: Lab, host: Host, stack: Stack, address: str) -> None:
+def test_media_flows_through_reloads(lab: Lab, host: Host, stack: HostStack, address: str) -> None:
     """A reload may catch a packet between the old rules and the new ones; it does not catch two."""
     port = free(host, stack, Proto.UDP)
     with listening(lab, host.backend.hostname, [("udp", port)]), socket.socket(type=socket.SOCK_DGRAM) as media:
@@ -183,7 +183,7 @@ def _arrived(media: socket.socket, within: float) -> int:
     return count
 
 
-def test_only_public_and_cluster_ports_are_named_in_the_table(host: Host, stack: Stack) -> None:
+def test_only_public_and_cluster_ports_are_named_in_the_table(host: Host, stack: HostStack) -> None:
     """What is on loopback must not even be mentioned: a typing error in a verdict would open it."""
     listed = host.check_output(f"nft list table {TABLE}")
     local: list[Port] = [p for p in stack.ports if p.reach is Reach.LOCAL and len(p.range) == 1]

@@ -8,10 +8,10 @@ from collections import Counter
 
 import pytest
 
-from stack.site import Site
-from tests import witness
-from tests.deploys import PYINFRA, outcome
-from tests.lab import INVENTORY, ROOT, over_ssh
+from livekit_metal.site.model import Site
+from tests.support import witness
+from tests.support.deploys import PYINFRA, outcome
+from tests.support.lab import INVENTORY, ROOT, over_ssh
 
 OPERATIONS = 12  # for one host in a whole deploy: pyinfra spends 1.5 ms on each
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from testinfra.host import Host
 
-from stack.compose import Stack
+from livekit_metal.site.wiring.host_stack import HostStack
 
 FILE = "/etc/sysctl.d/60-livekit-metal.conf"
 RESERVED = "net.ipv4.ip_local_reserved_ports"
@@ -43,7 +43,7 @@ def test_what_is_written_is_in_force(host: Host, written: dict[str, str]) -> Non
         assert host.check_output("sysctl -n %s", name).split() == value.split(), name
 
 
-def test_every_key_that_can_be_set_is_enough_for_media(host: Host, stack: Stack) -> None:
+def test_every_key_that_can_be_set_is_enough_for_media(host: Host, stack: HostStack) -> None:
     least = {
         "net.core.rmem_max": stack.kernel.socket_buffer_max,
         "net.core.wmem_max": stack.kernel.socket_buffer_max,
@@ -61,12 +61,12 @@ def test_every_key_that_can_be_set_is_enough_for_media(host: Host, stack: Stack)
         assert f"# {name}: cannot be set on this host" in host.file(FILE).content_string
 
 
-def test_every_port_of_the_site_is_reserved(host: Host, stack: Stack) -> None:
+def test_every_port_of_the_site_is_reserved(host: Host, stack: HostStack) -> None:
     reserved = numbers(host.check_output("sysctl -n %s", RESERVED))
     assert reserved >= {n for port in stack.ports for n in range(port.range.first, port.range.last + 1)}
 
 
-def test_the_kernel_lends_no_port_of_the_site(host: Host, stack: Stack) -> None:
+def test_the_kernel_lends_no_port_of_the_site(host: Host, stack: HostStack) -> None:
     chosen = {int(n) for n in host.check_output("python3 -c %s", _CHOOSE).split()}
     assert len(chosen) > BINDS / 2, "it does choose at random"
     assert not chosen & {n for port in stack.ports for n in range(port.range.first, port.range.last + 1)}

@@ -11,11 +11,11 @@ import re
 import pytest
 from testinfra.host import Host
 
-from stack.compose import Stack
-from stack.ports import Port, Reach
+from livekit_metal.core.ports import Port, Reach
+from livekit_metal.site.wiring.host_stack import HostStack
 from tests.host import vantages
 from tests.host.vantages import Ports, Vantage, in_registry, listening, samples
-from tests.lab import Lab
+from tests.support.lab import Lab
 
 SHAKES = 200  # datagrams that a daemon's port must let in
 
@@ -34,7 +34,7 @@ def reaches(vantage: Vantage, port: Port | None) -> bool:
     return port.reach is Reach.PUBLIC or inside
 
 
-def expected(stack: Stack, vantage: Vantage, tried: Ports) -> Ports:
+def expected(stack: HostStack, vantage: Vantage, tried: Ports) -> Ports:
     registry = in_registry(stack)
     return {place for place in tried if reaches(vantage, registry.get(place))}
 
@@ -54,7 +54,7 @@ def link_local(host: Host) -> str:
 
 
 def test_sampled_ports_are_reached_from_where_the_registry_says(
-    lab: Lab, host_name: str, stack: Stack, address: str
+    lab: Lab, host_name: str, stack: HostStack, address: str
 ) -> None:
     everywhere = [vantages.outside(lab), vantages.controller(), *vantages.peers(lab, host_name)]
     with listening(lab, host_name, samples(stack)) as taken:
@@ -65,7 +65,7 @@ def test_sampled_ports_are_reached_from_where_the_registry_says(
     assert taken, "the daemons of this host have their ports"
 
 
-def test_the_same_over_ipv6(lab: Lab, host_name: str, stack: Stack, link_local: str) -> None:
+def test_the_same_over_ipv6(lab: Lab, host_name: str, stack: HostStack, link_local: str) -> None:
     """The site has no IPv6 addresses: over link-local ones everybody is a stranger."""
     stranger = vantages.outside(lab)
     with listening(lab, host_name, samples(stack)) as taken:
@@ -75,7 +75,7 @@ def test_the_same_over_ipv6(lab: Lab, host_name: str, stack: Stack, link_local: 
 
 
 def test_a_stranger_who_tries_every_tcp_port_finds_the_public_ones(
-    lab: Lab, host: Host, stack: Stack, address: str
+    lab: Lab, host: Host, stack: HostStack, address: str
 ) -> None:
     """Those with a daemon take the connection, those without are refused by the host itself; the rest is silence."""
     taken, refused = vantages.outside(lab).probe(address, {("tcp", n) for n in range(1, 65536)}, seconds=1.5)
@@ -87,7 +87,7 @@ def test_a_stranger_who_tries_every_tcp_port_finds_the_public_ones(
 
 
 def test_datagrams_from_a_stranger_arrive_at_the_daemons_media_ports(
-    lab: Lab, host: Host, stack: Stack, address: str
+    lab: Lab, host: Host, stack: HostStack, address: str
 ) -> None:
     """A daemon does not answer what it does not know; the kernel counts what it was given."""
     bound = [int(n) for n in re.findall(r"^\S+ +\d+ +\d+ +\S*:(\d+) ", host.check_output("ss -Hlun"), re.M)]

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from stack.compose import Stack
-from tests.deploys import PYINFRA
-from tests.lab import INVENTORY, ROOT
+from livekit_metal.site.wiring.host_stack import HostStack
+from tests.support.deploys import PYINFRA
+from tests.support.lab import INVENTORY, ROOT
 
 
 def deploy(host: str) -> str:
@@ -30,14 +30,14 @@ def nft(host: Host) -> Iterator[None]:
     host.check_output("nft delete table inet somebody")
 
 
-def test_another_firewall_is_refused(host: Host, stack: Stack, nft: None) -> None:
+def test_another_firewall_is_refused(host: Host, stack: HostStack, nft: None) -> None:
     said = deploy(stack.host)
     assert "nftables' table inet somebody drops what it does not know" in said
     assert "nft delete table inet somebody" in said
 
 
 @pytest.fixture
-def stranger(host: Host, stack: Stack) -> Iterator[int]:
+def stranger(host: Host, stack: HostStack) -> Iterator[int]:
     """A process of somebody else on a port of an idle slot."""
     assert stack.livekit is not None
     active = host.check_output(f"sed -n 's/^livekit //p' {stack.livekit.active.file}")
@@ -51,13 +51,13 @@ def stranger(host: Host, stack: Stack) -> Iterator[int]:
     host.check_output("systemctl stop stranger")
 
 
-def test_a_taken_port_is_refused_with_who_has_it(host: Host, stack: Stack, stranger: int) -> None:
+def test_a_taken_port_is_refused_with_who_has_it(host: Host, stack: HostStack, stranger: int) -> None:
     said = deploy(stack.host)
     assert f"port: {stranger}/tcp of livekit/signal-" in said
     assert "is taken by python3 (process " in said
 
 
-def test_a_deploy_tells_all_findings_at_once(host: Host, stack: Stack, nft: None, stranger: int) -> None:
+def test_a_deploy_tells_all_findings_at_once(host: Host, stack: HostStack, nft: None, stranger: int) -> None:
     said = deploy(stack.host)
     assert "table inet somebody" in said
     assert f"port: {stranger}/tcp" in said

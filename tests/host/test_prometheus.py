@@ -10,13 +10,13 @@ import pytest
 import yaml
 from testinfra.host import Host
 
-from stack.compose import Stack
-from stack.neighbours import inside
-from stack.site import Site
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.wiring.neighbours import inside
 
 
 @pytest.fixture(autouse=True)
-def _only_where_it_runs(stack: Stack) -> None:
+def _only_where_it_runs(stack: HostStack) -> None:
     if stack.prometheus is None:
         pytest.skip(f"{stack.host} has no Prometheus in this site")
 
@@ -39,7 +39,7 @@ def test_every_metrics_port_of_the_site_is_scraped_and_answers(host: Host, site:
             if port.owner == "exporters" or (port.owner, port.name) == ("edge", "metrics"):
                 expected.add(f"{base}/metrics")
             if (port.owner, port.name) == ("edge", "metrics"):
-                expected |= {f"{base}/{s.component}/{s.slot}" for s in site.on(name).edge.scraped}
+                expected |= {f"{base}/{s.component}/{s.slot}" for s in site.for_host(name).edge.scraped}
                 expected |= {f"{base}/certificate"} if site.edge.encrypted else set()
     end = time.monotonic() + 2 * site.prometheus.interval + 10  # a target that was down a moment ago is asked again
     while True:

@@ -7,20 +7,20 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from stack.compose import Stack
-from stack.site import Site
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.host_stack import HostStack
 
 Ask = Callable[..., str]
 
 
 @pytest.fixture(autouse=True)
-def _only_where_it_runs(stack: Stack) -> None:
+def _only_where_it_runs(stack: HostStack) -> None:
     if stack.redis is None:
         pytest.skip(f"{stack.host} has no Redis in this site")
 
 
 @pytest.fixture
-def ask(host: Host, stack: Stack) -> Ask:
+def ask(host: Host, stack: HostStack) -> Ask:
     """``ask(user, password, command)`` over the address that clients use; what redis-cli printed."""
     assert stack.redis is not None
     at = f"-h {stack.redis.host} -p {stack.redis.port}"
@@ -33,7 +33,7 @@ def ask(host: Host, stack: Stack) -> Ask:
     return asked
 
 
-def test_it_listens_where_the_site_says_and_nowhere_else(host: Host, stack: Stack, site: Site) -> None:
+def test_it_listens_where_the_site_says_and_nowhere_else(host: Host, stack: HostStack, site: Site) -> None:
     assert stack.redis is not None
     lines = host.check_output("ss -Hltn 'sport = :%s'", str(stack.redis.port)).splitlines()
     addresses = {line.split()[3].rpartition(":")[0].strip("[]") for line in lines}
@@ -41,7 +41,7 @@ def test_it_listens_where_the_site_says_and_nowhere_else(host: Host, stack: Stac
     assert addresses == {"127.0.0.1", *others}
 
 
-def test_nobody_gets_in_without_a_right_password(stack: Stack, ask: Ask) -> None:
+def test_nobody_gets_in_without_a_right_password(stack: HostStack, ask: Ask) -> None:
     assert stack.redis is not None
     right, user = stack.redis.passwords[0].reveal(), stack.redis.user
     assert ask(user, right, "ping") == "PONG"
@@ -50,14 +50,14 @@ def test_nobody_gets_in_without_a_right_password(stack: Stack, ask: Ask) -> None
         assert ask(user, password, "ping") == "NOAUTH Authentication required.", user
 
 
-def test_livekit_may_not_manage_it(stack: Stack, ask: Ask) -> None:
+def test_livekit_may_not_manage_it(stack: HostStack, ask: Ask) -> None:
     assert stack.redis is not None
     for command in ("flushall", "config get maxmemory", "acl users", "shutdown nosave", "debug object x"):
         said = ask(stack.redis.user, stack.redis.passwords[0].reveal(), command)
         assert said.startswith(("NOPERM", "ERR DEBUG command not allowed")), said
 
 
-def test_it_keeps_what_it_is_told_and_evicts_nothing(site: Site, stack: Stack, ask: Ask) -> None:
+def test_it_keeps_what_it_is_told_and_evicts_nothing(site: Site, stack: HostStack, ask: Ask) -> None:
     assert stack.redis is not None
     said = ask("monitor", stack.redis.monitor_passwords[0].reveal(), "info")
     info = dict(line.strip().split(":", 1) for line in said.splitlines() if ":" in line)
@@ -67,7 +67,7 @@ def test_it_keeps_what_it_is_told_and_evicts_nothing(site: Site, stack: Stack, a
     assert int(info["maxclients"]) == 10000, "the unit's LimitNOFILE has come through"
 
 
-def test_what_was_written_survives_a_crash(host: Host, stack: Stack, ask: Ask) -> None:
+def test_what_was_written_survives_a_crash(host: Host, stack: HostStack, ask: Ask) -> None:
     assert stack.redis is not None
     password, user = stack.redis.passwords[0].reveal(), stack.redis.user
     assert ask(user, password, "set tests:crash here") == "OK"

@@ -9,12 +9,12 @@ import json
 import pytest
 from testinfra.host import Host
 
-from stack.compose import Stack
-from stack.records import AUDIT, AUDIT_DIRECTORY
-from stack.site import Site
-from tests import witness
-from tests.lab import Lab, over_ssh
-from tests.statuses import hosts, status
+from livekit_metal.core.records import AUDIT, AUDIT_DIRECTORY
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.host_stack import HostStack
+from tests.support import witness
+from tests.support.lab import Lab, over_ssh
+from tests.support.status import hosts, status
 
 
 def test_it_changes_nothing_and_takes_no_lock(site: Site) -> None:
@@ -45,7 +45,7 @@ def test_it_works_while_somebody_holds_the_lock(host: Host, host_name: str) -> N
         host.check_output("kill $(cat /run/livekit-metal.lock.pid)")
 
 
-def test_the_active_slot_runs_the_release_of_the_site(host: Host, host_name: str, stack: Stack) -> None:
+def test_the_active_slot_runs_the_release_of_the_site(host: Host, host_name: str, stack: HostStack) -> None:
     if stack.livekit is None:
         pytest.skip(f"{host_name} has no livekit-server in this site")
     found = hosts()[host_name]
@@ -74,7 +74,7 @@ def test_no_other_account_can_open_a_lock(host: Host) -> None:
         assert host.run("setpriv --reuid=65534 --regid=65534 --clear-groups cat %s", file).rc != 0, file
 
 
-def test_every_change_is_in_the_log(host: Host, host_name: str, site: Site, stack: Stack) -> None:
+def test_every_change_is_in_the_log(host: Host, host_name: str, site: Site, stack: HostStack) -> None:
     lines = [json.loads(line) for line in host.check_output(f"cat {AUDIT}").splitlines()]
     ends = [line for line in lines if line["result"] == "done"]
     assert {line["role"] for line in ends} >= {"kernel", "firewall", *(["livekit", "edge"] if stack.livekit else [])}

@@ -12,11 +12,11 @@ import pytest
 from testinfra.host import Host
 
 from lab.run import wait_until
-from roles._kit.artifact import Artifact, fetch
-from tests.deploys import Deploy, Told
-from tests.gomodule import ARCH, tiny
-from tests.lab import INVENTORY
-from tests.registry import entry, layer, serving, sha256
+from livekit_metal.runtime.artifacts.fetch import Artifact, fetch
+from tests.support.deploys import Deploy, Told
+from tests.support.gomodule import ARCH, tiny
+from tests.support.lab import INVENTORY
+from tests.support.registry import entry, layer, serving, sha256
 
 PLACE = "/opt/livekit/tree-test"
 PLAN = "tests/host/bring.py"

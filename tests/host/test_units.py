@@ -6,8 +6,8 @@ import re
 
 from testinfra.host import Host
 
-from stack.compose import Stack
-from stack.slots import HIDEPID, SEEING, SEES
+from livekit_metal.core.slot_decision import HIDEPID, SEEING, SEES
+from livekit_metal.site.wiring.host_stack import HostStack
 
 EXPOSURE = {"livekit-firewall.service": 2.0, "livekit-drain-guard.service": 2.5, HIDEPID: 3.5}  # of 10
 
@@ -46,7 +46,7 @@ def test_the_rules_load_from_within_the_sandbox(host: Host) -> None:
     assert host.run("nft list table inet livekit_metal").rc == 0
 
 
-def test_who_has_to_sees_processes_where_others_do_not(host: Host, stack: Stack) -> None:
+def test_who_has_to_sees_processes_where_others_do_not(host: Host, stack: HostStack) -> None:
     if stack.ingress is None or stack.ingress.process_list != "hide":
         return
     group = host.check_output("getent group %s", SEES).split(":")[2]

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.compose import Stack
-from stack.ports import Port, Proto
-from tests.lab import Lab
+from livekit_metal.core.ports import Port, Proto
+from livekit_metal.site.wiring.host_stack import HostStack
+from tests.support.lab import Lab
 
-SCAN = (Path(__file__).parents[1] / "scan.py").read_text()
+SCAN = (Path(__file__).parents[1] / "support/port_scan.py").read_text()
 Ports = set[tuple[str, int]]
 STRANGE = (1, 53, 111, 1024, 2222, 8888, 19999, 28888, 47777, 65535)  # in no range of any site under test
 
@@ -93,12 +93,12 @@ def listening(lab: Lab, host: str, ports: Iterable[tuple[str, int]]) -> Iterator
             remote.wait(timeout=10)
 
 
-def in_registry(stack: Stack) -> dict[tuple[str, int], Port]:
+def in_registry(stack: HostStack) -> dict[tuple[str, int], Port]:
     """Every single port that the site names for a host."""
     return {(p.proto.value, n): p for p in stack.ports for n in range(p.range.first, p.range.last + 1)}
 
 
-def samples(stack: Stack) -> Ports:
+def samples(stack: HostStack) -> Ports:
     """The edges and the middle of every range, what lies beside it, and a few ports of nobody."""
     found = {(proto.value, n) for proto in Proto for n in STRANGE}
     for port in stack.ports:

@@ -6,9 +6,9 @@ import subprocess
 
 import pytest
 
-from procedures.call import Access
-from tests.lab import INVENTORY, Lab, lab
-from tests.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from livekit_metal.call.access import Access
+from tests.support.lab import INVENTORY, Lab, lab
+from tests.support.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 
 
 def pytest_report_header() -> list[str]:

@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 from livekit.protocol.egress import EgressStatus
 
-from procedures.call import Access
-from tests import recordings
-from tests.deploys import deploy, unchanging, variant
-from tests.lab import INVENTORY, ROOT, lab, over_ssh
-from tests.recorder import HOST, Recording, kept, recording, state
+from livekit_metal.call.access import Access
 from tests.sip.conftest import up
 from tests.sip.phone import Phone
 from tests.sip.slots import serving as sip_serving
 from tests.sip.slots import shown
+from tests.support import recordings
+from tests.support.deploys import deploy, unchanging, variant
+from tests.support.lab import INVENTORY, ROOT, lab, over_ssh
+from tests.support.recorder import HOST, Recording, kept, recording, state
 
 LENGTH = 5.0  # s, of what is recorded before
 BOUND = 120  # s; the deadlines of the drains are an hour and more
@@ -42,7 +42,7 @@ def back() -> None:
     waited = [f"systemctl -q is-active {each}" for each in ("livekit-edge", "livekit-kamailio")]
     for line in host.check_output(f"cat {site.paths.config}/active.map").splitlines():
         daemon, slot = line.split()
-        port = getattr(site.on(HOST), daemon).part("metrics" if daemon == "livekit" else "health", slot).first
+        port = getattr(site.for_host(HOST), daemon).part("metrics" if daemon == "livekit" else "health", slot).first
         waited.append(f"curl -sf -m 2 -o /dev/null http://127.0.0.1:{port}/")
     waited.append(f"curl -sf -m 2 -o /dev/null http://127.0.0.1:{site.edge.http}/")
     for each in waited:
@@ -61,7 +61,7 @@ def test_a_reboot_ends_recordings_and_phone_calls_in_good_order(
     access: Access, as_it_was: None, tmp_path: Path
 ) -> None:
     """One recording and one call on slots that drain, one of each on those that serve."""
-    host, kamailio = over_ssh(HOST), lab().site.on(HOST).kamailio
+    host, kamailio = over_ssh(HOST), lab().site.for_host(HOST).kamailio
     assert kamailio
     at = {"local": lab().facts["gateway"], "target": f"{kamailio.address}:{kamailio.port}", "hold": 300}
     new = variant(tmp_path, {"egress": {"log_level": "debug"}, "sip": {"extra": {"sip_ringing_interval": "2s"}}})

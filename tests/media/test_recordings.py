@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from procedures.call import Access
-from tests.deploys import deploy, variant
-from tests.lab import over_ssh
-from tests.recorder import HOST, STAND_IN, ended, kept, recording, serving, settings, state, unit
+from livekit_metal.call.access import Access
+from tests.support.deploys import deploy, variant
+from tests.support.lab import over_ssh
+from tests.support.recorder import HOST, STAND_IN, ended, kept, recording, serving, settings, state, unit
 
 LENGTH = 3.0  # s, of what is recorded before something happens
 UNWRITTEN = (

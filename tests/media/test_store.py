@@ -14,12 +14,14 @@ import pytest
 from livekit.protocol.egress import EgressStatus
 from livekit.protocol.room import CreateRoomRequest
 
-from procedures.call import Access, Call, room_service
-from tests import recordings
-from tests.bucket import PROGRAM, Bucket, know
-from tests.deploys import Deploy, deploy, unchanging, variant
-from tests.lab import lab, over_ssh
-from tests.recorder import HOST, STAND_IN, kept, seconds, serving, settings, unit
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.server import room_service
+from tests.support import recordings
+from tests.support.bucket import PROGRAM, Bucket, know
+from tests.support.deploys import Deploy, deploy, unchanging, variant
+from tests.support.lab import lab, over_ssh
+from tests.support.recorder import HOST, STAND_IN, kept, seconds, serving, settings, unit
 
 if not PROGRAM.exists():
     pytest.skip(f"no S3 server to test with: {PROGRAM} is not there", allow_module_level=True)

@@ -10,15 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from procedures.call import Access, Call, Gap, Report
-from roles.ingress.settings import UNIT
-from tests.control import untouched_server
-from tests.deploys import deploy, unchanging, variant
-from tests.lab import Lab, lab, over_ssh
-from tests.slots import ended
-from tests.streams import PICTURES, SETTLES, Seen, Watch, encoder, ingress, state
-from tests.talk import unnoticed
-from tests.whip import whip
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.report import Gap, Report
+from livekit_metal.roles.ingress.settings import UNIT
+from tests.support.background_call import unnoticed
+from tests.support.control import untouched_server
+from tests.support.deploys import deploy, unchanging, variant
+from tests.support.lab import Lab, lab, over_ssh
+from tests.support.slots import ended
+from tests.support.streams import PICTURES, SETTLES, Seen, Watch, encoder, ingress, state
+from tests.support.whip import whip
 
 SERVING = lab().site.with_role("ingress")
 SECONDS = 6.0  # that a stream is watched
@@ -32,7 +34,7 @@ def units(host: str, state: str) -> list[str]:
 
 def streams(host: str, unit: str) -> int:
     """How many streams a slot says it has."""
-    ingress = lab().site.on(host).ingress
+    ingress = lab().site.for_host(host).ingress
     assert ingress is not None
     port = ingress.part("metrics", unit.partition("@")[2].removesuffix(".service")).first
     said = over_ssh(host).check_output(f"curl -sf http://127.0.0.1:{port}/metrics")

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from procedures.call import Access
-from tests.control import untouched_server
-from tests.deploys import deploy, unchanging
-from tests.lab import INVENTORY, Lab, lab
+from livekit_metal.call.access import Access
+from tests.support.control import untouched_server
+from tests.support.deploys import deploy, unchanging
+from tests.support.lab import INVENTORY, Lab, lab
 
 
 def pytest_report_header() -> str:

@@ -11,9 +11,12 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
-from procedures.call import Access, Call, Report, token
-from procedures.call.path import Path
-from tests.lab import Lab, lab
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.forced_path import Path
+from livekit_metal.call.report import Report
+from livekit_metal.call.server import token
+from tests.support.lab import Lab, lab
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 

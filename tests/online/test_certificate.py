@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from procedures.call import Access, where
-from tests.deploys import deploy, variant
-from tests.lab import INVENTORY, ROOT, Lab, lab
-from tests.openssl import issued
-from tests.slots import serving
-from tests.talk import talking
-from tests.turn import Client, told
+from livekit_metal.call.access import Access
+from livekit_metal.call.join_info import where
+from tests.support.background_call import talking
+from tests.support.deploys import deploy, variant
+from tests.support.lab import INVENTORY, ROOT, Lab, lab
+from tests.support.openssl import issued
+from tests.support.slots import serving
+from tests.support.turn import Client, told
 
 FIRST = lab().site.with_role("livekit")[0]
 

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from procedures.call import Access, Call, Report
-from tests.deploys import deploy, variant
-from tests.lab import Lab, lab, over_ssh
-from tests.slots import Slot, ended, pinned, serving
-from tests.statuses import status, until
-from tests.talk import talking, unnoticed
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.report import Report
+from tests.support.background_call import talking, unnoticed
+from tests.support.deploys import deploy, variant
+from tests.support.lab import Lab, lab, over_ssh
+from tests.support.slots import Slot, ended, pinned, serving
+from tests.support.status import status, until
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 FIRST = SERVING[0]

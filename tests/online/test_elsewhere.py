@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from procedures.call import Access
-from tests.agents import Worker
-from tests.deploys import deploy, variant
-from tests.lab import Lab, lab, over_ssh
-from tests.slots import ended, serving
-from tests.statuses import until
-from tests.talk import talking
+from livekit_metal.call.access import Access
+from tests.support.agents import Worker
+from tests.support.background_call import talking
+from tests.support.deploys import deploy, variant
+from tests.support.lab import Lab, lab, over_ssh
+from tests.support.slots import ended, serving
+from tests.support.status import until
 
 SERVING = lab().site.with_role("livekit")
 

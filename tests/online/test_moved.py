@@ -15,14 +15,16 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access, Call, Report
-from stack.ports import PortRange
-from tests.deploys import deploy, unchanging, variant
-from tests.formerly import UNIT, unused
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.report import Report
+from livekit_metal.core.ports import PortRange
 from tests.host import vantages
-from tests.lab import INVENTORY, ROOT, Lab, lab, over_ssh
-from tests.slots import Slot, draining, ended, serving
-from tests.talk import Talk, talking
+from tests.support.background_call import Talk, talking
+from tests.support.deploys import deploy, unchanging, variant
+from tests.support.lab import INVENTORY, ROOT, Lab, lab, over_ssh
+from tests.support.redis_forwarder import UNIT, unused
+from tests.support.slots import Slot, draining, ended, serving
 
 FIRST = lab().site.with_role("livekit")[0]
 LAST = lab().site.with_role("livekit")[-1]  # in a cluster Redis is on another host

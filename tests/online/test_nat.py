@@ -16,14 +16,17 @@ from typing import Literal
 
 import pytest
 
-from procedures.call import Access, Call, CallError, pinned
-from procedures.call.announced import announced
-from stack import inventory
-from tests.deploys import deploy, variant
-from tests.doctors import doctor, failing
-from tests.lab import Lab, lab, over_ssh
-from tests.slots import serving
-from tests.statuses import hosts, status
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.errors import CallError
+from livekit_metal.call.join_info import announced
+from livekit_metal.call.server import pinned
+from livekit_metal.site import inventory
+from tests.support.deploys import deploy, variant
+from tests.support.doctor import doctor, failing
+from tests.support.lab import Lab, lab, over_ssh
+from tests.support.slots import serving
+from tests.support.status import hosts, status
 
 FIRST = lab().site.with_role("livekit")[0]
 INSIDE = {"docker0": "172.17.0.1", "wg0": "10.8.0.1"}

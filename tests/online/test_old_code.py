@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from procedures.call import Access, Report
-from tests.deploys import deploy
-from tests.lab import INVENTORY, Lab, lab, over_ssh
-from tests.slots import serving
-from tests.statuses import status
-from tests.talk import talking, unnoticed
+from livekit_metal.call.access import Access
+from livekit_metal.call.report import Report
+from tests.support.background_call import talking, unnoticed
+from tests.support.deploys import deploy
+from tests.support.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.slots import serving
+from tests.support.status import status
 
 FIRST = next(name for name, host in lab().site.hosts.items() if "redis" in host.roles)
 _REPLACE = r"""set -eu

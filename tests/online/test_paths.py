@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from procedures.call import Access
-from tests.lab import Lab, lab, over_ssh
-from tests.outside import Calling, where_names_lead
-from tests.turn import told
+from livekit_metal.call.access import Access
+from tests.support.lab import Lab, lab, over_ssh
+from tests.support.outside import Calling, where_names_lead
+from tests.support.turn import told
 
 FIRST = lab().site.with_role("livekit")[0]
 SECONDS = 4
@@ -86,7 +86,7 @@ def by_name(access: Access, lab: Lab) -> Access:
 
 def turn_sessions() -> int:
     """Connections that came to TURN over TLS, as HAProxy counts them."""
-    metrics = lab().site.on(FIRST).edge
+    metrics = lab().site.for_host(FIRST).edge
     assert metrics is not None
     said = over_ssh(FIRST).check_output(f"curl -s http://{metrics.endpoints['metrics']}/metrics")
     wanted = 'haproxy_frontend_sessions_total{proxy="turn"} '

@@ -16,16 +16,16 @@ from dataclasses import dataclass
 
 import pytest
 
-from procedures.call import Access
-from procedures.call.announced import IceServer
-from procedures.call.server import trusted
-from procedures.diagnosis import guest
-from procedures.diagnosis.guest import TCP, UDP, Guest, Place
-from stack.ports import Proto
+from livekit_metal.call.access import Access
+from livekit_metal.call.join_info import IceServer
+from livekit_metal.call.server import trusted
+from livekit_metal.core.ports import Proto
+from livekit_metal.diagnosis.from_client import guest
+from livekit_metal.diagnosis.from_client.guest import TCP, UDP, Guest, Place
 from tests.host.vantages import Ports, listening, samples
-from tests.lab import Lab, lab, over_ssh
-from tests.slots import serving
-from tests.turn import told
+from tests.support.lab import Lab, lab, over_ssh
+from tests.support.slots import serving
+from tests.support.turn import told
 
 HOSTS = lab().site.with_role("livekit")
 TABLE = "inet livekit_metal"
@@ -106,7 +106,7 @@ def reached(lab: Lab, turn: Turn, access: Access) -> tuple[Ports, Ports]:
     found: Ports = set()
     media: Ports = set()
     for peer in {turn.host, HOSTS[(HOSTS.index(turn.host) + 1) % len(HOSTS)]}:
-        stack = lab.site.on(peer)
+        stack = lab.site.for_host(peer)
         places = samples(stack) | {(p.proto.value, p.range.first) for p in stack.ports}
         ranges = [p.range for p in stack.ports if f"{p.owner}/{p.name}".startswith("livekit/media-")]
         with listening(lab, peer, places) as taken:
@@ -133,7 +133,7 @@ def without_the_kernel(host: str) -> Iterator[None]:
     try:
         yield
     finally:
-        there.check_output("nft -f %s", lab().site.on(host).firewall.main)
+        there.check_output("nft -f %s", lab().site.for_host(host).firewall.main)
 
 
 def test_turn_alone_keeps_every_address_but_the_nodes(turn: Turn, access: Access) -> None:

@@ -7,10 +7,11 @@ from uuid import uuid4
 
 from livekit.protocol.room import CreateRoomRequest, DeleteRoomRequest
 
-from procedures.call import Access, room_service
-from tests.lab import Lab, lab
-from tests.slots import serving
-from tests.statuses import status, until
+from livekit_metal.call.access import Access
+from livekit_metal.call.server import room_service
+from tests.support.lab import Lab, lab
+from tests.support.slots import serving
+from tests.support.status import status, until
 
 FIRST = lab().site.with_role("livekit")[0]
 NAME = 'weekly "all hands" \x1b[31m\n# ü'

@@ -14,11 +14,11 @@ import aiohttp
 from livekit import api, rtc
 from livekit.protocol import rtc as signal
 
-from procedures.call import Access
-from procedures.call.server import session, token, trust
-from tests.deploys import deploy
-from tests.doctors import laptop
-from tests.lab import INVENTORY, ROOT
+from livekit_metal.call.access import Access
+from livekit_metal.call.server import session, token, trust
+from tests.support.deploys import deploy
+from tests.support.doctor import laptop
+from tests.support.lab import INVENTORY, ROOT
 
 ROOM = f"token-{uuid4().hex[:8]}"
 ENTERED, REFUSED = (True, ROOM, 200), (False, 401, 401)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from procedures.call import Access
-from stack.site import Site
-from tests.lab import Lab, lab
-from tests.turn import Client, Servers, told
+from livekit_metal.call.access import Access
+from livekit_metal.site.model import Site
+from tests.support.lab import Lab, lab
+from tests.support.turn import Client, Servers, told
 
 HOSTS = lab().site.with_role("livekit")
 ELSEWHERE = ("127.0.0.1", "169.254.169.254", "192.168.0.1", "10.0.0.1")  # nothing that a relay is for

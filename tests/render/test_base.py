@@ -6,12 +6,12 @@ import re
 import subprocess
 from pathlib import Path
 
-from roles._kit.files import text
-from stack.site import Site
+from livekit_metal.runtime.host.files import text
+from livekit_metal.site.model import Site
 
 
 def test_sysusers_makes_the_users(any_site: Site, tmp_path: Path) -> None:
-    base = any_site.on("lk1").base
+    base = any_site.for_host("lk1").base
     conf = tmp_path / "users.conf"
     conf.write_text(text("base/livekit-metal.sysusers.j2", base=base))
     root = tmp_path / "root"
@@ -26,7 +26,7 @@ def test_sysusers_makes_the_users(any_site: Site, tmp_path: Path) -> None:
 
 def test_needrestart_leaves_exactly_our_units_alone(any_site: Site, tmp_path: Path) -> None:
     """Perl reads it as needrestart would, and says what it makes of each unit."""
-    base = any_site.on("lk1").base
+    base = any_site.for_host("lk1").base
     conf = tmp_path / "needrestart.conf"
     conf.write_text(text("base/livekit-metal.needrestart.j2", base=base))
     program = (

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from roles._kit.files import File
-from roles._kit.old_code import OURS, SCRIPT
-from roles.exporters import Settings
-from roles.exporters.tasks import _metrics, _node, _redis
-from stack.neighbours import inside
-from stack.ports import Port
-from stack.site import Site
+from livekit_metal.core.ports import Port
+from livekit_metal.roles.exporters.settings import Settings
+from livekit_metal.roles.exporters.tasks import _metrics, _node, _redis
+from livekit_metal.runtime.host.files import File
+from livekit_metal.runtime.host.old_code import OURS, SCRIPT
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.neighbours import inside
 
 
 def exporters(site: Site, host: str) -> Settings:
-    found = site.on(host).exporters
+    found = site.for_host(host).exporters
     assert found is not None
     return found
 

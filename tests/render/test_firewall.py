@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from roles.firewall.settings import Settings
-from roles.firewall.tasks import _boot_files, _main
-from stack.foreign import Opening
-from stack.ports import Port, PortRange, Proto, Reach
-from stack.site import Site
+from livekit_metal.core.foreign import Opening
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.roles.firewall.settings import Settings
+from livekit_metal.roles.firewall.tasks import _boot_files, _main
+from livekit_metal.site.model import Site
 from tests.render.conftest import as_us
 
 TABLE = "inet livekit_metal"
@@ -102,7 +102,7 @@ def _ports(ports: tuple[Port, ...], proto: Proto, reach: Reach) -> set[int]:
 @pytest.fixture(params=[0, -1], ids=["first", "last"])
 def firewall(request: pytest.FixtureRequest, any_site: Site) -> Settings:
     """Of the host with the most roles, and of the one with the fewest."""
-    return any_site.on(list(any_site.hosts)[request.param]).firewall
+    return any_site.for_host(list(any_site.hosts)[request.param]).firewall
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_cluster_ports_are_open_to_hosts_with_the_roles_that_use_them(
 
 
 def test_ports_of_trunks_are_open_to_the_networks_of_trunks(phones: Site, nft: Nft) -> None:
-    firewall = phones.on("lk1").firewall
+    firewall = phones.for_host("lk1").firewall
     loaded = Loaded(nft(f'load "$1"; nft -j list table {TABLE}', _main(firewall)[0].text))
     verdicts = {proto: loaded.verdicts(proto.value) for proto in Proto}
     signal = {ipaddress.ip_network(n) for t in phones.sip.trunks.values() for n in t.networks}

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from roles.firewall.relays import Former
-from roles.firewall.settings import Settings
-from roles.firewall.tasks import _boot_files, _main
-from stack.ports import PortRange
-from stack.site import Site
+from livekit_metal.core.ports import PortRange
+from livekit_metal.roles.firewall.relays import Former
+from livekit_metal.roles.firewall.settings import Settings
+from livekit_metal.roles.firewall.tasks import _boot_files, _main
+from livekit_metal.site.model import Site
 from tests.render.conftest import as_us
 
 Place = tuple[str, int]
@@ -83,7 +83,7 @@ def firewall(make_site: Callable[[dict[str, Any]], Site]) -> Settings:
         "lk2": {"address": "192.0.2.12", "ipv6": "2001:db8::12", "cluster": "10.0.0.12", "roles": ["livekit"]},
     }
     livekit = {"media_udp": "50000-50099", "turn_relay": "30000-30098"}
-    return make_site({"hosts": hosts, "livekit": livekit}).on("lk1").firewall
+    return make_site({"hosts": hosts, "livekit": livekit}).for_host("lk1").firewall
 
 
 NODES = ("10.0.0.11", "192.0.2.11", "192.0.2.12", "2001:db8::12")

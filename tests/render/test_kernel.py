@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from roles.kernel import Settings, reserved
-from roles.kernel.keys import keys
-from roles.kernel.settings import FILE, MODULES, RESERVED
-from roles.kernel.tasks import Sysctls, _extra, _files
-from stack.site import Site
+from livekit_metal.roles.kernel import reserved
+from livekit_metal.roles.kernel.keys import keys
+from livekit_metal.roles.kernel.settings import FILE, MODULES, RESERVED, Settings
+from livekit_metal.roles.kernel.tasks import Sysctls, _extra, _files
+from livekit_metal.site.model import Site
 
 Read = Callable[[str], dict[str, str]]
 
@@ -47,34 +47,34 @@ def text(settings: Settings, without: str = "") -> str:
 
 def test_every_key_is_set_and_no_other(any_site: Site, read: Read) -> None:
     for host in any_site.hosts:
-        settings = any_site.on(host).kernel
+        settings = any_site.for_host(host).kernel
         assert read(text(settings)) == values(settings)
 
 
 def test_every_port_of_the_site_is_reserved(any_site: Site, read: Read) -> None:
     """Those on loopback too: a daemon must be able to bind them."""
     for host in any_site.hosts:
-        listed = read(text(any_site.on(host).kernel))[RESERVED]
+        listed = read(text(any_site.for_host(host).kernel))[RESERVED]
         numbers = {n for r in reserved.parse(listed) for n in range(r.first, r.last + 1)}
         assert numbers == {n for p in any_site.ports(host) for n in range(p.range.first, p.range.last + 1)}
 
 
 def test_extra_keys_are_set_as_given(single: Site, read: Read) -> None:
     extra = {"net.ipv4.udp_rmem_min": "8192", "vm.swappiness": "60", "net.ipv4.tcp_rmem": "1 2 3"}
-    settings = dataclasses.replace(single.on("lk1").kernel, extra=extra)
+    settings = dataclasses.replace(single.for_host("lk1").kernel, extra=extra)
     assert extra.items() <= read(text(settings)).items()
 
 
 @pytest.mark.parametrize("name", ["net.core.rmem_max", "vm.overcommit_memory", "net.ipv4.udp_rmem_min"])
 def test_a_key_that_cannot_be_set_is_told_in_the_file(single: Site, read: Read, name: str) -> None:
-    settings = dataclasses.replace(single.on("lk1").kernel, extra={"net.ipv4.udp_rmem_min": "8192"})
+    settings = dataclasses.replace(single.for_host("lk1").kernel, extra={"net.ipv4.udp_rmem_min": "8192"})
     written = text(settings, without=name)
     assert name not in read(written)
     assert f"# {name}: cannot be set on this host\n" in written
 
 
 def test_ports_of_others_are_told_apart(single: Site, read: Read) -> None:
-    written = _files(Sysctls(values(single.on("lk1").kernel), "30000-32767", True, ()), module=False)[0].text
+    written = _files(Sysctls(values(single.for_host("lk1").kernel), "30000-32767", True, ()), module=False)[0].text
     assert "# Reserved by others: 30000-32767\n" in written
     assert read(written)
 

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from roles._kit.files import text
-from roles.acme.settings import Settings as Acme
-from roles.egress.settings import Settings as Egress
-from roles.kamailio.settings import Settings as Kamailio
-from stack.active import TALK, Active
-from stack.site import Site
+from livekit_metal.core.active import TALK, Active
+from livekit_metal.roles.acme.settings import Settings as Acme
+from livekit_metal.roles.egress.settings import Settings as Egress
+from livekit_metal.roles.kamailio.settings import Settings as Kamailio
+from livekit_metal.runtime.host.files import text
+from livekit_metal.site.model import Site
 
 NOBODY = 65534
 _AS_NOBODY = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"
@@ -59,7 +59,7 @@ def plant(link: Path, to: Path) -> None:
 
 
 def test_a_hand_over_writes_nothing_where_kamailio_may(phones: Site, place: Path, secret: Path, tmp_path: Path) -> None:
-    found = phones.on("lk1").kamailio
+    found = phones.for_host("lk1").kamailio
     assert found
     settings = dataclasses.replace(found, config_root=str(tmp_path), active=Active(str(tmp_path / "active.map")))
     Path(settings.directory).mkdir()
@@ -77,7 +77,7 @@ def test_a_hand_over_writes_nothing_where_kamailio_may(phones: Site, place: Path
 @pytest.fixture
 def lego(certified: Site, place: Path, tmp_path: Path) -> Callable[[], subprocess.CompletedProcess[str]]:
     """Take over what lego has got, in ``place``; it runs as nobody where that is possible."""
-    found = certified.on("lk1").acme
+    found = certified.for_host("lk1").acme
     assert found
     served = tmp_path / "edge/acme.pem"
     served.parent.mkdir()
@@ -134,7 +134,7 @@ def test_what_has_no_end_is_cut_off(lego: Callable[[], subprocess.CompletedProce
 
 def test_root_itself_touches_nothing_that_egress_has_put_anywhere(any_site: Site, place: Path) -> None:
     """Not even to remove it: with a setpriv that does nothing, all is as it was."""
-    from stack.neighbours import egress as of_site  # noqa: PLC0415 - the role itself never sees a site
+    from livekit_metal.site.wiring.neighbours import egress as of_site  # noqa: PLC0415 - the role itself never sees a site
 
     settings: Egress = dataclasses.replace(of_site(any_site, any_site.hosts["lk1"]), state_root=str(place))
     slot = settings.slots[0]

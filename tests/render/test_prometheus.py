@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import yaml
 
-from roles._kit.files import File
-from roles.prometheus import Settings
-from roles.prometheus.tasks import _service, _stamped
-from stack.neighbours import inside
-from stack.site import Site
+from livekit_metal.roles.prometheus.settings import Settings
+from livekit_metal.roles.prometheus.tasks import _service, _stamped
+from livekit_metal.runtime.host.files import File
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.neighbours import inside
 
 
 @pytest.fixture
 def prometheus(any_site: Site) -> Settings:
-    found = any_site.on("lk1").prometheus
+    found = any_site.for_host("lk1").prometheus
     assert found is not None
     return _stamped(found)
 
@@ -73,7 +73,7 @@ def test_the_interval_is_that_of_the_site(any_site: Site, prometheus: Settings) 
 
 
 def test_any_other_configuration_has_another_stamp(any_site: Site, prometheus: Settings) -> None:
-    settings = any_site.on("lk1").prometheus
+    settings = any_site.for_host("lk1").prometheus
     assert settings is not None
     assert _stamped(settings).stamp == prometheus.stamp
     assert _stamped(dataclasses.replace(settings, interval=16)).stamp != prometheus.stamp

@@ -12,19 +12,20 @@ from typing import Any
 
 import pytest
 
-from roles.redis import Settings, former
-from roles.redis.tasks import _service
-from stack.host import DAEMONS
-from stack.site import Site
-from tests import redisd
-from tests.data import PHONES, RECORDING, SINGLE, streaming
+from livekit_metal.roles.redis import forwarder
+from livekit_metal.roles.redis.settings import Settings
+from livekit_metal.roles.redis.tasks import _service
+from livekit_metal.site.host import DAEMONS
+from livekit_metal.site.model import Site
+from tests.support import redisd
+from tests.support.sites import PHONES, RECORDING, SINGLE, streaming
 
 Ask = Callable[..., str]
 
 
 @pytest.fixture
 def redis(any_site: Site) -> Settings:
-    found = any_site.on("lk1").redis
+    found = any_site.for_host("lk1").redis
     assert found is not None
     return found
 
@@ -85,7 +86,7 @@ def test_both_passwords_of_a_rotation_are_valid(any_site: Site) -> None:
     assert any_site.vault is not None
     old = any_site.vault.passwords("redis")[0].reveal()
     any_site.vault.rotate_password("redis")
-    redis = any_site.on("lk1").redis
+    redis = any_site.for_host("lk1").redis
     assert redis is not None
     new = redis.passwords[0].reveal()
     assert (len(redis.passwords), redis.passwords[1].reveal()) == (2, old)
@@ -100,7 +101,7 @@ def test_each_daemon_has_a_user_of_its_own_who_may_what_livekit_may(
     data = copy.deepcopy(SINGLE | (PHONES if role == "sip" else {"egress": RECORDING} if role == "egress" else {}))
     data = streaming(data) if role == "ingress" else data
     data["hosts"]["lk1"]["roles"] = [*dict.fromkeys((*data["hosts"]["lk1"]["roles"], role))]
-    stack = make_site(data).on("lk1")
+    stack = make_site(data).for_host("lk1")
     daemon = getattr(stack, role)
     assert stack.redis is not None
     assert {name.partition("-")[0] for name in stack.redis.users} - {"default", "monitor", "deploy"} == {
@@ -142,7 +143,7 @@ def test_the_unit_for_former_addresses_is_sound_and_tight(
     redis: Settings, verify_unit: Callable[[str, str], float]
 ) -> None:
     left = ("10.0.0.11:1111", "[fd00::11]:1111")
-    (unit,) = former.service(dataclasses.replace(redis, former=left)).files
+    (unit,) = forwarder.service(dataclasses.replace(redis, former=left)).files
     assert verify_unit("livekit-redis-formerly.service", unit.text) <= 1.5
     command = unit.text.split("\nExecStart=")[1].split("\nRestart=")[0].replace("\\\n", " ").split()
     assert [word.removeprefix("--listen=") for word in command if word.startswith("--listen=")] == list(left)

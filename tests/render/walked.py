@@ -9,23 +9,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from roles._kit import guard, hidepid
-from roles._kit.files import File, text
-from roles.acme.tasks import _files as acme_files
-from roles.edge.tasks import _files as edge_files
-from roles.egress.generation import make as egress
-from roles.exporters.tasks import _node, _redis
-from roles.firewall.tasks import _boot_files
-from roles.ingress.generation import make as ingress
-from roles.kamailio.tasks import _service as kamailio
-from roles.livekit.generation import make as livekit
-from roles.prometheus.tasks import _service as prometheus
-from roles.redis.former import service as former
-from roles.redis.tasks import _service as redis
-from roles.sip.generation import make as sip
-from stack.compose import Stack
-from stack.site import Site
-from tests.data import CERTIFIED, MOVED, PHONES, RECORDING, streaming
+from livekit_metal.roles.acme.tasks import _files as acme_files
+from livekit_metal.roles.edge.tasks import _files as edge_files
+from livekit_metal.roles.egress.generation import make as egress
+from livekit_metal.roles.exporters.tasks import _node, _redis
+from livekit_metal.roles.firewall.tasks import _boot_files
+from livekit_metal.roles.ingress.generation import make as ingress
+from livekit_metal.roles.kamailio.tasks import _service as kamailio
+from livekit_metal.roles.livekit.generation import make as livekit
+from livekit_metal.roles.prometheus.tasks import _service as prometheus
+from livekit_metal.roles.redis.forwarder import service as former
+from livekit_metal.roles.redis.tasks import _service as redis
+from livekit_metal.roles.sip.generation import make as sip
+from livekit_metal.runtime.host import hidepid
+from livekit_metal.runtime.host.files import File, text
+from livekit_metal.runtime.slots import reboot_guard
+from livekit_metal.site.model import Site
+from livekit_metal.site.wiring.host_stack import HostStack
+from tests.support.sites import CERTIFIED, MOVED, PHONES, RECORDING, streaming
 
 _SLOTS = {"livekit": livekit, "egress": egress, "ingress": ingress, "sip": sip}
 _MADE = {  # systemd.exec(5): directories that systemd makes and gives to the unit's user
@@ -80,7 +81,7 @@ class Unit:
             yield from (word.lstrip("-+").partition(":")[0] for word in line.split())
 
 
-def files(stack: Stack) -> tuple[File, ...]:
+def files(stack: HostStack) -> tuple[File, ...]:
     """All that a deploy writes to the host, but for base and kernel, which have no users."""
     former_redis = dataclasses.replace(stack.redis, former=("192.0.2.11:6379",))  # type: ignore[type-var]
     services = [redis(stack.redis), former(former_redis), kamailio(stack.kamailio), prometheus(stack.prometheus)]  # type: ignore[arg-type]
@@ -88,13 +89,13 @@ def files(stack: Stack) -> tuple[File, ...]:
     config, edge = edge_files(stack.edge)  # type: ignore[arg-type]
     found = [config, *edge.all_files, *acme_files(stack.acme)]  # type: ignore[arg-type]
     found += [f for service in services for f in service.all_files]
-    found += [*guard.Guard(stack.firewall.config_root).files, *hidepid._files(), *_boot_files(stack.firewall)]
+    found += [*reboot_guard.Guard(stack.firewall.config_root).files, *hidepid._files(), *_boot_files(stack.firewall)]
     for role, make in _SLOTS.items():
         found += make(getattr(stack, role), "/opt/x/1-abc")[1]  # type: ignore[operator]
     return tuple(found)
 
 
-def units(stack: Stack) -> tuple[Unit, ...]:
+def units(stack: HostStack) -> tuple[Unit, ...]:
     """Every unit of the host; those of slots once for each slot."""
     written = {f.path: f.text for f in files(stack)}
     found = [Unit(Path(p).name, t) for p, t in written.items() if p.endswith(".service")]
@@ -110,10 +111,10 @@ def units(stack: Stack) -> tuple[Unit, ...]:
     return tuple(found)
 
 
-def owned(site_stack: Stack) -> frozenset[str]:
+def owned(site_stack: HostStack) -> frozenset[str]:
     """Every directory that the user of some unit owns."""
     return frozenset(path for unit in units(site_stack) for path in unit.owned)
 
 
-def stack_of(site: Site) -> Stack:
-    return site.on("lk1")
+def stack_of(site: Site) -> HostStack:
+    return site.for_host("lk1")

@@ -16,15 +16,18 @@ from pyinfra.connectors.fake import FakeConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 from pyinfra.context import ctx_host, ctx_state
 
-from roles._kit import change, look, prepared, release
-from roles._kit.artifact import Artifact
-from roles._kit.generation import Generation
-from roles._kit.plan import Result
-from roles._kit.report import results
-from roles.livekit import tasks as livekit_tasks
-from roles.livekit.settings import Settings as LivekitSettings
-from stack.secret import Secret
-from stack.site import Site
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.roles.livekit import tasks as livekit_tasks
+from livekit_metal.roles.livekit.settings import Settings as LivekitSettings
+from livekit_metal.runtime.artifacts import push
+from livekit_metal.runtime.artifacts.fetch import Artifact
+from livekit_metal.runtime.host import commands
+from livekit_metal.runtime.host import state as host_state
+from livekit_metal.runtime.run.report import results
+from livekit_metal.runtime.run.task import Result
+from livekit_metal.runtime.slots import staging
+from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.site.model import Site
 
 SHA = "ab" * 32  # of the program that tests deploy
 
@@ -69,8 +72,8 @@ def fake_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRun]:
         plans: bool = False,
     ) -> FakeRun:
         done = FakeRun(commands={h: [] for h in hosts})
-        monkeypatch.setattr(change, "_before_first_change", [])  # each run is a program of its own
-        monkeypatch.setattr(look, "_mark", lambda: "#")
+        monkeypatch.setattr(commands, "_before_first_change", [])  # each run is a program of its own
+        monkeypatch.setattr(host_state, "_mark", lambda: "#")
 
         def speak(self: Any, command: Any, **arguments: Any) -> tuple[bool, CommandOutput]:
             text = command.get_raw_value()
@@ -106,9 +109,9 @@ def fake_run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeRun]:
 
 
 @pytest.fixture
-def seen() -> Callable[..., look.Seen]:
+def seen() -> Callable[..., host_state.HostState]:
     """A look's result from keyword arguments (files, packages, sysctls, units, probes)."""
-    return look.Seen
+    return host_state.HostState
 
 
 @pytest.fixture
@@ -125,14 +128,14 @@ def no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         size=7,
         identity="test",
     )
-    monkeypatch.setattr(prepared, "_fetched", lambda *_: made)
-    monkeypatch.setattr(release, "verify", lambda _: None)  # its sum is made up
+    monkeypatch.setattr(staging, "_fetched", lambda *_: made)
+    monkeypatch.setattr(push, "verify", lambda _: None)  # its sum is made up
 
 
 @pytest.fixture
 def livekit(single: Site, no_download: None) -> LivekitSettings:
     """livekit-server's settings on a host; its program is there without a download."""
-    found = single.on("lk1").livekit
+    found = single.for_host("lk1").livekit
     assert found is not None
     return found
 
@@ -151,9 +154,9 @@ def do(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         words = ["sh", "-c", script, "sh", *args]
         done = subprocess.run(words, input=stdin, capture_output=True, text=True, check=False, timeout=timeout)
         if done.returncode:
-            raise change.Failed(done.stderr.strip() or done.stdout.strip())
+            raise commands.HostError(done.stderr.strip() or done.stdout.strip())
         return done.stdout
 
-    monkeypatch.setattr("roles.redis.tasks.sh", carry_out)
-    monkeypatch.setattr("roles._kit.ready.ask", carry_out)
+    monkeypatch.setattr("livekit_metal.roles.redis.tasks.run", carry_out)
+    monkeypatch.setattr("livekit_metal.runtime.host.wait.read", carry_out)
     return lambda step, **arguments: step(None, **arguments)

@@ -7,11 +7,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from roles._kit import look as looks
-from roles._kit.look import Needs
-from roles.livekit import occupancy
-from roles.livekit.occupancy import Occupancy
-from roles.livekit.settings import Settings
+from livekit_metal.roles.livekit import occupancy
+from livekit_metal.roles.livekit.occupancy import Occupancy
+from livekit_metal.roles.livekit.settings import Settings
+from livekit_metal.runtime.host import state as looks
+from livekit_metal.runtime.host.state import StateQuery
 
 PORTS = "signal 7890 metrics 6789 debug 6060"
 METRICS = """# HELP livekit_room_total
@@ -80,6 +80,6 @@ class Rig:
         name, text = occupancy.question(self.settings, draining=draining).probe
         text = text.replace("/run/systemd/system", str(drop_ins)) if drop_ins else text
         environment = os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}"}
-        script = looks.script(Needs(probes=((name, text),)))
+        script = looks.script(StateQuery(queries=((name, text),)))
         said = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, check=True, env=environment)
-        return occupancy.parse(looks.parse(said.stdout).probes[name], self.settings)
+        return occupancy.parse(looks.parse(said.stdout).answers[name], self.settings)

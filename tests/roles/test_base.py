@@ -7,25 +7,25 @@ from collections.abc import Callable
 
 import pytest
 
-from roles._kit.change import Failed
-from roles._kit.look import Seen
-from roles._kit.plan import Part, Todo
-from roles.base import tasks
-from roles.base.settings import Settings
-from stack.site import Site
+from livekit_metal.roles.base import tasks
+from livekit_metal.roles.base.settings import Settings
+from livekit_metal.runtime.host.commands import HostError
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run.task import Plan, Task
+from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
 
 
 @pytest.fixture
 def settings(single: Site) -> Settings:
-    return single.on("lk1").base
+    return single.for_host("lk1").base
 
 
 @pytest.fixture
-def part(monkeypatch: pytest.MonkeyPatch, single: Site, settings: Settings) -> Part:
+def part(monkeypatch: pytest.MonkeyPatch, single: Site, settings: Settings) -> Task:
     """The part that base would register."""
-    made: list[Part] = []
-    monkeypatch.setattr(tasks, "stage", lambda part, name: made.append(part))
+    made: list[Task] = []
+    monkeypatch.setattr(tasks, "in_parallel", lambda part, name: made.append(part))
     monkeypatch.setattr(tasks, "before_first_change", lambda action: None)
     assert single.vault is not None
     tasks.prepare(settings, single.vault)
@@ -33,21 +33,21 @@ def part(monkeypatch: pytest.MonkeyPatch, single: Site, settings: Settings) -> P
 
 
 def seen(
-    part: Part, *, packages: tuple[str, ...], time: str = "", container: str = "none", users: str = "livekit"
-) -> Seen:
+    part: Task, *, packages: tuple[str, ...], time: str = "", container: str = "none", users: str = "livekit"
+) -> HostState:
     probes = {
         "base.time": [time] if time else [],
         "base.container": [container],
         "base.users": [users] if users else [],
     }
-    return Seen(packages=dict.fromkeys(packages, "1"), probes=probes)
+    return HostState(packages=dict.fromkeys(packages, "1"), answers=probes)
 
 
-def names(todo: Todo) -> list[str]:
+def names(todo: Plan) -> list[str]:
     return [step.name for step in todo.steps]
 
 
-def test_stock_units_are_masked_before_their_packages_come(part: Part, settings: Settings) -> None:
+def test_stock_units_are_masked_before_their_packages_come(part: Task, settings: Settings) -> None:
     todo = part.plan(seen(part, packages=()))
     first, second, *_ = names(todo)
     assert first == f"mask {', '.join(settings.masked)}"
@@ -55,20 +55,20 @@ def test_stock_units_are_masked_before_their_packages_come(part: Part, settings:
     assert "systemd-timesyncd" in second
 
 
-def unit(todo_of: Part, name: str, packages: tuple[str, ...], **properties: str) -> Todo:
+def unit(todo_of: Task, name: str, packages: tuple[str, ...], **properties: str) -> Plan:
     """What is planned where the stock unit ``name`` is like that and the others are masked."""
     look = seen(todo_of, packages=packages, container="lxc")
     look.units = {u: {"LoadState": "masked"} for u in todo_of.needs.units} | {name: properties}
     return todo_of.plan(look)
 
 
-def test_a_stock_unit_that_runs_is_somebodys(part: Part, settings: Settings) -> None:
+def test_a_stock_unit_that_runs_is_somebodys(part: Task, settings: Settings) -> None:
     """It is not masked away: preflight says when it holds one of our ports."""
     state = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled"}
     assert not [n for n in names(unit(part, "redis-server.service", settings.needed, **state)) if "mask" in n]
 
 
-def test_a_stock_unit_that_would_start_with_the_next_boot_is_masked(part: Part, settings: Settings) -> None:
+def test_a_stock_unit_that_would_start_with_the_next_boot_is_masked(part: Task, settings: Settings) -> None:
     """It would be faster than ours, and have the port."""
     stopped = {"LoadState": "loaded", "ActiveState": "inactive", "UnitFileState": "enabled"}
     assert names(unit(part, "redis-server.service", settings.needed, **stopped))[0] == "mask redis-server.service"
@@ -76,40 +76,40 @@ def test_a_stock_unit_that_would_start_with_the_next_boot_is_masked(part: Part, 
     assert not [n for n in names(unit(part, "redis-server.service", settings.needed, **off)) if "mask" in n]
 
 
-def test_a_unit_of_somebody_that_a_package_would_start_is_refused(part: Part, settings: Settings) -> None:
+def test_a_unit_of_somebody_that_a_package_would_start_is_refused(part: Task, settings: Settings) -> None:
     """Its file lies where the mask would be: never replace it."""
     look = seen(part, packages=tuple(p for p in settings.needed if p != "prometheus"), container="lxc")
     look.units = {u: {"LoadState": "masked"} for u in part.needs.units}
     look.units["prometheus.service"] = {"LoadState": "loaded", "ActiveState": "inactive", "UnitFileState": "disabled"}
     assert names(part.plan(look))[:2] == ["mask prometheus.service", "install prometheus"], "a half-installed package's"
     look.files["/etc/systemd/system/prometheus.service"] = "of somebody"
-    with pytest.raises(Failed, match=r"^prometheus\.service is a unit of somebody else's.*; rename or remove it"):
+    with pytest.raises(HostError, match=r"^prometheus\.service is a unit of somebody else's.*; rename or remove it"):
         part.plan(look)
 
 
-def test_masked_units_and_present_packages_are_left_alone(part: Part, settings: Settings) -> None:
+def test_masked_units_and_present_packages_are_left_alone(part: Task, settings: Settings) -> None:
     todo = unit(part, "redis-server.service", settings.needed, LoadState="masked")
     assert not [n for n in names(todo) if "mask" in n or "install" in n]
 
 
-def test_a_time_service_that_is_off_is_not_replaced(part: Part, settings: Settings) -> None:
+def test_a_time_service_that_is_off_is_not_replaced(part: Task, settings: Settings) -> None:
     todo = part.plan(seen(part, packages=(*settings.needed, "chrony")))
     assert not [n for n in names(todo) if "install" in n or "time" in n]
     assert todo.notes == ("chrony is installed and does not run: start it (systemctl enable --now chrony)",)
 
 
-def test_another_time_service_is_left_to_its_work(part: Part, settings: Settings) -> None:
+def test_another_time_service_is_left_to_its_work(part: Task, settings: Settings) -> None:
     todo = part.plan(seen(part, packages=settings.needed, time="chrony"))
     assert not [n for n in names(todo) if "install" in n or "time" in n]
     assert todo.notes == ()
 
 
-def test_a_container_is_told_who_keeps_its_time(part: Part, settings: Settings) -> None:
+def test_a_container_is_told_who_keeps_its_time(part: Task, settings: Settings) -> None:
     todo = part.plan(seen(part, packages=settings.needed, container="lxc"))
     assert todo.notes == ("a container cannot set the clock: the machine outside must keep it in time",)
 
 
-def test_a_missing_user_is_made(part: Part, settings: Settings) -> None:
+def test_a_missing_user_is_made(part: Task, settings: Settings) -> None:
     todo = part.plan(seen(part, packages=settings.needed, container="lxc", users=""))
     assert "make users livekit, livekit-node-exporter" in names(todo)
 
@@ -137,7 +137,7 @@ def test_secrets_that_cannot_be_saved_stop_everything(
     assert single.vault is not None
 
     def refuse() -> None:
-        raise Failed("secrets: no space")
+        raise HostError("secrets: no space")
 
     monkeypatch.setattr(tasks, "_save_first", lambda vault: tasks.before_first_change(refuse))
     probes = "#probe base.time\n#probe base.users\n#probe base.container\nlxc\n#end"
@@ -148,7 +148,7 @@ def test_secrets_that_cannot_be_saved_stop_everything(
     assert len(done.commands["lk1"]) == 1, "the look, and no change"
 
 
-def test_a_host_is_told_how_far_the_secrets_have_come(part: Part, settings: Settings, single: Site) -> None:
+def test_a_host_is_told_how_far_the_secrets_have_come(part: Task, settings: Settings, single: Site) -> None:
     """As they will be saved, and only then: a run that finds nothing to do writes nothing."""
     assert single.vault is not None
     look = seen(part, packages=settings.needed, container="lxc")

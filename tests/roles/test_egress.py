@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from roles._kit.change import Failed
-from roles._kit.look import Seen
-from roles._kit.plan import Todo
-from roles.egress import Settings, store, tasks
-from roles.egress.settings import UNIT
-from stack.site import Site
-from stack.slots import GUARD
-from tests.data import RECORDING, SINGLE
+from livekit_metal.core.slot_decision import GUARD
+from livekit_metal.roles.egress import store, tasks
+from livekit_metal.roles.egress.settings import UNIT, Settings
+from livekit_metal.runtime.host.commands import HostError
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run.task import Plan
+from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
+from tests.support.sites import RECORDING, SINGLE
 
 NOTHING = ["0", "0", "0"]
 
@@ -28,12 +28,12 @@ NOTHING = ["0", "0", "0"]
 def egress(make_site: Callable[[dict[str, Any]], Site], no_download: None) -> Settings:
     data = copy.deepcopy(SINGLE) | {"egress": dict(RECORDING)}
     data["hosts"]["lk1"]["roles"] += ["egress"]
-    found = make_site(data).on("lk1").egress
+    found = make_site(data).for_host("lk1").egress
     assert found is not None
     return found
 
 
-def host(active: str = "", left: list[str] = NOTHING, **slots: str) -> Seen:
+def host(active: str = "", left: list[str] = NOTHING, **slots: str) -> HostState:
     """A host with ``slots`` given as "ActiveState generation"."""
     units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
     for slot, words in slots.items():
@@ -46,10 +46,10 @@ def host(active: str = "", left: list[str] = NOTHING, **slots: str) -> Seen:
         "egress.left": left,
         "egress.occupancy": ["only draining", "end"],
     }
-    return Seen(units=units, probes=probes)
+    return HostState(units=units, answers=probes)
 
 
-def names(todo: Todo) -> list[str]:
+def names(todo: Plan) -> list[str]:
     return [step.name for step in todo.steps]
 
 
@@ -85,7 +85,7 @@ def test_what_waits_for_somebody_is_told_at_the_end_of_every_deploy(egress: Sett
 
 
 def test_recordings_that_are_still_on_a_host_keep_it(egress: Settings) -> None:
-    with pytest.raises(Failed, match=r"recordings are still here \(1 in .*/egress/files\); fetch them, or deliver"):
+    with pytest.raises(HostError, match=r"recordings are still here \(1 in .*/egress/files\); fetch them, or deliver"):
         tasks.delivered(egress).plan(host(left=["0", "0", "1"]))
     assert tasks.delivered(egress).plan(host()).steps == ()
 
@@ -98,10 +98,10 @@ def test_the_secret_of_a_store_must_be_there(make_site: Callable[[dict[str, Any]
     from pyinfra.api.exceptions import PyinfraError  # noqa: PLC0415
 
     with pytest.raises(PyinfraError, match=r"egress\.storage\.s3: egress-s3 is not among the secrets; store it: "):
-        tasks.desired(site.on("lk1").egress)
+        tasks.desired(site.for_host("lk1").egress)
     assert site.vault is not None
     site.vault.set_password("egress-s3", "hidden")
-    found = site.on("lk1").egress
+    found = site.for_host("lk1").egress
     assert found is not None
     assert found.storage_secret is not None
 
@@ -141,7 +141,7 @@ OTHER = """2026/11/26 10:18:01 ERROR : x.ogg: Source and destination exist but d
     ],
 )
 def test_what_a_store_says_is_told_in_a_line_with_a_remedy(egress: Settings, said: str, told: str) -> None:
-    from roles.egress.storage import S3, Storage  # noqa: PLC0415
+    from livekit_metal.roles.egress.storage import S3, Storage  # noqa: PLC0415
 
     assert f"{store.reason(said)}; {store.remedy(said, Storage(s3=S3(bucket='b', access_key='k')))}" == told
 

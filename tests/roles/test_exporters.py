@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from roles._kit.look import Seen
-from roles._kit.turn import turn
-from roles.exporters.settings import METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settings
-from roles.exporters.tasks import _metrics, _node, _redis, activate
-from stack.ports import PortRange
-from stack.site import Site
+from livekit_metal.core.ports import PortRange
+from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settings
+from livekit_metal.roles.exporters.tasks import _metrics, _node, _redis, activate
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run.rolling import one_by_one
+from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
 from tests.roles.wanted import as_wanted, look, names
 
@@ -27,7 +27,7 @@ REDIS = [f"start {REDIS_UNIT}", f"{REDIS_UNIT} answers"]
 
 
 def exporters(site: Site, host: str) -> Settings:
-    found = site.on(host).exporters
+    found = site.for_host(host).exporters
     assert found is not None
     return found
 
@@ -37,16 +37,16 @@ def both(cluster: Site) -> Settings:
     return exporters(cluster, "lk1")
 
 
-def host(settings: Settings) -> Seen:
+def host(settings: Settings) -> HostState:
     return as_wanted(_metrics(settings)[0], _node(settings)[0], _redis(settings)[0])
 
 
-def plan(settings: Settings, seen: Seen) -> list[str]:
+def plan(settings: Settings, seen: HostState) -> list[str]:
     return names(activate(settings).plan(seen))
 
 
 def test_a_fresh_host_gets_both(both: Settings) -> None:
-    assert plan(both, Seen()) == [
+    assert plan(both, HostState()) == [
         *METRICS,
         "write livekit-node-exporter.service, 40-limits.conf, 50-stamp.conf",
         f"enable {NODE_UNIT}",
@@ -60,7 +60,7 @@ def test_a_fresh_host_gets_both(both: Settings) -> None:
 def test_a_host_without_redis_gets_the_one_of_the_host(cluster: Site) -> None:
     node = "write livekit-node-exporter.service, 40-limits.conf, 50-stamp.conf"
     wanted = [*METRICS, node, f"enable {NODE_UNIT}", *NODE]
-    assert plan(exporters(cluster, "lk2"), Seen()) == wanted
+    assert plan(exporters(cluster, "lk2"), HostState()) == wanted
 
 
 def test_a_host_as_wanted_is_left_alone(both: Settings) -> None:
@@ -90,8 +90,8 @@ def test_an_exporter_that_has_ended_is_started(both: Settings) -> None:
 def test_a_run_proves_each_by_what_only_it_gives(
     fake_run: Callable[..., FakeRun], cluster: Site, both: Settings
 ) -> None:
-    fresh = look(Seen())
-    done = fake_run(lambda: turn("exporters", activate(both)), answer=lambda _h, c: fresh if "sh -s" in c else "")
+    fresh = look(HostState())
+    done = fake_run(lambda: one_by_one("exporters", activate(both)), answer=lambda _h, c: fresh if "sh -s" in c else "")
     proofs = [c for c in done.commands["lk1"] if "curl" in c]
     assert [("node_uname_info{" in c, "redis_up 1" in c) for c in proofs] == [(True, False), (False, True)]
     assert cluster.vault is not None
@@ -99,13 +99,13 @@ def test_a_run_proves_each_by_what_only_it_gives(
 
 
 def test_an_exporter_without_its_metric_fails_the_host(fake_run: Callable[..., FakeRun], both: Settings) -> None:
-    fresh = look(Seen())
+    fresh = look(HostState())
 
     def answer(_host: str, command: str) -> str | None:
         if "sh -s" in command:
             return fresh
         return None if "curl" in command and "redis_up 1" in command else ""
 
-    done = fake_run(lambda: turn("exporters", activate(both)), answer=answer)
+    done = fake_run(lambda: one_by_one("exporters", activate(both)), answer=answer)
     assert done.results["lk1"].word == "failed"
     assert "redis_up 1 at http://10.0.0.11:9121/metrics did not come true" in done.results["lk1"].why

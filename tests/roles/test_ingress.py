@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from roles._kit import hidepid
-from roles._kit.change import Failed
-from roles._kit.generation import Generation
-from roles._kit.look import Seen
-from roles._kit.plan import Todo
-from roles.ingress import Settings, occupancy, tasks
-from roles.ingress.settings import UNIT
-from stack.site import Site
-from stack.slots import GUARD
+from livekit_metal.core.slot_decision import GUARD
+from livekit_metal.roles.ingress import occupancy, tasks
+from livekit_metal.roles.ingress.settings import UNIT, Settings
+from livekit_metal.runtime.host import hidepid
+from livekit_metal.runtime.host.commands import HostError
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run.task import Plan
+from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.site.model import Site
 
 METRICS = """# HELP livekit_ingress_requests x
 livekit_ingress_available{node_id="NE_1"} 1
@@ -28,7 +28,7 @@ livekit_node_cpu_load{node_id="NE_1",node_type="INGRESS"} 0.02
 
 @pytest.fixture
 def ingress(streaming_site: Site, no_download: None) -> Settings:
-    found = streaming_site.on("lk1").ingress
+    found = streaming_site.for_host("lk1").ingress
     assert found is not None
     return found
 
@@ -38,7 +38,7 @@ def wanted(ingress: Settings) -> Generation:
     return tasks.desired(ingress)[1]
 
 
-def host(active: str = "", **slots: str) -> Seen:
+def host(active: str = "", **slots: str) -> HostState:
     """A host with ``slots`` given as "ActiveState generation"."""
     units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
     for slot, text in slots.items():
@@ -46,10 +46,10 @@ def host(active: str = "", **slots: str) -> Seen:
         units[UNIT.format(slot)] = {"ActiveState": state, "Stamp": generation}
     names = ("generations", "releases")
     probes = {"ingress.active": [active] if active else [], **{f"ingress.{name}": [] for name in names}}
-    return Seen(units=units, probes=probes)
+    return HostState(units=units, answers=probes)
 
 
-def names(todo: Todo) -> list[str]:
+def names(todo: Plan) -> list[str]:
     return [step.name for step in todo.steps]
 
 
@@ -74,7 +74,7 @@ def test_a_host_as_wanted_is_left_alone(ingress: Settings, wanted: Generation) -
 
 def test_no_empty_slot_is_refused_with_who_is_where(ingress: Settings) -> None:
     a, b, c = ingress.slots
-    with pytest.raises(Failed, match=f"{a}: draining one, {b}: draining two, {c}: running three"):
+    with pytest.raises(HostError, match=f"{a}: draining one, {b}: draining two, {c}: running three"):
         tasks.activate(ingress).plan(host(c, **{a: "deactivating one", b: "deactivating two", c: "active three"}))
 
 
@@ -82,7 +82,7 @@ def test_processes_are_hidden_before_any_stream_can_begin(ingress: Settings, wan
     slot = ingress.slots[0]
     hiding = dataclasses.replace(ingress, process_list="hide")
     seen = host(slot, **{slot: f"active {wanted.name}"})
-    seen.probes["hidepid"] = []
+    seen.answers["hidepid"] = []
     part = tasks.activate(hiding)
     assert names(part.plan(seen)) == [
         "write livekit-hidepid.service, 50-livekit-hidepid.conf, 50-livekit-hidepid.conf",
@@ -92,7 +92,7 @@ def test_processes_are_hidden_before_any_stream_can_begin(ingress: Settings, wan
     seen.stat = {f.path: (f.mode, f.user, f.group) for f in hidepid._files()}
     seen.units[hidepid.UNIT] = {"UnitFileState": "enabled"}
     assert names(part.plan(seen)) == ["hide processes from other accounts"], "somebody has mounted /proc anew"
-    seen.probes["hidepid"] = ["hidden"]
+    seen.answers["hidepid"] = ["hidden"]
     assert part.plan(seen).steps == ()
 
 
@@ -115,7 +115,10 @@ def test_it_is_done_when_logind_sees_what_others_do_not(tmp_path: Path, options:
         'systemctl() { case "$*" in *logind*) echo 77 ;; *) echo 0 ;; esac; }; getent() { echo livekit-proc:x:990:; }'
     )
     look = (
-        hidepid.needs().probes[0][1].replace("/proc/mounts", f"{tmp_path}/mounts").replace("/proc/$p", f"{tmp_path}/$p")
+        hidepid.needs()
+        .queries[0][1]
+        .replace("/proc/mounts", f"{tmp_path}/mounts")
+        .replace("/proc/$p", f"{tmp_path}/$p")
     )
     done = subprocess.run(["sh", "-c", f"{systemd}\n{look}"], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == said

@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from roles._kit.look import Seen
-from roles.kamailio.settings import UNIT, Settings, Source
-from roles.kamailio.tasks import _service, activate
-from stack.secret import Secret
-from stack.site import Site
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.roles.kamailio.settings import UNIT, Settings, Source
+from livekit_metal.roles.kamailio.tasks import _service, activate
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.site.model import Site
 from tests.roles.wanted import as_wanted, names
 
 RESTART = [f"start {UNIT}", f"{UNIT} answers"]
@@ -19,23 +19,23 @@ REREAD = ["re-read who may call", f"{UNIT} answers"]
 
 @pytest.fixture
 def kamailio(phones: Site) -> Settings:
-    found = phones.on("lk1").kamailio
+    found = phones.for_host("lk1").kamailio
     assert found
     return found
 
 
-def host(settings: Settings, *, loaded: bool = True, follows: bool = True) -> Seen:
+def host(settings: Settings, *, loaded: bool = True, follows: bool = True) -> HostState:
     """A host where ``settings`` run."""
     said = {"kamailio.files": ["y"] * loaded, "kamailio.follows": ["y"] * follows}
     return as_wanted(_service(settings), probes=said)
 
 
-def plan(settings: Settings, seen: Seen) -> list[str]:
+def plan(settings: Settings, seen: HostState) -> list[str]:
     return names(activate(settings).plan(seen))
 
 
 def test_a_fresh_host_gets_all_of_it(kamailio: Settings) -> None:
-    assert plan(kamailio, Seen(probes={"kamailio.files": [], "kamailio.follows": []})) == [
+    assert plan(kamailio, HostState(answers={"kamailio.files": [], "kamailio.follows": []})) == [
         "write kamailio.cfg, livekit-kamailio.service, sources, dispatch.sh and 3 more",
         f"enable {UNIT}",
         *RESTART,

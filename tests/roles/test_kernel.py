@@ -7,15 +7,15 @@ from collections.abc import Callable
 
 import pytest
 
-from roles._kit.files import File, bundle
-from roles._kit.look import Seen
-from roles._kit.plan import Todo
-from roles._kit.turn import turn
-from roles.kernel import Settings, tasks
-from roles.kernel.settings import FILE, MODULES, RESERVED
-from roles.kernel.tasks import activate
-from stack.ports import PortRange
-from stack.site import Site
+from livekit_metal.core.ports import PortRange
+from livekit_metal.roles.kernel import tasks
+from livekit_metal.roles.kernel.settings import FILE, MODULES, RESERVED, Settings
+from livekit_metal.roles.kernel.tasks import activate
+from livekit_metal.runtime.host.files import File, bundle
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run.rolling import one_by_one
+from livekit_metal.runtime.run.task import Plan
+from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
 from tests.roles.wanted import look, names
 
@@ -42,39 +42,39 @@ WRITE = "write 60-livekit-metal.conf"
 
 @pytest.fixture
 def kernel(single: Site) -> Settings:
-    return single.on("lk1").kernel
+    return single.for_host("lk1").kernel
 
 
-def host(sysctls: dict[str, str] | None = None, *said: str) -> Seen:
-    return Seen(sysctls=DEFAULTS if sysctls is None else sysctls, probes={"kernel.keys": list(said)})
+def host(sysctls: dict[str, str] | None = None, *said: str) -> HostState:
+    return HostState(sysctls=DEFAULTS if sysctls is None else sysctls, answers={"kernel.keys": list(said)})
 
 
-def plan(settings: Settings, seen: Seen) -> Todo:
+def plan(settings: Settings, seen: HostState) -> Plan:
     return activate(settings).plan(seen)
 
 
 @pytest.fixture
-def carried_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[Settings, Seen], Seen]:
+def carried_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[Settings, HostState], HostState]:
     """What a host is like after what was planned for it."""
 
-    def carry(settings: Settings, seen: Seen) -> Seen:
+    def carry(settings: Settings, seen: HostState) -> HostState:
         written: list[File] = []
         monkeypatch.setattr(tasks, "bundle", lambda wanted, before: written.extend(wanted) or bundle(wanted, before))
         todo = plan(settings, seen)
         values = next((s.run.keywords["values"] for s in todo.steps if s.name.startswith("set ")), {})
-        kept = [line for line in seen.probes["kernel.keys"] if not line.startswith(FILE)]
+        kept = [line for line in seen.answers["kernel.keys"] if not line.startswith(FILE)]
         own = [f"{FILE}:{line}" for line in written[0].text.splitlines() if RESERVED in line or "others" in line]
-        return Seen(
+        return HostState(
             files={f.path: f.sha256 for f in written},
             stat={f.path: (f.mode, f.user, f.group) for f in written},
             sysctls={**seen.sysctls, **values},
-            probes={"kernel.keys": kept + own},
+            answers={"kernel.keys": kept + own},
         )
 
     return carry
 
 
-Carry = Callable[[Settings, Seen], Seen]
+Carry = Callable[[Settings, HostState], HostState]
 
 
 def test_a_fresh_host_gets_all_of_it(kernel: Settings) -> None:
@@ -84,7 +84,7 @@ def test_a_fresh_host_gets_all_of_it(kernel: Settings) -> None:
 
 
 def test_a_host_as_wanted_is_left_alone(kernel: Settings, carried_out: Carry) -> None:
-    assert plan(kernel, carried_out(kernel, host())) == Todo()
+    assert plan(kernel, carried_out(kernel, host())) == Plan()
 
 
 def test_just_the_key_that_fell_back_is_set(kernel: Settings, carried_out: Carry) -> None:
@@ -99,7 +99,7 @@ def test_what_a_host_has_more_of_stays(kernel: Settings, carried_out: Carry) -> 
     todo = plan(kernel, host({**DEFAULTS, **more}))
     assert not set(more) & set(todo.steps[1].run.keywords["values"])
     seen = carried_out(kernel, host({**DEFAULTS, **more}))
-    assert plan(kernel, seen) == Todo()
+    assert plan(kernel, seen) == Plan()
     assert {name: seen.sysctls[name] for name in more} == more
 
 
@@ -110,7 +110,7 @@ def test_a_module_that_is_not_loaded_yet_is_loaded_for_its_keys(kernel: Settings
     assert CONNTRACK in todo.steps[2].run.keywords["values"]
     after = carried_out(kernel, host(lacking, "module"))
     assert MODULES in after.files
-    assert plan(kernel, after) == Todo()
+    assert plan(kernel, after) == Plan()
 
 
 def test_a_host_without_connection_tracking_is_told_what_that_means(kernel: Settings) -> None:
@@ -150,7 +150,7 @@ def test_a_locked_key_with_enough_in_it_is_no_finding(kernel: Settings) -> None:
 def test_ports_that_others_reserved_stay_reserved(kernel: Settings, carried_out: Carry) -> None:
     seen = carried_out(kernel, host({**DEFAULTS, RESERVED: "8000,30000-32767"}))
     assert "8000" in seen.sysctls[RESERVED].split(",")
-    assert plan(kernel, seen) == Todo()
+    assert plan(kernel, seen) == Plan()
     seen.sysctls[RESERVED] += ",65000"  # somebody comes later
     assert names(plan(kernel, seen)) == [WRITE]
     moved = dataclasses.replace(kernel, reserved=(PortRange(22, 22),))  # and our own ports move away
@@ -160,7 +160,7 @@ def test_ports_that_others_reserved_stay_reserved(kernel: Settings, carried_out:
 
 def test_a_file_with_the_last_word_at_boot_is_told(kernel: Settings, carried_out: Carry) -> None:
     seen = carried_out(kernel, host())
-    seen.probes["kernel.keys"] += [
+    seen.answers["kernel.keys"] += [
         "/etc/sysctl.d/99-sysctl.conf:net.core.rmem_max=212992",
         "/usr/lib/sysctl.d/99-more.conf:-net/core/wmem_max = 16777216",
         "/usr/lib/sysctl.d/50-less.conf:vm.swappiness = 60",
@@ -174,7 +174,7 @@ def test_only_the_stale_keys_are_set_and_then_compared(fake_run: Callable[..., F
     seen = host()
     values = plan(kernel, seen).steps[1].run.keywords["values"]
     in_force = "\n".join(f"{name} = {value}" for name, value in values.items())
-    done = fake_run(lambda: turn("kernel", activate(kernel)), answer=answers(seen, in_force))
+    done = fake_run(lambda: one_by_one("kernel", activate(kernel)), answer=answers(seen, in_force))
     assert done.results["lk1"].word == "done"
     (command,) = [c for c in done.commands["lk1"] if "sysctl -q -w" in c]
     assert all(f"{name}={value}" in command for name, value in values.items())
@@ -182,12 +182,12 @@ def test_only_the_stale_keys_are_set_and_then_compared(fake_run: Callable[..., F
 
 
 def test_a_kernel_that_keeps_another_value_fails_the_host(fake_run: Callable[..., FakeRun], kernel: Settings) -> None:
-    done = fake_run(lambda: turn("kernel", activate(kernel)), answer=answers(host(), "vm.swappiness = 60"))
+    done = fake_run(lambda: one_by_one("kernel", activate(kernel)), answer=answers(host(), "vm.swappiness = 60"))
     assert done.results["lk1"].word == "failed"
     assert "vm.swappiness is '60' after it was set to '10'; look for what else" in done.results["lk1"].why
 
 
-def answers(seen: Seen, in_force: str) -> Callable[[str, str], str]:
+def answers(seen: HostState, in_force: str) -> Callable[[str, str], str]:
     sysctls = ["#sysctls", *(f"{name.replace('.', '/')}:{value}" for name, value in seen.sysctls.items())]
 
     def answer(_host: str, command: str) -> str:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from roles._kit.look import Seen
-from roles._kit.turn import turn
-from roles.prometheus.settings import UNIT, Settings
-from roles.prometheus.tasks import _service, _stamped, activate
-from stack.ports import PortRange
-from stack.site import Site
+from livekit_metal.core.ports import PortRange
+from livekit_metal.roles.prometheus.settings import UNIT, Settings
+from livekit_metal.roles.prometheus.tasks import _service, _stamped, activate
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.run.rolling import one_by_one
+from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
 from tests.roles.wanted import as_wanted, look, names
 
@@ -22,12 +22,12 @@ RESTART = [f"start {UNIT}", f"{UNIT} answers"]
 
 @pytest.fixture
 def prometheus(cluster: Site) -> Settings:
-    found = cluster.on("lk1").prometheus
+    found = cluster.for_host("lk1").prometheus
     assert found is not None
     return found
 
 
-def host(settings: Settings, loaded: str | None = None) -> Seen:
+def host(settings: Settings, loaded: str | None = None) -> HostState:
     """A host where ``settings`` run; which configuration the process reports may differ."""
     wanted = _stamped(settings)
     said = f"__lkm_stamp: {wanted.stamp}" if loaded is None else loaded
@@ -36,12 +36,12 @@ def host(settings: Settings, loaded: str | None = None) -> Seen:
     return seen
 
 
-def plan(settings: Settings, seen: Seen) -> list[str]:
+def plan(settings: Settings, seen: HostState) -> list[str]:
     return names(activate(settings).plan(seen))
 
 
 def test_a_fresh_host_gets_all_of_it(prometheus: Settings) -> None:
-    assert plan(prometheus, Seen(probes={"prometheus.loaded": []})) == [
+    assert plan(prometheus, HostState(answers={"prometheus.loaded": []})) == [
         f"make {prometheus.data}",
         "write livekit-prometheus.service, prometheus.yml, 40-limits.conf, 50-stamp.conf",
         f"enable {UNIT}",
@@ -87,7 +87,7 @@ def test_the_new_configuration_is_checked_before_it_is_in_place(
 ) -> None:
     answer = look(host(dataclasses.replace(prometheus, interval=60)))
     done = fake_run(
-        lambda: turn("prometheus", activate(prometheus)), answer=lambda _h, c: answer if "sh -s" in c else ""
+        lambda: one_by_one("prometheus", activate(prometheus)), answer=lambda _h, c: answer if "sh -s" in c else ""
     )
     (write,) = [c for c in done.commands["lk1"] if "base64 -d" in c]
     check = write.index(f"promtool check config {prometheus.config}.lkm-")
@@ -104,6 +104,6 @@ def test_a_refused_reload_fails_the_host(fake_run: Callable[..., FakeRun], prome
             return answer
         return None if "curl" in command else ""
 
-    done = fake_run(lambda: turn("prometheus", activate(prometheus)), answer=said)
+    done = fake_run(lambda: one_by_one("prometheus", activate(prometheus)), answer=said)
     assert done.results["lk1"].word == "failed"
     assert f"{prometheus.config} loaded did not come true" in done.results["lk1"].why

@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
-from roles._kit.generation import Generation
-from roles._kit.look import Seen
-from roles.sip import tasks, telephony
-from roles.sip.objects import KINDS, desired
-from roles.sip.settings import UNIT, Settings
-from roles.sip.trunks import Rule
-from stack.site import Site
-from stack.slots import GUARD
+from livekit_metal.core.slot_decision import GUARD
+from livekit_metal.roles.sip import tasks, telephony
+from livekit_metal.roles.sip.objects import KINDS, desired
+from livekit_metal.roles.sip.settings import UNIT, Settings
+from livekit_metal.roles.sip.trunks import Rule
+from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.site.model import Site
 from tests.roles.wanted import names
 
 
 @pytest.fixture
 def sip(phones: Site, no_download: None) -> Settings:
-    found = phones.on("lk1").sip
+    found = phones.for_host("lk1").sip
     assert found
     return found
 
@@ -36,14 +36,14 @@ def wanted(sip: Settings) -> Generation:
     return tasks.desired(sip)[1]
 
 
-def host(active: str = "", **slots: str) -> Seen:
+def host(active: str = "", **slots: str) -> HostState:
     """A host with ``slots`` given as "ActiveState generation"."""
     units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
     for slot, text in slots.items():
         state, _, generation = text.partition(" ")
         units[UNIT.format(slot)] = {"ActiveState": state, "Stamp": generation}
     probes = {"sip.active": [active] if active else [], "sip.generations": [], "sip.releases": []}
-    return Seen(units=units, probes=probes)
+    return HostState(units=units, answers=probes)
 
 
 def test_a_change_starts_beside_and_drains_the_old_slot_last(sip: Settings, wanted: Generation) -> None:
@@ -79,7 +79,7 @@ def test_a_deploy_is_refused_while_a_secret_opens_a_trunk(phones: Site, no_downl
     site = dataclasses.replace(phones, sip=dataclasses.replace(phones.sip, trunks=trunks))
     assert site.vault
     site.vault.set_password("sip-carrier-numbers", "*")
-    found = site.on("lk1").sip
+    found = site.for_host("lk1").sip
     assert found
     with pytest.raises(PyinfraError, match=r"secrets.passwords.sip-carrier-numbers: word 1 of 1 is no number"):
         tasks.desired(found)
@@ -107,12 +107,12 @@ def livekit(settings: Settings) -> dict[str, list[dict[str, Any]]]:
     return has
 
 
-def seen(has: dict[str, list[dict[str, Any]]], code: str = "200") -> Seen:
+def seen(has: dict[str, list[dict[str, Any]]], code: str = "200") -> HostState:
     lines = [line for kind, items in has.items() for line in (kind, json.dumps({"items": items}), code)]
-    return Seen(probes={"sip.telephony": lines})
+    return HostState(answers={"sip.telephony": lines})
 
 
-def plan(settings: Settings, now: Seen) -> list[str]:
+def plan(settings: Settings, now: HostState) -> list[str]:
     return names(telephony.reconcile(settings).plan(now))
 
 
@@ -125,8 +125,8 @@ def test_everything_is_made_where_nothing_is_and_before_livekit_answers(sip: Set
         "rule rest: create",
     ]
     assert plan(sip, seen({kind.name: [] for kind in KINDS})) == steps
-    assert plan(sip, Seen(probes={"sip.telephony": ["inbound", "", "000"]})) == steps
-    assert plan(sip, Seen(probes={"sip.telephony": []})) == steps
+    assert plan(sip, HostState(answers={"sip.telephony": ["inbound", "", "000"]})) == steps
+    assert plan(sip, HostState(answers={"sip.telephony": []})) == steps
 
 
 def test_what_is_as_declared_is_left_alone(sip: Settings) -> None:
@@ -175,4 +175,4 @@ def test_what_others_made_is_left_alone_and_reported(sip: Settings) -> None:
 def test_what_is_asked_shows_no_secret_to_who_prints_it(sip: Settings) -> None:
     part = telephony.reconcile(sip)
     assert "Bearer" not in repr(part.needs)
-    assert next(iter(sip.api_keys.values())).reveal() not in str(part.needs.probes)
+    assert next(iter(sip.api_keys.values())).reveal() not in str(part.needs.queries)

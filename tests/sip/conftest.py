@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access
-from stack.site import Site
-from tests.lab import INVENTORY, Lab, lab, over_ssh
-from tests.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from livekit_metal.call.access import Access
+from livekit_metal.site.model import Site
 from tests.sip.phone import Line, Phone, talking
+from tests.support.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 
 STAND_IN = Path(__file__).parents[1] / "standins/livekit-sip"
 
@@ -54,7 +54,7 @@ def first(site: Site) -> Host:
 @pytest.fixture
 def phone(site: Site, lab: Lab, tmp_path: Path) -> Callable[..., Phone]:
     """A call from the carrier's network to the first host; see :class:`Phone`."""
-    settings = site.on(site.with_role("sip")[0]).kamailio
+    settings = site.for_host(site.with_role("sip")[0]).kamailio
     assert settings
 
     def ring(**more: Any) -> Phone:

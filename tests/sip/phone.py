@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from procedures.call import Access, largest_gap, token
-from procedures.call.seats import Diary, Ice, Publisher, Subscriber
-from procedures.call.tone import tone
+from livekit_metal.call.access import Access
+from livekit_metal.call.participants import Diary, Ice, Publisher, Subscriber
+from livekit_metal.call.report import largest_gap
+from livekit_metal.call.server import token
+from livekit_metal.call.tone import tone
 
 _SCENARIO = (Path(__file__).parent / "call.xml").read_text()
 ANSWERS = 15.0  # s

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from stack import inventory
-from tests import arguments
-from tests.deploys import deploy, variant
-from tests.lab import INVENTORY, ROOT
+from livekit_metal.site import inventory
+from tests.support import arguments
+from tests.support.deploys import deploy, variant
+from tests.support.lab import INVENTORY, ROOT
 
 OUT = {"address": "sip.example.org", "user": "us", "numbers": ["+15550190"]}
 TRUNK = {"networks": ["192.0.2.8/29"], "numbers": ["+15550191"], "user": "caller", "outbound": OUT}

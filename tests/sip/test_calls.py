@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access
-from tests.deploys import deploy, variant
-from tests.lab import INVENTORY, ROOT, Lab
+from livekit_metal.call.access import Access
 from tests.sip.conftest import real, up
 from tests.sip.phone import Phone, answers
 from tests.sip.slots import serving, shown
+from tests.support.deploys import deploy, variant
+from tests.support.lab import INVENTORY, ROOT, Lab
 
 Ring = Callable[..., Phone]
 

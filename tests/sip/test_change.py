@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access, Call
-from tests.control import untouched_server
-from tests.deploys import deploy, unchanging, variant
-from tests.lab import INVENTORY, Lab
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
 from tests.sip.conftest import up
 from tests.sip.phone import Phone
 from tests.sip.slots import ended, serving, shown
+from tests.support.control import untouched_server
+from tests.support.deploys import deploy, unchanging, variant
+from tests.support.lab import INVENTORY, Lab
 from tests.upgrade.judge import FACTOR, LIMIT
 
 Ring = Callable[..., Phone]

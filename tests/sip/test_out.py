@@ -12,13 +12,14 @@ from livekit.protocol import sip
 from livekit.protocol.room import RoomParticipantIdentity
 from testinfra.host import Host
 
-from procedures.call import Access, server_api, token
-from procedures.call.seats import Diary, Ice, Publisher, Subscriber
-from procedures.call.tone import tone
-from tests.deploys import deploy, variant
-from tests.lab import Lab
+from livekit_metal.call.access import Access
+from livekit_metal.call.participants import Diary, Ice, Publisher, Subscriber
+from livekit_metal.call.server import server_api, token
+from livekit_metal.call.tone import tone
 from tests.sip.conftest import real
 from tests.sip.slots import ended, serving, shown
+from tests.support.deploys import deploy, variant
+from tests.support.lab import Lab
 
 PORT, MEDIA = 15998, 26100  # of the phone that is called, on this machine
 
@@ -71,7 +72,7 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
     try:
         asyncio.run(scenario())
         ended(first, old)
-        port = lab.site.on(lab.site.with_role("sip")[0]).sip.part("sip", old[12])  # type: ignore[union-attr]
+        port = lab.site.for_host(lab.site.with_role("sip")[0]).sip.part("sip", old[12])  # type: ignore[union-attr]
         assert f":{port};" in messages.read_text(), "from its own port"
     finally:
         called.kill()

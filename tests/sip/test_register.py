@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.deploys import deploy, variant
-from tests.lab import INVENTORY, ROOT, Lab
 from tests.sip.slots import shown
+from tests.support.deploys import deploy, variant
+from tests.support.lab import INVENTORY, ROOT, Lab
 
 _SCENARIO = (Path(__file__).parent / "register.xml").read_text()
 PORT = 15999

@@ -15,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from testinfra.host import Host
 
-from procedures.call import Access
-from tests.deploys import deploy, unchanging, variant
-from tests.lab import Lab
+from livekit_metal.call.access import Access
 from tests.sip.conftest import up
 from tests.sip.phone import Phone
 from tests.sip.secure import Secure
 from tests.sip.slots import shown
+from tests.support.deploys import deploy, unchanging, variant
+from tests.support.lab import Lab
 
 Ring = Callable[..., Phone]
 DIRECTORY = "/etc/ssl/lab-sip"  # on the host
@@ -63,7 +63,7 @@ def test_a_certificate_is_renewed_and_no_call_notices(
     first: Host, lab: Lab, access: Access, *, phone: Ring, tmp_path: Path
 ) -> None:
     site, gateway = lab.site, lab.facts["gateway"]
-    kamailio = site.on(site.with_role("sip")[0]).kamailio
+    kamailio = site.for_host(site.with_role("sip")[0]).kamailio
     assert kamailio
     address, port = kamailio.address, kamailio.tls_port.first
     trusted, serial = certificate(first, address, tmp_path)

@@ -12,9 +12,10 @@ from google.protobuf.json_format import MessageToDict
 from livekit import api
 from livekit.protocol import sip
 
-from procedures.call import Access, server_api
-from tests.deploys import Told, deploy, unchanging, variant
-from tests.lab import INVENTORY
+from livekit_metal.call.access import Access
+from livekit_metal.call.server import server_api
+from tests.support.deploys import Told, deploy, unchanging, variant
+from tests.support.lab import INVENTORY
 
 T = TypeVar("T")
 

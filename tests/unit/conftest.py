@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from livekit_metal.vault.vault import Vault
 from procedures import secrets as procedure
-from stack.vault import Vault
-from tests.data import SINGLE
+from tests.support.sites import SINGLE
 
-INVENTORY = f"from stack.inventory import load\n\nhosts = load({SINGLE!r}, __file__)\n"
+INVENTORY = f"from livekit_metal import load\n\nhosts = load({SINGLE!r}, __file__)\n"
 
 Run = Callable[..., tuple[int, str, str]]
 

@@ -12,13 +12,13 @@ from typing import Any
 
 from lab import places
 from lab.demo import write_access
-from procedures.call import Access
-from stack import inventory
-from stack.site import Site
-from tests import lab as looked_at
-from tests.deploys import DEPLOY, Deploy, Told, merged, variant
-from tests.lab import INVENTORY, ROOT, over_ssh
-from tests.slots import ENDS, draining
+from livekit_metal.call.access import Access
+from livekit_metal.site import inventory
+from livekit_metal.site.model import Site
+from tests.support import lab as looked_at
+from tests.support.deploys import DEPLOY, Deploy, Told, merged, variant
+from tests.support.lab import INVENTORY, ROOT, over_ssh
+from tests.support.slots import ENDS, draining
 from tests.upgrade.judge import activations
 
 DEPLOYS = 4  # the first changes, the second takes away what old slots still used, the third finds nothing to do

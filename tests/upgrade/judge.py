@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from procedures.call import Event, Report
+from livekit_metal.call.report import Event, Report
 
 LIMIT = 100.0  # ms without sound; where the control call has larger gaps, the machine is to blame for as much
 FACTOR = 3  # times the control's largest gap

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from lab.places import NETWORKS
-from procedures.call.path import PATHS, Path
-from tests.data import MOVED
-from tests.deploys import Told
+from livekit_metal.call.forced_path import PATHS, Path
+from tests.support.deploys import Told
+from tests.support.sites import MOVED
 from tests.upgrade.ground import Ground
 
 Settings = Mapping[str, Any]

@@ -10,11 +10,16 @@ from uuid import uuid4
 
 from livekit.protocol.room import ListParticipantsRequest
 
-from procedures.call import Access, Call, CallError, Report, room_service, where
-from procedures.call.path import Path
-from tests.deploys import Told
-from tests.lab import ROOT, over_ssh
-from tests.slots import Slot, ended, pinned, serving
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.errors import CallError
+from livekit_metal.call.forced_path import Path
+from livekit_metal.call.join_info import where
+from livekit_metal.call.report import Report
+from livekit_metal.call.server import room_service
+from tests.support.deploys import Told
+from tests.support.lab import ROOT, over_ssh
+from tests.support.slots import Slot, ended, pinned, serving
 from tests.upgrade import judge
 from tests.upgrade.ground import Ground, GroundError, tail
 from tests.upgrade.judge import Outcome

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.rooms import redis
-from tests.slots import draining, serving
-from tests.talk import Talk
+from tests.support.background_call import Talk
+from tests.support.deploys import deploy, unchanging
+from tests.support.rooms import redis
+from tests.support.slots import draining, serving
 
 CHECKS = 'case "$*" in *ports) echo "TCP Ports"; exit ;; esac\n'  # what the real one says of a good configuration
 # The real server, which tells its clients to send media to themselves. (That a firewall is shut does not keep media

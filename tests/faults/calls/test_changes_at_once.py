@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access
-from stack.site import Site
-from tests.deploys import Deploy, Told, deploy, unchanging, variant
-from tests.slots import draining, ended, serving
-from tests.talk import Talk, talking
+from livekit_metal.call.access import Access
+from livekit_metal.site.model import Site
+from tests.support.background_call import Talk, talking
+from tests.support.deploys import Deploy, Told, deploy, unchanging, variant
+from tests.support.slots import draining, ended, serving
 
 ROLLBACK = "procedures/rollback.py"
 

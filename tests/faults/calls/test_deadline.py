@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access, Call
-from stack.site import Site
-from tests.deploys import deploy, variant
-from tests.lab import Lab
-from tests.rooms import held, sessions, swept, until
-from tests.slots import serving
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.site.model import Site
+from tests.support.deploys import deploy, variant
+from tests.support.lab import Lab
+from tests.support.rooms import held, sessions, swept, until
+from tests.support.slots import serving
 
 DEADLINE = {"drain": {"deadline": "15s"}}
 BACK = 20_000.0  # ms without sound when a node dies: the bound of livekit-metal's promise

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.slots import draining, ended, serving
-from tests.talk import Talk
+from tests.support.background_call import Talk
+from tests.support.deploys import deploy, unchanging
+from tests.support.slots import draining, ended, serving
 
 _SHOW = "systemctl show -p MainPID -p ActiveState -p SubState -p TimeoutStopUSec -p StateChangeTimestamp"
 

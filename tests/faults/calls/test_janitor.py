@@ -16,14 +16,17 @@ import pytest
 from livekit.protocol.room import CreateRoomRequest
 from testinfra.host import Host
 
-from procedures.call import Access, Call, Report, room_service
-from stack.site import Site
-from tests.deploys import deploy
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.report import Report
+from livekit_metal.call.server import room_service
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.lab import ROOT, Lab
-from tests.rooms import Janitor, deleted, held, listed, redis, swept, until
-from tests.slots import Slot, draining, ended, pinned, serving
-from tests.talk import Talk
+from tests.support.background_call import Talk
+from tests.support.deploys import deploy
+from tests.support.lab import ROOT, Lab
+from tests.support.rooms import Janitor, deleted, held, listed, redis, swept, until
+from tests.support.slots import Slot, draining, ended, pinned, serving
 from tests.upgrade.judge import limit
 
 OVERDUE = 5  # s that a room may be empty; when the janitor comes, it has been for longer
@@ -80,7 +83,7 @@ def changed(change: Change) -> Path:
 def clients(lab: Lab, node: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A call on ``node`` whose clients do not come back: their process gets killed. Its room, and that process."""
     where = str(lab.directory / "access.json")
-    command = [sys.executable, "-u", "-m", "procedures.call", "--access", where, "--node", node, "--seconds", "600"]
+    command = [sys.executable, "-u", "-m", "livekit_metal.call", "--access", where, "--node", node, "--seconds", "600"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import Deploy, deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change, settled
-from tests.slots import draining, ended, serving
-from tests.talk import Talk
+from tests.support.background_call import Talk
+from tests.support.deploys import Deploy, deploy, unchanging
+from tests.support.slots import draining, ended, serving
 
 STEPS = (
     "check",

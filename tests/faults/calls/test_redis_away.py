@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.slots import draining, serving
-from tests.talk import Talk
+from tests.support.background_call import Talk
+from tests.support.deploys import deploy, unchanging
+from tests.support.slots import draining, serving
 
 # Done by the host itself: away from right before the candidate starts until it has found nobody, and no longer, however
 # busy the host is. Signalling goes through Redis, and after some seconds without (signal_relay.retry_timeout, 7.5 s

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access, Call
-from stack.site import Site
-from tests.deploys import deploy, unchanging
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
+from tests.support.deploys import deploy, unchanging
 
 WRAPPER = "/usr/local/sbin/nft"
 # With new rules comes one more that stops media on its way out (a shut port alone does not: the server sends first).

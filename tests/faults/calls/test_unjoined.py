@@ -7,12 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from procedures.call import Access, Call, pinned
-from stack.site import Site
-from tests.deploys import Deploy, deploy
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.server import pinned
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.slots import draining, ended, serving
-from tests.talk import Talk
+from tests.support.background_call import Talk
+from tests.support.deploys import Deploy, deploy
+from tests.support.slots import draining, ended, serving
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import deploy, unchanging
+from livekit_metal.site.model import Site
 from tests.faults.conftest import Change, From, callers
-from tests.lab import lab
-from tests.slots import serving
+from tests.support.deploys import deploy, unchanging
+from tests.support.lab import lab
+from tests.support.slots import serving
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 FIRST = SERVING[0]
@@ -111,7 +111,7 @@ def test_the_key_is_in_no_argument_list(probing: From, first: Host, site: Site) 
     finally:
         first.check_output("systemctl stop tests-watch")
     seen = "grep -ac %s /run/tests-seen || :"
-    assert int(first.check_output(seen, "procedures.call")) > 0, "else nothing was proved"
+    assert int(first.check_output(seen, "livekit_metal.call")) > 0, "else nothing was proved"
     assert first.check_output(seen, site.vault.api_secret.reveal()) == "0"
     first.check_output("rm /run/tests-seen")
 

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from procedures.call import Access, Call
-from tests.deploys import Deploy, Told, deploy, unchanging
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
 from tests.faults.cluster.conftest import Power
 from tests.faults.conftest import Change
-from tests.lab import INVENTORY, Lab, over_ssh
-from tests.slots import draining, ended, serving
-from tests.talk import talking
+from tests.support.background_call import talking
+from tests.support.deploys import Deploy, Told, deploy, unchanging
+from tests.support.lab import INVENTORY, Lab, over_ssh
+from tests.support.slots import draining, ended, serving
 
 PLAN = "procedures/drain.py"
 

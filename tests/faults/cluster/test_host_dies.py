@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.deploys import Deploy, deploy, unchanging
 from tests.faults.cluster.conftest import Power
 from tests.faults.conftest import Change
-from tests.lab import Lab
-from tests.slots import serving
-from tests.talk import Talk
+from tests.support.background_call import Talk
+from tests.support.deploys import Deploy, deploy, unchanging
+from tests.support.lab import Lab
+from tests.support.slots import serving
 
 
 def test_a_host_that_dies_in_its_turn_stops_the_rest(lab: Lab, change: Change, power: Power, talk: Talk) -> None:

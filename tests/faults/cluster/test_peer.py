@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 from testinfra.host import Host
 
-from stack.site import Site
-from tests.deploys import deploy
+from livekit_metal.site.model import Site
 from tests.faults.conftest import From, callers
+from tests.support.deploys import deploy
 
 
 def test_a_slot_is_proved_from_the_next_host(probing: From, hosts: Mapping[str, Host], site: Site) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from stack.site import Site
-from tests.certificates import unfit
+from livekit_metal.site.model import Site
+from tests.support.certificates import unfit
 
 FIRST, SECOND = 0, 1  # host of the site; Redis and Prometheus are on the first, daemons beside LiveKit on the second
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from stack.site import Site
+from livekit_metal.site.model import Site
 
 # What the texts below begin with. @NAME@ is filled in from the site.
 _SHELL = r"""set -eu
@@ -46,7 +46,7 @@ end=$(($(date +%s) + 60)); while [ -n "$(down)" ]; do [ $(date +%s) -lt $end ] |
 
 def filled(text: str, site: Site, host: str) -> str:
     """Shell text for ``host`` with the site's own ports and paths in it."""
-    livekit, edge = site.livekit, site.on(host).edge
+    livekit, edge = site.livekit, site.for_host(host).edge
     assert edge is not None
     values = {
         "ACTIVE": edge.active.file,

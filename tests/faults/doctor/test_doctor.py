@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import pytest
 from testinfra.host import Host
 
-from procedures.call import Access
-from stack.site import Site
-from tests.doctors import doctor, failing, laptop
+from livekit_metal.call.access import Access
+from livekit_metal.site.model import Site
 from tests.faults.doctor.breakages import SECOND, TABLE, Breakage
 from tests.faults.doctor.shell import SETTLED, filled
-from tests.lab import lab
+from tests.support.doctor import doctor, failing, laptop
+from tests.support.lab import lab
 
 
 def hang_up(name: str) -> None:

@@ -1,0 +1,139 @@
+"""The end of the pyinfra form: the checks of a client from this machine (and from a host), judged with the looks."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from livekit_metal.call.access import Access
+from livekit_metal.call.errors import CallError
+from livekit_metal.core.switches import switches
+from livekit_metal.diagnosis import rows
+from livekit_metal.diagnosis.from_client import calls
+from livekit_metal.diagnosis.on_host.checks import Found
+from livekit_metal.diagnosis.root_cause import attribute
+from livekit_metal.diagnosis.rows import CheckResult, Result, failed
+from livekit_metal.diagnosis.subject import Subject, no_relays, shut
+from livekit_metal.runtime.host.commands import HostError, read
+from livekit_metal.runtime.probe import on_host
+from livekit_metal.runtime.run.read_only import Unreachable
+from livekit_metal.site import inventory
+from livekit_metal.site.model import Site
+
+if TYPE_CHECKING:
+    from pyinfra.api.state import State
+
+HERE = "controller"
+_ROOT = Path(__file__).parents[2]
+_LONGEST = 300  # s for all calls from here
+_judged: list[CheckResult] = []
+
+
+def conclude(site: Site, run: State, found: Mapping[str, Any]) -> int:
+    """Everything that is checked when the hosts have been looked at; the exit status."""
+    found = {name: found[name] for name in site.hosts if name in found}
+    looked = [row for name, one in found.items() for row in _of(name, one)]
+    case = _case(site, found)
+    outside = _from_here(case) if case else [_no_access(site)]
+    vantage = next((name for host in run.inventory if (name := switches(host.data.get).vantage)), "")
+    inside = _from_host(run, site, case, vantage) if case and vantage else []
+    _judged[:] = attribute([*looked, *outside, *inside])
+    return rows.status(_judged)
+
+
+def show(run: State, found: Mapping[str, Any]) -> None:
+    """Print it all on standard output; ``--data json=yes`` chooses the object."""
+    if not _judged:  # no host was looked at
+        conclude(inventory.current(), run, found)
+    if any(switches(host.data.get).json for host in run.inventory):
+        click.echo(rows.as_json(_judged, rows.moment(time.time())))
+        return
+    click.echo("\n".join(["", *rows.table(_judged)]))
+
+
+def _of(name: str, one: Any) -> Sequence[CheckResult]:
+    if isinstance(one, Unreachable):
+        fact, _, remedy = " ".join(one.why.split()).rpartition("; ")
+        return [failed("reach", name, HERE, fact or one.why, remedy)]
+    assert isinstance(one, Found)
+    return one.rows
+
+
+def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
+    try:
+        access = Access.of(site)
+    except CallError:
+        return None
+    public = {name: host.public_address for name, host in site.hosts.items()}
+    return Subject(
+        access=access,
+        nodes={name: one.node for name, one in found.items() if isinstance(one, Found) and one.node},
+        closed={public[name]: shut(site.ports(name)) for name in found},
+        beyond={public[name]: no_relays(site.ports(name)) for name in found},
+        addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
+        turn={name: site.livekit.turn.name(name) for name in site.with_role("livekit")},
+        here=HERE,
+    )
+
+
+def _no_access(site: Site) -> CheckResult:
+    assert site.vault is not None
+    return failed("keys", "", HERE, f"{site.vault.path} does not exist yet", "the first deploy makes it")
+
+
+def _from_here(case: Subject) -> list[CheckResult]:
+    """In a process of its own: asyncio and what pyinfra has patched do not mix."""
+    command = [sys.executable, "-m", "livekit_metal.diagnosis", "--case", "--json"]
+    try:
+        done = subprocess.run(
+            command, input=case.to_json(), cwd=_ROOT, capture_output=True, text=True, check=False, timeout=_LONGEST
+        )
+        return rows.from_json(json.loads(done.stdout)["rows"])
+    except subprocess.TimeoutExpired:
+        fact = f"they did not end within {_LONGEST} s"
+    except ValueError:
+        fact = f"they ended with {done.returncode}: {done.stderr.strip()[-300:]}"
+    remedy = "run them alone: python -m procedures.doctor --inventory INVENTORY"
+    return [CheckResult(check="calls", vantage=HERE, result=Result.UNKNOWN, said=fact, remedy=remedy)]
+
+
+def _from_host(run: State, site: Site, case: Subject, vantage: str) -> list[CheckResult]:
+    """The calls once more, from a host; what makes them is brought there if it is missing."""
+    try:
+        place = run.inventory.get_host(vantage)
+    except Exception:  # pyinfra has a class of its own for a name that is not there
+        place = None
+    if place is None or not place.connected:
+        remedy = "name a host of this run that is reached: --data from=" + next(iter(site.hosts))
+        return [failed("calls", vantage, HERE, "no calls can be made from there", remedy)]
+    try:
+        read(place, 'python3 -I -c "import asyncio"')  # python3-minimal is not enough
+    except HostError:
+        fact, remedy = f"{vantage} has no whole python3", "livekit.probe host or peer has base install it"
+        return [
+            CheckResult(check="calls", about=vantage, vantage=HERE, result=Result.UNKNOWN, said=fact, remedy=remedy)
+        ]
+    ways = [(name, node, path) for name, node in case.nodes.items() for path in ("udp", "tcp")]
+    return [_call(place, site, case.access, way) for way in ways]
+
+
+def _call(place: Any, site: Site, access: Access, way: tuple[str, str, str]) -> CheckResult:
+    about, node, path = way
+    words = calls.arguments(node=node, through=(about, about), path=path)
+    try:
+        plain = json.loads(json.dumps(asdict(access.portable())))
+        said = on_host.call(place, f"{site.paths.releases}/probe", plain, words, calls.WITHIN)
+    except HostError as error:
+        remedy = "see what is said; --data from=HOST names another"
+        return CheckResult(
+            check=path, about=about, vantage=place.name, result=Result.UNKNOWN, said=str(error), remedy=remedy
+        )
+    return calls.judged(said, path, about, place.name, None)

@@ -1,0 +1,78 @@
+"""What the doctor asks a host beyond what preflight and status ask: a part of one look."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from typing import TYPE_CHECKING
+
+from livekit_metal.core import records
+from livekit_metal.core.redis_client import RedisClient
+from livekit_metal.diagnosis.on_host import services, targets
+from livekit_metal.roles.acme import state
+from livekit_metal.roles.livekit import occupancy
+from livekit_metal.roles.preflight.queries import probes as preflight_probes
+from livekit_metal.runtime.host import old_code
+from livekit_metal.runtime.host.state import StateQuery
+from livekit_metal.runtime.run import maintenance
+from livekit_metal.runtime.slots import active_slot
+from livekit_metal.runtime.slots.occupancy import OccupancyQuery
+
+if TYPE_CHECKING:
+    from livekit_metal.site.wiring.host_stack import HostStack
+
+# What a slot that runs says and has; the words of occupancy.Question.
+_ASK = r"""echo "$slot http $(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port signal)/")"
+  curl -sf -m 2 "http://127.0.0.1:$(port metrics)/metrics" |
+    sed -n "s/.*node_id=\"\(ND_[^\"]*\)\".*/$slot node \1/p" | head -n 1
+  sed -n "s/^ *\"node_ip\": \"\(.*\)\",\{0,1\}$/$slot node_ip \1/p" "$of/$slot.yaml"
+  echo "$slot keys $(sha256sum <"$of/keys.yaml" | cut -d ' ' -f 1)" """
+# Arguments: host, port, user ('' for the default one); the password is in the environment. As any client logs in.
+_LOG_IN = r"""use IO::Socket::IP; my ($host, $port, $user) = @ARGV; my $secret = $ENV{REDISCLI_AUTH};
+alarm 4; $SIG{ALRM} = sub { print "silent\n"; exit };
+my $s = IO::Socket::IP->new(PeerHost => $host, PeerPort => $port, Timeout => 2) or print("closed $!\n"), exit;
+sub told { print $s "*" . @_ . "\r\n", map { "\$" . length . "\r\n$_\r\n" } @_;
+  my $said = <$s> // ""; $said =~ s/\s+$//; $said }
+if (length $secret) {
+  my $said = told("AUTH", length $user ? $user : (), $secret); $said eq "+OK" or print("refused $said\n"), exit }
+print "said ", told("PING"), "\n";"""
+_LINK = """dev=$(ip -o addr show to {address} | awk '{{ print $2; exit }}'); [ -z "$dev" ] ||
+echo "$dev $(cat /sys/class/net/$dev/mtu)\""""
+CONNTRACK = "cd /proc/sys/net/netfilter && cat nf_conntrack_count nf_conntrack_max"
+
+
+def question(stack: HostStack) -> OccupancyQuery:
+    """About every slot of livekit-server that runs."""
+    assert stack.livekit is not None
+    return dataclasses.replace(occupancy.question(stack.livekit), ask=_ASK)
+
+
+def needs(stack: HostStack) -> StateQuery:
+    """What to look at on one host."""
+    probes = [*preflight_probes(stack.preflight), ("doctor.conntrack", CONNTRACK), *services.probes(stack)]
+    units = {"firewalld.service", "nftables.service", *stack.base.daemons}
+    if stack.livekit and stack.edge:
+        said = active_slot.question(
+            stack.edge.active, "show info", f"show map {stack.edge.active.file}", "show servers state"
+        )
+        probes += [
+            question(stack).probe,
+            ("doctor.link", _LINK.format(address=shlex.quote(stack.livekit.media_address))),
+            ("doctor.edge", f"{said} | sed '/^#/d'"),  # a look's own lines begin so
+            ("doctor.bus", _bus(stack.livekit.redis)),
+        ]
+    if stack.prometheus:
+        probes += targets.probes(stack.prometheus)
+    marker = maintenance.needs(records.maintenance(stack.edge.config_root)) if stack.edge else StateQuery()
+    if stack.acme and stack.acme.wanted:
+        marker |= state.needs(stack.acme)
+    return StateQuery(units=frozenset(units), queries=tuple(probes)) | marker | old_code.needs()
+
+
+def _bus(redis: RedisClient) -> str:
+    if redis.tls or not redis.address:
+        return "echo other"  # whether livekit-server is ready tells it
+    host, _, port = redis.address.rpartition(":")
+    password = redis.password.reveal() if redis.password else ""
+    words = shlex.join(["perl", "-e", _LOG_IN, host.strip("[]"), port, redis.username])
+    return f"REDISCLI_AUTH={shlex.quote(password)} {words}"

@@ -1,0 +1,66 @@
+"""Which failure explains which: the doctor names the cause, and what follows from it as such.
+
+A check stands on others: when one of those fails, its own failure tells nothing new. Pure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+
+from livekit_metal.diagnosis.rows import BAD, CheckResult, Result
+
+MEDIA = ("udp", "tcp", "turn-udp", "turn-tls", "across")
+DAEMONS = ("egress", "ingress", "sip")
+_SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", "turn", *MEDIA)
+
+# What a check that fails explains, on the same host; the order is from the ground up. Whatever is about the site is
+# explained by a failure on any host.
+EXPLAINS: dict[str, tuple[str, ...]] = {
+    "reach": ("peer", "redis", "bus", "targets", "segment", "closed", "ipv6", "tls", *_SERVICE),
+    "ipv6-route": ("ipv6",),
+    "hairpin": ("turn-udp", "turn-tls", "ingress"),
+    "conntrack": ("bus", "peer", "tls", *_SERVICE),
+    "redis": ("bus", "targets", *DAEMONS, *_SERVICE),
+    "bus": (*DAEMONS, *_SERVICE),
+    "keys": ("join", "refused", *MEDIA),
+    "node_ip": MEDIA,
+    # what the other end of an older connection sends is lost; below 1280 the kernel takes IPv6 off the interface
+    "mtu": ("segment", "address", "ipv6", *_SERVICE),
+    "slot": ("edge", "backup", "signalling", "join", "refused", "targets", "ingress", *MEDIA),
+    "edge": ("peer", "backup", "tls", "signalling", "join", "refused", "targets", *MEDIA),
+    "peer": ("backup", "targets", "across"),
+    "tls": ("signalling", "join", "refused", *MEDIA),
+    "signalling": ("join", "refused", *MEDIA),
+    "join": ("refused", *MEDIA),
+    "turn-cert": ("turn-tls",),
+    "egress": ("targets",),
+    "ingress": ("targets",),
+    "sip": ("targets",),
+    "udp": ("across",),
+    "tcp": ("across",),
+}
+_EVERYWHERE = ("redis",)  # there is one for all hosts
+
+
+def attribute(rows: Sequence[CheckResult]) -> list[CheckResult]:
+    """The same rows; failures that another one explains are FOLLOWS."""
+    # a host in maintenance takes no sessions, on purpose: a note, and the cause of what others see of it
+    causes = [row for row in rows if row.result in BAD or (row.check, row.result) == ("slot", Result.NOTE)]
+    return [_follows(row, causes) if row.result in BAD else row for row in rows]
+
+
+def _follows(row: CheckResult, bad: Iterable[CheckResult]) -> CheckResult:
+    cause = next((other for other in _deepest_first(bad) if other is not row and _explains(other, row)), None)
+    return row if cause is None else dataclasses.replace(row, result=Result.FOLLOWS, because=cause.name)
+
+
+def _deepest_first(bad: Iterable[CheckResult]) -> list[CheckResult]:
+    order = list(EXPLAINS)
+    return sorted((row for row in bad if row.check in EXPLAINS), key=lambda row: order.index(row.check))
+
+
+def _explains(cause: CheckResult, row: CheckResult) -> bool:
+    if row.check not in EXPLAINS[cause.check]:
+        return False
+    return cause.check in _EVERYWHERE or not row.about or cause.about in row.about.split(" and ")

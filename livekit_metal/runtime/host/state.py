@@ -1,0 +1,187 @@
+"""One look at a host, shared by every operation of a run.
+
+Roles declare what they need to know while pyinfra prepares; the first question at execution reads all of it in one
+round trip. After any change the next question looks again: no list of "what invalidates what" exists.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import time
+from dataclasses import dataclass, field
+
+from pyinfra import context
+from pyinfra.api.host import Host
+
+from livekit_metal.runtime.host.commands import HostError, read
+
+# Where the control groups of the system's own units are, as an extended regular expression. Anybody may have a unit of
+# the same name, elsewhere.
+SYSTEM = "/system[.]slice/([^/]*[.]slice/)?"
+
+# What a look always contains; $FILES and so on are shell words.
+_SECTIONS = (
+    r"""echo "$mark"files; [ -z "$FILES" ] || sha256sum -- $FILES""",
+    r"""echo "$mark"stat; [ -z "$FILES" ] || stat -c '%n %a %U %G' -- $FILES""",
+    r"""echo "$mark"packages; [ -z "$PACKAGES" ] ||
+dpkg-query -W -f '${Package}\t${db:Status-Abbrev}\t${Version}\n' $PACKAGES""",
+    r"""echo "$mark"sysctls; [ -z "$SYSCTLS" ] || (cd /proc/sys && grep -Hs '' $SYSCTLS)""",
+    r"""echo "$mark"units; [ -z "$UNITS" ] || {
+  u=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result -- $UNITS)
+  printf '%s\n' "$u"
+  p=$(printf '%s\n' "$u" | sed -n 's,^MainPID=\([1-9].*\),\1,p')
+  echo "$mark"stamps
+  [ -z "$p" ] || grep -azsHo '^LKM_STAMP=[^[:cntrl:]]*' $(printf '/proc/%s/environ ' $p) | tr '\0' '\n'
+  echo "$mark"programs; [ -z "$p" ] || find $(printf '/proc/%s/exe ' $p) -printf '%p %l\n'; }""",
+)
+# All sections at once, each into a file in memory: most of a look is waiting for small programs.
+# The end proves that the answer is whole. What begins a section is made up for each look: names of processes, which
+# anybody chooses, may have line breaks in them.
+_TOGETHER = """d=$(TMPDIR=/run mktemp -d 2>/dev/null || mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT
+{jobs}
+wait; cat "$d"/*; echo "$mark"end
+"""
+_GROUPS = ("files", "packages", "sysctls", "units")
+
+
+@dataclass(frozen=True, slots=True)
+class StateQuery:
+    """What to look at. ``queries`` are shell snippets by name; their output lines come back as they are."""
+
+    files: frozenset[str] = frozenset()
+    packages: frozenset[str] = frozenset()
+    sysctls: frozenset[str] = frozenset()  # dotted names
+    units: frozenset[str] = frozenset()
+    queries: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # a snippet may hold a password
+
+    def __or__(self, other: StateQuery) -> StateQuery:
+        return StateQuery(
+            self.files | other.files,
+            self.packages | other.packages,
+            self.sysctls | other.sysctls,
+            self.units | other.units,
+            tuple(dict(self.queries + other.queries).items()),
+        )
+
+
+@dataclass(slots=True)
+class HostState:
+    """What a look found. Absent files, packages and keys are absent from the mappings."""
+
+    files: dict[str, str] = field(default_factory=dict)  # path -> sha256
+    stat: dict[str, tuple[str, str, str]] = field(default_factory=dict)  # path -> (mode, user, group)
+    packages: dict[str, str] = field(default_factory=dict)  # name -> version
+    sysctls: dict[str, str] = field(default_factory=dict)  # dotted name -> value
+    units: dict[str, dict[str, str]] = field(default_factory=dict)  # unit -> systemd properties, Stamp, Program
+    answers: dict[str, list[str]] = field(default_factory=dict)
+    asked: float = 0.0  # Unix time on the controller before the question went out
+    answered: float = 0.0  # and when the answer was there
+
+    def unit(self, name: str, key: str) -> str:
+        return self.units.get(name, {}).get(key, "")
+
+
+def script(needs: StateQuery, mark: str = "#") -> str:
+    """The shell text that answers ``needs``; ``mark`` begins the lines that part its answer."""
+    words = {
+        "files": needs.files,
+        "packages": needs.packages,
+        "units": needs.units,
+        "sysctls": frozenset(key.replace(".", "/") for key in needs.sysctls),
+    }
+    head = f"mark={shlex.quote(mark)}\n" + "".join(
+        f"{g.upper()}={shlex.quote(' '.join(sorted(words[g])))}\n" for g in _GROUPS
+    )
+    probes = (f'echo "$mark"{shlex.quote(f"probe {name}")}\n{text}' for name, text in needs.queries)
+    jobs = (f'{{\n{text}\n}} >"$d/{i:03}" 2>/dev/null </dev/null &' for i, text in enumerate((*_SECTIONS, *probes)))
+    return head + _TOGETHER.format(jobs="\n".join(jobs))
+
+
+def parse(output: str, mark: str = "#") -> HostState:
+    """Read the answer to a script of this ``mark`` back. Raises Failed when it is not whole."""
+    seen, section = HostState(), ""
+    block: dict[str, str] = {}
+    pids: dict[str, dict[str, str]] = {}
+    for line in output.splitlines():
+        if line.startswith(mark):
+            section = f"#{line.removeprefix(mark)}"
+            if section.startswith("#probe "):
+                seen.answers[section.removeprefix("#probe ")] = []
+        elif section.startswith("#probe "):
+            seen.answers[section.removeprefix("#probe ")].append(line)
+        elif section == "#units":
+            key, _, value = line.partition("=")
+            if not line:
+                block = {}
+                continue
+            block[key] = value
+            if key == "Id":
+                seen.units[value] = block
+            if key == "MainPID" and value != "0":
+                pids[value] = block
+        elif section == "#stamps":
+            path, _, stamp = line.partition(":LKM_STAMP=")
+            pids[path.split("/")[2]]["Stamp"] = stamp
+        elif section == "#programs":
+            path, _, program = line.partition(" ")
+            pids[path.split("/")[2]]["Program"] = program
+        else:
+            _line(seen, section, line)
+    if section != "#end":
+        raise HostError("the host's answer is incomplete; is its disk full or its shell unusual? try `ssh HOST true`")
+    return seen
+
+
+def _mark() -> str:
+    return f"#{secrets.token_hex(8)} "
+
+
+def _line(seen: HostState, section: str, line: str) -> None:
+    if section == "#files":
+        sha, path = line.split(None, 1)
+        seen.files[path] = sha
+    elif section == "#stat":
+        path, mode, user, group = line.rsplit(None, 3)
+        seen.stat[path] = (mode, user, group)
+    elif section == "#packages":
+        name, status, version = line.split("\t")
+        if status.startswith("ii"):
+            seen.packages[name] = version
+    elif section == "#sysctls":
+        path, _, value = line.partition(":")
+        seen.sysctls[path.replace("/", ".")] = value
+
+
+class Observer:
+    """The looks of one host in one run. ``looks`` counts them (a no-op deploy takes one)."""
+
+    def __init__(self, host: Host) -> None:
+        self.host, self.needs, self.looks = host, StateQuery(), 0
+        self._seen: HostState | None = None
+        self._asked = StateQuery()
+
+    def need(self, needs: StateQuery) -> None:
+        self.needs |= needs
+
+    def current(self) -> HostState:
+        """What the host is like now. Raises Failed when it cannot be read."""
+        if self._seen is None or self._asked != self.needs:
+            asked = time.time()
+            mark = _mark()
+            answer = read(self.host, "sh -s", stdin=script(self.needs, mark))
+            self._seen, self._asked = parse(answer, mark), self.needs
+            self._seen.asked, self._seen.answered = asked, time.time()
+            self.looks += 1
+        return self._seen
+
+    def forget(self) -> None:
+        """Something changed (or may have): look again at the next question."""
+        self._seen = None
+
+
+def observer() -> Observer:
+    """The observer of the host in context."""
+    host = context.ctx_host.get()  # the Host itself: pyinfra.host is a proxy
+    found: Observer = host.connector_data.setdefault("livekit_metal.observer", Observer(host))
+    return found

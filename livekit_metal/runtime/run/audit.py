@@ -1,0 +1,55 @@
+"""Who changed what: a line on the host when a part begins to change it, and one when it ends.
+
+"who" is what the controller says of itself; "login" is whom the host's sshd has let in, from where and by which key.
+A run that was killed leaves the first without the second. No line holds a secret: names of steps, summaries and the
+first line of an error are all that is in it, and these are on the operator's screen too.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pyinfra.api.host import Host
+
+from livekit_metal.core.records import AUDIT
+from livekit_metal.runtime.host.commands import run
+from livekit_metal.runtime.run import lock, lock_script
+from livekit_metal.runtime.run.task import Plan, Task
+
+_LONGEST = 300  # characters of what is done, and of how it ended: a line stays below 1 kB
+# The time is the host's own, as in its journal. Only the beginning makes the file: a removal has taken it away.
+_BEGIN = """set -eu; install -d -m 750 -o root -g adm -- "${1%/*}"
+[ -e "$1" ] || install -m 640 -o root -g adm /dev/null "$1"
+"""
+_END = '[ -e "$1" ] || exit 0\n'
+_APPEND = f"""login=$(cat {lock_script.LOCK}.login 2>/dev/null) || login=unknown
+printf '{{"when": "%s", "login": "%s", %s\\n' "$(date -u '+%Y-%m-%d %H:%M:%SZ')" "$login" "$2" >> "$1\""""
+
+
+class Entry:
+    """One part's change of one host."""
+
+    def __init__(self, host: Host, part: Task, todo: Plan) -> None:
+        self.host, self.role = host, part.role
+        self.what = todo.summary or ", ".join(step.name for step in todo.steps)
+
+    def began(self) -> None:
+        self._append("began", _BEGIN)
+
+    def ended(self, result: str) -> None:
+        """``result``: "done" or "failed: why"."""
+        self._append(result, _END)
+
+    def _append(self, result: str, before: str) -> None:
+        line = {
+            "who": "@".join(lock.operator()),
+            "procedure": Path(self.host.state.current_deploy_filename or "").stem,
+            "role": self.role,
+            "what": self.what[:_LONGEST],
+            "result": "".join(result.splitlines()[:1])[:_LONGEST],
+        }
+        try:
+            run(self.host, before + _APPEND, AUDIT, json.dumps(line)[1:], timeout=20)
+        except Exception as error:  # a full disk, a broken connection: neither may keep anybody from mending it
+            self.host.log_styled(f"audit: nothing was added to {AUDIT}: {error}", fg="yellow")

@@ -1,0 +1,114 @@
+"""Runs that only read: each host is looked at once, nothing is asked or changed, and all is shown at the end.
+
+pyinfra ends a run when a host cannot be connected to, and asks before it goes on to execute. Neither serves here: such
+a host is one more finding, and the run ends when the last host has been read, before there is anything to execute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from pyinfra import context
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.state import BaseStateCallback
+
+from livekit_metal.runtime.host.commands import HostError, read
+from livekit_metal.runtime.host.connect_errors import explained, lost
+from livekit_metal.runtime.host.state import HostState, StateQuery, observer
+
+if TYPE_CHECKING:
+    from pyinfra.api.host import Host
+    from pyinfra.api.state import State
+
+_ROOT = Path(__file__).parents[3]
+# Deploy files that only read, and the module whose ``show(state, found)`` tells what they have read. Known by name,
+# because pyinfra does not come to load the file when it can connect to no host.
+READERS = {
+    _ROOT / "procedures/doctor.py": "livekit_metal.diagnosis.finish",
+    _ROOT / "procedures/status.py": "livekit_metal.status.render",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """Why there is nothing to say of a host."""
+
+    why: str
+
+
+@dataclass(slots=True)
+class Reading(BaseStateCallback):
+    """What this run has read. ``show`` gets every host of the run, in the inventory's order."""
+
+    show: Callable[[State, Mapping[str, Any]], None]
+    found: dict[str, Any] = field(default_factory=dict)
+    shown: bool = False
+
+    def host_connect_error(self, state: State, host: Host, error: Exception) -> None:  # type: ignore[override]
+        self.found[host.name] = Unreachable(str(explained(host, error.__context__ or error)))
+        if len(self.found) == len(_hosts(state)):  # nobody is there to disconnect from
+            self._show(state)
+
+    def host_disconnect(self, state: State, host: Host) -> None:  # type: ignore[override]
+        self._show(state)
+
+    def _show(self, state: State) -> None:
+        if not self.shown:
+            self.shown = True
+            nothing = Unreachable("was not read: the run was interrupted")
+            self.show(state, {name: self.found.get(name, nothing) for name in _hosts(state)})
+
+
+def install(state: State) -> None:
+    """Have this run be one that only reads, if its deploy file is one of READERS. Before anything is connected to."""
+    command = click.get_current_context(silent=True)
+    files = [Path(word).resolve() for word in command.params.get("operations", ())] if command else []
+    if len(files) == 1 and files[0] in READERS:
+        state.config.FAIL_PERCENT = None
+        reading = Reading(import_module(READERS[files[0]]).show)
+        state.add_callback_handler(reading)
+
+
+def gather(
+    needs: StateQuery, of: Callable[[HostState], Any], conclude: Callable[[State, Mapping[str, Any]], int] | None = None
+) -> None:
+    """Look at the host in context and keep what ``of`` makes of it; the last one ends the run.
+
+    ``conclude`` is called then, with what was read, while the hosts are still connected; the exit status is what it
+    returns, or without it 1 when any host could not be read. Raises PyinfraError in a run that does more than this.
+    """
+    state, host = context.ctx_state.get(), context.ctx_host.get()
+    reading = next((handler for handler in state.callback_handlers if isinstance(handler, Reading)), None)
+    if reading is None:
+        raise PyinfraError("it only reads, and ends the run; run it alone: pyinfra INVENTORY procedures/NAME.py")
+    observer().need(needs)
+    try:
+        reading.found[host.name] = of(observer().current())
+    except Exception as error:  # whatever it is, the other hosts are still to be shown
+        why = str(error) if isinstance(error, HostError) else f"{type(error).__name__}: {error}"
+        reading.found[host.name] = Unreachable((not lost(host) and _powerless(host)) or why)
+    if len(reading.found) == len(_hosts(state)):
+        if conclude is not None:
+            raise SystemExit(conclude(state, reading.found))
+        raise SystemExit(int(any(isinstance(found, Unreachable) for found in reading.found.values())))
+
+
+def _powerless(host: Host) -> str:
+    """Why no command can be run there, if none can: sudo hangs up on a script that it does not let through."""
+    try:
+        read(host, "true", timeout=10)
+    except Exception as error:
+        said = str(error).strip().splitlines()[-1:] or [type(error).__name__]
+        remedy = "give the login user sudo without password" if host.data.get("_sudo") else "try `ssh` by hand"
+        return f"hosts.{host.name}: no command runs there ({said[0]}); {remedy}"
+    return ""
+
+
+def _hosts(state: State) -> list[str]:
+    """The hosts of this run."""
+    return [host.name for host in state.inventory if state.is_host_in_limit(host)]

@@ -1,0 +1,230 @@
+"""Who is on which slot of a host: asked of systemd, of the kernel and of the slots themselves, in one probe of a look.
+
+What a slot runs, and on which ports, is read from its process and from its generation, never from today's site: a slot
+that drains is of an earlier deploy. What cannot be known is None.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from livekit_metal.core import slot_decision
+from livekit_metal.core.slot_decision import DRAIN_DROP_IN, Slot
+from livekit_metal.runtime.host.commands import HostError
+from livekit_metal.runtime.host.state import StateQuery
+
+
+class State(StrEnum):
+    """What a slot is used for."""
+
+    ACTIVE = "active"  # runs, and new sessions go there
+    RUNNING = "running"  # runs, and new sessions go elsewhere
+    PROVING = "proving"  # a candidate that no session can reach
+    DRAINING = "draining"
+    EMPTY = "empty"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occupancy:
+    """A slot and what is known of any daemon's. Times are Unix seconds by the host's clock."""
+
+    slot: str
+    state: State
+    generation: str = ""
+    release: str = ""  # "1.13.5-3e66f6dc9626"
+    since: int | None = None  # when its drain began
+    deadline: int | None = None  # when systemd kills it
+
+    def until(self) -> str:
+        """ ", until 2026-11-21 17:14 UTC", for a sentence; '' without a deadline."""
+        return (
+            ""
+            if self.deadline is None
+            else f", until {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(self.deadline))}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sessions(Occupancy):
+    """A slot of a daemon whose sessions are of one kind (recordings, streams, phone calls)."""
+
+    sessions: int | None = None  # None: it does not answer, or was not asked
+
+    def words(self, noun: str) -> str:
+        """A slot that drains, in a sentence; ``noun``: see Question."""
+        who = "what is on it is not known" if self.sessions is None else f"{self.sessions} {noun}"
+        return f"slot {self.slot} drains: {who}{self.until()}"
+
+
+# A line is `SLOT WORD VALUE`, besides `active SLOT` and, at the end of a whole answer, `end`. No line may begin with #.
+# ActiveExitTimestamp is the moment of the stop, whatever daemon-reloads come after it; StateChangeTimestamp moves on
+# with each step of the stop.
+_PROBE = r"""
+sed -n 's/^@COMPONENT@ /active /p' @ACTIVE@
+@FIRST@
+export TZ=UTC LC_ALL=C
+shown=$(systemctl show -p Id,ActiveState,MainPID,ActiveExitTimestamp,TimeoutStopUSec -- '@UNITS@') || exit
+printf '%s\n' "$shown" | awk 'BEGIN { RS = ""; FS = "\n"; OFS = "|" } {
+  for (i = 1; i <= NF; i++) { n = index($i, "="); v[substr($i, 1, n - 1)] = substr($i, n + 1) }
+  print v["Id"], v["ActiveState"], v["MainPID"], v["ActiveExitTimestamp"], v["TimeoutStopUSec"] }' |
+while IFS='|' read -r unit state pid left timeout; do
+  slot=${unit#*@}; slot=${slot%.service}
+  printf '%s\n' "$slot state $state" "$slot left $left" "$slot timeout $timeout"
+  case $state:$pid in *:0 | *:) continue ;; @WHICH@:*) ;; *) continue ;; esac
+  stamp=$(sed -zn 's/^LKM_STAMP=//p' "/proc/$pid/environ" | tr -d '\0')
+  of=@ROOT@/${stamp%%~*}
+  port() { sed -n "s/^slot $slot .*\<$1 \([0-9]*\).*/\1/p" "$of/ports"; }
+  printf '%s\n' "$slot stamp $stamp" "$slot release $(cat "$of/release")"
+  @ASK@
+done
+echo end
+"""
+
+_ONLY_DRAINING = """echo 'only draining'; set -- @DROP_INS@; [ -e "$1" ] || { echo end; exit; }"""
+
+
+@dataclass(frozen=True, slots=True)
+class OccupancyQuery:
+    """What is asked about one daemon in slots.
+
+    ``ask`` is shell text that asks the slot itself: it has $slot, $pid, $of (the directory of its generation) and a
+    function ``port NAME`` that reads the file ``ports`` there, and prints lines ``$slot WORD VALUE``.
+    """
+
+    component: str
+    unit: str  # with {} for the slot
+    slots: tuple[str, ...]
+    root: str  # of its generations
+    active_file: str
+    ask: str
+    noun: str = "sessions"  # what is on a slot, in the plural
+    draining: bool = False  # only of slots that drain: costs next to nothing while none does
+
+    @property
+    def name(self) -> str:
+        return f"{self.component}.occupancy"
+
+    @property
+    def probe(self) -> tuple[str, str]:
+        """For :class:`StateQuery`, or as a command of its own (name, shell text)."""
+        drop_ins = f"/run/systemd/system/{self.unit.format('*')}.d/{DRAIN_DROP_IN}"
+        filled = {
+            "COMPONENT": self.component,
+            "FIRST": _ONLY_DRAINING.replace("@DROP_INS@", drop_ins) if self.draining else ":",
+            "ACTIVE": self.active_file,
+            "UNITS": self.unit.format("*"),
+            "ROOT": self.root,
+            "WHICH": "deactivating" if self.draining else "*",
+            "ASK": self.ask,
+        }
+        return self.name, re.sub("@([A-Z_]+)@", lambda found: filled[found[1]], _PROBE)
+
+    @property
+    def needs(self) -> StateQuery:
+        return StateQuery(queries=(self.probe,))
+
+    def read(self, lines: Iterable[str]) -> Iterator[tuple[Occupancy, Mapping[str, list[str]]]]:
+        """Each slot that the answer speaks of, and the words that ``ask`` printed about it.
+
+        The slots of the site, and others while they are not empty; only those that drain, if only they were asked.
+        Raises Failed when the answer is not whole.
+        """
+        lines = list(lines)
+        if lines[-1:] != ["end"]:
+            raise HostError(
+                f"{self.component}: the host does not say what its slots do; does `systemctl status` work there?"
+            )
+        said: dict[str, dict[str, list[str]]] = {name: {} for name in self.slots}
+        for slot, word, value in (line.split(" ", 2) for line in lines if line.count(" ") >= 2):
+            said.setdefault(slot, {}).setdefault(word, []).append(value)
+        for name, words in said.items():
+            found = _occupancy(name, words, active(lines))
+            drains = found.state is State.DRAINING
+            if drains if "only draining" in lines else name in self.slots or found.state is not State.EMPTY:
+                yield found, words
+
+    def sessions(self, lines: Iterable[str]) -> dict[str, Sessions]:
+        """The answer, by slot, for a daemon whose ``ask`` prints ``$slot sessions NUMBER``."""
+        found = {}
+        for one, words in self.read(lines):
+            number = count("".join(words.get("sessions", [])[:1]))
+            found[one.slot] = Sessions(**{name: getattr(one, name) for name in FIELDS}, sessions=number)
+        return found
+
+    def total(self, lines: Iterable[str]) -> int:
+        """How much is on all slots together, as far as they say (for ``Component.total``)."""
+        return sum(one.sessions or 0 for one in self.sessions(lines).values())
+
+    def closing(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """For the last table of a run: a sentence for each slot that drains (for ``Component.words``)."""
+        return tuple(one.words(self.noun) for one in self.sessions(lines).values() if one.state is State.DRAINING)
+
+
+FIELDS = ("slot", "state", "generation", "release", "since", "deadline")
+
+
+def active(lines: Iterable[str]) -> str:
+    """The slot that new sessions go to, whatever is the matter with it; '' before the first activation."""
+    return next((rest for word, _, rest in (line.partition(" ") for line in lines) if word == "active"), "")
+
+
+def _occupancy(name: str, words: Mapping[str, list[str]], serving: str) -> Occupancy:
+    one = {word: values[0] for word, values in words.items()}
+    observed = Slot.observed(one.get("state", ""), one.get("stamp", ""))
+    state = (
+        State.ACTIVE
+        if (observed.state, name) == (slot_decision.State.RUNNING, serving)
+        else State(observed.state.value)
+    )
+    since = _moment(one.get("left", "")) if state is State.DRAINING else None
+    patience = seconds(one.get("timeout", ""))
+    return Occupancy(
+        slot=name,
+        state=state,
+        generation=observed.generation,
+        release=one.get("release", "").rpartition("/")[2],
+        since=since,
+        deadline=None if since is None or patience is None else since + patience,
+    )
+
+
+def count(text: str) -> int | None:
+    """A number as Prometheus writes it ("2", "1e+06")."""
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moment(text: str) -> int | None:
+    """Unix seconds of "Sat 2026-11-21 11:57:29 UTC"."""
+    try:
+        return calendar.timegm(time.strptime(text, "%a %Y-%m-%d %H:%M:%S UTC"))
+    except ValueError:
+        return None
+
+
+_SPANS = {
+    "us": 1e-6,
+    "ms": 1e-3,
+    "s": 1,
+    "min": 60,
+    "h": 3600,
+    "d": 86400,
+    "w": 604800,
+    "month": 2629800,
+    "y": 31557600,
+}
+
+
+def seconds(span: str) -> int | None:
+    """A length of time as systemd shows it ("1min 30s", "5h"; systemd.time(7)); None for "infinity"."""
+    parts = [re.fullmatch(r"(\d+)([a-z]+)", part) for part in span.split()]
+    if not parts or any(p is None or p[2] not in _SPANS for p in parts):
+        return None
+    return int(sum(int(p[1]) * _SPANS[p[2]] for p in parts if p))

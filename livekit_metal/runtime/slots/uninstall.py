@@ -1,0 +1,98 @@
+"""Taking a host back to what it was before livekit-metal came. Each step may be repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from pyinfra.api.host import Host
+
+from livekit_metal.runtime.host.commands import HostError, run
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.run.task import Action, Plan, Task
+from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.site.footprint import Footprint
+
+# Listed packages that are still there, one after the other until no more will go; those that something else has come
+# to need meanwhile are left.
+_PURGE = r"""set -eu; [ -s "$1" ] || exit 0; export DEBIAN_FRONTEND=noninteractive
+here() { dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' $ours 2>/dev/null | awk '$2 == "ii" { print $1 }'; }
+ours=$(cat "$1"); ours=$(here); [ -n "$ours" ] || exit 0
+needed=$(apt-get -s purge $ours | sed -n 's/^Purg \([^ ]*\).*/\1/p' | grep -vxF "$ours" || :)
+go=$ours
+for p in ${needed:+$ours}; do
+  apt-get -s purge $p | sed -n 's/^Purg \([^ ]*\).*/\1/p' | grep -qvxF "$ours" && go=$(echo "$go" | grep -vxF "$p" || :)
+done
+[ -z "$go" ] || apt-get -y -q -o DPkg::Lock::Timeout=300 purge $go
+[ -z "$needed" ] || echo "@STAY@ $(echo $needed) need them: $(here | tr '\n' ' ')"
+"""
+
+_STAY = "packages stay because"
+_USERS = 'r=$1; shift; for u in "$@" $(cat "$r" 2>/dev/null); do ! getent passwd $u >/dev/null || userdel $u; done'
+# Without the deadlines of drains, which are hours: nobody is on the host, or the operator has said to drop them.
+_STOP = """rm -f /run/systemd/system/livekit-*@*.service.d/*.conf; systemctl daemon-reload
+for u in "$@"; do systemctl -q disable --now $u 2>/dev/null || systemctl stop $u 2>/dev/null || :; done
+rm -rf /run/systemd/system/livekit-*@*.service.d"""
+
+
+def consent(name: str, confirmed: str, needed_by: tuple[str, ...]) -> Task:
+    """Refuse a removal that nobody asked for (``confirmed`` is not ``name``) or that hosts ``needed_by`` would feel."""
+
+    def plan(_: HostState) -> Plan:
+        if confirmed != name:
+            raise HostError(f"would take everything off {name}; say so: --limit {name} --data remove={name}")
+        if needed_by:
+            raise HostError(f"{', '.join(needed_by)} use the Redis of {name}; move it first (docs/operations.md)")
+        return Plan()
+
+    return Task("remove", StateQuery(), plan)
+
+
+def removal(traces: Footprint, name: str, components: Iterable[SlottedRole], *, drop_calls: bool) -> Task:
+    """Everything off the host ``name``, once nobody is on a slot of ``components`` any more."""
+    components = tuple(components)
+    needs = StateQuery(files=frozenset(traces.files), queries=tuple(each.query_all.probe for each in components))
+
+    def plan(seen: HostState) -> Plan:
+        left = ((each.total(seen.answers[each.query_all.name]), each.query_all.noun) for each in components)
+        people = " and ".join(f"{number} {noun}" for number, noun in left if number)
+        if people and not drop_calls:
+            raise HostError(
+                f"{people} are still on {name}, which drains: nobody new comes; run the same again when "
+                "procedures/status.py shows none, or drop their calls with --data calls=drop"
+            )
+        return Plan(_steps(traces), summary="removed")
+
+    return Task("remove", needs, plan)
+
+
+# $1 the table of the rules; beside it there are those of what single users may not reach (host/output_filter.py).
+_TABLES = r"""nft list tables inet 2>/dev/null | sed -n "s/^table inet \\($1\\|livekit_[a-z]*_output\\)\$/\\1/p" |
+while read -r table; do nft delete table inet "$table"; done"""
+
+
+def _steps(traces: Footprint) -> tuple[Action, ...]:
+    def run(name: str, script: str, *args: str, timeout: int = 120) -> Action:
+        return Action(name, partial(_sh, script=script, args=args, timeout=timeout))
+
+    units = (*traces.units, f"{traces.rollback}.timer", f"{traces.rollback}.service")
+    unmask = (
+        'for u in "$@"; do [ "$(readlink /etc/systemd/system/$u)" != /dev/null ] || rm /etc/systemd/system/$u; done'
+    )
+    return (
+        run("stop units", _STOP, *units, timeout=600),
+        run("remove the firewall's tables", _TABLES, traces.table),
+        run("purge packages", _PURGE.replace("@STAY@", _STAY), traces.package_record, timeout=600),
+        run("unmask", f"{unmask}; systemctl daemon-reload", *traces.masked),
+        run("remove files", 'rm -f -- "$@"', *traces.files),
+        run("remove users", _USERS, traces.user_record, *traces.users),
+        run("remove directories", 'rm -rf -- "$@" /run/livekit-metal', *traces.directories),
+        run("remove empty directories", 'rmdir -- "$@" 2>/dev/null || :', *traces.parents),
+        run("forget units", "systemctl daemon-reload; systemctl reset-failed 'livekit-*' 2>/dev/null || :"),
+    )
+
+
+def _sh(host: Host, script: str, args: tuple[str, ...], timeout: int) -> None:
+    for line in run(host, script, *args, timeout=timeout).splitlines():
+        if line.startswith(_STAY):
+            host.log(f"remove: {line}")

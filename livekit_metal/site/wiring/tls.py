@@ -1,0 +1,159 @@
+"""Which certificate the edge of each host serves: the operator's files, or leaves of the site's own CA.
+
+With ACME each host gets its own itself: acme.py.
+
+The CA's key and the leaves are in the vault: whoever has the secrets deploys the same ones, and a deploy that finds
+nothing to do changes nothing. The CA's certificate is for everybody and lies beside the secrets.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from livekit_metal.core.errors import Problem, SiteError
+from livekit_metal.core.types.dns_names import is_domain
+from livekit_metal.core.types.secret import Secret
+from livekit_metal.site import authority
+from livekit_metal.vault.certificate import Certificate
+from livekit_metal.vault.vault import Vault
+
+if TYPE_CHECKING:
+    from livekit_metal.site.model import Site
+
+# stack.certificates is imported where there is TLS: it loads half of cryptography, which takes longer than a site does
+
+_AGAIN = "get a new one from your CA"
+
+
+def names(site: Site, host: str) -> tuple[str, ...]:
+    """The names by which clients ask the edge of ``host``."""
+    turn = site.livekit.turn.name(host) if "livekit" in site.hosts[host].roles else ""
+    wanted = (site.edge.domain, *site.edge.names, turn)
+    return tuple(dict.fromkeys(name.lower() for name in wanted if name))
+
+
+def hosts(site: Site) -> tuple[str, ...]:
+    """The hosts whose edges have clients: where livekit-server is, and all edges of a site that takes streams."""
+    streams = bool(site.with_role("ingress"))
+    return tuple(name for name, host in site.hosts.items() if "livekit" in host.roles or (streams and host.calls))
+
+
+def problems(site: Site) -> Iterator[Problem]:
+    """What is wrong with how the site's names lead to its edges and to TURN behind them."""
+    turn, edge, serving = site.livekit.turn, site.edge, site.with_role("livekit")
+    if not turn.domain:
+        return
+    path = "livekit.turn.domain"
+    if not edge.encrypted:
+        yield Problem(path, "is set and edge.tls is 'off'", "set edge.tls, or leave it empty for TURN over UDP only")
+    elif edge.https_suffix:
+        fact = f"clients are told port 443 for it, and edge.https is {edge.https}"
+        yield Problem(path, fact, "leave edge.https at 443, or the domain empty")
+    if len(serving) > 1 and len({turn.name(host) for host in serving}) == 1:
+        fact = f"{turn.domain!r} leads to {len(serving)} hosts"
+        why = "a relay on another host than its room is cut when that host drains"
+        yield Problem(path, fact, f"write it with {{host}}, such as {{host}}.turn.example.org: {why}")
+    for host in serving:
+        name = turn.name(host)
+        if not is_domain(name):
+            yield Problem(path, f"is {name!r} for {host}, which is no name", f"rename hosts.{host}")
+        if name in (edge.domain.lower(), *(n.lower() for n in edge.names)):
+            yield Problem(
+                path, f"{name!r} is also a name of the site", "give TURN one of its own: names tell them apart"
+            )
+
+
+def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str, Certificate]:
+    """Host -> what its edge serves; empty with tls 'off' and 'acme'. Raises SiteError with all that is wrong.
+
+    A CA of the site's own is exported to ``ca_file`` when the vault is saved.
+    """
+    now = time.time()
+    if site.edge.tls == "internal":
+        ca = authority.signing(vault, site, now)
+        vault.export(ca_file, authority.trusted(vault))
+        return {host: _leaf(site, vault, host, ca, now) for host in hosts(site)}
+    found: dict[str, Certificate] = {}
+    problems: list[Problem] = []
+    for host in hosts(site) if site.edge.tls == "provided" else ():
+        try:
+            found[host] = _provided(site, host, directory, now)
+        except SiteError as error:
+            problems += error.problems
+    if problems:
+        raise SiteError(dict.fromkeys(problems))
+    return found
+
+
+def unsigned(site: Site, host: str) -> tuple[str, ...]:
+    """What the certificate of ``host`` should be for, and the site's CA may not sign."""
+    served = site.served.get(host) if site.edge.tls == "internal" else None
+    return tuple(name for name in _wanted(site, host) if not served.covers(name)) if served else ()
+
+
+def _wanted(site: Site, host: str) -> tuple[str, ...]:
+    at = site.hosts[host]
+    return tuple(dict.fromkeys((*names(site, host), at.public_address, *filter(None, (at.ipv6,)), at.address)))
+
+
+def _leaf(site: Site, vault: Vault, host: str, ca: Certificate, now: float) -> Certificate:
+    from livekit_metal.vault import certificates  # noqa: PLC0415
+
+    # a deploy is refused where what is left out is needed (preflight); here it would keep the CA from being rotated
+    wanted = [name for name in _wanted(site, host) if certificates.permits(ca, name)] or ["none.invalid"]
+    label, days = f"tls-{host}", site.edge.certificate_days
+
+    def renewed(old: Secret | None) -> Secret:
+        if old and certificates.serves(_read(old), ca, wanted, days, now):
+            return old
+        return certificates.leaf(ca, label, wanted, days, now).pem
+
+    return _read(vault.keep(label, renewed))
+
+
+def _read(pem: Secret) -> Certificate:
+    from livekit_metal.vault import certificates  # noqa: PLC0415
+
+    return certificates.parse(pem.reveal(), pem)
+
+
+def _provided(site: Site, host: str, directory: Path, now: float) -> Certificate:
+    from livekit_metal.vault import certificates  # noqa: PLC0415
+
+    edge = site.edge
+    chain, file = text(edge.certificate.replace("{host}", host), "edge.certificate", directory)
+    key, _ = text(edge.key.replace("{host}", host), "edge.key", directory)
+    try:
+        found = certificates.parse(chain, Secret(f"tls-{host}", key))
+    except ValueError as error:
+        fact, _, remedy = str(error).partition("; ")
+        raise SiteError([Problem("edge.certificate", f"{file} {fact}", remedy)]) from error
+    if wrong := tuple(_wrong(found, file, names(site, host), now)):
+        raise SiteError(wrong)
+    return found
+
+
+def _wrong(found: Certificate, file: Path, wanted: tuple[str, ...], now: float) -> Iterator[Problem]:
+    if found.not_after <= now:
+        yield Problem("edge.certificate", f"{file} ended on {found.ends}", _AGAIN)
+    if found.not_before > now:
+        yield Problem("edge.certificate", f"{file} is not valid yet", "see this machine's clock, or wait")
+    for name in wanted:
+        if not found.covers(name):
+            fact = f"{file} is not for {name} (it is for {', '.join(found.names) or 'no name'})"
+            yield Problem("edge.certificate", fact, f"{_AGAIN} that names it too")
+
+
+def text(name: str, path: str, directory: Path) -> tuple[str, Path]:
+    """What the file has that the setting ``path`` names, and where it is. Raises SiteError."""
+    file = directory / Path(name).expanduser()
+    try:
+        return file.read_text(), file
+    except OSError as error:
+        raise SiteError([Problem(path, f"{file}: {error.strerror}", "name a file that you may read")]) from error
+    except UnicodeDecodeError as error:
+        remedy = "write it as PEM (openssl x509, openssl pkey), a program as a script"
+        raise SiteError([Problem(path, f"{file} is no text", remedy)]) from error

@@ -1,0 +1,63 @@
+"""What cannot work in the settings of the edge, with the reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from livekit_metal.core.errors import Problem
+
+if TYPE_CHECKING:
+    from livekit_metal.roles.edge.settings import Settings
+
+_PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
+_OWN = ("rtc", "twirp", "w", "agent", "settings")  # paths of livekit-server and of ingress
+_LONGEST = 60  # s for a request
+_MOST_DAYS = 825  # Apple's limit for certificates of any CA
+
+
+def problems(edge: Settings, path: str) -> Iterator[Problem]:
+    """Yield what is wrong; ``path`` leads to the settings in the inventory."""
+    for name in ("https", "redirect", "http", "peer", "rtmp", "rtmp_peer", "metrics"):
+        if len(getattr(edge, name)) != 1:
+            yield Problem(f"{path}.{name}", f"is a range ({getattr(edge, name)})", "give one port")
+    if edge.max_connections < 100:
+        yield Problem(f"{path}.max_connections", f"is {edge.max_connections}", "allow at least 100")
+    if edge.max_per_address < 0:
+        yield Problem(f"{path}.max_per_address", f"is {edge.max_per_address}", "give a number, or 0 for no limit")
+    if edge.max_rate_per_address < 0:
+        fact = f"is {edge.max_rate_per_address}"
+        yield Problem(f"{path}.max_rate_per_address", fact, "give a number, or 0 for no limit")
+    if not 1 <= edge.request_within <= _LONGEST:
+        fact = f"is {edge.request_within}"
+        yield Problem(f"{path}.request_within", fact, f"give clients 1s to {_LONGEST}s: whoever is slow holds a place")
+    yield from _names(edge, path)
+    yield from _certificate(edge, path)
+    if edge.hard_stop_after < 60:
+        yield Problem(f"{path}.hard_stop_after", f"is {edge.hard_stop_after}", "give WebSockets at least a minute")
+
+
+def _names(edge: Settings, path: str) -> Iterator[Problem]:
+    if edge.path_prefix and not _PREFIX.fullmatch(edge.path_prefix):
+        yield Problem(f"{path}.path_prefix", f"is {edge.path_prefix!r}", "write it like '/livekit'")
+    elif (first := edge.path_prefix.split("/")[1:2]) and first[0] in _OWN:
+        yield Problem(f"{path}.path_prefix", f"/{first[0]} is LiveKit's own", "choose another, such as '/livekit'")
+
+
+def _certificate(edge: Settings, path: str) -> Iterator[Problem]:
+    for name in ("certificate", "key"):
+        given = bool(getattr(edge, name))
+        if edge.tls == "provided" and not given:
+            yield Problem(f"{path}.{name}", "is missing", "name the file, or choose another tls")
+        elif given and edge.tls != "provided":
+            fact = f"is set and edge.tls is {edge.tls!r}"
+            yield Problem(f"{path}.{name}", fact, "set tls to provided, or drop it")
+    if edge.tls == "provided" and not edge.domain:
+        yield Problem(f"{path}.domain", "is missing", "give the name that the certificate is for")
+    if not 2 <= edge.certificate_days <= _MOST_DAYS:
+        fact = f"is {edge.certificate_days}"
+        yield Problem(f"{path}.certificate_days", fact, f"choose 2 to {_MOST_DAYS}: some clients refuse more")
+    for name in ("warn_days", "hsts_days"):
+        if getattr(edge, name) < 0:
+            yield Problem(f"{path}.{name}", f"is {getattr(edge, name)}", "give a number of days")

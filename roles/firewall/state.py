@@ -1,0 +1,104 @@
+"""What a look tells about the firewall: the rules in force, read from the kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from livekit_metal.core.ports import PortRange, Proto, Reach
+from livekit_metal.roles.firewall.relays import Former
+from livekit_metal.roles.firewall.rules import Opened
+from livekit_metal.roles.firewall.settings import TABLE, UNIT, Settings
+from livekit_metal.runtime.host.service import UNITS
+from livekit_metal.runtime.host.state import SYSTEM, HostState
+
+PROBE = "firewall.rules"
+
+# from ADDRESS: where this SSH connection comes from (sudo drops the variable; an ancestor still has it).
+# stamp, intact: the comment of our table, and whether the kernel lists it as it did when it was confirmed.
+# open, bound: what the confirmed rules open to other machines (those that the unit loads: paths.config may have moved),
+# and what the lasting units' sockets hold; asked only when the rules in force are not those of the site alone.
+# former, age: ports that relays had before those rules, and how many seconds ago they were confirmed.
+_PROBE = r"""
+s=$SSH_CONNECTION p=$$
+while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
+  s=$(tr '\0' '\n' </proc/$p/environ | sed -n 's/^SSH_CONNECTION=//p')
+  p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status)
+done
+echo "from ${s%% *}"
+if t=$(nft -s list table inet @TABLE@); then
+  c=${t#*comment '"'}; [ "$c" = "$t" ] || echo "stamp ${c%%'"'*}"
+  read -r l <@MAIN@.listing; [ "$(printf '%s\n' "$t" | sha256sum)" != "$l" ] || echo intact
+fi
+case $t in *'comment "@STAMP@"'*) ;; *)
+  m=$(sed -n 's/^ExecStart=.*nft -f \([^ ]*\) && .*/\1/p' @UNIT@)
+  sed -n 's/^# \(PUBLIC\|CLUSTER\|TRUNK\) \([a-z]* [0-9-]* [^ :]*\): .*/open \1 \2/p
+    s/^# FORMER \([0-9-]* [^ :]*\): .*/former \1/p' "$m"
+  [ -z "$m" ] || echo "age $(($(date +%s) - $(stat -c %Y "$m")))"
+  ss -Hlntu --cgroup | awk '
+    $NF ~ "^cgroup:@SYSTEM@(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
+esac
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """``source`` is '' where no SSH connection is to be seen; ``stamp`` is '' without a table of ours."""
+
+    source: str
+    stamp: str
+    intact: bool
+    opened: tuple[Opened, ...]
+    bound: tuple[tuple[str, int], ...]
+    former: tuple[Former, ...] = ()
+    age: int = 0
+
+    @property
+    def relays(self) -> Iterator[tuple[str, Proto, PortRange]]:
+        """What relays may have, or lead to, by the confirmed rules: name, protocol, ports."""
+        yield from ((each.name, each.proto, each.range) for each in self.opened)
+        yield from ((each.name, Proto.UDP, each.range) for each in self.former)
+
+
+def probe(settings: Settings, stamp: str) -> tuple[str, str]:
+    """The probe for a host whose rules should have ``stamp``."""
+    words = {
+        "TABLE": TABLE,
+        "MAIN": settings.main,
+        "STAMP": stamp,
+        "UNIT": f"{UNITS}/{UNIT}",
+        "SYSTEM": SYSTEM,
+        "LASTING": "|".join(settings.lasting) or "^$",
+    }
+    text = _PROBE
+    for name, value in words.items():
+        text = text.replace(f"@{name}@", value)
+    return PROBE, text
+
+
+def observed(seen: HostState) -> Observed:
+    """The probe's answer."""
+    source, stamp, intact = "", "", False
+    opened: list[Opened] = []
+    bound: list[tuple[str, int]] = []
+    former: list[Former] = []
+    age = 0
+    for line in seen.answers[PROBE]:
+        word, *rest = line.split()
+        if word == "from" and rest:
+            source = rest[0].partition("%")[0]
+        elif word == "stamp":
+            stamp = rest[0]
+        elif word == "intact":
+            intact = True
+        elif word == "open":
+            opened.append(Opened(Reach(rest[0]), Proto(rest[1]), PortRange.parse(rest[2]), rest[3]))
+        elif word == "former":
+            former.append(Former(PortRange.parse(rest[0]), rest[1]))
+        elif word == "age":
+            age = int(rest[0])
+        elif word == "bound":
+            address, _, port = rest[1].rpartition(":")
+            if not address.startswith(("127.", "[::1]")):
+                bound.append((rest[0], int(port)))
+    return Observed(source, stamp, intact, tuple(opened), tuple(bound), tuple(former), age)

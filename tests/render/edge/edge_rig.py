@@ -1,0 +1,239 @@
+"""An edge on loopback: a real HAProxy with the rendered configuration, before slots that are small Python servers."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from livekit_metal.core.active import Active
+from livekit_metal.core.ports import PortRange
+from livekit_metal.roles.edge.backends import Acme, Slot
+from livekit_metal.roles.edge.settings import Settings
+from livekit_metal.roles.edge.tasks import _certificates, _config
+from livekit_metal.runtime.host.commands import HostError
+from livekit_metal.runtime.slots import active_slot
+from livekit_metal.vault.certificate import Certificate, metric
+
+THUMBPRINT = "IuwuhozLOjjsf9NyRp_L_ubXPxeElMPMysnYz945XuY"  # of some account
+# The example handshake of RFC 6455, 1.3: HAProxy checks that the answer fits.
+_UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+_KEY, _ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has, from below those that the kernel gives to connections: none is taken again at once."""
+    with contextlib.ExitStack() as stack:
+        found: list[int] = []
+        for port in random.sample(range(20000, 32000), 1000):
+            with contextlib.suppress(OSError):
+                stack.enter_context(socket.create_server(("", port)))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise AssertionError(f"of 1000 ports only {len(found)} are free")
+
+
+class FakeSlot:
+    """Answers as livekit-server does to an edge: 200 or 406 on /, WebSockets (echo), JSON about all else."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.name, self.port, self.health = name, port, 200
+        self.answers = threading.Event()  # /later waits for it
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self) -> None:
+        slot = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.headers.get("Upgrade") == "websocket":
+                    self.wfile.write(
+                        f"HTTP/1.1 101 Switching\r\n{_UPGRADE}Sec-WebSocket-Accept: {_ACCEPT}\r\n\r\n".encode()
+                    )
+                    while said := self.connection.recv(1024):
+                        self.connection.sendall(f"{slot.name}:".encode() + said)
+                    return
+                if self.path == "/later":
+                    slot.answers.wait()
+                said = {"slot": slot.name, "path": self.path, "headers": dict(self.headers)}
+                body = json.dumps(said | {"from": self.client_address[0]}).encode()
+                self.send_response(slot.health if self.path == "/" else 200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def do_POST(self) -> None:
+                self.do_GET()
+
+            def log_message(self, *_words: object) -> None:
+                pass
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads, block_on_close = True, False
+
+            def handle_error(self, *_words: object) -> None:
+                """A health check goes without waiting for the body."""
+
+        self._server = Server(("127.0.0.1", self.port), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self.answers.set()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+class Edge:
+    """HAProxy as the unit runs it (master and worker), its files in ``directory``; ``peer`` is another edge."""
+
+    def __init__(
+        self,
+        haproxy: str,
+        directory: Path,
+        slots: dict[str, FakeSlot],
+        peer: int,
+        got: Certificate | None = None,
+        **settings: object,
+    ) -> None:
+        self.got = got  # by ACME
+        self.http, self.https, self.redirect, self.own_peer, self.metrics, *metrics = free_ports(5 + len(slots))
+        directory.mkdir()
+        self.active = Active(str(directory / "active.map"), str(directory / "admin.sock"))
+        Path(self.active.file).touch()
+        values: dict[str, object] = {
+            "http": PortRange(self.http, self.http),
+            "https": PortRange(self.https, self.https),
+            "redirect": PortRange(self.redirect, self.redirect),
+            "peer": PortRange(self.own_peer, self.own_peer),
+            "metrics": PortRange(self.metrics, self.metrics),
+            "slots": tuple(
+                Slot(name=n, signal=s.port, metrics=m) for (n, s), m in zip(slots.items(), metrics, strict=True)
+            ),
+            "config_root": str(directory),
+            "active": self.active,
+            "monitored": True,
+            "address": "127.0.0.1",
+            "connections": 100,
+            "description": "first",
+            "acme": Acme(config_root=str(directory), thumbprint=THUMBPRINT) if got else None,
+        }
+        self.settings = Settings(**(values | settings))  # type: ignore[arg-type]
+        self._peer, self._haproxy, self._log = peer, haproxy, directory / "log"
+        self._write()
+        self._notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._notified.bind(str(directory / "notify"))
+        self._notified.settimeout(10)
+        with self._log.open("w") as log:
+            words = [haproxy, "-Ws", "-f", self.settings.config_file]
+            notify = {"NOTIFY_SOCKET": self._notified.getsockname()}
+            self.process = subprocess.Popen(words, stdout=log, stderr=log, env=os.environ | notify)
+        self._ready()
+
+    def _ready(self) -> None:
+        """What systemd waits for too: a master that is still loading drops the signal to reload."""
+        try:
+            while b"READY=1" not in self._notified.recv(4096):
+                pass
+        except TimeoutError:
+            raise AssertionError(f"HAProxy is not ready: {self.log}") from None
+
+    def _write(self) -> None:
+        text = _config(self.settings).text
+        if self._peer:  # all edges share loopback here: the peer has a port of its own
+            text = text.replace(f"other 127.0.0.1:{self.own_peer}", f"other 127.0.0.1:{self._peer}")
+        config = Path(self.settings.config_file)
+        config.parent.mkdir(exist_ok=True)
+        for certificate in _certificates(self.settings):
+            Path(certificate.path).write_text(certificate.text)
+        if self.settings.acme and self.got:
+            Path(self.settings.acme.file).write_text(f"# request 0123\n{self.got.pem.reveal()}")
+            Path(self.settings.acme.metric_file).write_text("\n".join((*metric(self.got.not_after), "")))
+        config.write_text(text)
+
+    def tell(self, command: str) -> str:
+        """HAProxy's answer on its admin socket; '' when it does not listen yet."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as admin:
+            admin.connect(self.active.socket)
+            admin.sendall(f"{command}\n".encode())
+            return b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+        return ""
+
+    def until(self, true: Callable[[], object], within: float = 10) -> None:
+        end = time.monotonic() + within
+        while not true():
+            assert time.monotonic() < end, self.log
+            time.sleep(0.02)
+
+    def up(self, backend: str, server: str) -> bool:
+        states = (line.split() for line in self.tell(f"show servers state {backend}").splitlines())
+        return any((s[3], s[5], s[11]) == (server, "2", "3") for s in states if len(s) > 11)
+
+    def flip(self, slot: str) -> None:
+        active_slot.flip(None, self.active, "livekit", slot)  # type: ignore[arg-type]  # `sh` runs here, see the fixture
+
+    def reload(self, **settings: object) -> None:
+        self.settings = dataclasses.replace(self.settings, **settings)  # type: ignore[arg-type]
+        self._write()
+        self.process.send_signal(signal.SIGUSR2)
+        self._ready()
+        self.until(lambda: f"description: {self.settings.description}\n" in self.tell("show info"))
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(10)
+        self._notified.close()
+
+
+def get(port: int, path: str = "/x", **headers: str) -> tuple[int, str]:
+    """Status and body of an HTTP request."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection.request("GET", path, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    return response.status, body
+
+
+@contextlib.contextmanager
+def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") -> Iterator[Callable[[str], str]]:
+    """A WebSocket as far as an edge can tell; ``say(text)`` gives the answer, '' when it was cut."""
+    with contextlib.ExitStack() as stack:
+        s = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+        if trusted:
+            s = stack.enter_context(trusted.wrap_socket(s, server_hostname=name))
+        key = f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n"
+        s.sendall(f"GET /rtc?access_token=SECRET HTTP/1.1\r\nHost: x\r\n{_UPGRADE}{key}\r\n".encode())
+        assert b" 101 " in s.recv(1024)
+
+        def say(text: str) -> str:
+            s.sendall(text.encode())
+            return s.recv(1024).decode()
+
+        yield say
+
+
+def run_here(_host: None, script: str, *args: str) -> str:
+    """``sh`` of the kit, on this machine."""
+    done = subprocess.run(["sh", "-c", script, "sh", *args], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise HostError(done.stderr)
+    return done.stdout

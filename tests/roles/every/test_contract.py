@@ -1,0 +1,80 @@
+"""What every role must have. Walks the roles: adding one adds its checks."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from livekit_metal.core.fields import options
+from livekit_metal.site.model import Site
+
+ROOT = Path(__file__).parents[3]
+ROLES = sorted(p.name for p in (ROOT / "roles").iterdir() if p.is_dir() and p.name[0] not in "_.")
+MOST_LINES = 250
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_has_its_parts(role: str) -> None:
+    folder = ROOT / "roles" / role
+    assert {"__init__.py", "settings.py", "tasks.py"} <= {p.name for p in folder.iterdir()}
+    assert role in options(Site), "a role is a field of Site"
+    assert f"{role}." in (ROOT / "deploy.py").read_text(), "a role has its lines in deploy.py"
+    for layer in ("render", "roles", "host"):
+        if layer == "render" and not (ROOT / "templates" / role).is_dir():
+            continue
+        assert list((ROOT / "tests" / layer).rglob(f"test_{role}.py")), f"tests/{layer}/**/test_{role}.py is missing"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_imports_no_other_role(role: str) -> None:
+    for file in (ROOT / "roles" / role).glob("*.py"):
+        for name in _imports(file):
+            assert not name.startswith("livekit_metal.roles.") or name.split(".")[2] == role, f"{file.name}: {name}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_reads_no_host_data_and_says_what_it_is(role: str) -> None:
+    for file in (ROOT / "roles" / role).glob("*.py"):
+        text = file.read_text()
+        assert "host.data" not in text, file.name
+        assert ast.get_docstring(ast.parse(text)), f"{file.name} has no docstring"
+
+
+@pytest.mark.parametrize("role", [p.name for p in sorted((ROOT / "templates").iterdir())])
+def test_every_template_belongs_to_its_role_and_is_rendered(role: str) -> None:
+    assert role in (*ROLES, "runtime")
+    home = ROOT / "roles" / role if role in ROLES else ROOT / "livekit_metal/runtime"
+    code = "".join(p.read_text() for p in home.rglob("*.py"))
+    code += "".join(p.read_text() for p in (ROOT / "templates" / role).iterdir())  # one may come in by another
+    for template in (ROOT / "templates" / role).iterdir():
+        assert f"{role}/{template.name}" in code, f"{template} is rendered by nobody"
+        assert "Managed by livekit-metal" in template.read_text(), f"{template} says not who manages it"
+
+
+def test_a_site_is_read_without_pyinfra() -> None:
+    code = "import sys, livekit_metal.site.inventory; sys.exit(bool({'pyinfra', 'paramiko'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "folder", ["livekit_metal", "roles", "procedures", "lab", "tests", "bench", "docs", "inventories"]
+)
+def test_no_file_is_too_long(folder: str) -> None:
+    long = {p.name: n for p in (ROOT / folder).rglob("*.py") if (n := len(p.read_text().splitlines())) > MOST_LINES}
+    assert not long
+
+
+def _imports(file: Path) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names += [a.name for a in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module or "")
+            if node.module == "livekit_metal.roles":
+                names += [f"{node.module}.{a.name}" for a in node.names]
+    return names

@@ -1,0 +1,78 @@
+"""What preflight makes of the other hosts: there, silent, or behind a firewall."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from livekit_metal.roles.preflight.queries import probes
+from livekit_metal.roles.preflight.settings import Peer, Settings
+from livekit_metal.site.model import Site
+from tests.roles.preflight.test_preflight import host, said
+
+
+@pytest.fixture
+def settings(cluster: Site) -> Settings:
+    return cluster.for_host("lk2").preflight
+
+
+def test_a_silent_peer_outside_the_run_stops_nothing(settings: Settings) -> None:
+    ((_, stops),) = said(settings, host(peers=["lk1 silent", "lk3 answers"]), "lk2")
+    assert not stops
+
+
+def test_a_peer_whose_rules_do_not_know_this_host_yet_stops_nothing(settings: Settings) -> None:
+    """Else no host could join a cluster that is deployed."""
+    assert said(settings, host(peers=["lk1 drops", "lk3 answers"])) == [
+        (
+            "lk2: peer: lk1 is there and drops what comes to port 7870; a deploy of lk1 opens it, unless another "
+            "firewall is between the hosts",
+            False,
+        )
+    ]
+
+
+def test_each_peer_is_knocked_at_where_its_firewall_lets_this_host_in(make_site: Callable[..., Site]) -> None:
+    def at(number: int, *roles: str) -> dict[str, object]:
+        return {"address": f"192.0.2.{number}", "roles": list(roles)}
+
+    hosts = {"one": at(1, "livekit"), "two": at(2, "livekit"), "data": at(3, "redis"), "watch": at(4, "prometheus")}
+    site = make_site({"hosts": hosts})
+    knocks = {name: {p.name: p.port for p in site.for_host(name).preflight.peers} for name in hosts}
+    assert knocks["one"] == {"two": 7870, "data": 6379}
+    assert knocks["data"] == {}
+    assert knocks["watch"] == {"one": 9100, "two": 9100, "data": 9100}
+
+
+@pytest.mark.parametrize(("pings", "expected"), [(True, "drops"), (False, "silent")])
+def test_a_knock_tells_an_answer_from_silence(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pings: bool, expected: str
+) -> None:
+    """The shell text itself. A refusal is an answer; what an address that nobody has (RFC 6666) says is ping's say."""
+    ping = tmp_path / "ping"
+    ping.write_text(f"#!/bin/sh\nexit {int(not pings)}\n")
+    ping.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        peers = (
+            Peer(name="open", address="127.0.0.1", port=port),
+            Peer(name="closed", address="127.0.0.1", port=1),
+            Peer(name="nowhere", address="100::1", port=port),
+        )
+        text = dict(probes(dataclasses.replace(settings, peers=peers)))["preflight.peers"]
+        began = time.monotonic()
+        answer = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False).stdout
+    assert sorted(answer.splitlines()) == ["closed answers", f"nowhere {expected}", "open answers"]
+    assert time.monotonic() - began < 3
+
+
+def test_a_host_alone_knocks_nowhere(single: Site) -> None:
+    assert "knock" not in dict(probes(single.for_host("lk1").preflight))["preflight.peers"]

@@ -1,0 +1,83 @@
+"""Whether a host can take streams: its cores, who sees its processes, the way to its own public address."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from livekit_metal.roles.preflight.queries import probes
+from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.site.model import Site
+from tests.roles.preflight.test_preflight import host, said
+from tests.support.sites import streaming
+
+HIDDEN: dict[str, list[str]] = {"hidepid": ["hidden"]}
+
+
+@pytest.fixture
+def settings(make_site: Any, site_data: dict[str, Any]) -> Settings:
+    site: Site = make_site(streaming(site_data))
+    return site.for_host("lk2").preflight
+
+
+def costs(settings: Settings, **cores: float) -> Settings:
+    """``settings`` of a site that says what some kinds of stream cost."""
+    assert settings.streams is not None
+    said = tuple(
+        dataclasses.replace(c, cores=cores[kind], said=True) if (kind := c.path.rpartition(".")[2]) in cores else c
+        for c in settings.streams.costs
+    )
+    return dataclasses.replace(settings, streams=dataclasses.replace(settings.streams, costs=said))
+
+
+def test_four_cores_need_no_word(settings: Settings) -> None:
+    assert said(settings, host(**HIDDEN)) == []
+
+
+def test_on_two_cores_the_recommended_cost_would_never_admit_a_stream(settings: Settings) -> None:
+    found = said(settings, host(cores=["2"], **HIDDEN))
+    assert (
+        "ingress.cpu_cost.rtmp: is not set, and lk2 has 2 cores: of the recommended 2 for a stream it could never "
+        "admit one; say what your streams need here (less than 1.7), or give lk2 4 cores",
+        True,
+    ) in found
+    assert [text.partition(":")[0] for text, _ in found] == [f"ingress.cpu_cost.{k}" for k in ("rtmp", "whip", "url")]
+
+
+def test_on_three_cores_it_admits_one_when_idle_which_must_be_meant(settings: Settings) -> None:
+    found = dict(said(settings, host(cores=["3"], **HIDDEN)))
+    (rtmp,) = [text for text in found if text.startswith("ingress.cpu_cost.rtmp")]
+    assert "it admits one while nothing else runs" in rtmp
+
+
+def test_a_cost_that_no_host_can_meet_stops_also_when_it_was_said(settings: Settings) -> None:
+    assert said(costs(settings, rtmp=1.5, whip=1.5, url=1.3), host(cores=["2"], **HIDDEN)) == []
+    found = said(costs(settings, rtmp=1.7, whip=1.5, url=1.3), host(cores=["2"], **HIDDEN))
+    fact = (
+        "ingress.cpu_cost.rtmp: is 1.7, and lk2 has 2 cores, of which 15% are kept free: it would never admit a stream"
+    )
+    assert found == [(f"{fact}; set it below 1.7, or take a host with more cores", True)]
+
+
+def test_a_host_that_shows_everybody_the_secrets_of_streams_stops(settings: Settings) -> None:
+    ((text, stops),) = said(settings, host(hidepid=[]))
+    assert stops
+    assert text.startswith("ingress.process_list: lk2 shows every account the arguments of all processes, and ingress")
+    assert "set it to 'hide'" in text
+    assert settings.streams is not None
+    accepted = dataclasses.replace(settings.streams, refuse_shown_arguments=False)
+    assert said(dataclasses.replace(settings, streams=accepted), host(hidepid=[])) == []
+
+
+def test_no_way_to_the_own_public_address_stops(settings: Settings) -> None:
+    behind = dataclasses.replace(settings, hairpin="203.0.113.12")
+    (text,) = (text for text, stops in said(behind, host(hairpin=["lost"], **HIDDEN)) if stops)
+    assert text.startswith("lk2: ingress: what lk2 sends to its public address 203.0.113.12 does not come back")
+
+
+def test_nothing_is_asked_of_hosts_without_ingress(settings: Settings) -> None:
+    assert dict(probes(settings))["preflight.hidepid"] != ":"
+    assert dict(probes(dataclasses.replace(settings, streams=None)))["preflight.hidepid"] == ":"
+    assert said(dataclasses.replace(settings, streams=None), host(cores=["2"], hidepid=[])) == []

@@ -1,0 +1,212 @@
+"""The locks of a host, by the shell text that takes them there: in a directory of the test's, by real shells."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.run import wait_until
+from livekit_metal.runtime.host.commands import changing
+from livekit_metal.runtime.run import lock_script
+
+ADA = json.dumps({"who": "ada", "from": "desk", "pid": 7, "since": "noon"})
+BOB = json.dumps({"who": "bob", "from": "desk", "pid": 8, "since": "noon"})
+# What a deploy of an earlier version does to hold a host: its lock file has the mode that the umask gives.
+OPEN = 'exec 9>>"$0"; '
+FORMER = """flock -n 9 || { echo held; exit 1; }
+printf '%s\\n' "$1" >$0.holder; echo $$ >$0.pid; echo taken; exec cat"""
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another account")
+
+
+class Shells:
+    """Shells that run a lock's text, with its files below a directory; they end when their input does."""
+
+    def __init__(self, place: Path, stack: contextlib.ExitStack) -> None:
+        self.place, self._stack = place, stack
+
+    def text(self, text: str) -> str:
+        return text.replace("/run/livekit-metal", f"{self.place}/livekit-metal").replace("[ $me = 0 ]", "true")
+
+    def path(self, lock: str) -> Path:
+        return Path(self.text(lock))
+
+    def begin(self, *words: str, umask: int = 0o022) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, umask=umask, bufsize=1)
+        self._stack.callback(process.wait, 20)
+        self._stack.callback(process.stdin.close)  # type: ignore[union-attr]
+        return process
+
+    def hold(
+        self, who: str = ADA, text: str = lock_script.HOLD, umask: int = 0o022
+    ) -> tuple[str, subprocess.Popen[str]]:
+        """The answer to an attempt, and the process that has the lock if it was taken."""
+        process = self.begin("sh", "-c", self.text(text), "sh", who, umask=umask)
+        return said(process), process
+
+
+def said(process: subprocess.Popen[str]) -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().rstrip("\n")
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    process.wait(20)
+
+
+@pytest.fixture
+def shells(tmp_path: Path) -> Iterator[Shells]:
+    with contextlib.ExitStack() as stack:
+        yield Shells(tmp_path, stack)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_nobody_else_can_open_a_lock_from_its_birth(shells: Shells, umask: int) -> None:
+    assert shells.hold(umask=umask)[0] == "taken"
+    assert shells.hold(text=lock_script.HOLD_SITE, umask=umask)[0] == "taken"
+    made = {path.name: path.stat().st_mode & 0o777 for path in shells.place.iterdir()}
+    assert set(made) > {"livekit-metal.lock", "livekit-metal.work", "livekit-metal.site", "livekit-metal.guard"}
+    assert set(made.values()) == {0o600}
+
+
+def test_a_second_run_is_told_who_has_it_and_gets_it_when_the_first_has_ended(shells: Shells) -> None:
+    answer, first = shells.hold()
+    assert answer == "taken"
+    assert shells.hold(BOB)[0] == f"held {ADA}"
+    end(first)
+    assert shells.hold(BOB)[0] == "taken"
+
+
+def test_of_two_drains_at_once_the_second_is_told_of_the_first(shells: Shells) -> None:
+    """The lock of the site is one for all its hosts, and nobody's deploy is in its way."""
+    answer, first = shells.hold(text=lock_script.HOLD_SITE)
+    assert answer == "taken"
+    assert shells.hold(BOB, lock_script.HOLD_SITE)[0] == f"held {ADA}"
+    assert shells.hold(BOB)[0] == "taken"
+    end(first)
+    assert shells.hold(BOB, lock_script.HOLD_SITE)[0] == "taken"
+
+
+def test_a_lock_of_the_site_that_somebody_has_made_otherwise_is_replaced(shells: Shells) -> None:
+    shells.path(lock_script.SITE_LOCK).touch(0o644)
+    assert shells.hold(text=lock_script.HOLD_SITE)[0] == "taken"
+    assert shells.path(lock_script.SITE_LOCK).stat().st_mode & 0o777 == 0o600
+
+
+def test_what_holds_it_and_is_no_run_is_named(shells: Shells) -> None:
+    end(shells.hold()[1])
+    shells.begin("flock", str(shells.path(lock_script.LOCK)), "sh", "-c", "echo got; exec cat").stdout.readline()  # type: ignore[union-attr]
+    answer, _ = shells.hold(BOB)
+    assert answer.startswith("seized -\tprocess ")
+    assert "flock" in answer
+
+
+@pytest.fixture
+def stranger(shells: Shells) -> Callable[[str], None]:
+    """Has another account hold a lock file of an earlier version, from now on."""
+
+    def hold(lock: str) -> None:
+        path = shells.path(lock)
+        path.touch(0o644)
+        path.chmod(0o644)
+        for parent in (shells.place, *shells.place.parents[:2]):
+            parent.chmod(0o755)
+        other = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+        process = shells.begin(*other, "sh", "-c", "exec 9<$0; flock -x 9; echo got; exec cat", str(path))
+        assert said(process) == "got"
+
+    return hold
+
+
+@needs_root
+@pytest.mark.parametrize("lock", [lock_script.LOCK, lock_script.WORK_LOCK])
+def test_another_account_that_holds_a_file_of_an_earlier_version_stops_nobody(
+    shells: Shells, stranger: Callable[[str], None], lock: str
+) -> None:
+    stranger(lock)
+    answer, first = shells.hold()
+    assert answer == "taken"
+    assert shells.path(lock).stat().st_mode & 0o777 == 0o600
+    assert shells.hold(BOB)[0] == f"held {ADA}"
+    end(first)
+    assert run(shells, "echo done") == "done\n"
+
+
+def run(shells: Shells, script: str, *args: str, umask: int = 0o022, wait: int = 1) -> str:
+    command = shells.text(changing(script, *args, wait=wait).get_raw_value())
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, umask=umask, timeout=30)
+    return done.stdout + done.stderr
+
+
+def test_a_deploy_of_an_earlier_version_and_one_of_this_exclude_each_other(shells: Shells) -> None:
+    lock = str(shells.path(lock_script.LOCK))
+    former = shells.begin("sh", "-c", OPEN + FORMER, lock, BOB)
+    assert said(former) == "taken"
+    assert shells.hold()[0] == f"held {BOB}"
+    assert shells.path(lock_script.LOCK).stat().st_mode & 0o777 == 0o644, "it still is the one that the former has"
+    late = shells.begin("sh", "-c", f"{OPEN}read -r _; {FORMER}", lock, BOB)
+    wait_until(lambda: Path(f"/proc/{late.pid}/fd/9").exists(), seconds=10)
+    end(former)
+    assert shells.hold()[0] == "taken"
+    assert said(shells.begin("sh", "-c", OPEN + FORMER, lock, BOB)) == "held", "by the new file"
+    assert late.stdin is not None
+    late.stdin.write("go\n")
+    assert said(late) == "held", "by the old file, which it had opened before"
+
+
+@pytest.mark.parametrize("former", [False, True])
+def test_a_command_that_a_dead_run_has_left_is_seen(shells: Shells, former: bool) -> None:
+    """Also one of an earlier version, which has locked the file that others could open."""
+    work = str(shells.path(lock_script.WORK_LOCK))
+    script = "echo got; cat >/dev/null"
+    command = changing(script).get_raw_value()
+    words = ("flock", "-s", "-o", work, "sh", "-c", script) if former else ("sh", "-c", shells.text(command))
+    left = shells.begin(*words)
+    assert said(left) == "got"
+    answer, _ = shells.hold()
+    assert answer.startswith("orphan ")
+    assert "\tprocess " in answer
+    end(left)
+    assert shells.hold()[0] == "taken"
+
+
+def test_a_change_does_not_wait_for_ever(shells: Shells) -> None:
+    end(shells.hold()[1])
+    work = str(shells.path(lock_script.WORK_LOCK))
+    holder = shells.begin("flock", work, "sh", "-c", "echo got; exec cat")
+    assert said(holder) == "got"
+    assert run(shells, "echo done") == f"{shells.text(lock_script.BUSY)}\n"
+    who = subprocess.run(["sh", "-c", lock_script.HOLDERS, "sh", work], capture_output=True, text=True, check=True)
+    assert f"process {holder.pid} since 20" in who.stdout
+    end(holder)
+    assert run(shells, "echo done") == "done\n"
+
+
+def test_a_daemon_that_a_command_leaves_behind_keeps_no_lock(shells: Shells) -> None:
+    marker = shells.place / "end"
+    leave = 'while [ ! -e "$1" ]; do sleep 0.1; done >/dev/null 2>&1 </dev/null &'
+    assert run(shells, leave, str(marker)) == ""
+    assert shells.hold()[0] == "taken"
+    marker.touch()
+
+
+def test_a_commands_status_and_words_are_its_own(shells: Shells) -> None:
+    command = shells.text(changing('echo "$1 $0"; exit 7', "a b").get_raw_value())
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (7, "a b sh\n")
+
+
+def test_who_has_logged_in_is_not_asked_of_the_caller(shells: Shells, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "SUDO_USER", "SSH_CONNECTION"):
+        monkeypatch.setenv(name, "mallory")
+    assert shells.hold()[0] == "taken"
+    assert wait_until(lambda: shells.path(f"{lock_script.LOCK}.login").read_text(), seconds=10)
+    assert "mallory" not in shells.path(f"{lock_script.LOCK}.login").read_text()

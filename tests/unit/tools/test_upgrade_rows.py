@@ -1,0 +1,52 @@
+"""The rows of tests/upgrade, and the page that is written of them."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from typing import Any
+
+from livekit_metal.core.ports import PortRange
+from livekit_metal.site.model import Site
+from tests.support.sites import CLUSTER
+from tests.upgrade import document, judge
+from tests.upgrade.judge import Outcome
+from tests.upgrade.rows import PORTS, ROWS
+
+
+def ports(site: Site) -> dict[tuple[str, str], PortRange]:
+    return {(p.owner, p.name): p.range for name in site.hosts for p in site.ports(name)}
+
+
+def test_every_port_is_moved(make_site: Callable[[dict[str, Any]], Site]) -> None:
+    before = ports(make_site(copy.deepcopy(CLUSTER)))
+    after = ports(make_site(copy.deepcopy(CLUSTER) | copy.deepcopy(dict(PORTS))))
+    stays = {name for name, range_ in before.items() if range_.overlaps(after[name])}
+    assert stays == {("firewall", "ssh")}
+
+
+def test_a_row_can_be_named() -> None:
+    names = [row.name for row in ROWS]
+    assert len(set(names)) == len(names)
+
+
+SITE = document.Site("Debian 12", "haproxy 2.6.12-1+deb12u3, redis-server 5:7.0.15-1~deb12u5", "1.13.5")
+
+
+def part(size: int, change: str) -> str:
+    return document.part(size, [Outcome(change=change, hosts=str(size), skipped="there is none yet")], SITE)
+
+
+def test_the_page_has_the_table_and_lines_that_fit() -> None:
+    outcomes = [Outcome(change="rollback", hosts="1", skipped="there is none yet")]
+    page = document.text({1: document.part(1, outcomes, SITE)})
+    assert judge.markdown(outcomes) in page
+    assert not re.search(r"[{}]", page)
+    assert all(len(line) <= 120 for line in page.splitlines() if not line.startswith("|"))
+
+
+def test_a_size_that_was_not_measured_keeps_its_part() -> None:
+    both = {1: part(1, "rollback"), 3: part(3, "config change")}
+    assert document.parts(document.text(both)) == both
+    assert document.parts(document.text({3: both[3]})) == {3: both[3]}
