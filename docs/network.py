@@ -39,7 +39,7 @@ _PATHS = """\
 
 
 def filled(text: str, site: Site, host: str) -> str:
-    """The document with its parts made anew. Raises KeyError for a part that nobody makes."""
+    """The document with its parts made again. Raises KeyError for a part that nobody makes."""
     ports = [port for port in site.ports(host) if port.reach is not Reach.LOCAL]
 
     def part(found: re.Match[str]) -> str:

@@ -69,7 +69,7 @@ def down(lab: Lab) -> None:
 
 
 def attach(lab: Lab, host: str) -> None:
-    """Put a running host's link back on the bridge, which was made anew."""
+    """Put a running host's link back on the bridge, which was made again."""
     link = Path("/sys/class/net") / lab.link(host)
     if link.exists() and not (link / "brport").exists():
         say(f"{host}: its link was on no bridge; putting it back")

@@ -75,7 +75,7 @@ async def _touched(api: LiveKitAPI, lost: dict[str, Lost]) -> dict[str, Lost]:
     """Have a live node take over each of the rooms, and await the end of those that are due."""
 
     async def touch(name: str) -> str:
-        try:  # without any setting: it would be applied to a room that is built anew
+        try:  # without any setting: it would be applied to a room that is built again
             await api.room.create_room(CreateRoomRequest(name=name))
         except ServerError as error:
             return redacted(f"{error.message} ({error.code})")

@@ -23,7 +23,7 @@ from livekit_metal.core.types.secret import Secret
 from livekit_metal.vault.certificate import DAY, Address, Certificate, address
 
 CA_DAYS = 3650
-_RENEW = 3  # a leaf is made anew when less than a third of its life is left
+_RENEW = 3  # a leaf is made again when less than a third of its life is left
 _BACKDATED = 3600  # s: a client's clock may be behind ours
 _SHORTEST_RSA = 2048  # OpenSSL's security level of today refuses to serve less
 
@@ -169,7 +169,7 @@ def leaf(authority: Certificate, label: str, names: Iterable[str], days: int, no
 
 
 def serves(found: Certificate, authority: Certificate, names: Iterable[str], days: int, now: float) -> bool:
-    """Whether a leaf that was made earlier goes on, or is to be made anew: other names, another CA or life, its age."""
+    """Whether a leaf that was made earlier goes on, or is to be made again: other names, another CA or life, its age."""
     life = found.not_after - found.not_before
     wanted = min(days * DAY, authority.not_after - found.not_before)
     return (

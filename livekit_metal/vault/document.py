@@ -115,7 +115,7 @@ class Document:
         self.ended = [*self.ended, self._mark(value)][-REMEMBERED:]
 
     def revive(self, value: Secret) -> None:
-        """Forget that ``value`` was retired: it has been put there anew, on purpose."""
+        """Forget that ``value`` was retired: it has been put there again, on purpose."""
         self.ended = [each for each in self.ended if each != self._mark(value)]
 
     def has_ended(self, value: Secret) -> bool:

@@ -98,7 +98,7 @@ class Values:
         new = renewed(old)
         if new != old:
             if self._complete:  # as for a password
-                raise RuntimeError(f"{name!r} was made anew after persist()")
+                raise RuntimeError(f"{name!r} was made again after persist()")
             self._document.kept[name] = new
         return new
 

@@ -147,7 +147,7 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -
 
     return (
         Action(f"load the rules (they go after {within} s unless confirmed)", load),
-        Action("log in anew", log_in),
+        Action("log in again", log_in),
         *([Action("call through what serves", talk)] if prove else []),
         Action("confirm the rules", lambda host: run(host, _CONFIRM, new, wanted.path, stamp)),
     )

@@ -110,12 +110,12 @@ class Settings(Checked):
 
     @property
     def reread(self) -> str:
-        """The program that has Kamailio take sources, registrations and certificates anew."""
+        """The program that has Kamailio take sources, registrations and certificates again."""
         return f"{self.directory}/reread.sh"
 
     @property
     def reread_files(self) -> tuple[str, ...]:
-        """What :attr:`reread` takes anew, in this order."""
+        """What :attr:`reread` takes again, in this order."""
         registrations = (f"{self.registrations_directory}/uacreg",) if self.registrations else ()
         tls = (self.tls_file, self.certificate, self.certificate_key) if self.certificate else ()
         return (self.sources_file, *registrations, *tls)

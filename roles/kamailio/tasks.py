@@ -1,6 +1,6 @@
 """Kamailio: configure, start or have it re-read what needs no restart, prove that it answers.
 
-Whatever else changes needs a restart: Kamailio cannot take its configuration anew. A call in progress outlives that
+Whatever else changes needs a restart: Kamailio cannot take its configuration again. A call in progress outlives that
 (its requests carry the way in themselves); one that is being set up costs a retransmission.
 """
 
@@ -22,7 +22,7 @@ from livekit_metal.runtime.host.wait import until
 from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _FILES, _FOLLOWS = "kamailio.files", "kamailio.follows"
-# Whether the running process has the files that it can take anew, and sends new calls where the active file says.
+# Whether the running process has the files that it can take again, and sends new calls where the active file says.
 _HAS_FILES = (
     'n=$(cat {} | sha256sum | cut -c 1-16); {} timeout 5 kamcmd -s unix:{} pv.shvGet files | grep -q "$n" && echo y'
 )

@@ -110,7 +110,7 @@ class Settings(Checked):
     probe: Literal["controller", "host", "peer"] = option(
         "controller", "from where a call must get through a new slot before any room can land on it"
     )
-    memory: Memory = option(MOST, WORDS.format("it, with its rooms, and it starts anew"))
+    memory: Memory = option(MOST, WORDS.format("it, with its rooms, and it starts again"))
     extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
     node_ip: str = derived("")

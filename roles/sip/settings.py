@@ -60,7 +60,7 @@ class Settings(Checked):
         False, "stay silent where a call is refused; nobody but the trunks' networks can call at all"
     )
     max_cpu: float = option(0.9, "share of the host's CPU above which calls out are refused (max_cpu_utilization)")
-    memory: Memory = option(MOST, WORDS.format("it, with its calls, and it starts anew"))
+    memory: Memory = option(MOST, WORDS.format("it, with its calls, and it starts again"))
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
     drain: Drain = option(Drain(), "what a slot does after a change, until its last call has ended")
     trunks: Mapping[str, Trunk] = option({}, "carriers by name")

@@ -21,7 +21,7 @@ from tests.support.lab import ROOT, Lab
 CONFIRM = 10  # s, the least that a site may name; half of them are for the attempt to log in
 WRAPPER = "/usr/local/sbin/nft"
 TIMER, SERVICE = "livekit-firewall-rollback.timer", "livekit-firewall-rollback.service"
-LOADED = "firewall: log in anew"  # what a deploy says when the rules are loaded and not yet confirmed
+LOADED = "firewall: log in again"  # what a deploy says when the rules are loaded and not yet confirmed
 
 
 @pytest.fixture

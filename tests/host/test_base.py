@@ -20,7 +20,7 @@ def test_stock_units_cannot_start(host: Host, stack: HostStack) -> None:
 
 
 def test_an_upgrade_of_a_package_restarts_no_daemon_of_ours(host: Host, stack: HostStack) -> None:
-    """What apt does to a package with its postinst: installed anew, the way an upgrade ends."""
+    """What apt does to a package with its postinst: installed again, the way an upgrade ends."""
     units = [u for u in stack.base.daemons if host.service(u).is_running]
     assert units
 

@@ -199,7 +199,7 @@ def test_a_password_ends_under_a_call_when_the_call_has_ended(access: Access, co
         stays = f"the retired password stays valid: a slot of an earlier deploy is logged in by it (user {old})"
         assert stays in told.text
         unchanging()
-        redis.check_output("timeout 30 systemctl restart livekit-redis")  # now the slot has to log in anew
+        redis.check_output("timeout 30 systemctl restart livekit-redis")  # now the slot has to log in again
         late(talk, before)
         talk.unnoticed()
     ended(LAST, before.unit)

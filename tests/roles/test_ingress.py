@@ -91,7 +91,7 @@ def test_processes_are_hidden_before_any_stream_can_begin(ingress: Settings, wan
     seen.files = {f.path: f.sha256 for f in hidepid._files()}
     seen.stat = {f.path: (f.mode, f.user, f.group) for f in hidepid._files()}
     seen.units[hidepid.UNIT] = {"UnitFileState": "enabled"}
-    assert names(part.plan(seen)) == ["hide processes from other accounts"], "somebody has mounted /proc anew"
+    assert names(part.plan(seen)) == ["hide processes from other accounts"], "somebody has mounted /proc again"
     seen.answers["hidepid"] = ["hidden"]
     assert part.plan(seen).steps == ()
 

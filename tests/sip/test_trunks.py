@@ -66,7 +66,7 @@ def test_a_changed_rule_changes_exactly_that(ask: Any, tmp_path: Path) -> None:
     told = deploy(variant(tmp_path, {"sip": {"rules": {"hotline": {"room": "elsewhere"}}}}))
     assert changes(told) == ["sip: rule hotline: change rule"], told.text
     after = ask(everything)
-    assert after.keys() == before.keys(), "nothing was made anew"
+    assert after.keys() == before.keys(), "nothing was made again"
     (changed,) = [key for key in after if after[key] != before[key]]
     assert after[changed]["rule"]["dispatch_rule_direct"]["room_name"] == "elsewhere"
     after[changed]["rule"] = before[changed]["rule"]

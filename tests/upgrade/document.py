@@ -121,7 +121,7 @@ def parts(page: str) -> dict[int, str]:
 
 
 def write(measured: Mapping[int, Sequence[Outcome]], site: Site) -> None:
-    """Write the page anew; a size that was not measured keeps its part."""
+    """Write the page again; a size that was not measured keeps its part."""
     file = ROOT / FILE
     new = {size: part(size, outcomes, site) for size, outcomes in measured.items()}
     file.write_text(text(parts(file.read_text()) | new))

@@ -79,11 +79,11 @@ def verify(artifact: Artifact) -> None:
     try:
         got = sha256_of(artifact.path)
     except FileNotFoundError:
-        raise SiteError([Problem(str(artifact.path), "is gone", "run the deploy again, it is fetched anew")]) from None
+        raise SiteError([Problem(str(artifact.path), "is gone", "run the deploy again, it is fetched again")]) from None
     if got != artifact.sha256:
         artifact.path.unlink()
         fact = f"had sha256 {got} instead of {artifact.sha256} and was removed"
-        raise SiteError([Problem(str(artifact.path), fact, "run the deploy again, it is fetched anew")])
+        raise SiteError([Problem(str(artifact.path), fact, "run the deploy again, it is fetched again")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +184,7 @@ class _Fetch:
         if entry and entry.toolchain != go.version:
             old = entry.toolchain.removeprefix("go")
             fact = f"{self.lock} says {self.release} was built with Go {old}, and {go.program} is {go.version}"
-            remedy = f"install Go {old}, or remove the entry from {self.lock} to build it anew"
+            remedy = f"install Go {old}, or remove the entry from {self.lock} to build it again"
             raise self._problem("release", fact, remedy)
         build = artifact_module.built(self.release, module, self.arch, go=go, work=work, held=held, say=self._say)
         if entry and (got := sha256_of(build.program)) != entry.sha256:

@@ -141,7 +141,7 @@ def _seal(key: str, made: Made) -> str:
 
 
 def _own_key() -> bytes:
-    """Made when it is missing. Nothing is lost with it: what it sealed is fetched or built anew."""
+    """Made when it is missing. Nothing is lost with it: what it sealed is fetched or built again."""
     path = user_dirs.config() / "artifacts.seal"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     new = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")

@@ -63,7 +63,7 @@ def explained(host: Host, error: BaseException) -> Problem:
     port = "" if data.get("ssh_port") in (None, 22) else f"-p {data.ssh_port} "
     entry = f"'[{address}]:{data.ssh_port}'" if port else address
     if isinstance(error, BadHostKeyException):
-        remedy = f"if it was set up anew, `ssh-keygen -R {entry} -f {known}` and add the new; else it is another host"
+        remedy = f"if it was set up again, `ssh-keygen -R {entry} -f {known}` and add the new; else it is another host"
         return Problem(path, f"its host key has changed, {known} has another", remedy)
     said = str(error) or type(error).__name__
     if isinstance(error, PasswordRequiredException):

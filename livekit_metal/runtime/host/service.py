@@ -3,7 +3,7 @@
 A drop-in puts a stamp (hash of the unit and of all it reads) into the process' environment; the look reads it back from
 /proc/<MainPID>/environ, and which program it runs from /proc/<MainPID>/exe: one that apt has replaced since counts as
 stale, and so does one that runs a library of which that is true (old_code.py). A restart lost in a killed deploy is
-therefore found by the next one. Files that a daemon takes anew while it runs are not in the stamp (its environment
+therefore found by the next one. Files that a daemon takes again while it runs are not in the stamp (its environment
 stays old): it must report itself which version of them it has.
 """
 
@@ -76,7 +76,7 @@ class Service:
         return active and seen.unit(self.unit, "Stamp") == self.stamp and ours and not replaced
 
     def unread(self, seen: HostState, loaded: bool) -> bool:
-        """Whether the running process must take ``reread`` anew: it reports another version (not ``loaded``), or what
+        """Whether the running process must take ``reread`` again: it reports another version (not ``loaded``), or what
         is there is not ours, in which case its report may not be true either."""
         return not loaded or not all(f.current(seen) for f in self.reread)
 

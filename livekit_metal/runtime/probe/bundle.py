@@ -70,7 +70,7 @@ def requirements(target: Target) -> str:
         if name in chosen:
             continue
         if name not in locked:
-            raise HostError(f"{_LOCK}: has no {name} for Python {target.python}; write it anew (make lock)")
+            raise HostError(f"{_LOCK}: has no {name} for Python {target.python}; write it again (make lock)")
         chosen[name] = locked[name]
         for text in _requires(name):
             needed = Requirement(text)

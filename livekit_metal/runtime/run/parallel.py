@@ -37,7 +37,7 @@ def _in_parallel(part: Task) -> Generator[Any, None, None]:
         yield FunctionCommand(run_steps, (part, todo, result), {})
     else:
         note(result, part, todo)
-        host.noop(f"{part.role}: as wanted")
+        host.noop(f"{part.role}: up to date")
 
 
 def in_parallel(part: Task, name: str) -> None:

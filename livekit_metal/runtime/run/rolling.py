@@ -80,7 +80,7 @@ def _take(state: State, host: Host, title: str, parts: Sequence[Task]) -> bool:
     began = time.monotonic()
     for part in parts:
         try:
-            todo = part.plan(observer_of(host).current())  # planned anew: an earlier part may have changed the host
+            todo = part.plan(observer_of(host).current())  # planned again: an earlier part may have changed the host
         except HostError as error:
             return refuse(state, host, part.role, str(error))
         if todo.steps and not run_steps(state, host, part, todo, result):

@@ -25,7 +25,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do about what was seen. No steps: the host is as wanted.
+    """What to do about what was seen. No steps: the host is up to date.
 
     ``summary`` is for the last table ("1.13.4 -> 1.13.5 on slot b"); ``notes`` are findings that stop nothing;
     ``undo`` runs when a step failed.

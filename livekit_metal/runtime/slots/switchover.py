@@ -30,7 +30,7 @@ systemctl daemon-reload; systemctl -q enable "$1"
 _STILL = '[ "$(systemctl show -p ActiveState --value "$unit")" = deactivating ] || exit 0'
 # $unit, $component, the times, $signal and $finish of a Change, and a function `waiting SLOT` of the role that prints
 # what would die with the slot although nobody is on it yet. The deadline must stay until the unit is inactive: systemd
-# computes deadlines anew at every daemon-reload. Never `systemctl kill`: Restart=always would revive the slot.
+# computes deadlines again at every daemon-reload. Never `systemctl kill`: Restart=always would revive the slot.
 _DRAIN = f"""
 drain() {{
   u=$(printf "$unit" "$1"); end=$(($(date +%s) + unjoined))

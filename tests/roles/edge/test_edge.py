@@ -102,7 +102,7 @@ def test_a_new_library_is_a_reload_and_workers_of_before_are_no_reason_for_anoth
     old = [f"{UNIT} {pid} /usr/lib/x86_64-linux-gnu/libssl.so.3" for pid in (77, 78)]
     seen.answers["old-code"] = old
     assert names(plan(edge, seen)) == RELOAD
-    seen.answers["old-code"] = old[1:]  # the master executed itself anew; this one still has WebSockets
+    seen.answers["old-code"] = old[1:]  # the master executed itself again; this one still has WebSockets
     assert plan(edge, seen) == Plan()
 
 

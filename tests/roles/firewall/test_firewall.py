@@ -21,7 +21,7 @@ from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
 from tests.roles.wanted import look, names
 
-CHANGE = ["load the rules (they go after 60 s unless confirmed)", "log in anew", "confirm the rules"]
+CHANGE = ["load the rules (they go after 60 s unless confirmed)", "log in again", "confirm the rules"]
 BOOT = ["write fallback.nft, livekit-firewall.service", f"enable {UNIT}", f"start {UNIT}"]
 
 

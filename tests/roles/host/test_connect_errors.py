@@ -58,7 +58,7 @@ def host(**data: Any) -> Any:
         (
             BadHostKeyException("192.0.2.11", None, None),  # type: ignore[arg-type]
             {"ssh_port": 2222},
-            "hosts.lk1: its host key has changed, /k has another; if it was set up anew, "
+            "hosts.lk1: its host key has changed, /k has another; if it was set up again, "
             "`ssh-keygen -R '[192.0.2.11]:2222' -f /k` and add the new; else it is another host",
         ),
         (

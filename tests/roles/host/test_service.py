@@ -46,7 +46,7 @@ def test_a_file_changed_by_hand_is_put_back_and_restarts() -> None:
 
 
 def test_limits_come_over_a_process_that_runs() -> None:
-    """systemd takes them over into the control group when it reads its files anew."""
+    """systemd takes them over into the control group when it reads its files again."""
     limited = dataclasses.replace(SERVICE, limits={"MemoryMax": "75%", "TasksMax": "64"})
     assert limited.all_files[-2].text == "[Service]\nMemoryMax=75%\nTasksMax=64\n"
     assert steps(as_wanted(SERVICE), limited) == ["write 40-limits.conf", f"limit {UNIT}"]

@@ -206,7 +206,7 @@ def test_a_program_that_was_changed_in_the_cache_reaches_no_host(
     monkeypatch.setattr(push, "verify", fetch.verify)
     program = tasks.desired(livekit)[0].path
     done = fake_run(lambda: tasks.prepare(livekit), ("lk1",), bare)
-    assert "was removed; run the deploy again, it is fetched anew" in done.results["lk1"].why
+    assert "was removed; run the deploy again, it is fetched again" in done.results["lk1"].why
     assert not program.exists()
 
 

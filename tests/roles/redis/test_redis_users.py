@@ -122,7 +122,7 @@ def test_a_retired_password_is_refused(single: Site, here: Settings, do: Callabl
 def test_a_retired_password_stays_while_somebody_is_logged_in_by_it(
     single: Site, here: Settings, do: Callable[..., None]
 ) -> None:
-    """A slot that drains, on whatever host: it must get in anew whenever it needs another connection."""
+    """A slot that drains, on whatever host: it must get in again whenever it needs another connection."""
     old = here.passwords[0].reveal()
     with logged_in(here) as client_id:
         before, left = client_id(), retired(single, here, do)

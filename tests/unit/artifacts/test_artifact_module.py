@@ -156,7 +156,7 @@ def test_another_toolchain_than_the_recorded_one_is_refused(
     change(lock, go="go1.2.3")
     assert refusal(release, lock, cache) == (
         f"tiny.release: {lock} says tiny 1.0.0 was built with Go 1.2.3, and {go} is {version}; "
-        f"install Go 1.2.3, or remove the entry from {lock} to build it anew"
+        f"install Go 1.2.3, or remove the entry from {lock} to build it again"
     )
 
 

@@ -37,7 +37,7 @@ def written(path: Path, content: object) -> Path:
 
 
 def test_access_is_read_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file would stay, and the pipe of another user (/dev/stdin) cannot be opened anew."""
+    """A file would stay, and the pipe of another user (/dev/stdin) cannot be opened again."""
     monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps(ACCESS)))
     assert Access.load("-").api_secret == "hush"
 

@@ -1,4 +1,4 @@
-"""Certificates: what a CA of the site's own makes, judged by OpenSSL; when a leaf is made anew; its names."""
+"""Certificates: what a CA of the site's own makes, judged by OpenSSL; when a leaf is made again; its names."""
 
 from __future__ import annotations
 
