@@ -169,7 +169,7 @@ def leaf(authority: Certificate, label: str, names: Iterable[str], days: int, no
 
 
 def serves(found: Certificate, authority: Certificate, names: Iterable[str], days: int, now: float) -> bool:
-    """Whether a leaf that was made earlier goes on, or is to be made again: other names, another CA or life, its age."""
+    """Whether a leaf that was made earlier stays, or is to be made again: other names, another CA or life, its age."""
     life = found.not_after - found.not_before
     wanted = min(days * DAY, authority.not_after - found.not_before)
     return (
