@@ -39,6 +39,8 @@ def main() -> int:
 
 def _brought_over(directory: Path, checkout: Path) -> int:
     # what these modules read of the environment is there only now
+    from lab import places  # noqa: PLC0415
+    from lab.demo import write_access  # noqa: PLC0415
     from livekit_metal.call.access import Access  # noqa: PLC0415
     from livekit_metal.site import inventory  # noqa: PLC0415
     from tests.support.background_call import talking  # noqa: PLC0415
@@ -52,9 +54,11 @@ def _brought_over(directory: Path, checkout: Path) -> int:
     ground = Ground(LAB, directory)
     try:
         ground.up(1)
-        (checkout / f".lab-{LAB}").symlink_to(lab().directory)
+        place = places.Lab(LAB)
+        (checkout / place.dir.name).symlink_to(place.dir)
         subprocess.run([PYINFRA, "-y", INVENTORY, "deploy.py"], cwd=checkout, check=True)
         site = inventory.read(ROOT / INVENTORY)
+        write_access(place, site)
         first = site.with_role("livekit")[0]
         with untouched_server(lab()) as control:
 
