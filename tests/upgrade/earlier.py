@@ -1,8 +1,8 @@
 """``python -m tests.upgrade.earlier COMMIT``: hosts that an earlier commit deployed are brought over under a call.
 
 A lab of one host is deployed by the code of COMMIT. This code's deploy follows under a call, which must not notice, and
-finds nothing to do when it runs again; then a rollback to what the earlier code served, under another call. INVENTORY
-names the site (default: inventories/lab_media.py, which has every role; stand-ins where ARTIFACTS has no program).
+finds nothing to do when it runs again; then a change, and a rollback to what the earlier code served, each under a call.
+INVENTORY names the site (default: inventories/lab_media.py, which has every role; stand-ins where ARTIFACTS has no program).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 LAB = "earlier"
+CHANGE = {"livekit": {"room": {"empty_timeout": 301}}}
 
 
 def _git(*words: str) -> None:
@@ -72,6 +73,7 @@ def _brought_over(directory: Path, checkout: Path) -> int:
             under_a_call("this code's deploy", ground.deploy)
             ground.settle()
             unchanging()
+            under_a_call("a change by this code", lambda: ground.deploy(CHANGE))
             under_a_call("a rollback to what was there before", lambda: ground.run(ROLLBACK))
     finally:
         ground.down()
