@@ -1,8 +1,8 @@
 """``python -m tests.upgrade.earlier COMMIT``: hosts that an earlier commit deployed are brought over under a call.
 
 A lab of one host is deployed by the code of COMMIT. This code's deploy follows under a call, which must not notice, and
-finds nothing to do when it runs again; then a change, and a rollback to what the earlier code served, each under a call.
-INVENTORY names the site (default: inventories/lab_media.py, which has every role; stand-ins where ARTIFACTS has no program).
+finds nothing to do when it runs again. A change and a rollback to what the earlier code served follow, under calls too.
+INVENTORY names the site; by default inventories/lab_media.py, which has every role.
 """
 
 from __future__ import annotations
