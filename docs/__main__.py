@@ -15,7 +15,8 @@ from docs import network
 from livekit_metal.core import switches
 from livekit_metal.core.fields import options
 from livekit_metal.core.ports import Port, Reach
-from livekit_metal.site import model as sites
+from livekit_metal.site import loading
+from livekit_metal.site.model import Site
 
 HERE = Path(__file__).parent
 _REACH = {
@@ -41,9 +42,9 @@ _EXAMPLE = {
 }
 
 
-def _example() -> sites.Site:
+def _example() -> Site:
     with tempfile.TemporaryDirectory() as directory:
-        return sites.load(_EXAMPLE, "example", Path(directory))
+        return loading.load(_EXAMPLE, "example", Path(directory))
 
 
 def network_md() -> str:
@@ -89,7 +90,7 @@ def configuration_md() -> str:
         "mapping, `site`, and the line `hosts = load(site, __file__)`; see `inventories/*.example.py`. Unknown keys",
         "are errors. *required* marks settings without a default.",
         "",
-        *_section(sites.Site, "site", 2),
+        *_section(loading.site_class(), "site", 2),
         "## Switches of a run",
         "",
         "`pyinfra inventories/prod.py deploy.py --data NAME=VALUE`, several if need be. Other names are refused.",

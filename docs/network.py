@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator
 
 from livekit_metal.core.ports import Port, Reach, merged
+from livekit_metal.roles.edge.settings import Settings as Edge
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site.model import Site
 
 _BLOCK = re.compile(r"<!-- (?P<name>[a-z]+): generated -->\n.*?<!-- end -->\n", re.S)
@@ -70,22 +72,22 @@ def _rows(ports: list[Port]) -> Iterator[str]:
 
 
 def _paths(site: Site, host: str, _: list[Port]) -> str:
-    livekit = site.livekit
+    livekit = site.of(Livekit)
     return _PATHS.format(
         media=livekit.media_udp,
         tcp=livekit.ice_tcp,
         turn=livekit.turn_udp,
         relay=livekit.turn_relay,
-        https=site.edge.https,
+        https=site.of(Edge).https,
         tls=livekit.turn_tls,
         signal=livekit.signal,
-        peer=site.edge.peer,
+        peer=site.of(Edge).peer,
     )
 
 
 def _clients(site: Site, host: str, _: list[Port]) -> str:
     """What the firewall of people who call must let out."""
-    livekit, edge = site.livekit, site.edge
+    livekit, edge = site.of(Livekit), site.of(Edge)
     rows = (
         ("always", "TCP", edge.https, "names of the site", "signalling (WebSocket over TLS)"),
         ("best", "UDP", livekit.media_udp, "addresses of the hosts", "media"),

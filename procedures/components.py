@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-from livekit_metal.roles.egress import tasks as egress
-from livekit_metal.roles.ingress import tasks as ingress
-from livekit_metal.roles.livekit import tasks as livekit
-from livekit_metal.roles.sip import tasks as sip
+from livekit_metal.runtime.run.turns import module
 from livekit_metal.runtime.slots.role import SlottedRole
-
-if TYPE_CHECKING:
-    from livekit_metal.site.model import Site
-    from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.loading import every_role
+from livekit_metal.site.model import HostStack, Site
 
 
 def components(stack: HostStack) -> dict[str, SlottedRole]:
     """By role; livekit-server first."""
-    found = {
-        "livekit": livekit.component(stack.livekit) if stack.livekit else None,
-        "egress": egress.component(stack.egress) if stack.egress else None,
-        "ingress": ingress.component(stack.ingress) if stack.ingress else None,
-        "sip": sip.component(stack.sip) if stack.sip else None,
-    }
-    return {role: component for role, component in found.items() if component}
+    found: dict[str, SlottedRole] = {}
+    for role in every_role():
+        tasks: Any = module(role.name, "tasks") if role.slots else None
+        if tasks and (own := getattr(stack, role.name)):
+            found[role.name] = tasks.component(own)
+    return found
 
 
 def keeper(site: Site) -> str:

@@ -16,7 +16,9 @@ from pyinfra import context, host, local
 
 from livekit_metal.core import records
 from livekit_metal.core.switches import switches
+from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.livekit import maintenance as livekit
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run import lock, maintenance, report
@@ -74,10 +76,12 @@ else:
     lock.take_site(keeper(site))  # before anything is looked at: who serves beside this host must stay so
     in_parallel(Task("drain", maintenance.needs(marker), named), "Maintenance")
     mine = components(stack)
-    others = stack.edge.peer_endpoints if stack.edge else {}
+    others = stack.the(Edge).peer_endpoints if stack.of(Edge) else {}
     one_by_one(
         "Drain",
-        livekit.drain(stack.livekit, marker, others, why=given.why, alone=given.alone) if stack.livekit else None,
+        livekit.drain(stack.the(Livekit), marker, others, why=given.why, alone=given.alone)
+        if stack.of(Livekit)
+        else None,
         *(
             each.retire(partial(mark, each=each), maintenance.needs(marker))
             for role, each in mine.items()

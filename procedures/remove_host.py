@@ -13,8 +13,12 @@ from pyinfra import host
 
 from livekit_metal.core import records
 from livekit_metal.core.switches import switches
+from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.egress import tasks as egress
+from livekit_metal.roles.egress.settings import Settings as Egress
 from livekit_metal.roles.livekit import maintenance
+from livekit_metal.roles.livekit.settings import Settings as Livekit
+from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.runtime.run import lock, report
 from livekit_metal.runtime.run.parallel import in_parallel
 from livekit_metal.runtime.slots.uninstall import consent, removal
@@ -25,7 +29,7 @@ from procedures.components import components, keeper
 site = inventory.current()
 stack = site.for_host(host.name)
 given = switches(host.data.get)
-needed_by = tuple(n for n in site.hosts if n != host.name and components(site.for_host(n))) if stack.redis else ()
+needed_by = tuple(n for n in site.hosts if n != host.name and components(site.for_host(n))) if stack.of(Redis) else ()
 report.install()
 
 lock.take()
@@ -33,15 +37,15 @@ lock.take_site(keeper(site))  # before anything is looked at
 in_parallel(consent(host.name, given.remove, needed_by), "Consent")
 if not given.calls:
     marker = records.maintenance(site.paths.config)
-    if stack.livekit and stack.edge:
-        others = stack.edge.peer_endpoints
+    if stack.of(Livekit) and stack.of(Edge):
+        others = stack.the(Edge).peer_endpoints
         alone = not others or given.alone
-        in_parallel(maintenance.drain(stack.livekit, marker, others, why="to be removed", alone=alone), "Drain")
+        in_parallel(maintenance.drain(stack.the(Livekit), marker, others, why="to be removed", alone=alone), "Drain")
     for role, each in components(stack).items():
         if role != "livekit":
             in_parallel(each.retire(), f"Drain {role}")
-    if stack.egress:
-        in_parallel(egress.delivered(stack.egress), "Recordings")
+    if stack.of(Egress):
+        in_parallel(egress.delivered(stack.the(Egress)), "Recordings")
 in_parallel(
     removal(
         footprint(site, stack),

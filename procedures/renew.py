@@ -9,6 +9,7 @@ revoked. Mind the CA's limits: Let's Encrypt gives five certificates a week for 
 from pyinfra import host
 
 from livekit_metal.roles.acme import tasks as acme
+from livekit_metal.roles.acme.settings import Settings as Acme
 from livekit_metal.runtime.run import lock, report
 from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.site import inventory
@@ -17,5 +18,5 @@ stack = inventory.current().for_host(host.name)
 report.install()
 
 lock.take()
-if stack.acme and stack.acme.wanted:
-    one_by_one("Certificates", acme.renew(stack.acme))
+if stack.of(Acme) and stack.the(Acme).wanted:
+    one_by_one("Certificates", acme.renew(stack.the(Acme)))

@@ -9,6 +9,7 @@ stays, and the run fails with its name. Recordings that a request had sent to a 
 from pyinfra import host
 
 from livekit_metal.roles.egress import tasks as egress
+from livekit_metal.roles.egress.settings import Settings as Egress
 from livekit_metal.runtime.run import lock, report
 from livekit_metal.site import inventory
 
@@ -16,5 +17,5 @@ stack = inventory.current().for_host(host.name)
 report.install()
 
 lock.take()
-if stack.egress:
-    egress.deliver(stack.egress)
+if stack.of(Egress):
+    egress.deliver(stack.the(Egress))

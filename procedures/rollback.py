@@ -20,13 +20,16 @@ from pyinfra.api.exceptions import PyinfraError
 from livekit_metal.core import records
 from livekit_metal.core.switches import switches
 from livekit_metal.roles.edge import tasks as edge
+from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.firewall import tasks as firewall
+from livekit_metal.roles.firewall.settings import Settings as Firewall
 from livekit_metal.roles.kernel import tasks as kernel
-from livekit_metal.roles.livekit import tasks as livekit
+from livekit_metal.roles.kernel.settings import Settings as Kernel
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run import lock, report
 from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.runtime.run.task import DeferredTask, Task
+from livekit_metal.runtime.run.turns import Run
 from livekit_metal.runtime.slots import rollback
 from livekit_metal.runtime.slots.role import SlottedRole
 from livekit_metal.site import inventory
@@ -44,12 +47,11 @@ def parts(seen: HostState, now: SlottedRole) -> tuple[Task, ...]:
     to = rollback.target(now, seen, anything=given.any)
     if isinstance(to, str):
         return ()
-    then = dataclasses.replace(site, **{role: dataclasses.replace(getattr(site, role), **to.then)}).for_host(name)
-    assert then.edge, "whatever has slots stands behind an edge"
+    then = site.having(dataclasses.replace(getattr(site, role), **to.then)).for_host(name)
     return (
-        kernel.activate(then.kernel),
-        firewall.activate(then.firewall, livekit.call_check(then.livekit) if then.livekit else None),
-        edge.activate(then.edge),
+        kernel.activate(then.the(Kernel)),
+        firewall.activate(then.the(Firewall), Run(site, then, given).call_check()),
+        edge.activate(then.the(Edge)),
         rollback.roll_back(components(then)[role], to, given.why),
     )
 

@@ -29,9 +29,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from livekit_metal.core.errors import Problem, SiteError
-from livekit_metal.site import authority, inventory
+from livekit_metal.roles.acme import certificates as acme
+from livekit_metal.roles.edge import authority
+from livekit_metal.roles.sip import wiring as sip
+from livekit_metal.roles.sip.settings import Settings as Sip
+from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
-from livekit_metal.site.wiring import acme, sip
 from livekit_metal.vault.values import DAEMONS
 from livekit_metal.vault.vault import Vault
 
@@ -66,7 +69,7 @@ def import_key(vault: Vault, args: argparse.Namespace) -> str:
 def set_password(vault: Vault, args: argparse.Namespace) -> str:
     vault.set_password(args.name, _asked(args.name))
     known = {args.name: vault.passwords(args.name)[0]}
-    if problems := [*sip.wrong(inventory.read(Path(args.inventory)).sip, known)]:
+    if problems := [*sip.wrong(inventory.read(Path(args.inventory)).of(Sip), known)]:
         raise SiteError(problems)
     return _changed(vault, args, f"{args.name} has the password you gave")
 

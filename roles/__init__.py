@@ -1,1 +1,18 @@
-"""One package per daemon. Each exports Settings, prepare (changes no traffic) and activate (one host at a time)."""
+"""The roles of a host, a folder each. This list is the only one; the registry of ports has its order."""
+
+NAMES = (
+    "preflight",
+    "kernel",
+    "firewall",
+    "base",
+    "redis",
+    "livekit",
+    "egress",
+    "ingress",
+    "edge",
+    "acme",
+    "kamailio",
+    "sip",
+    "exporters",
+    "prometheus",
+)

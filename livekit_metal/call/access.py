@@ -20,6 +20,7 @@ from livekit_metal.core.fields import REQUIRED, build, nearest, option
 from livekit_metal.core.ports import endpoint
 
 if TYPE_CHECKING:
+    from livekit_metal.roles.edge.settings import Settings as Edge
     from livekit_metal.site.model import Site
 
 
@@ -75,10 +76,13 @@ class Access:
             fact = f"{site.ca_file}, the certificate of the site's CA, is not there"
             remedy = f"write it: python -m procedures.secrets INVENTORY ca >{site.ca_file}"
             raise CallError("access", fact, remedy)
-        hosts = {n: Host(address=h.address, url=_url(site, n), roles=h.roles) for n, h in site.hosts.items()}
+        from livekit_metal.roles.edge.settings import Settings  # noqa: PLC0415 - hosts that make calls have no roles
+
+        edge = site.of(Settings)
+        hosts = {n: Host(address=h.address, url=_url(site, edge, n), roles=h.roles) for n, h in site.hosts.items()}
         first = site.with_role("livekit")[0]  # a site has one at least
         return cls(
-            url=_url(site, first, site.edge.domain) or "",
+            url=_url(site, edge, first, edge.domain) or "",
             api_key=vault.api_key,
             api_secret=vault.api_secret.reveal(),
             ca_file=str(site.ca_file) if site.ca_file else None,
@@ -101,17 +105,17 @@ class Access:
         return url
 
 
-def _url(site: Site, host: str, name: str = "") -> str | None:
+def _url(site: Site, edge: Edge, host: str, name: str = "") -> str | None:
     """How clients reach ``host``: at ``name``, or at its address, if its certificate is for that."""
     at = site.hosts[host].public_address
     if "livekit" not in site.hosts[host].roles:
         return None
-    if not site.edge.encrypted:
-        return f"ws://{endpoint(at, site.edge.http.first)}{site.edge.path_prefix}"
+    if not edge.encrypted:
+        return f"ws://{endpoint(at, edge.http.first)}{edge.path_prefix}"
     if not name and not ((served := site.served.get(host)) and served.covers(at)):
         return None
     bare = f"[{at}]" if ":" in at else at
-    return f"wss://{name or bare}{site.edge.url_suffix}"
+    return f"wss://{name or bare}{edge.url_suffix}"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

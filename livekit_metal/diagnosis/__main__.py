@@ -14,9 +14,9 @@ import click
 
 from livekit_metal.call.access import add_arguments, chosen
 from livekit_metal.call.errors import CallError
+from livekit_metal.core.check_result import as_json, moment, status, table
 from livekit_metal.diagnosis.from_client import checks
 from livekit_metal.diagnosis.root_cause import attribute
-from livekit_metal.diagnosis.rows import as_json, moment, status, table
 from livekit_metal.diagnosis.subject import Subject
 
 

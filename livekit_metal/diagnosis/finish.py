@@ -15,13 +15,14 @@ import click
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError
+from livekit_metal.core import check_result as rows
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.switches import switches
-from livekit_metal.diagnosis import rows
 from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
 from livekit_metal.diagnosis.root_cause import attribute
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed
 from livekit_metal.diagnosis.subject import Subject, no_relays, shut
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.probe import on_host
 from livekit_metal.runtime.run.read_only import Unreachable
@@ -79,7 +80,7 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
         closed={public[name]: shut(site.ports(name)) for name in found},
         beyond={public[name]: no_relays(site.ports(name)) for name in found},
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
-        turn={name: site.livekit.turn.name(name) for name in site.with_role("livekit")},
+        turn={name: site.of(Livekit).turn.name(name) for name in site.with_role("livekit")},
         here=HERE,
     )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from livekit_metal.diagnosis.rows import BAD, CheckResult, Result
+from livekit_metal.core.check_result import BAD, CheckResult, Result
 
 MEDIA = ("udp", "tcp", "turn-udp", "turn-tls", "across")
 DAEMONS = ("egress", "ingress", "sip")

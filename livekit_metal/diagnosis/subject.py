@@ -15,10 +15,10 @@ from livekit_metal.roles.edge.backends import Slot
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.firewall.settings import Settings as Firewall
+from livekit_metal.roles.livekit.settings import MEDIA
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.prometheus.settings import Settings as Prometheus
 from livekit_metal.roles.redis.settings import Settings as Redis
-from livekit_metal.site.wiring.neighbours import MEDIA
 
 Closed = Mapping[str, int]  # "redis/redis" -> port
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from livekit_metal.core.records import AUDIT_DIRECTORY
 from livekit_metal.core.slot_decision import SEEING, SEES, SIGHT
-from livekit_metal.roles.base.settings import NEEDRESTART, PACKAGES, SYSUSERS, USERS
+from livekit_metal.roles.base.settings import PACKAGES, USERS
 from livekit_metal.roles.firewall.settings import ROLLBACK, TABLE
-from livekit_metal.roles.ingress.settings import CACHE as INGRESS_CACHE
-from livekit_metal.roles.kernel.settings import FILE as SYSCTLS
-from livekit_metal.roles.kernel.settings import MODULES
-
-if TYPE_CHECKING:
-    from livekit_metal.site.model import Site
-    from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 
 _UNITS = "/etc/systemd/system"
 
@@ -37,31 +30,29 @@ class Footprint:
 
 
 def footprint(site: Site, stack: HostStack) -> Footprint:
-    """The traces of one host. Drop-in directories go with their units."""
-    units = tuple(stack.base.daemons)
+    """What is on one host. Drop-in directories go with their units."""
+    found = site.installed(stack)
+    units = tuple(unit for each in found for unit in each.units)
     templates = dict.fromkeys(f"{u.partition('@')[0]}@.service" for u in units if "@" in u)
     sights = [f"{_UNITS}/{unit}.d/{SIGHT}" for unit in SEEING]
     unit_files = [f"{_UNITS}/{u}" for u in (*units, *templates)]
+    files = tuple(file for each in found for file in each.files)
     return Footprint(
         units=units,
-        masked=stack.base.masked,
-        files=(*unit_files, *sights, SYSCTLS, MODULES, NEEDRESTART, SYSUSERS),
+        masked=tuple(unit for each in found for unit in each.masked),
+        files=(*unit_files, *sights, *files),
         directories=(
             *(f"{f}.d" for f in unit_files),
             site.paths.config,
             site.paths.releases,
             site.paths.state,
             AUDIT_DIRECTORY,
-            *((INGRESS_CACHE,) if stack.ingress else ()),
+            *(directory for each in found for directory in each.directories),
         ),
-        users=tuple(dict.fromkeys((*stack.base.users, SEES))),
+        users=tuple(dict.fromkeys((*(user for each in found for user in each.users), SEES))),
         table=TABLE,
         rollback=ROLLBACK,
         package_record=f"{site.paths.config}/{PACKAGES}",
         user_record=f"{site.paths.config}/{USERS}",
-        parents=(_parent(NEEDRESTART), _parent(_parent(NEEDRESTART)), _parent(SYSUSERS), *map(_parent, sights)),
+        parents=(*(parent for each in found for parent in each.parents), *(s.rpartition("/")[0] for s in sights)),
     )
-
-
-def _parent(path: str) -> str:
-    return path.rpartition("/")[0]

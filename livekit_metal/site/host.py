@@ -13,9 +13,6 @@ from livekit_metal.core.fields import REQUIRED, Checked, option
 from livekit_metal.core.types.text import Address, File, Interface, Network, User, is_address
 
 _ADDRESSES = ("address", "public", "ipv6", "cluster")
-RoleName = Literal["livekit", "egress", "ingress", "sip", "redis", "prometheus"]
-DAEMONS = ("egress", "ingress", "sip")  # which stand beside livekit-server
-CALLERS = ("livekit", *DAEMONS)  # roles that need Redis, and livekit-server through an edge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +42,7 @@ class Host(Checked):
         (), "networks: media comes in at the addresses of this host in them (rtc.ips); default: address and ipv6 alone"
     )
     interfaces: tuple[Interface, ...] = option((), "interfaces that media comes in by (rtc.interfaces); default: any")
-    roles: tuple[RoleName, ...] = option(REQUIRED, "what runs here: livekit, egress, ingress, sip, redis, prometheus")
+    roles: tuple[str, ...] = option(REQUIRED, "what runs here: names of roles that hosts carry, listed below")
     arch: Literal["amd64", "arm64"] = option("amd64", "architecture, as Debian calls it")
     ssh: Ssh = option(Ssh(), "how to log in")
 
@@ -53,11 +50,6 @@ class Host(Checked):
         for name in _ADDRESSES:  # one spelling each: they are compared as text
             if is_address(value := getattr(self, name)):
                 object.__setattr__(self, name, str(ipaddress.ip_address(value)))
-
-    @property
-    def calls(self) -> bool:
-        """Whether a role here needs an edge."""
-        return any(role in self.roles for role in CALLERS)
 
     @property
     def public_address(self) -> str:

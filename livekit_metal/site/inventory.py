@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from livekit_metal.core.errors import Problem, SiteError
-from livekit_metal.site import model as sites
+from livekit_metal.site import loading
 from livekit_metal.site.host import Host
+from livekit_metal.site.model import Site
 
 KEEPALIVE = 30  # s: below what firewalls and NAT between the operator and a host wait before they forget a connection
 # RSA over SHA-1, which paramiko 4 still takes for host keys and uses for ours (CVE-2026-44405; RFC 8332 has better).
 _BROKEN = {"keys": ["ssh-rsa"], "pubkeys": ["ssh-rsa"]}
-_current: list[sites.Site] = []
+_current: list[Site] = []
 
 
 def load(site: Mapping[str, Any], file: str) -> list[tuple[str, dict[str, Any]]]:
@@ -29,14 +30,14 @@ def load(site: Mapping[str, Any], file: str) -> list[tuple[str, dict[str, Any]]]
     """
     path = Path(file).resolve()
     try:
-        made = sites.load(site, path.stem, path.parent)
+        made = loading.load(site, path.stem, path.parent)
     except SiteError as error:
         raise SystemExit(f"{file}: nothing was changed\n{error}") from error
     _current[:] = [made]
     return [(name, _login(host)) for name, host in made.hosts.items()]
 
 
-def current() -> sites.Site:
+def current() -> Site:
     """The site of this run. Ends the program when pyinfra was started without one of our inventories."""
     if not _current:
         remedy = "run `pyinfra inventories/NAME.py …` with a file whose last line is `hosts = load(site, __file__)`"
@@ -44,7 +45,7 @@ def current() -> sites.Site:
     return _current[0]
 
 
-def read(file: str | Path) -> sites.Site:
+def read(file: str | Path) -> Site:
     """The site of an inventory file, for programs other than pyinfra (tests, `python -m procedures.…`)."""
     _current.clear()
     runpy.run_path(str(file))

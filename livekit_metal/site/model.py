@@ -1,59 +1,116 @@
-"""A site: everything an inventory says, checked, complete and frozen."""
+"""What a site is: everything an inventory says, checked, complete and frozen, and what a role tells about itself.
+
+Nothing here names a role: :mod:`livekit_metal.site.loading` makes the class of a site from the list of roles.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Generic, TypeVar
 
-from livekit_metal.core import ports
-from livekit_metal.core.errors import Problem, Problems, SiteError
-from livekit_metal.core.fields import REQUIRED, Checked, build, derived, option
-from livekit_metal.core.types.text import File, HostPath
-from livekit_metal.releases import compatibility
-from livekit_metal.roles.acme.settings import Settings as Acme
-from livekit_metal.roles.base.settings import Settings as Base
-from livekit_metal.roles.edge.settings import Settings as Edge
-from livekit_metal.roles.egress.settings import Settings as Egress
-from livekit_metal.roles.exporters.settings import Settings as Exporters
-from livekit_metal.roles.firewall.settings import Settings as Firewall
-from livekit_metal.roles.ingress.settings import Settings as Ingress
-from livekit_metal.roles.kamailio.settings import Settings as Kamailio
-from livekit_metal.roles.kernel.settings import Settings as Kernel
-from livekit_metal.roles.livekit.settings import Settings as Livekit
-from livekit_metal.roles.preflight.settings import Settings as Preflight
-from livekit_metal.roles.prometheus.settings import Settings as Prometheus
-from livekit_metal.roles.redis.settings import Settings as Redis
-from livekit_metal.roles.sip.settings import Settings as Sip
-from livekit_metal.site import authority, exposed
-from livekit_metal.site.host import CALLERS, Host, name_problem
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.fields import REQUIRED, Checked, derived, option
+from livekit_metal.core.ports import Port
+from livekit_metal.core.types.text import File
+from livekit_metal.site.host import Host, name_problem
+from livekit_metal.site.paths import Installed, Paths
 from livekit_metal.site.sizing import Load
-from livekit_metal.site.wiring import acme, host_stack, ingress, sip, tls
 from livekit_metal.vault.certificate import Certificate
-from livekit_metal.vault.key import KeySource
 from livekit_metal.vault.vault import Vault
+
+S = TypeVar("S")
+
+
+class Role(Generic[S]):
+    """What a role tells the rest of the house about itself: ``ROLE`` in its folder's ``about.py``.
+
+    What runs on hosts (``tasks.py``, ``turns.py``) is no part of it: an inventory is read without pyinfra.
+    """
+
+    name: ClassVar[str]
+    purpose: ClassVar[str]  # a phrase, for docs/configuration.md
+    settings: type[S]
+    named: ClassVar[bool] = False  # hosts carry it when their ``roles`` name it
+    rank: ClassVar[int] = 2  # when it starts: 0 what the rest stands on, 1 what is in front, 2 what serves, 3 the rest
+    caller: ClassVar[bool] = False  # needs Redis, and livekit-server through the edge of its host
+    slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
+    at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
+    outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
+
+    def on(self, site: Site, host: str) -> S | None:
+        """Its settings on a host, complete but for what depends on other roles there; None where it is not."""
+        return site.of(self.settings) if not self.named or self.name in site.hosts[host].roles else None
+
+    def finished(self, site: Site, stack: HostStack, own: S) -> S:
+        """``own`` with what depends on the other roles of the host, which ``stack`` has as :meth:`on` left them."""
+        return own
+
+    def ports(self, own: Any) -> Iterable[Port]:
+        """Its ports on a host, for the registry."""
+        found: Iterable[Port] = own.ports() if callable(getattr(own, "ports", None)) else ()
+        return found
+
+    def installed(self, site: Site, stack: HostStack, own: S) -> Installed:
+        """What it puts on a host."""
+        return Installed()
+
+    def problems(self, site: Site) -> Iterator[Problem]:
+        """What is wrong about it in the whole site."""
+        yield from ()
+
+    def notes(self, site: Site, host: str) -> Iterator[Problem]:
+        """What the operator of a host should know before a deploy, though it stops nothing."""
+        yield from ()
+
+    def loaded(self, site: Site, directory: Path) -> Site:
+        """The site with what the role reads from files and secrets, relative to ``directory``. Raises SiteError."""
+        return site
+
+    def networks(self, site: Site) -> Mapping[str, tuple[str, ...]]:
+        """Networks by the names that ``Port.clients`` has for them: where it comes from."""
+        return {self.name: site.cluster_addresses(self.name)} if self.named else {}
+
+    def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
+        """What other roles of a host get from it: role -> derived settings. Tuples of several roles are joined."""
+        return {}
+
+    def asked(self, site: Site, stack: HostStack, own: S) -> Mapping[str, Any]:
+        """Derived settings of preflight, by what it needs on a host. Tuples of several roles are joined."""
+        return {}
+
+    def scraped(self, site: Site, host: str) -> Iterable[Any]:
+        """What Prometheus scrapes of it on a host: objects of ``roles/prometheus/settings.py``'s class Target."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Paths(Checked):
-    """Where things go on the hosts."""
+class HostStack:
+    """The roles of one host: a field for each, None where it is not there."""
 
-    config: HostPath = option("/etc/livekit-metal", "configuration and generations")
-    releases: HostPath = option("/opt/livekit", "programs, one directory per release")
-    state: HostPath = option("/var/lib/livekit-metal", "data of Redis and Prometheus")
+    host: str
+    ports: tuple[Port, ...]  # the registry
 
-    def problems(self, path: str) -> Iterator[Problem]:
-        for name in ("config", "releases", "state"):
-            value = getattr(self, name)
-            if value.rstrip("/").count("/") < 2:
-                yield Problem(f"{path}.{name}", f"is {value!r}", "write an absolute path of two parts or more")
+    def of(self, settings: type[S]) -> S | None:
+        """The settings of the role that has this class."""
+        found = (getattr(self, f.name) for f in dataclasses.fields(self))
+        return next((each for each in found if isinstance(each, settings)), None)
+
+    def the(self, settings: type[S]) -> S:
+        """The same, of a role that must be there. Raises LookupError."""
+        if (found := self.of(settings)) is None:
+            raise LookupError(f"{self.host} has no {settings.__module__}")
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site(Checked):
     """What an inventory describes. ``for_host(host)`` gives the settings of every role on one host."""
+
+    roles: ClassVar[tuple[Role[Any], ...]] = ()
+    stack: ClassVar[type[HostStack]] = HostStack
 
     hosts: Mapping[str, Host] = option(REQUIRED, "hosts by name, in the order of a deploy; the first is the canary")
     paths: Paths = option(Paths(), "where things go on the hosts")
@@ -64,43 +121,84 @@ class Site(Checked):
     )
     secrets: File = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: File = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
-    preflight: Preflight = option(Preflight(), "what a host must offer")
     load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
-    base: Base = option(Base(), "packages, users, time")
-    kernel: Kernel = option(Kernel(), "kernel settings")
-    firewall: Firewall = option(Firewall(), "the firewall")
-    redis: Redis = option(Redis(), "Redis")
-    livekit: Livekit = option(Livekit(), "livekit-server")
-    egress: Egress = option(Egress(), "egress, which records")
-    ingress: Ingress = option(Ingress(), "ingress: streams by RTMP and WHIP")
-    edge: Edge = option(Edge(), "HAProxy")
-    acme: Acme = option(Acme(), "certificates by ACME, with edge.tls 'acme'")
-    sip: Sip = option(Sip(), "livekit-sip, trunks and rules")
-    kamailio: Kamailio = option(Kamailio(), "Kamailio, in front of livekit-sip")
-    exporters: Exporters = option(Exporters(), "Prometheus exporters")
-    prometheus: Prometheus = option(Prometheus(), "Prometheus")
 
     name: str = derived("")
     vault: Vault | None = derived(None)
     lock: Path | None = derived(None)  # built artifacts' sums, see livekit_metal/runtime/artifacts/fetch.py
     ca_file: Path | None = derived(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = derived({})  # by the edge of each host
+    refresh: bool = derived(False)  # slots that run old code get a new process now
     words: tuple[Problem, ...] = derived(())  # what to do about the site's CA; a deploy goes on all the same
+
+    def of(self, settings: type[S]) -> S:
+        """The settings of the role that has this class, as the inventory has them."""
+        found: S = next(getattr(self, role.name) for role in self.roles if role.settings is settings)
+        return found
+
+    def having(self, own: Any) -> Site:
+        """The site with other settings of one role."""
+        name = next(role.name for role in self.roles if role.settings is type(own))
+        changed: dict[str, Any] = {name: own}
+        return dataclasses.replace(self, **changed)
 
     def with_role(self, role: str) -> tuple[str, ...]:
         """Names of the hosts that carry ``role``, in order."""
         return tuple(name for name, host in self.hosts.items() if role in host.roles)
 
-    def for_host(self, host: str, *, refresh: bool = False) -> host_stack.HostStack:
-        """The settings of every role on ``host``. Raises KeyError for a host that is not in the site.
+    @property
+    def callers(self) -> tuple[str, ...]:
+        """The roles that need livekit-server through an edge."""
+        return tuple(role.name for role in self.roles if role.caller)
+
+    def calls(self, host: str) -> bool:
+        """Whether a role of the host needs an edge."""
+        return any(role in self.hosts[host].roles for role in self.callers)
+
+    def cluster_addresses(self, role: str = "") -> tuple[str, ...]:
+        """Those of the hosts with ``role``, or of all."""
+        return tuple(self.hosts[name].cluster_address for name in (self.with_role(role) if role else self.hosts))
+
+    def inside(self, host: str) -> str:
+        """Where a host listens for the others of the site: on loopback while there are none."""
+        return "127.0.0.1" if len(self.hosts) == 1 else self.hosts[host].cluster_address
+
+    def given_to(self, role: str, host: str) -> dict[str, Any]:
+        """Derived settings that a role of a host gets from the others."""
+        return joined(each.gives(self, host).get(role, {}) for each in self.roles)
+
+    @property
+    def opened(self) -> Vault:
+        """The secrets. Raises RuntimeError before the site is loaded."""
+        if self.vault is None:
+            raise RuntimeError("the site has no secrets yet: livekit_metal.site.loading.load() gives it some")
+        return self.vault
+
+    def for_host(self, name: str, *, refresh: bool = False) -> HostStack:
+        """The settings of every role on a host. Raises KeyError for a host that is not in the site.
 
         ``refresh``: slots that run old code get a new process, or the deploy is refused.
         """
-        return host_stack.host_stack(self, host, refresh=refresh)
+        site = dataclasses.replace(self, refresh=True) if refresh else self
+        found = {role.name: role.on(site, name) for role in site.roles}
+        here = [role for role in site.roles if found[role.name] is not None]
+        ports = tuple(port for role in here for port in role.ports(found[role.name]))
+        stack = site.stack(host=name, ports=ports, **found)
+        return dataclasses.replace(stack, **{role.name: role.finished(site, stack, found[role.name]) for role in here})
 
-    def ports(self, host: str) -> tuple[ports.Port, ...]:
+    def ports(self, host: str) -> tuple[Port, ...]:
         """The registry of one host."""
         return self.for_host(host).ports
+
+    @property
+    def starting(self) -> tuple[Role[Any], ...]:
+        """The roles in the order in which they start."""
+        return tuple(sorted(self.roles, key=lambda role: role.rank))
+
+    def installed(self, stack: HostStack) -> tuple[Installed, ...]:
+        """What the roles of a host put on it."""
+        found = ((role, getattr(stack, role.name)) for role in self.starting)
+        return tuple(role.installed(self, stack, own) for role, own in found if own is not None)
 
     def problems(self, path: str) -> Iterator[Problem]:
         if not self.hosts:
@@ -109,24 +207,17 @@ class Site(Checked):
         for name in self.hosts:
             if said := name_problem(name):
                 yield Problem(f"hosts.{name}", said, "use letters, digits, dots and dashes")
+        yield from self._unknown_roles()
         yield from self._addresses()
-        yield from tls.problems(self)
-        yield from acme.problems(self)
-        yield from self._redis()
-        yield from exposed.problems(self)
-        yield from self._releases()
-        yield from ingress.problems(self)
-        yield from sip.problems(self)
-        yield from self._order()
-        if self.edge.hard_stop_after < self.livekit.drain.deadline:
-            fact = f"is {self.edge.hard_stop_after}, less than livekit.drain.deadline ({self.livekit.drain.deadline})"
-            remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
-            yield Problem("edge.hard_stop_after", fact, remedy)
-        if self.livekit.probe == "peer" and len(serving := self.with_role("livekit")) == 1:
-            fact = f"is 'peer' and only {serving[0]} has the role livekit"
-            yield Problem("livekit.probe", fact, "set it to controller or host, or give another host the role")
-        if not self.with_role("livekit"):
-            yield Problem("hosts", "none has the role livekit", "give it to at least one host")
+        for role in self.roles:
+            yield from role.problems(self)
+
+    def _unknown_roles(self) -> Iterator[Problem]:
+        known = [role.name for role in self.roles if role.named]
+        for name, host in self.hosts.items():
+            for i, role in enumerate(host.roles):
+                if role not in known:
+                    yield Problem(f"hosts.{name}.roles[{i}]", f"is {role!r}", f"choose one of {', '.join(known)}")
 
     def _addresses(self) -> Iterator[Problem]:
         for kind in ("address", "public_address", "ipv6", "cluster_address"):
@@ -137,76 +228,11 @@ class Site(Checked):
                     where = kind.removesuffix("_address")
                     yield Problem(f"hosts.{name}.{where}", f"{address} is also that of {first}", "give each its own")
 
-    def _releases(self) -> Iterator[Problem]:
-        chosen: dict[str, str] = {}  # component -> version
-        for role in ("livekit", "egress"):
-            settings: Livekit | Egress = getattr(self, role)
-            if not (names := self.with_role(role)):
-                continue
-            try:
-                release = settings.release_spec()
-                for name in names:
-                    release.check(self.hosts[name].arch)
-            except SiteError as error:
-                yield from error.problems
-                continue
-            chosen[release.component] = release.version
-            for key, since in compatibility.unknown(release.component, release.version, settings.extra).items():
-                remedy = f"remove it, or choose {since} or newer"
-                yield Problem(f"{role}.extra.{key}", f"is not known to {release}", remedy)
-        if isinstance(found := compatibility.together(chosen), Problem):
-            yield found
 
-    def _order(self) -> Iterator[Problem]:
-        """Who needs livekit-server comes when one serves: a deploy goes host by host."""
-        names = list(self.hosts)
-        serving = self.with_role("livekit")
-        for role in CALLERS:
-            for name in self.with_role(role):
-                if serving and names.index(name) < names.index(serving[0]):
-                    fact = f"has the role {role} and comes before {serving[0]}, the first with livekit"
-                    yield Problem(f"hosts.{name}", fact, f"move it behind {serving[0]}: it is activated in this order")
-
-    def _redis(self) -> Iterator[Problem]:
-        owners = self.with_role("redis")
-        if self.redis.external:
-            if owners:
-                yield Problem("redis.external", f"is set and {owners[0]} has the role redis", "drop one of them")
-            return
-        if len(owners) != 1:
-            fact = "no host has the role redis" if not owners else f"{', '.join(owners)} have the role redis"
-            yield Problem("hosts", fact, "give it to exactly one host, or set redis.external")
-
-
-def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
-    """The site ``name`` from plain data; relative paths start at ``directory``.
-
-    Raises SiteError with everything that is wrong: keys, values, secrets, certificates, ports of every host.
-    """
-    problems = Problems()
-    site = build(Site, data, "site", problems)
-    if site is None or problems:
-        raise SiteError(_short(p) for p in problems)
-    secrets = directory / (site.secrets or f"{name}.secrets")
-    source = KeySource.of(secrets.stem)
-    if site.secrets_key:
-        source = dataclasses.replace(source, default=directory / site.secrets_key)
-    vault = Vault.open(secrets, key=source)
-    site = host_stack.complete(site, name=name, vault=vault, lock=secrets.with_suffix(".lock"))
-    ca_file = authority.file(vault)
-    served, acmes = tls.served(site, vault, directory, ca_file), acme.completed(site, vault, directory)
-    trusted = {"internal": ca_file, "acme": acme.trusted(site, directory)}.get(site.edge.tls)
-    words = tuple(authority.words(vault)) if site.edge.tls == "internal" else ()
-    site = host_stack.complete(site, served=served, acme=acmes, ca_file=trusted, words=words)
-    for host in site.hosts:
-        problems.extend(ports.overlaps(site.ports(host), host))
-        problems.extend(site.firewall.clashes(site.ports(host), host))
-    problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host
-    if problems_of_all:
-        raise SiteError(problems_of_all)
-    return site
-
-
-def _short(problem: Problem) -> Problem:
-    """Paths as the operator writes them: without the outermost name."""
-    return Problem(problem.path.removeprefix("site."), problem.fact, problem.remedy)
+def joined(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Derived settings of several roles as one mapping: tuples one after the other, of anything else the last."""
+    whole: dict[str, Any] = {}
+    for each in found:
+        for name, value in each.items():
+            whole[name] = (*whole.get(name, ()), *value) if isinstance(value, tuple) else value
+    return whole

@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 from livekit_metal.core import records
 from livekit_metal.roles.acme import state
+from livekit_metal.roles.acme.settings import Settings as Acme
+from livekit_metal.roles.base.settings import Settings as Base
 from livekit_metal.roles.livekit import occupancy
 from livekit_metal.roles.livekit.occupancy import Occupancy
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.preflight import media
+from livekit_metal.roles.preflight.settings import Settings as Preflight
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.old_code import Told
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run import lock
+from livekit_metal.runtime.run.turns import modules
 from livekit_metal.runtime.slots.occupancy import OccupancyQuery, Sessions, active
 from procedures.components import components
 
 if TYPE_CHECKING:
-    from livekit_metal.site.model import Site
-    from livekit_metal.site.wiring.host_stack import HostStack
+    from livekit_metal.site.model import HostStack, Site
 
 _LAST = 3  # lines of the audit log
 # One line per record, whatever its file looks like.
@@ -51,6 +55,7 @@ class Overview:
     services: Mapping[str, Service] = field(default_factory=dict)  # by role
     media: str = ""  # what clients are told of the host, and where it comes in; '' without livekit-server
     old_code: Mapping[str, Told] = field(default_factory=dict)  # by unit
+    lines: tuple[str, ...] = ()  # what roles have to say of themselves: status.py in their folders
     certificate: str = ""  # by ACME: when it ends, or why there is no other; '' where others care for it
 
 
@@ -60,10 +65,12 @@ def needs(site: Site, stack: HostStack) -> StateQuery:
     marks = _MARKS.replace("@MAINTENANCE@", records.maintenance(config))
     marks = marks.replace("@REJECTED@", " ".join(f"{q.root}/rejected/*" for q in _questions(stack).values()))
     probes = [lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}")]
-    probes += [media.LINKS] if stack.preflight.offered else []
+    probes += [media.LINKS] if stack.the(Preflight).offered else []
     found = StateQuery(queries=(*probes, *(question.probe for question in _questions(stack).values())))
-    found |= old_code.needs(stack.base.daemons)
-    return found | state.needs(stack.acme) if stack.acme and stack.acme.wanted else found
+    found |= old_code.needs(stack.the(Base).daemons)
+    for own, status in modules(stack, "status"):
+        found |= status.needs(own)
+    return found | state.needs(stack.the(Acme)) if stack.of(Acme) and stack.the(Acme).wanted else found
 
 
 def _questions(stack: HostStack) -> dict[str, OccupancyQuery]:
@@ -72,22 +79,28 @@ def _questions(stack: HostStack) -> dict[str, OccupancyQuery]:
 
 def of(stack: HostStack, seen: HostState) -> Overview:
     """What was found. Raises Failed when the host does not say what its slots do."""
-    slots = seen.answers[occupancy.question(stack.livekit).name] if stack.livekit else []
+    slots = seen.answers[occupancy.question(stack.the(Livekit)).name] if stack.of(Livekit) else []
     others = {role: question for role, question in _questions(stack).items() if role != "livekit"}
     marks = [line.split(" ", 1) for line in seen.answers["marks"]]
     rejected = (rest.partition(" ") for word, rest in marks if word == "rejected")
     return Overview(
         serving=active(slots),
-        slots=occupancy.parse(slots, stack.livekit) if stack.livekit else {},
+        slots=occupancy.parse(slots, stack.the(Livekit)) if stack.of(Livekit) else {},
         lock=lock.holder(seen.answers[lock.PROBE[0]]),
         maintenance=next((records.read(rest) for word, rest in marks if word == "maintenance"), None),
         rejected={name: records.read(text) for name, _, text in rejected},
         changes=tuple(map(records.read, seen.answers["audit"])),
-        media=media.words(stack.preflight.offered, seen.answers[media.LINKS[0]]) if stack.preflight.offered else "",
-        old_code=old_code.told(seen, stack.base.daemons),
+        media=media.words(offered, seen.answers[media.LINKS[0]]) if (offered := stack.the(Preflight).offered) else "",
+        old_code=old_code.told(seen, stack.the(Base).daemons),
         services={role: _service(question, seen.answers[question.name]) for role, question in others.items()},
-        certificate=state.words(stack.acme, seen) if stack.acme and stack.acme.wanted else "",
+        lines=lines(stack, seen),
+        certificate=state.words(stack.the(Acme), seen) if stack.of(Acme) and stack.the(Acme).wanted else "",
     )
+
+
+def lines(stack: HostStack, seen: HostState) -> tuple[str, ...]:
+    """A line for each role that has one."""
+    return tuple(status.line(own, seen) for own, status in modules(stack, "status"))
 
 
 def _service(question: OccupancyQuery, lines: list[str]) -> Service:

@@ -86,10 +86,18 @@ def _block(one: Overview, now: float) -> Iterator[str]:
     replaced = [f"{plain(unit)}: {plain(old.words)}; {old.remedy}" for unit, old in one.old_code.items()]
     yield from _labelled("old code", replaced)
     yield from _labelled("maintenance", ["no" if one.maintenance is None else _record(one.maintenance, "since")])
+    for line in one.lines:
+        yield from _labelled(*_label(line))
     if one.certificate:
         yield from _labelled("certificate", [plain(one.certificate)])
     yield from _labelled("rejected", [f"{plain(g)}: {_record(why, 'when')}" for g, why in one.rejected.items()])
     yield from _labelled("last changes", [_change(change) for change in one.changes])
+
+
+def _label(line: str) -> tuple[str, list[str]]:
+    """ "label: text" in two."""
+    label, _, text = line.partition(": ")
+    return plain(label), [plain(text)]
 
 
 def _labelled(label: str, lines: Sequence[str]) -> Iterator[str]:

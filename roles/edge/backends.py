@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,13 @@ class Scraped:
     component: str
     slot: str
     port: int
+
+
+def scraped(component: str, settings: Any) -> tuple[Scraped, ...]:
+    """The slots of a daemon, by the settings of its role."""
+    return tuple(
+        Scraped(component=component, slot=slot, port=settings.part("metrics", slot).first) for slot in settings.slots
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

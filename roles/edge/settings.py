@@ -16,7 +16,6 @@ from livekit_metal.core.types.text import Domain, File, Network
 from livekit_metal.roles.edge import validation
 from livekit_metal.roles.edge.backends import Acme, Scraped, Slot, Streams
 from livekit_metal.roles.edge.limits import Limits
-from livekit_metal.site.host import CALLERS
 from livekit_metal.vault.certificate import Certificate, metric
 
 UNIT = "livekit-edge.service"
@@ -93,6 +92,7 @@ class Settings(Limits, Checked):
     others: tuple[Scraped, ...] = derived(())  # slots of the other daemons
     streams: Streams | None = derived(None)  # None: the site has no ingress
     slot_unit: str = derived("")  # name of a slot's unit, with {} for the slot
+    callers: tuple[str, ...] = derived(())  # roles whose hosts have edges
     peers: Mapping[str, str] = derived({})  # host -> cluster address of the other edges
     config_root: str = derived("")
     active: Active = derived(Active())
@@ -116,13 +116,13 @@ class Settings(Limits, Checked):
         where = Reach.PUBLIC if self.public and not self.encrypted else Reach.LOCAL
         yield Port("edge", "http", Proto.TCP, self.http, where, what, "edge.http")
         if self.local:
-            purpose, clients = "signalling from peers' edges", CALLERS
+            purpose, clients = "signalling from peers' edges", self.callers
             yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
         if self.streams:
             yield Port("edge", "rtmp", Proto.TCP, self.rtmp, Reach.PUBLIC, "RTMP", "edge.rtmp")
             if self.streams.slots:
                 port, purpose = self.rtmp_peer, "RTMP from peers' edges"
-                yield Port("edge", "rtmp-peer", Proto.TCP, port, Reach.CLUSTER, purpose, "edge.rtmp_peer", CALLERS)
+                yield Port("edge", "rtmp-peer", Proto.TCP, port, Reach.CLUSTER, purpose, "edge.rtmp_peer", self.callers)
         if self.monitored:
             purpose, scrapers = "metrics of HAProxy and slots", ("prometheus",)
             yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", scrapers)

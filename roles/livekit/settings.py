@@ -26,6 +26,7 @@ from livekit_metal.roles.livekit.turn import Turn
 PROGRAM = "livekit-server"
 UNIT = "livekit-server@{}.service"
 USER = "livekit"
+MEDIA, RELAYS = "livekit/media", "livekit/turn-relay"  # their ports in the registry, without the slot
 _INTERVAL = re.compile(r"(\d+(\.\d+)?(us|ms|s))+")  # a length of time as Go reads it
 
 

@@ -12,11 +12,9 @@ from livekit_metal.core.fields import Checked, derived, option
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import Endpoint, HostPath, Word
-from livekit_metal.site.host import CALLERS
 
 UNIT = "livekit-redis.service"
 FORWARD_UNIT = "livekit-redis-formerly.service"
-CLIENTS = (*CALLERS, "exporters")
 # All of data and messages, nothing that manages the server. For each daemon the same: what one of them asks for is
 # documented nowhere and may differ with each release, and a command refused shows first in somebody's call.
 _RIGHTS = "~* &* +@all -@admin -@dangerous +info +keys"
@@ -56,6 +54,7 @@ class Settings(Checked):
     passwords: tuple[Secret, ...] = derived(())  # of livekit-server: current first, then one that is still valid
     daemon_passwords: Mapping[str, tuple[Secret, ...]] = derived({})  # likewise, of each other daemon of the site
     monitor_passwords: tuple[Secret, ...] = derived(())  # of the user monitor
+    callers: tuple[str, ...] = derived(())  # roles with clients of it
     deploy_passwords: tuple[Secret, ...] = derived(())  # of the user deploy
     config_root: str = derived("")
     state_root: str = derived("")
@@ -117,7 +116,7 @@ class Settings(Checked):
     def ports(self) -> Iterator[Port]:
         local = all(ipaddress.ip_address(a).is_loopback for a in self.bind)
         reach = Reach.LOCAL if local else Reach.CLUSTER
-        yield Port("redis", "redis", Proto.TCP, self.port, reach, "Redis", "redis.port", CLIENTS)
+        yield Port("redis", "redis", Proto.TCP, self.port, reach, "Redis", "redis.port", (*self.callers, "exporters"))
 
     def problems(self, path: str) -> Iterator[Problem]:
         if len(self.port) != 1:

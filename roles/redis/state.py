@@ -11,7 +11,6 @@ from shlex import quote
 from livekit_metal.roles.redis.settings import FORWARD_UNIT, UNIT, Settings
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState, StateQuery
-from livekit_metal.site.host import CALLERS
 
 PROBE = "redis.state"
 ADDRESS = "# Former address: "  # how a line of the former unit's file says what it listens on
@@ -77,7 +76,7 @@ def needs(settings: Settings) -> StateQuery:
         "LISTENS": " ".join(settings.listens),
         "PASSWORDS": " ".join(quote(p.reveal()) for p in settings.deploy_passwords),
         "USERS": " ".join(settings.users),
-        "DAEMONS": "|".join(CALLERS),
+        "DAEMONS": "|".join(settings.callers),
     }
     text = _PROBE
     for name, value in words.items():

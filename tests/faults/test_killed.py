@@ -16,8 +16,7 @@ from testinfra.host import Host
 from livekit_metal.core.ports import PortRange
 from livekit_metal.releases import catalogue
 from livekit_metal.runtime.artifacts.fetch import fetch
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 from tests.faults.conftest import Change, settled
 from tests.support import witness
 from tests.support.deploys import deploy, unchanging

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 from tests.support.lab import INVENTORY, Lab, lab, over_ssh
 
 

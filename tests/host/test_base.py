@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 
 
 def test_packages_are_installed(host: Host, stack: HostStack) -> None:

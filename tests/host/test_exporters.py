@@ -7,9 +7,7 @@ import re
 import pytest
 from testinfra.host import Host
 
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
-from livekit_metal.site.wiring.neighbours import inside
+from livekit_metal.site.model import HostStack, Site
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +18,7 @@ def _only_where_they_run(stack: HostStack) -> None:
 
 def metrics(host: Host, site: Site, stack: HostStack, port: object) -> dict[str, float]:
     """Series -> value, read at the address that Prometheus uses."""
-    said = host.check_output("curl -fsS http://%s:%s/metrics", inside(site, site.hosts[stack.host]), str(port))
+    said = host.check_output("curl -fsS http://%s:%s/metrics", site.inside(stack.host), str(port))
     pairs = (line.rsplit(" ", 1) for line in said.splitlines() if line and line[0] != "#")
     return {series: float(value) for series, value in pairs}
 
@@ -37,7 +35,7 @@ def test_they_listen_for_the_cluster_only_and_on_loopback_where_there_is_none(
     for port in ports:
         lines = host.check_output("ss -Hltn 'sport = :%s'", str(port)).splitlines()
         addresses = [line.split()[3].rpartition(":")[0].strip("[]") for line in lines]
-        assert addresses == [inside(site, site.hosts[stack.host])], port
+        assert addresses == [site.inside(stack.host)], port
 
 
 def test_no_collector_is_stopped_by_the_sandbox(host: Host, node: dict[str, float]) -> None:

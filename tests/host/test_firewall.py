@@ -11,7 +11,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.core.ports import Port, Proto, Reach
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack
 from tests.host import vantages
 from tests.host.vantages import listening, samples
 from tests.support.lab import ROOT, Lab

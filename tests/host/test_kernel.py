@@ -7,7 +7,7 @@ import re
 import pytest
 from testinfra.host import Host
 
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack
 
 FILE = "/etc/sysctl.d/60-livekit-metal.conf"
 RESERVED = "net.ipv4.ip_local_reserved_ports"

@@ -10,9 +10,7 @@ import pytest
 import yaml
 from testinfra.host import Host
 
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
-from livekit_metal.site.wiring.neighbours import inside
+from livekit_metal.site.model import HostStack, Site
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +33,7 @@ def test_every_metrics_port_of_the_site_is_scraped_and_answers(host: Host, site:
     expected = {f"http://127.0.0.1:{site.prometheus.port}/metrics"}
     for name, at in site.hosts.items():
         for port in site.ports(name):
-            base = f"http://{inside(site, at)}:{port.range}"
+            base = f"http://{site.inside(at)}:{port.range}"
             if port.owner == "exporters" or (port.owner, port.name) == ("edge", "metrics"):
                 expected.add(f"{base}/metrics")
             if (port.owner, port.name) == ("edge", "metrics"):

@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 from testinfra.host import Host
 
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 
 Ask = Callable[..., str]
 

@@ -10,8 +10,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.core.records import AUDIT, AUDIT_DIRECTORY
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 from tests.support import witness
 from tests.support.lab import Lab, over_ssh
 from tests.support.status import hosts, status

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from livekit_metal.core.ports import Port, Proto
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack
 from tests.support.lab import Lab
 
 SCAN = (Path(__file__).parents[1] / "support/port_scan.py").read_text()

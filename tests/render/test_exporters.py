@@ -16,7 +16,6 @@ from livekit_metal.roles.exporters.tasks import _metrics, _node, _redis
 from livekit_metal.runtime.host.files import File
 from livekit_metal.runtime.host.old_code import OURS, SCRIPT
 from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.neighbours import inside
 
 
 def exporters(site: Site, host: str) -> Settings:
@@ -45,10 +44,10 @@ def port(site: Site, host: str, name: str) -> Port:
 def test_they_listen_for_the_cluster_only_and_on_loopback_where_there_is_none(any_site: Site) -> None:
     for name, host in any_site.hosts.items():
         units = all_files(exporters(any_site, name))
-        at = f"{inside(any_site, host)}:{port(any_site, name, 'node').range}"
+        at = f"{any_site.inside(name)}:{port(any_site, name, 'node').range}"
         assert f"--web.listen-address={at}" in command(units["livekit-node-exporter.service"])
         if "redis" in host.roles:
-            at = f"{inside(any_site, host)}:{port(any_site, name, 'redis').range}"
+            at = f"{any_site.inside(name)}:{port(any_site, name, 'redis').range}"
             assert f"--web.listen-address={at}" in command(units["livekit-redis-exporter.service"])
 
 

@@ -19,6 +19,7 @@ from livekit_metal.roles.egress.settings import Settings as Egress
 from livekit_metal.roles.kamailio.settings import Settings as Kamailio
 from livekit_metal.runtime.host.files import text
 from livekit_metal.site.model import Site
+from tests.support.sites import carrying
 
 NOBODY = 65534
 _AS_NOBODY = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"
@@ -134,9 +135,7 @@ def test_what_has_no_end_is_cut_off(lego: Callable[[], subprocess.CompletedProce
 
 def test_root_itself_touches_nothing_that_egress_has_put_anywhere(any_site: Site, place: Path) -> None:
     """Not even to remove it: with a setpriv that does nothing, all is as it was."""
-    from livekit_metal.site.wiring.neighbours import egress as of_site  # noqa: PLC0415 - the role itself never sees a site
-
-    settings: Egress = dataclasses.replace(of_site(any_site, any_site.hosts["lk1"]), state_root=str(place))
+    settings: Egress = dataclasses.replace(carrying(any_site, "egress").for_host("lk1").egress, state_root=str(place))
     slot = settings.slots[0]
     cut = place / "egress" / slot / "EG_cut"
     cut.mkdir(parents=True)

@@ -15,7 +15,6 @@ from livekit_metal.roles.prometheus.settings import Settings
 from livekit_metal.roles.prometheus.tasks import _service, _stamped
 from livekit_metal.runtime.host.files import File
 from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.neighbours import inside
 
 
 @pytest.fixture
@@ -48,9 +47,9 @@ def scraped(settings: Settings) -> set[tuple[str, str, str, str, str]]:
 
 def test_every_metrics_port_of_the_registry_is_scraped_and_no_other(any_site: Site, prometheus: Settings) -> None:
     expected = set()
-    for name, host in any_site.hosts.items():
+    for name in any_site.hosts:
         for port in any_site.ports(name):
-            at = f"{inside(any_site, host)}:{port.range}"
+            at = f"{any_site.inside(name)}:{port.range}"
             if port.owner == "exporters":
                 expected.add((port.name, at, "/metrics", name, ""))
             if (port.owner, port.name) == ("edge", "metrics"):

@@ -15,12 +15,13 @@ import pytest
 from livekit_metal.roles.redis import forwarder
 from livekit_metal.roles.redis.settings import Settings
 from livekit_metal.roles.redis.tasks import _service
-from livekit_metal.site.host import DAEMONS
 from livekit_metal.site.model import Site
 from tests.support import redisd
 from tests.support.sites import PHONES, RECORDING, SINGLE, streaming
 
 Ask = Callable[..., str]
+
+DAEMONS = ("egress", "ingress", "sip")
 
 
 @pytest.fixture

@@ -24,8 +24,7 @@ from livekit_metal.roles.sip.generation import make as sip
 from livekit_metal.runtime.host import hidepid
 from livekit_metal.runtime.host.files import File, text
 from livekit_metal.runtime.slots import reboot_guard
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 from tests.support.sites import CERTIFIED, MOVED, PHONES, RECORDING, streaming
 
 _SLOTS = {"livekit": livekit, "egress": egress, "ingress": ingress, "sip": sip}

@@ -73,7 +73,7 @@ async def _bystanders(access: Access) -> AsyncIterator[list[rtc.Track]]:
     """Somebody talks, on several tracks, and somebody listens: the tracks as he gets them."""
     name, heard = f"bystanders-{uuid4().hex[:8]}", list[rtc.Track]()
     listener, speaker = rtc.Room(), rtc.Room()
-    listener.for_host("track_subscribed", lambda track, *_: heard.append(track))
+    listener.on("track_subscribed", lambda track, *_: heard.append(track))
     await listener.connect(access.url, token(access, room=name, identity="listener"))
     await speaker.connect(access.url, token(access, room=name, identity="speaker"))
     sources = [rtc.AudioSource(RATE, 1) for _ in range(TRACKS)]

@@ -13,7 +13,7 @@ from typing import Any
 
 from livekit_metal.core.errors import Problems
 from livekit_metal.core.fields import convert, options
-from livekit_metal.site.model import Site
+from livekit_metal.site.loading import site_class
 from tests.support.sites import PHONES, RECORDING
 
 MARK = "lkm7"  # is in every value: where it is found in what is rendered, a value has got there
@@ -96,7 +96,7 @@ def places() -> dict[str, Any]:
 
     ``*`` is a name in a mapping, ``*!`` that name itself, ``[]`` an item of a list.
     """
-    return dict(_fields(Site, ""))
+    return dict(_fields(site_class(), ""))
 
 
 def _fields(cls: type, path: str) -> Iterator[tuple[str, Any]]:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from livekit_metal.call.access import Access
-from livekit_metal.diagnosis.rows import CheckResult, Result
+from livekit_metal.core.check_result import CheckResult, Result
 
 WITHIN = 20
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+from livekit_metal.site.model import Site
 
 SINGLE: dict[str, Any] = {
     "hosts": {"lk1": {"address": "192.0.2.11", "roles": ["livekit", "redis", "prometheus"]}},
@@ -114,3 +117,9 @@ CERTIFIED: dict[str, Any] = SECURE | {
     "edge": SECURE["edge"] | {"tls": "acme", "redirect": 80},
     "acme": {"email": "ops@example.org"},
 }
+
+
+def carrying(site: Site, role: str, host: str = "lk1") -> Site:
+    """The site with one more role on a host."""
+    at = site.hosts[host]
+    return replace(site, hosts={**site.hosts, host: replace(at, roles=tuple(dict.fromkeys((*at.roles, role))))})

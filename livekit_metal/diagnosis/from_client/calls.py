@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.diagnosis.subject import Subject
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from itertools import pairwise
 
 from livekit_metal.call.join_info import Announced
 from livekit_metal.call.server import trust
+from livekit_metal.core.check_result import BAD, CheckResult
 from livekit_metal.diagnosis.from_client import calls, network, signalling
 from livekit_metal.diagnosis.from_client.ipv6 import ipv6
 from livekit_metal.diagnosis.from_client.relays import relays
-from livekit_metal.diagnosis.rows import BAD, CheckResult
 from livekit_metal.diagnosis.subject import Subject
 
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.diagnosis.from_client import network
 from livekit_metal.diagnosis.from_client.relays import over_tls
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed
 from livekit_metal.diagnosis.subject import Subject
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from livekit_metal.call.server import trusted
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.diagnosis.from_client import guest
 from livekit_metal.diagnosis.from_client.guest import TCP, UDP, Guest, Place, Silent
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed
 from livekit_metal.diagnosis.subject import Subject
 from livekit_metal.releases import compatibility
 

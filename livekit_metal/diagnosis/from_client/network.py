@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from cryptography import x509
 
 from livekit_metal.call.server import NEXT, trusted
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.diagnosis.subject import Subject
 
 OPENS = 3.0  # s for a TCP connection

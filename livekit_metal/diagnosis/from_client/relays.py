@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from livekit_metal.core.check_result import CheckResult, failed
 from livekit_metal.diagnosis.from_client import leads, network
-from livekit_metal.diagnosis.rows import CheckResult, failed
 from livekit_metal.diagnosis.subject import Subject
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError, redacted
 from livekit_metal.call.join_info import Announced, announced
 from livekit_metal.call.server import WITHIN, pinned, session, token
-from livekit_metal.diagnosis.rows import CheckResult, failed
+from livekit_metal.core.check_result import CheckResult, failed
 from livekit_metal.diagnosis.subject import Subject
 
 CLOCK = 5.0  # s that a client's clock may be off: a token made here would seem to be from the future, or expired

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.types.secret import Secret
-from livekit_metal.diagnosis.on_host.acme import certificate
 from livekit_metal.diagnosis.on_host.queries import needs, question
 from livekit_metal.diagnosis.on_host.services import services
-from livekit_metal.diagnosis.on_host.targets import targets
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed
+from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.livekit.generation import keys_file
 from livekit_metal.roles.livekit.settings import PROGRAM
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.preflight.checks import findings
+from livekit_metal.roles.preflight.settings import Settings as Preflight
 from livekit_metal.roles.redis.settings import UNIT as REDIS_UNIT
+from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.runtime.artifacts import lockfile
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run import maintenance
+from livekit_metal.runtime.run.turns import modules
 from livekit_metal.runtime.slots.occupancy import State
 from livekit_metal.runtime.slots.occupancy import active as serving_of
 
 if TYPE_CHECKING:
-    from livekit_metal.site.wiring.host_stack import HostStack
+    from livekit_metal.site.model import HostStack
 
 __all__ = ["Found", "needs", "of"]
 
@@ -55,13 +58,11 @@ def of(stack: HostStack, in_run: frozenset[str], api_keys: Mapping[str, Secret],
     """The rows of one host; ``in_run`` names the hosts of the run, ``api_keys`` are those of the site."""
     rows = [CheckResult(check="reach", about=stack.host, vantage="controller", said="over SSH")]
     rows += preflight(stack, in_run, seen)
-    checks: list[Callable[[HostStack, HostState], Iterator[CheckResult]]] = [conntrack]
-    checks += [redis] if stack.redis else []
-    checks += [targets] if stack.prometheus else []
-    checks += [certificate] if stack.acme and stack.acme.wanted else []
-    rows += [row for check in checks for row in check(stack, seen)]
+    rows += conntrack(stack, seen)
+    rows += redis(stack, seen) if stack.of(Redis) else ()
+    rows += of_roles(stack, seen)
     rows += services(stack, api_keys, seen)
-    if not (stack.livekit and stack.edge):
+    if not (stack.of(Livekit) and stack.of(Edge)):
         return Found(tuple(rows))
     slot = serving(stack, seen)
     for judge in (link, bus):
@@ -71,6 +72,12 @@ def of(stack: HostStack, in_run: frozenset[str], api_keys: Mapping[str, Secret],
         rows += each(stack, slot)
     rows += edge(stack, seen, slot)
     return Found(tuple(rows), slot.said.get("node", "") if slot else "")
+
+
+def of_roles(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
+    """What roles themselves have to say: ``doctor.py`` in their folders."""
+    for own, doctor in modules(stack, "doctor"):
+        yield from doctor.checks(stack, own, seen)
 
 
 def _good(check: str, stack: HostStack, said: str) -> CheckResult:
@@ -83,7 +90,7 @@ def _bad(check: str, stack: HostStack, fact: str, remedy: str) -> CheckResult:
 
 def preflight(stack: HostStack, in_run: frozenset[str], seen: HostState) -> Iterator[CheckResult]:
     """What a deploy would refuse today: a row per finding, and one that says that the rest is well."""
-    found = list(findings(stack.preflight, seen, in_run))
+    found = list(findings(stack.the(Preflight), seen, in_run))
     for finding in found:
         problem = finding.problem
         check, about = problem.path.removeprefix(f"{stack.host}: ").replace(" ", "-"), stack.host
@@ -134,9 +141,8 @@ def redis(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
 
 def bus(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
     """Redis as livekit-server on this host reaches it."""
-    assert stack.livekit is not None
     word, _, rest = "".join(seen.answers["doctor.bus"][:1]).partition(" ")
-    at = stack.livekit.redis.address
+    at = stack.the(Livekit).redis.address
     if (word, rest) == ("said", "+PONG"):
         yield _good("bus", stack, f"Redis at {at} answers")
     elif word == "refused":
@@ -179,22 +185,20 @@ def serves(stack: HostStack, slot: Slot | None, seen: HostState) -> Iterator[Che
 
 def address(stack: HostStack, slot: Slot | None) -> Iterator[CheckResult]:
     """Clients are told the address that the site says."""
-    assert stack.livekit is not None
     if slot is None or "node_ip" not in slot.said:
         return
-    if (told := slot.said["node_ip"]) != stack.livekit.node_ip:
-        fact = f"slot {slot.name} tells clients to send media to {told}, the site says {stack.livekit.node_ip}"
+    if (told := slot.said["node_ip"]) != stack.the(Livekit).node_ip:
+        fact = f"slot {slot.name} tells clients to send media to {told}, the site says {stack.the(Livekit).node_ip}"
         yield _bad("node_ip", stack, fact, f"correct hosts.{stack.host}.public, or deploy")
     else:
         yield _good("node_ip", stack, told)
 
 
 def version(stack: HostStack, slot: Slot | None) -> Iterator[CheckResult]:
-    assert stack.livekit is not None
     if slot is None or not slot.release:
         return
-    running, wanted = slot.release.rpartition("-")[0], stack.livekit.release
-    lock = stack.livekit.lock_file
+    running, wanted = slot.release.rpartition("-")[0], stack.the(Livekit).release
+    lock = stack.the(Livekit).lock_file
     sums = lockfile.sums(Path(lock), PROGRAM, wanted) if lock else frozenset()
     if running != wanted:
         fact = f"slot {slot.name} runs {running}, the inventory says {wanted}"
@@ -208,10 +212,9 @@ def version(stack: HostStack, slot: Slot | None) -> Iterator[CheckResult]:
 
 def keys(stack: HostStack, slot: Slot | None) -> Iterator[CheckResult]:
     """The API keys are those of the secrets file."""
-    assert stack.livekit is not None
     if slot is None or "keys" not in slot.said:
         return
-    wanted = hashlib.sha256(keys_file(stack.livekit).encode()).hexdigest()
+    wanted = hashlib.sha256(keys_file(stack.the(Livekit)).encode()).hexdigest()
     if slot.said["keys"] != wanted:
         fact = f"slot {slot.name} has other API keys than the secrets file"
         yield _bad("keys", stack, fact, "deploy: it brings the keys of the secrets file")
@@ -236,9 +239,8 @@ def edge(stack: HostStack, seen: HostState, slot: Slot | None) -> Iterator[Check
         yield _bad("edge", stack, f"HAProxy takes slot {name} for dead", f"journalctl -u livekit-server@{name}")
     else:
         yield _good("edge", stack, f"HAProxy sends new sessions to slot {name or '(none)'}")
-    assert stack.edge is not None
-    for peer in stack.edge.peers:
+    for peer in stack.the(Edge).peers:
         if not up.get(("peers", peer), True):
-            fact = f"HAProxy gets no session through the edge of {peer} ({stack.edge.peer_endpoints[peer]})"
+            fact = f"HAProxy gets no session through the edge of {peer} ({stack.the(Edge).peer_endpoints[peer]})"
             remedy = f"see the other rows about {peer}, and the network between the hosts"
             yield failed("backup", peer, stack.host, fact, remedy)

@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING
 
 from livekit_metal.core import records
 from livekit_metal.core.redis_client import RedisClient
-from livekit_metal.diagnosis.on_host import services, targets
-from livekit_metal.roles.acme import state
+from livekit_metal.diagnosis.on_host import services
+from livekit_metal.roles.base.settings import Settings as Base
+from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.livekit import occupancy
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.preflight.queries import probes as preflight_probes
+from livekit_metal.roles.preflight.settings import Settings as Preflight
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.state import StateQuery
 from livekit_metal.runtime.run import maintenance
+from livekit_metal.runtime.run.turns import modules
 from livekit_metal.runtime.slots import active_slot
 from livekit_metal.runtime.slots.occupancy import OccupancyQuery
 
 if TYPE_CHECKING:
-    from livekit_metal.site.wiring.host_stack import HostStack
+    from livekit_metal.site.model import HostStack
 
 # What a slot that runs says and has; the words of occupancy.Question.
 _ASK = r"""echo "$slot http $(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port signal)/")"
@@ -43,29 +47,26 @@ CONNTRACK = "cd /proc/sys/net/netfilter && cat nf_conntrack_count nf_conntrack_m
 
 def question(stack: HostStack) -> OccupancyQuery:
     """About every slot of livekit-server that runs."""
-    assert stack.livekit is not None
-    return dataclasses.replace(occupancy.question(stack.livekit), ask=_ASK)
+    return dataclasses.replace(occupancy.question(stack.the(Livekit)), ask=_ASK)
 
 
 def needs(stack: HostStack) -> StateQuery:
     """What to look at on one host."""
-    probes = [*preflight_probes(stack.preflight), ("doctor.conntrack", CONNTRACK), *services.probes(stack)]
-    units = {"firewalld.service", "nftables.service", *stack.base.daemons}
-    if stack.livekit and stack.edge:
+    probes = [*preflight_probes(stack.the(Preflight)), ("doctor.conntrack", CONNTRACK), *services.probes(stack)]
+    units = {"firewalld.service", "nftables.service", *stack.the(Base).daemons}
+    if stack.of(Livekit) and stack.of(Edge):
         said = active_slot.question(
-            stack.edge.active, "show info", f"show map {stack.edge.active.file}", "show servers state"
+            stack.the(Edge).active, "show info", f"show map {stack.the(Edge).active.file}", "show servers state"
         )
         probes += [
             question(stack).probe,
-            ("doctor.link", _LINK.format(address=shlex.quote(stack.livekit.media_address))),
+            ("doctor.link", _LINK.format(address=shlex.quote(stack.the(Livekit).media_address))),
             ("doctor.edge", f"{said} | sed '/^#/d'"),  # a look's own lines begin so
-            ("doctor.bus", _bus(stack.livekit.redis)),
+            ("doctor.bus", _bus(stack.the(Livekit).redis)),
         ]
-    if stack.prometheus:
-        probes += targets.probes(stack.prometheus)
-    marker = maintenance.needs(records.maintenance(stack.edge.config_root)) if stack.edge else StateQuery()
-    if stack.acme and stack.acme.wanted:
-        marker |= state.needs(stack.acme)
+    marker = maintenance.needs(records.maintenance(stack.the(Edge).config_root)) if stack.of(Edge) else StateQuery()
+    for own, doctor in modules(stack, "doctor"):
+        marker |= doctor.needs(own)
     return StateQuery(units=frozenset(units), queries=tuple(probes)) | marker | old_code.needs()
 
 

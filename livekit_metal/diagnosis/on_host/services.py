@@ -8,9 +8,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.types.secret import Secret
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed
-from livekit_metal.roles.kamailio.settings import UNIT as KAMAILIO_UNIT
+from livekit_metal.roles.base.settings import Settings as Base
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.slots.occupancy import OccupancyQuery, State
@@ -18,7 +18,7 @@ from livekit_metal.runtime.slots.occupancy import active as serving_of
 from procedures.components import components
 
 if TYPE_CHECKING:
-    from livekit_metal.site.wiring.host_stack import HostStack
+    from livekit_metal.site.model import HostStack
 
 # The words of occupancy.Question. Of the keys a host tells only what they hash to, as Keys below.
 _HEALTH = r"""
@@ -31,8 +31,6 @@ _HEALTH = r"""
 _HEARD = r"""
   [ "$http" != 200 ] || echo "$slot heard $(curl -s -m 6 -o /dev/null -w '%{http_code}' --data x \
     -H 'Content-Type: application/sdp' "http://127.0.0.1:$(port whip)/w/livekit-metal-asks")" """
-_KAMAILIO = """{as_user} timeout 5 kamcmd -s unix:{socket} core.uptime >/dev/null && echo answers
-sh {dispatch} check && echo follows"""
 _GOOD = {"egress": ("200",), "ingress": ("200",), "sip": ("200", "429")}  # 429: it is busy
 
 
@@ -45,25 +43,19 @@ def questions(stack: HostStack) -> dict[str, OccupancyQuery]:
 
 def probes(stack: HostStack) -> list[tuple[str, str]]:
     """For a look."""
-    found = [asked.probe for asked in questions(stack).values()]
-    if kamailio := stack.kamailio:
-        asked = _KAMAILIO.format(as_user=kamailio.as_user, socket=kamailio.socket, dispatch=kamailio.dispatch)
-        found.append(("doctor.kamailio", asked))
-    return found
+    return [asked.probe for asked in questions(stack).values()]
 
 
 def services(stack: HostStack, keys: Mapping[str, Secret], seen: HostState) -> Iterator[CheckResult]:
     """The rows of one host; ``keys`` are the API keys that livekit-server takes."""
     for role, asked in questions(stack).items():
         yield from _daemon(stack, role, asked, keys, seen)
-    if stack.kamailio:
-        yield _kamailio(stack, seen)
     yield from _code(stack, seen)
 
 
 def _code(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
     """A note for every unit that goes on with code from before an update; what drains has it until its end."""
-    told = old_code.told(seen, stack.base.daemons)
+    told = old_code.told(seen, stack.the(Base).daemons)
     good = CheckResult(
         check="old-code", about=stack.host, vantage=stack.host, said="none: every daemon runs what is on disk"
     )
@@ -104,16 +96,3 @@ def _daemon(
 def _hash(key: str, secret: Secret) -> str:
     """As _HEALTH has it."""
     return hashlib.sha256(f"key {key}\nsecret {secret.reveal()}\n".encode()).hexdigest()
-
-
-def _kamailio(stack: HostStack, seen: HostState) -> CheckResult:
-    said = seen.answers["doctor.kamailio"]
-    if "answers" not in said:
-        remedy = f"journalctl -u {KAMAILIO_UNIT}; then deploy"
-        return failed("kamailio", stack.host, stack.host, "Kamailio does not answer: no call comes in or out", remedy)
-    if "follows" not in said:
-        fact = "Kamailio sends new calls to another slot than the active file says"
-        return failed("kamailio", stack.host, stack.host, fact, "deploy: it follows the file then")
-    return CheckResult(
-        check="kamailio", about=stack.host, vantage=stack.host, said="answers, and follows the active file"
-    )

@@ -8,7 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.roles.acme.settings import TIMER, UNIT, USER, Settings
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack
 
 EXPOSURE = 1.6  # of systemd-analyze security, where 10 is a bare process
 

@@ -9,7 +9,7 @@ from testinfra.host import Host
 
 from livekit_metal.core.ports import Reach
 from livekit_metal.roles.edge.settings import Settings
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack
 
 UNIT = "livekit-edge.service"
 

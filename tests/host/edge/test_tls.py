@@ -11,7 +11,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.roles.edge.settings import Settings
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack
 from livekit_metal.vault.certificate import DAY
 from tests.support.lab import Lab
 

@@ -8,7 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.roles.kamailio.settings import UNIT
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack
 
 EXPOSURE = 1.3
 # A request of SIP over UDP from this host to its own address, past the firewall: what came back within 2 s.

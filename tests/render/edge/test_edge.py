@@ -18,7 +18,6 @@ from livekit_metal.core.types.duration import Duration
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.roles.edge.tasks import _certificates, _config, _files
 from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.neighbours import inside
 
 
 @pytest.fixture(params=["lk1", "last"])
@@ -66,7 +65,7 @@ def test_haproxy_reads_it(edge: Settings, tmp_path: Path, program: Callable[[str
 
 
 def test_it_binds_the_registrys_ports_and_no_other(any_site: Site, host: str, edge: Settings) -> None:
-    address = ipaddress.ip_address(inside(any_site, any_site.hosts[host]))
+    address = ipaddress.ip_address(any_site.inside(host))
     declared = {p.name: p.range.first for p in any_site.ports(host) if p.owner == "edge"}
     bound = {
         n.removeprefix("frontend "): [b for b in starting(lines, "bind") if not b.startswith("unix@")]

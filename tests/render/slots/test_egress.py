@@ -18,6 +18,7 @@ from livekit_metal.roles.egress.storage import S3, Storage
 from livekit_metal.runtime.host.files import File, text
 from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import Site
+from tests.support.sites import carrying
 
 RELEASE = "/opt/x/1.14.1-abc"
 EXPOSURE = {"sdk": 2.0, "full": 2.6}  # of systemd-analyze security, where 10 is a bare process
@@ -28,9 +29,7 @@ Made = tuple[Generation, tuple[File, ...]]
 @pytest.fixture
 def egress(any_site: Site) -> Settings:
     """As on a host that records into a bucket."""
-    from livekit_metal.site.wiring.neighbours import egress as of_site  # noqa: PLC0415 - the role itself never sees a site
-
-    made = of_site(any_site, any_site.hosts["lk1"])
+    made = carrying(any_site, "egress").for_host("lk1").egress
     store = Storage(prefix="site/", s3=S3(bucket="recordings", endpoint="http://192.0.2.9:9000", access_key="AK"))
     return dataclasses.replace(made, storage=store, storage_secret=Secret("egress-s3.password", HIDDEN))
 

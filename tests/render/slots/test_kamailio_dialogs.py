@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.roles.kamailio.settings import Settings
-from livekit_metal.site.model import load
+from livekit_metal.site.loading import load
 from tests.support.sipd import CARRIER, NUMBER, OTHER, STRANGER, Kamailio, Peer, answer, request, started
 from tests.support.sites import PHONES, SINGLE
 

@@ -14,7 +14,7 @@ from livekit_metal.roles.egress.storage import S3, Storage
 from livekit_metal.roles.ingress.generation import make as make_ingress
 from livekit_metal.runtime.host.output_filter import Output
 from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.neighbours import egress as of_site
+from tests.support.sites import carrying
 
 # $1: the rules. For each address and port: who gets a connection, root and the user that the rules are about.
 _TRY = r"""
@@ -79,7 +79,7 @@ def test_a_store_by_the_machine_s_own_keys_takes_the_rules_away(attempts: Callab
 @pytest.mark.parametrize(("key", "closed"), [("AK", True), ("", False)])
 def test_egress_loads_them_before_it_starts(single: Site, key: str, closed: bool) -> None:
     egress = dataclasses.replace(
-        of_site(single, single.hosts["lk1"]), storage=Storage(s3=S3(bucket="b", access_key=key))
+        carrying(single, "egress").for_host("lk1").egress, storage=Storage(s3=S3(bucket="b", access_key=key))
     )
     generation, files = make(egress, "/opt/x")
     texts = {file.path: file.text for file in files}

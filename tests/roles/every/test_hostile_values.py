@@ -36,8 +36,7 @@ from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.host import files, state
 from livekit_metal.runtime.run.task import Task
 from livekit_metal.runtime.slots import staging
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring import host_stack
+from livekit_metal.site.model import HostStack, Site
 from tests.support import hostile
 from tests.support.hostile import MARK
 
@@ -81,7 +80,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Site]
     return render
 
 
-def _declare(site: Site, stack: host_stack.HostStack, parts: list[Task]) -> None:
+def _declare(site: Site, stack: HostStack, parts: list[Task]) -> None:
     """As deploy.py does."""
     assert site.vault
     base.prepare(stack.base, site.vault)

@@ -16,7 +16,7 @@ from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Plan
 from livekit_metal.runtime.slots.generation import Generation
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack
 from procedures.components import components
 from tests.roles.conftest import SHA, FakeRun
 

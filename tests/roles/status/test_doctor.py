@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from livekit_metal.core.check_result import CheckResult, Result, failed, status
 from livekit_metal.diagnosis.on_host import checks
 from livekit_metal.diagnosis.root_cause import attribute
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed, status
 from livekit_metal.roles.livekit.generation import keys_file
+from livekit_metal.roles.prometheus import doctor
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.model import Site
 from tests.roles.preflight.test_preflight import NOW, SOUND
@@ -160,7 +161,8 @@ def judged_targets(site: Site, known: Mapping[str, str], now: str) -> list[Check
         "doctor.targets": [json.dumps({"data": {"activeTargets": told}})],
         "doctor.answers": [f"{urls[0]} {now}", *(f"{url} 200 " for url in urls[1:])],
     }
-    return list(checks.targets(site.for_host("lk1"), HostState(answers=probes)))
+    stack = site.for_host("lk1")
+    return list(doctor.checks(stack, stack.prometheus, HostState(answers=probes)))
 
 
 @pytest.mark.parametrize(
@@ -199,5 +201,6 @@ def test_a_target_that_came_after_the_last_scrape_is_a_note(single: Site, last: 
 
 
 def test_a_prometheus_that_does_not_answer(single: Site) -> None:
-    (mute,) = checks.targets(single.for_host("lk1"), HostState(answers={"doctor.targets": [], "doctor.answers": []}))
+    stack, silent = single.for_host("lk1"), HostState(answers={"doctor.targets": [], "doctor.answers": []})
+    (mute,) = doctor.checks(stack, stack.prometheus, silent)
     assert mute.said == "Prometheus does not answer"

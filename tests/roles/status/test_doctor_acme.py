@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from livekit_metal.diagnosis.on_host import acme, queries
-from livekit_metal.diagnosis.rows import CheckResult, Result
+from livekit_metal.core.check_result import CheckResult, Result
+from livekit_metal.diagnosis.on_host import queries
+from livekit_metal.roles.acme import doctor
 from livekit_metal.runtime.host.state import HostState
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 from livekit_metal.status import facts
 from livekit_metal.vault.certificate import DAY
 from tests.roles.status.test_status import seen, shown
@@ -31,7 +31,7 @@ def look(stack: HostStack, days: float = 60, request: str = "", loaded: str = "A
 
 
 def row(stack: HostStack, found: HostState) -> CheckResult:
-    (one,) = acme.certificate(stack, found)
+    (one,) = doctor.checks(stack, stack.acme, found)
     assert (one.check, one.about, one.vantage) == ("certificate", "lk1", "lk1")
     return one
 

@@ -11,11 +11,11 @@ import pytest
 from livekit_metal.call.access import Access
 from livekit_metal.call.join_info import Announced, IceServer
 from livekit_metal.call.server import Node
+from livekit_metal.core.check_result import CheckResult, Result, as_json, failed, from_json, status, table
 from livekit_metal.diagnosis import finish
 from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
 from livekit_metal.diagnosis.root_cause import EXPLAINS, attribute
-from livekit_metal.diagnosis.rows import CheckResult, Result, as_json, failed, from_json, status, table
 from livekit_metal.diagnosis.subject import Subject
 from livekit_metal.runtime.run.read_only import Unreachable
 from livekit_metal.site.model import Site

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
+from livekit_metal.core.check_result import Result
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.diagnosis.on_host import services
-from livekit_metal.diagnosis.rows import Result
 from livekit_metal.roles.egress import generation as egress
 from livekit_metal.roles.ingress import generation as ingress
+from livekit_metal.roles.kamailio import doctor
 from livekit_metal.roles.sip import generation as sip
 from livekit_metal.runtime.host.state import HostState
-from livekit_metal.site.model import Site
-from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.site.model import HostStack, Site
 from tests.support.sites import PHONES, RECORDING, SINGLE, streaming
 
 ROLES = ("egress", "ingress", "sip")
@@ -52,7 +52,7 @@ def look(changed: str = "", kamailio: tuple[str, ...] = ("answers", "follows"), 
 def test_a_sound_host(stack: HostStack) -> None:
     rows = list(services.services(stack, KEYS, look()))
     assert {row.result for row in rows} == {Result.OK}
-    assert [row.check for row in rows] == [f"{r}{k}" for r in ROLES for k in ("", "-keys")] + ["kamailio", "old-code"]
+    assert [row.check for row in rows] == [f"{r}{k}" for r in ROLES for k in ("", "-keys")] + ["old-code"]
     assert rows[0].said == "slot a answers, 2 recordings"
 
 
@@ -73,6 +73,11 @@ def test_one_cause_is_one_row(stack: HostStack, role: str, words: dict[str, str]
     assert f"{only.name}: {only.said}".startswith(said)
 
 
+def test_kamailio_that_answers_and_follows(stack: HostStack) -> None:
+    (only,) = doctor.checks(stack, stack.kamailio, look())
+    assert (only.check, only.result) == ("kamailio", Result.OK)
+
+
 def test_a_busy_livekit_sip_answers(stack: HostStack) -> None:
     rows = services.services(stack, KEYS, look("sip", http="429"))
     assert {row.result for row in rows} == {Result.OK}
@@ -82,8 +87,8 @@ def test_a_busy_livekit_sip_answers(stack: HostStack) -> None:
     ("kamailio", "said"), [((), "Kamailio does not answer"), (("answers",), "Kamailio sends new calls to another slot")]
 )
 def test_kamailio(stack: HostStack, kamailio: tuple[str, ...], said: str) -> None:
-    (only,) = (r for r in services.services(stack, KEYS, look(kamailio=kamailio)) if r.result is Result.FAILED)
-    assert only.check == "kamailio"
+    (only,) = doctor.checks(stack, stack.kamailio, look(kamailio=kamailio))
+    assert (only.check, only.result) == ("kamailio", Result.FAILED)
     assert only.said.startswith(said)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from livekit_metal.call.access import Access, Host
+from livekit_metal.core.check_result import CheckResult, Result
 from livekit_metal.diagnosis.from_client import network, signalling
-from livekit_metal.diagnosis.rows import CheckResult, Result
 from livekit_metal.diagnosis.subject import Subject, shut
 from livekit_metal.site.model import Site
 from tests.support.server import brief, certificate, run, server

@@ -15,8 +15,8 @@ import pytest
 from livekit_metal.call.access import Access
 from livekit_metal.call.join_info import Announced, IceServer
 from livekit_metal.call.server import Node
+from livekit_metal.core.check_result import CheckResult, Result
 from livekit_metal.diagnosis.from_client import guest, ipv6, leads, network, relays
-from livekit_metal.diagnosis.rows import CheckResult, Result
 from livekit_metal.diagnosis.subject import Subject
 from tests.support.server import brief, certificate, run, server
 

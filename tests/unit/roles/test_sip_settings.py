@@ -10,8 +10,8 @@ import pytest
 
 from livekit_metal.core.errors import SiteError
 from livekit_metal.core.ports import Reach
+from livekit_metal.roles.sip import wiring as phone_facts
 from livekit_metal.site.model import Site
-from livekit_metal.site.wiring import sip as phone_facts
 from tests.support.sites import PHONES, SINGLE
 
 MakeSite = Callable[[dict[str, Any]], Site]

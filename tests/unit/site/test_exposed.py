@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from livekit_metal.core.errors import SiteError
-from livekit_metal.site import exposed, inventory
+from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 
 MakeSite = Callable[[dict[str, Any]], Site]
@@ -30,8 +30,8 @@ def test_hosts_do_not_talk_in_the_clear_over_public_addresses(site_data: dict[st
     for name, address in PUBLIC.items():
         site_data["hosts"][name]["cluster"] = address
     said = refusals(make_site, site_data)
-    assert [line.partition(":")[0] for line in said] == ["redis", *(f"hosts.{name}.cluster" for name in PUBLIC)]
-    assert said[2] == (
+    assert [line.partition(":")[0] for line in said] == [*(f"hosts.{name}.cluster" for name in PUBLIC), "redis"]
+    assert said[1] == (
         "hosts.lk2.cluster: signalling with its tokens, streams and metrics would go to and from the public address "
         "9.9.9.2 unencrypted; give hosts.lk2.cluster an address in a private network or in a tunnel (WireGuard) "
         "between the hosts; set cluster_is_private if what these addresses carry is encrypted already"
@@ -75,17 +75,17 @@ def test_what_is_open_by_default_is_told_at_public_addresses_only(
     site_data: dict[str, Any], make_site: MakeSite
 ) -> None:
     del site_data["firewall"]
-    assert exposed.notes(make_site(site_data), "lk1") == ()
+    assert make_site(site_data).for_host("lk1").preflight.notes == ()
     site_data["hosts"]["lk1"]["public"] = PUBLIC["lk1"]
     site_data["firewall"] = {"admin": ["198.51.100.0/24", "::/0"]}
-    assert [str(note) for note in exposed.notes(make_site(site_data), "lk1")] == [
+    assert sorted(str(note) for note in make_site(site_data).for_host("lk1").preflight.notes) == [
         "lk1: edge.tls: is off: tokens come to 9.9.9.1:7880 in the clear, from anywhere; set it to acme, provided or "
         "internal; if a TLS proxy of yours is in front, name it in edge.proxies",
         "lk1: firewall.admin: lets ::/0 open SSH at 9.9.9.1; name the networks that you administer from",
     ]
     site_data["edge"] = {"proxies": ["198.51.100.7/32"]}
     site_data["firewall"] = {"admin": ["198.51.100.0/24"]}
-    assert exposed.notes(make_site(site_data), "lk1") == ()
+    assert make_site(site_data).for_host("lk1").preflight.notes == ()
 
 
 @pytest.mark.parametrize("example", ["single", "cluster"])

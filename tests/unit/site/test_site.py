@@ -98,7 +98,7 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "hosts/lk1/roles",
             ["sfu"],
-            "hosts.lk1.roles[0]: is 'sfu'; choose one of livekit, ",
+            "hosts.lk1.roles[0]: is 'sfu'; choose one of redis, ",
         ),
         ("hosts/lk1/ssh", {"port": 0}, "hosts.lk1.ssh.port: is 0; choose a port in 1-65535"),
         (

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from livekit_metal.core.errors import SiteError
-from livekit_metal.site import authority
+from livekit_metal.roles.edge import authority
+from livekit_metal.roles.edge import certificates as tls
 from livekit_metal.site.model import Site
-from livekit_metal.site.wiring import tls
 from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import Certificate
 from livekit_metal.vault.vault import Vault

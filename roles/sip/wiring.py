@@ -2,50 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
-from livekit_metal.core.errors import Problem, SiteError
+from livekit_metal.core.errors import Problem
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.kamailio.settings import Registration, Source
-from livekit_metal.roles.kamailio.settings import Settings as Kamailio
 from livekit_metal.roles.sip.objects import listed, numbers
-from livekit_metal.roles.sip.settings import MEDIA, SIGNALLING, UNIT
 from livekit_metal.roles.sip.settings import Settings as Sip
 from livekit_metal.roles.sip.trunks import is_number
-from livekit_metal.site.wiring import neighbours
 from livekit_metal.vault.vault import Vault
-
-if TYPE_CHECKING:
-    from livekit_metal.site.host import Host
-    from livekit_metal.site.model import Site
-
-
-def problems(site: Site) -> Iterator[Problem]:
-    """What is wrong with phones beside the rest of the site."""
-    names = site.with_role("sip")
-    for name in names:
-        if ":" in site.hosts[name].address or ":" in site.hosts[name].public_address:
-            fact = "has the role sip and an IPv6 address"
-            yield Problem(f"hosts.{name}.address", fact, "give it an IPv4 address: livekit-sip knows no IPv6")
-    if (site.sip.trunks or site.sip.rules) and not names:
-        yield Problem("sip.trunks", "are declared and no host has the role sip", "give it to at least one host")
-    if names:
-        try:
-            site.sip.release_spec()
-        except SiteError as error:
-            yield from error.problems
-
-
-def networks(site: Site) -> dict[str, tuple[str, ...]]:
-    """The networks of the trunks, by the name that ``Port.clients`` has for them."""
-    trunks = site.sip.trunks.values()
-    return {
-        SIGNALLING: tuple(dict.fromkeys(n for t in trunks for n in t.networks)),
-        MEDIA: tuple(dict.fromkeys(n for t in trunks for n in t.media_networks or t.networks)),
-    }
 
 
 def secrets(sip: Sip, vault: Vault) -> tuple[dict[str, Secret], tuple[str, ...]]:
@@ -119,40 +85,4 @@ def registrations(sip: Sip, known: Mapping[str, Secret]) -> tuple[Registration, 
         )
         for name, trunk in sip.trunks.items()
         if (to := trunk.register) and f"sip-{name}-register" in known
-    )
-
-
-def sip(site: Site, name: str, host: Host) -> Sip:
-    known, missing = secrets(site.sip, neighbours.vault_of(site))
-    return dataclasses.replace(
-        site.sip,
-        address=host.address,
-        public_address=host.public_address,
-        ws_url=f"ws://127.0.0.1:{site.edge.http.first}",
-        api_keys=dict([neighbours.vault_of(site).used_by_daemons]),
-        redis=neighbours.redis_client(site, "sip"),
-        config_root=site.paths.config,
-        release_root=site.paths.releases,
-        active=neighbours.active(site),
-        lock_file=str(site.lock or ""),
-        arch=host.arch,
-        dispatch=kamailio(site, host).dispatch,
-        secrets=known,
-        missing=missing,
-        wrong=tuple(wrong(site.sip, known)),
-        reconciles=name == site.with_role("sip")[0],
-    )
-
-
-def kamailio(site: Site, host: Host) -> Kamailio:
-    known, _ = secrets(site.sip, neighbours.vault_of(site))
-    return dataclasses.replace(
-        site.kamailio,
-        address=host.address,
-        public_address=host.public_address,
-        sources=sources(site.sip, known),
-        registrations=registrations(site.sip, known),
-        config_root=site.paths.config,
-        active=neighbours.active(site),
-        slot_unit=UNIT,
     )

@@ -11,19 +11,18 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.core.types.secret import Secret
+from livekit_metal.roles.edge.settings import Settings
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.livekit.turn import HOST
+from livekit_metal.site.model import Site
 from livekit_metal.vault.certificate import Certificate, day
 from livekit_metal.vault.union import CA
 from livekit_metal.vault.vault import Vault
 
-if TYPE_CHECKING:
-    from livekit_metal.site.model import Site
-
-# stack.certificates is imported where there is TLS: it loads half of cryptography, which takes longer than a site does
+# vault.certificates is imported where there is TLS: it loads half of cryptography, which takes longer than a site does
 
 _NEXT, _FORMER = "tls-ca-next", "tls-ca-former"
 _VERB = "python -m procedures.secrets INVENTORY"
@@ -36,7 +35,7 @@ def file(vault: Vault) -> Path:
 
 def names(site: Site) -> tuple[str, ...]:
     """What a CA of ``site`` may sign for, and everything below: its names, and the addresses of its hosts."""
-    turn, edge = site.livekit.turn, site.edge
+    turn, edge = site.of(Livekit).turn, site.of(Settings)
     # hosts come and go: whatever stands for one
     parent = turn.domain.partition(HOST)[2].partition(".")[2]
     called = (edge.domain, *edge.names, *([parent] if parent else map(turn.name, site.hosts)))

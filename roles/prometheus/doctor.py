@@ -7,15 +7,12 @@ import re
 import shlex
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from livekit_metal.diagnosis.rows import CheckResult, Result, failed
-from livekit_metal.roles.prometheus.settings import UNIT
-from livekit_metal.runtime.host.state import HostState
-
-if TYPE_CHECKING:
-    from livekit_metal.roles.prometheus.settings import Settings, Target
-    from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.core.check_result import CheckResult, Result, failed
+from livekit_metal.roles.prometheus.settings import UNIT, Settings, Target
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.site.model import HostStack
 
 # What Prometheus knows is as old as its last scrape: what is there now is asked from the same host, all at once.
 _NOW = """for url in {urls}; do (
@@ -26,16 +23,15 @@ _NO_PAGE = re.compile(
 )
 
 
-def probes(prometheus: Settings) -> list[tuple[str, str]]:
-    """For a look at the host of Prometheus."""
+def needs(prometheus: Settings) -> StateQuery:
+    """What to look at on its host."""
     known = f"curl -sf -m 5 'http://{prometheus.listen}/api/v1/targets?state=active'; echo"
     now = _NOW.format(urls=shlex.join(map(_url, prometheus.targets)))
-    return [("doctor.targets", known), ("doctor.answers", now)]
+    return StateQuery(queries=(("doctor.targets", known), ("doctor.answers", now)))
 
 
-def targets(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
+def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
     """A row for each target whose metrics do not arrive, one when all do."""
-    assert stack.prometheus is not None
     try:
         told: list[dict[str, Any]] = json.loads("".join(seen.answers["doctor.targets"]))["data"]["activeTargets"]
     except (ValueError, KeyError):
@@ -44,8 +40,8 @@ def targets(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
         return
     known = {target["scrapeUrl"]: target for target in told}
     now = dict(line.split(" ", 1) for line in seen.answers["doctor.answers"])
-    wanted = stack.prometheus.targets
-    judged = [_judged(stack, each, known.get(_url(each), {}), now.get(_url(each), "")) for each in wanted]
+    wanted = settings.targets
+    judged = [_judged(stack, settings, each, known.get(_url(each), {}), now.get(_url(each), "")) for each in wanted]
     bad = [row for row in judged if row]
     yield from bad or [CheckResult(check="targets", vantage=stack.host, said=f"{len(wanted)} are up")]
 
@@ -54,9 +50,10 @@ def _url(target: Target) -> str:
     return f"http://{target.endpoint}{target.path}"
 
 
-def _judged(stack: HostStack, target: Target, known: Mapping[str, Any], now: str) -> CheckResult | None:
+def _judged(
+    stack: HostStack, settings: Settings, target: Target, known: Mapping[str, Any], now: str
+) -> CheckResult | None:
     """None: good. ``known`` is what Prometheus says of the target, ``now`` what curl says: HTTP status, and error."""
-    assert stack.prometheus is not None
     what, row = (
         f"{target.job} on {target.host}",
         partial(CheckResult, check="targets", about=target.host, vantage=stack.host),
@@ -67,7 +64,7 @@ def _judged(stack: HostStack, target: Target, known: Mapping[str, Any], now: str
     if known["health"] != "down":  # "unknown": Prometheus has not asked yet
         return None
     fact = f"Prometheus got no metrics of {what} when it last asked ({known['lastError']}), and they are there now"
-    remedy = f"look again after {stack.prometheus.interval} s; when it is still so, journalctl -u {UNIT}"
+    remedy = f"look again after {settings.interval} s; when it is still so, journalctl -u {UNIT}"
     return row(result=Result.NOTE, said=fact, remedy=remedy)
 
 

@@ -9,19 +9,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.acme.settings import Settings as Acme
+from livekit_metal.roles.edge import certificates as tls
+from livekit_metal.roles.edge.backends import Acme as EdgeAcme
 from livekit_metal.roles.edge.settings import UNIT as EDGE_UNIT
 from livekit_metal.roles.edge.settings import Settings as Edge
-from livekit_metal.site.wiring import neighbours, tls
+from livekit_metal.site.model import Site
 from livekit_metal.vault.certificate import Certificate
 from livekit_metal.vault.vault import Vault
-
-if TYPE_CHECKING:
-    from livekit_metal.site.model import Site
 
 _ACCOUNT = "tls-acme-account"
 _ASKED = 80  # where a CA asks (RFC 8555, 8.3)
@@ -29,7 +27,7 @@ _ASKED = 80  # where a CA asks (RFC 8555, 8.3)
 
 def problems(site: Site) -> Iterator[Problem]:
     """What is wrong with how the site gets its certificates."""
-    edge, acme = site.edge, site.acme
+    edge, acme = site.of(Edge), site.of(Acme)
     if edge.tls != "acme":
         return
     if not acme.email:
@@ -48,14 +46,14 @@ def problems(site: Site) -> Iterator[Problem]:
 
 def names(site: Site, host: str) -> tuple[str, ...]:
     """The names in the certificate of ``host``."""
-    chosen = (name.replace("{host}", host).lower() for name in site.acme.names)
+    chosen = (name.replace("{host}", host).lower() for name in site.of(Acme).names)
     return tuple(dict.fromkeys(chosen)) or tls.names(site, host)
 
 
 def completed(site: Site, vault: Vault, directory: Path) -> Acme:
     """The site's settings with the account and what the files hold. Raises SiteError with all that is wrong."""
-    acme, found, wrong = site.acme, dict[str, str](), list[Problem]()
-    if site.edge.tls != "acme":
+    acme, found, wrong = site.of(Acme), dict[str, str](), list[Problem]()
+    if site.of(Edge).tls != "acme":
         return acme
     for field, file, path in (("ca", acme.ca_file, "acme.ca_file"), ("hook", acme.dns_hook, "acme.dns_hook")):
         try:
@@ -88,19 +86,25 @@ def another_account(vault: Vault) -> None:
 
 def trusted(site: Site, directory: Path) -> Path | None:
     """The file that clients of a site with a private CA trust."""
-    return directory / Path(site.acme.ca_file).expanduser() if site.acme.ca_file else None
+    return directory / Path(site.of(Acme).ca_file).expanduser() if site.of(Acme).ca_file else None
+
+
+def at_edge(site: Site) -> EdgeAcme:
+    """What edges answer and serve."""
+    over_http = site.of(Acme).challenge == "http"
+    return EdgeAcme(config_root=site.paths.config, thumbprint=site.of(Acme).thumbprint if over_http else "")
 
 
 def on(site: Site, host: str, edge: Edge) -> Acme:
     """The settings on one host, whose edge is ``edge``."""
-    here, at_edge = tls.names(site, host), neighbours.acme_at_edge(site)
+    here, there = tls.names(site, host), at_edge(site)
     return dataclasses.replace(
-        site.acme,
+        site.of(Acme),
         wanted=edge.tls == "acme" and edge.serves_tls,
         host_names=here,
         names_here=names(site, host),
-        served=at_edge.file,
-        metric_file=at_edge.metric_file,
+        served=there.file,
+        metric_file=there.metric_file,
         group=edge.user,
         edge_unit=EDGE_UNIT,
         active=edge.active,

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING
 
-from livekit_metal.diagnosis.rows import CheckResult, Result
+from livekit_metal.core.check_result import CheckResult, Result
 from livekit_metal.roles.acme import state
-from livekit_metal.roles.acme.settings import UNIT
+from livekit_metal.roles.acme.settings import UNIT, Settings
 from livekit_metal.roles.acme.state import Lies
-
-if TYPE_CHECKING:
-    from livekit_metal.runtime.host.state import HostState
-    from livekit_metal.site.wiring.host_stack import HostStack
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.site.model import HostStack
 
 
-def certificate(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
-    """One row."""
-    assert stack.acme is not None
+def needs(settings: Settings) -> StateQuery:
+    """What to look at on its host."""
+    return state.needs(settings) if settings.wanted else StateQuery()
+
+
+def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
+    """One row, where the host is to have such a certificate."""
+    if not settings.wanted:
+        return
     lies, row = Lies(seen), partial(CheckResult, check="certificate", about=stack.host, vantage=stack.host)
-    said = state.words(stack.acme, seen)
-    if lies.request != stack.acme.request or lies.left <= 0:
+    said = state.words(settings, seen)
+    if lies.request != settings.request or lies.left <= 0:
         why = " ".join(seen.answers["acme.why"])
         fact = f"{said} ({why})" if why else said
         yield row(result=Result.FAILED, said=fact, remedy=f"deploy; what the CA says: journalctl -u {UNIT}")

@@ -1,6 +1,6 @@
 """Which certificate the edge of each host serves: the operator's files, or leaves of the site's own CA.
 
-With ACME each host gets its own itself: acme.py.
+With ACME each host gets its own itself: roles/acme.
 
 The CA's key and the leaves are in the vault: whoever has the secrets deploys the same ones, and a deploy that finds
 nothing to do changes nothing. The CA's certificate is for everybody and lies beside the secrets.
@@ -11,39 +11,39 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.secret import Secret
-from livekit_metal.site import authority
+from livekit_metal.roles.edge import authority
+from livekit_metal.roles.edge.settings import Settings
+from livekit_metal.roles.livekit.settings import Settings as Livekit
+from livekit_metal.site.model import Site
 from livekit_metal.vault.certificate import Certificate
 from livekit_metal.vault.vault import Vault
 
-if TYPE_CHECKING:
-    from livekit_metal.site.model import Site
-
-# stack.certificates is imported where there is TLS: it loads half of cryptography, which takes longer than a site does
+# vault.certificates is imported where there is TLS: it loads half of cryptography, which takes longer than a site does
 
 _AGAIN = "get a new one from your CA"
 
 
 def names(site: Site, host: str) -> tuple[str, ...]:
     """The names by which clients ask the edge of ``host``."""
-    turn = site.livekit.turn.name(host) if "livekit" in site.hosts[host].roles else ""
-    wanted = (site.edge.domain, *site.edge.names, turn)
+    turn = site.of(Livekit).turn.name(host) if "livekit" in site.hosts[host].roles else ""
+    wanted = (site.of(Settings).domain, *site.of(Settings).names, turn)
     return tuple(dict.fromkeys(name.lower() for name in wanted if name))
 
 
 def hosts(site: Site) -> tuple[str, ...]:
-    """The hosts whose edges have clients: where livekit-server is, and all edges of a site that takes streams."""
-    streams = bool(site.with_role("ingress"))
-    return tuple(name for name, host in site.hosts.items() if "livekit" in host.roles or (streams and host.calls))
+    """The hosts whose edges have clients: those of livekit-server, and all where some role has clients at any."""
+    everywhere = any(role.at_every_edge and site.with_role(role.name) for role in site.roles)
+    serving = site.with_role("livekit")
+    return tuple(name for name in site.hosts if name in serving or (everywhere and site.calls(name)))
 
 
 def problems(site: Site) -> Iterator[Problem]:
     """What is wrong with how the site's names lead to its edges and to TURN behind them."""
-    turn, edge, serving = site.livekit.turn, site.edge, site.with_role("livekit")
+    turn, edge, serving = site.of(Livekit).turn, site.of(Settings), site.with_role("livekit")
     if not turn.domain:
         return
     path = "livekit.turn.domain"
@@ -72,13 +72,13 @@ def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str
     A CA of the site's own is exported to ``ca_file`` when the vault is saved.
     """
     now = time.time()
-    if site.edge.tls == "internal":
+    if site.of(Settings).tls == "internal":
         ca = authority.signing(vault, site, now)
         vault.export(ca_file, authority.trusted(vault))
         return {host: _leaf(site, vault, host, ca, now) for host in hosts(site)}
     found: dict[str, Certificate] = {}
     problems: list[Problem] = []
-    for host in hosts(site) if site.edge.tls == "provided" else ():
+    for host in hosts(site) if site.of(Settings).tls == "provided" else ():
         try:
             found[host] = _provided(site, host, directory, now)
         except SiteError as error:
@@ -90,7 +90,7 @@ def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str
 
 def unsigned(site: Site, host: str) -> tuple[str, ...]:
     """What the certificate of ``host`` should be for, and the site's CA may not sign."""
-    served = site.served.get(host) if site.edge.tls == "internal" else None
+    served = site.served.get(host) if site.of(Settings).tls == "internal" else None
     return tuple(name for name in _wanted(site, host) if not served.covers(name)) if served else ()
 
 
@@ -104,7 +104,7 @@ def _leaf(site: Site, vault: Vault, host: str, ca: Certificate, now: float) -> C
 
     # a deploy is refused where what is left out is needed (preflight); here it would keep the CA from being rotated
     wanted = [name for name in _wanted(site, host) if certificates.permits(ca, name)] or ["none.invalid"]
-    label, days = f"tls-{host}", site.edge.certificate_days
+    label, days = f"tls-{host}", site.of(Settings).certificate_days
 
     def renewed(old: Secret | None) -> Secret:
         if old and certificates.serves(_read(old), ca, wanted, days, now):
@@ -123,7 +123,7 @@ def _read(pem: Secret) -> Certificate:
 def _provided(site: Site, host: str, directory: Path, now: float) -> Certificate:
     from livekit_metal.vault import certificates  # noqa: PLC0415
 
-    edge = site.edge
+    edge = site.of(Settings)
     chain, file = text(edge.certificate.replace("{host}", host), "edge.certificate", directory)
     key, _ = text(edge.key.replace("{host}", host), "edge.key", directory)
     try:

@@ -1,0 +1,51 @@
+"""What the exporters tell the rest of the house."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, NODE_USER, REDIS_UNIT, Settings
+from livekit_metal.roles.prometheus.settings import Target
+from livekit_metal.site import redis
+from livekit_metal.site.model import HostStack, Role, Site
+from livekit_metal.site.paths import Installed
+
+_NODE, _REDIS = "prometheus-node-exporter", "prometheus-redis-exporter"
+
+
+class Exporters(Role[Settings]):
+    name = "exporters"
+    purpose = "Prometheus exporters"
+    settings = Settings
+    rank = 3
+
+    def on(self, site: Site, host: str) -> Settings | None:
+        if not site.with_role("prometheus"):
+            return None
+        here = host in site.with_role("redis")
+        return dataclasses.replace(
+            site.of(Settings),
+            address=site.inside(host),
+            redis_address=redis.address(site) if here else "",
+            redis_password=site.opened.passwords("redis-monitor")[0] if here else None,
+            config_root=site.paths.config,
+        )
+
+    def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
+        beside = bool(own.redis_address)
+        return Installed(
+            packages=(_NODE, *((_REDIS,) if beside else ())),
+            masked=(f"{_NODE}.service", *((f"{_REDIS}.service",) if beside else ())),
+            units=(NODE_UNIT, METRICS_UNIT, *((REDIS_UNIT,) if beside else ())),
+            users=(NODE_USER,),
+        )
+
+    def scraped(self, site: Site, host: str) -> Iterator[Target]:
+        own, at = site.of(Settings), {"host": host, "address": site.inside(host)}
+        yield Target(job="node", port=own.node.first, **at)
+        if host in site.with_role("redis"):
+            yield Target(job="redis", port=own.redis.first, **at)
+
+
+ROLE = Exporters()

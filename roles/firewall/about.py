@@ -1,0 +1,66 @@
+"""What the firewall tells the rest of the house."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from livekit_metal.core.errors import Problem
+from livekit_metal.core.ports import Port
+from livekit_metal.roles.firewall.settings import UNIT, Relays, Settings
+from livekit_metal.roles.livekit.settings import MEDIA, RELAYS, USER
+from livekit_metal.roles.livekit.settings import Settings as Livekit
+from livekit_metal.site.model import HostStack, Role, Site
+from livekit_metal.site.paths import Installed
+
+_WIDE = 8  # a network with fewer bits than this is as good as everybody
+
+
+class Firewall(Role[Settings]):
+    name = "firewall"
+    purpose = "the firewall"
+    settings = Settings
+    rank = 0
+
+    def on(self, site: Site, host: str) -> Settings:
+        networks: dict[str, tuple[str, ...]] = {"": site.cluster_addresses()}
+        for role in site.roles:
+            networks |= role.networks(site)
+        return dataclasses.replace(
+            site.of(Settings),
+            ssh_port=site.hosts[host].ssh.port,
+            peers=networks,
+            lasting=tuple(prefix for role in site.roles for prefix in role.outlasting),
+            relays=Relays(
+                user=USER,
+                sources=RELAYS,
+                targets=MEDIA,
+                nodes=networks["media"],
+                lasts=int(site.of(Livekit).drain.deadline),
+            ),
+            config_root=site.paths.config,
+        )
+
+    def finished(self, site: Site, stack: HostStack, own: Settings) -> Settings:
+        return dataclasses.replace(own, ports=stack.ports)
+
+    def ports(self, own: Settings) -> Iterable[Port]:
+        return own.ports_of_own()
+
+    def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
+        return Installed(packages=("nftables",), units=(UNIT,))
+
+    def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
+        return {"opened": own.open, "closed": own.closed, "trusted": own.trusted}
+
+    def notes(self, site: Site, host: str) -> Iterator[Problem]:
+        address = site.hosts[host].public_address
+        wide = [n for n in site.of(Settings).admin if ipaddress.ip_network(n).prefixlen < _WIDE]
+        if wide and ipaddress.ip_address(address).is_global:
+            fact = f"lets {', '.join(wide)} open SSH at {address}"
+            yield Problem(f"{host}: firewall.admin", fact, "name the networks that you administer from")
+
+
+ROLE = Firewall()

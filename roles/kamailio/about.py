@@ -1,0 +1,41 @@
+"""What Kamailio tells the rest of the house: it stands in front of livekit-sip."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from livekit_metal.roles.kamailio.settings import UNIT, Settings
+from livekit_metal.roles.sip import wiring
+from livekit_metal.roles.sip.settings import UNIT as SLOT_UNIT
+from livekit_metal.roles.sip.settings import Settings as Sip
+from livekit_metal.site import slotted
+from livekit_metal.site.model import HostStack, Role, Site
+from livekit_metal.site.paths import Installed
+
+
+class Kamailio(Role[Settings]):
+    name = "kamailio"
+    purpose = "Kamailio, in front of livekit-sip"
+    settings = Settings
+
+    def on(self, site: Site, host: str) -> Settings | None:
+        if host not in site.with_role("sip"):
+            return None
+        trunks = site.of(Sip)
+        known, _ = wiring.secrets(trunks, site.opened)
+        return dataclasses.replace(
+            site.of(Settings),
+            address=site.hosts[host].address,
+            public_address=site.hosts[host].public_address,
+            sources=wiring.sources(trunks, known),
+            registrations=wiring.registrations(trunks, known),
+            config_root=site.paths.config,
+            active=slotted.active(site),
+            slot_unit=SLOT_UNIT,
+        )
+
+    def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
+        return Installed(packages=("kamailio", "kamailio-tls-modules"), masked=("kamailio.service",), units=(UNIT,))
+
+
+ROLE = Kamailio()

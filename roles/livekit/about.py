@@ -1,0 +1,117 @@
+"""What livekit-server tells the rest of the house."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from livekit_metal.core.errors import Problem
+from livekit_metal.releases import compatibility
+from livekit_metal.roles.edge.settings import Settings as Edge
+from livekit_metal.roles.livekit.settings import UNIT, USER, Settings
+from livekit_metal.roles.preflight.settings import Offered
+from livekit_metal.site import slotted
+from livekit_metal.site.model import HostStack, Role, Site
+from livekit_metal.site.paths import Installed
+
+
+class Livekit(Role[Settings]):
+    name = "livekit"
+    purpose = "livekit-server"
+    settings = Settings
+    named = caller = slots = True
+    outlasting = (UNIT.partition("{")[0],)
+
+    def on(self, site: Site, host: str) -> Settings | None:
+        if (own := super().on(site, host)) is None:
+            return None
+        at, names = site.hosts[host], site.with_role(self.name)
+        after = names.index(host) + 1
+        return dataclasses.replace(
+            own,
+            node_ip=at.node_ip,
+            media_address=at.address,
+            media_ipv6=at.ipv6,
+            media_networks=at.media_networks,
+            interfaces=at.interfaces,
+            turn_name=own.turn.name(host),
+            nodes=tuple(a for n in names for a in site.hosts[n].node_ip.split(",")),
+            api_keys=site.opened.keys_of_nodes,
+            peers=(*names[after:], *names[: after - 1]),
+            **slotted.told(site, host, self.name),
+            **site.given_to(self.name, host),
+        )
+
+    def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
+        made_here = own.probe != "controller"  # calls are
+        return Installed(
+            packages=("python3",) if made_here else (), units=tuple(map(UNIT.format, own.slots)), users=(USER,)
+        )
+
+    def problems(self, site: Site) -> Iterator[Problem]:
+        own, edge, serving = site.of(Settings), site.of(Edge), site.with_role(self.name)
+        yield from slotted.release_problems(site, self.name, own)
+        yield from _together(site)
+        yield from _order(site)
+        if edge.hard_stop_after < own.drain.deadline:
+            fact = f"is {edge.hard_stop_after}, less than livekit.drain.deadline ({own.drain.deadline})"
+            remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
+            yield Problem("edge.hard_stop_after", fact, remedy)
+        if own.probe == "peer" and len(serving) == 1:
+            fact = f"is 'peer' and only {serving[0]} has the role livekit"
+            yield Problem("livekit.probe", fact, "set it to controller or host, or give another host the role")
+        if not serving:
+            yield Problem("hosts", "none has the role livekit", "give it to at least one host")
+
+    def networks(self, site: Site) -> Mapping[str, tuple[str, ...]]:
+        serving = [site.hosts[n] for n in site.with_role(self.name)]
+        # what a relay sends and gets has the address that clients are told: behind NAT it comes back from there
+        media = dict.fromkeys(a for h in serving for a in (h.address, *h.node_ip.split(",")))
+        return {"media": tuple(media), **super().networks(site)}
+
+    def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
+        at = site.hosts[stack.host]
+        return {
+            "addresses": (at.address, *filter(None, (at.ipv6,))),
+            "media_ports_per_slot": min(len(own.part("media", s)) for s in own.slots),
+            "calls": own.probe if own.probe != "controller" else "",
+            "hairpin": at.public_address if at.public_address != at.address else "",
+            "offered": Offered(
+                node_ip=at.node_ip,
+                networks=at.media_networks,
+                interfaces=at.interfaces,
+                narrowed=bool(at.ips or at.interfaces),
+                over_tls=bool(own.turn.domain),
+            ),
+            "apart": site.opened.apart or 0,
+        }
+
+
+def _together(site: Site) -> Iterator[Problem]:
+    """Versions of daemons that do not fit each other, and what their versions do not know."""
+    chosen: dict[str, str] = {}  # program -> version
+    for role in (each for each in site.roles if each.slots and site.with_role(each.name)):
+        settings: Any = site.of(role.settings)
+        if list(slotted.release_problems(site, role.name, settings)):
+            continue
+        release = settings.release_spec()
+        chosen[release.component] = release.version
+        for key, since in compatibility.unknown(release.component, release.version, settings.extra).items():
+            remedy = f"remove it, or choose {since} or newer"
+            yield Problem(f"{role.name}.extra.{key}", f"is not known to {release}", remedy)
+    if isinstance(found := compatibility.together(chosen), Problem):
+        yield found
+
+
+def _order(site: Site) -> Iterator[Problem]:
+    """Who needs livekit-server comes when one serves: a deploy goes host by host."""
+    names, serving = list(site.hosts), site.with_role("livekit")
+    for role in site.callers:
+        for name in site.with_role(role):
+            if serving and names.index(name) < names.index(serving[0]):
+                fact = f"has the role {role} and comes before {serving[0]}, the first with livekit"
+                yield Problem(f"hosts.{name}", fact, f"move it behind {serving[0]}: it is activated in this order")
+
+
+ROLE = Livekit()

@@ -1,0 +1,32 @@
+"""What Prometheus tells the rest of the house."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from livekit_metal.roles.prometheus.settings import UNIT, Settings
+from livekit_metal.site.model import HostStack, Role, Site
+from livekit_metal.site.paths import Installed
+
+
+class Prometheus(Role[Settings]):
+    name = "prometheus"
+    purpose = "Prometheus"
+    settings = Settings
+    named = True
+
+    def on(self, site: Site, host: str) -> Settings | None:
+        if (own := super().on(site, host)) is None:
+            return None
+        return dataclasses.replace(
+            own,
+            targets=tuple(t for name in site.hosts for role in reversed(site.roles) for t in role.scraped(site, name)),
+            config_root=site.paths.config,
+            state_root=site.paths.state,
+        )
+
+    def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
+        return Installed(packages=("prometheus",), masked=("prometheus.service",), units=(UNIT,))
+
+
+ROLE = Prometheus()

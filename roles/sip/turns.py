@@ -1,0 +1,21 @@
+"""What a deploy does about livekit-sip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from livekit_metal.roles.sip import tasks, telephony
+from livekit_metal.roles.sip.settings import Settings
+from livekit_metal.runtime.run.task import Task
+from livekit_metal.runtime.run.turns import Run
+
+
+def prepare(run: Run) -> None:
+    tasks.prepare(run.the(Settings), accept=run.given.accept, accept_skip=run.given.version_skip)
+
+
+def services(run: Run) -> Iterator[Task]:
+    settings = run.the(Settings)
+    yield tasks.activate(settings)
+    if settings.reconciles:
+        yield telephony.reconcile(settings)
