@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 import aiohttp
 from livekit.api import ServerError
 
+from livekit_metal import janitor
 from livekit_metal.call.access import Access, add_arguments, chosen
 from livekit_metal.call.errors import CallError, redacted, remedy_for
 from livekit_metal.call.server import server_api
 from livekit_metal.janitor import NODE_LASTS, PATIENCE, Report, sweep
-from procedures import janitor
 
 
 async def _run(access: Access, options: argparse.Namespace) -> Report:
