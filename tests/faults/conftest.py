@@ -87,7 +87,7 @@ Choice = Callable[..., tuple[str, ...] | None]
 @pytest.fixture(scope="session")
 def steps(pytestconfig: pytest.Config) -> Choice:
     """Where deploys are killed: ``steps(…)`` is what it is given, or with --every-step None: everywhere."""
-    return lambda *some: None if pytestconfig.getoption("--every-step") else some
+    return lambda *some: None if pytestconfig.getoption("--every-step", default=False) else some
 
 
 @pytest.fixture
