@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from lab.run import wait_until
 from tests.run import ROOT, ROWS, Row
 from tests.turns import Turns
 
@@ -60,9 +61,8 @@ def test_who_wants_the_machine_alone_has_it_alone() -> None:
     others = [Worker(turns), Worker(turns, alone=True)]
     assert all(map(waits, others))
     measured.done()
-    beside, alone = others
-    assert any(other.has.wait(5) for other in others)
-    first, second = (beside, alone) if beside.has.is_set() else (alone, beside)
+    assert wait_until(lambda: any(other.has.is_set() for other in others), seconds=10)
+    first, second = sorted(others, key=lambda other: not other.has.is_set())
     assert waits(second)
     first.done()
     assert second.has.wait(10)
