@@ -45,7 +45,7 @@ check: tools  ## format, lint, types, unit, render, roles, controller, docs: nee
 	$(RUN)ruff check .
 	$(RUN)mypy
 	$(RUN)python -m docs --check
-	$(RUN)pytest
+	$(RUN)pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	$(RUN)python -m tests.audit
 
 audit: $(VENV)/.made  ## known vulnerabilities of our locks and Go modules, where their databases can be reached
@@ -67,12 +67,12 @@ docs: $(VENV)/.made  ## write docs/ports.md, docs/configuration.md and the table
 tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never started
 	$(RUN)python -m tests.tools
 
-test: check  ## everything: check, then labs of one host, three hosts, TLS, Debian 13, media
+test: check  ## everything: check, then labs of one host, three hosts, TLS, Debian 13, media: half an hour on two cores
 	$(RUN)pytest tests/build
 	$(RUN)python -m tests.run
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
-	$(RUN)python -m tests.run calls cluster acme doctor
+	$(RUN)python -m tests.run calls steps cluster acme doctor
 
 test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
 	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media

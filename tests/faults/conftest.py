@@ -26,6 +26,10 @@ from tests.support.slots import serving
 LAST = "test_afterwards.py"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-step", action="store_true", help="kill deploys at every step, not at a choice of them")
+
+
 def pytest_report_header() -> str:
     return f"lab: {lab().directory} ({', '.join(lab().site.hosts)}), site: {INVENTORY}"
 
@@ -75,6 +79,15 @@ def talk(access: Access, control: Access, lab: Lab) -> Iterator[Talk]:
     name = next(iter(lab.site.hosts))
     with talking(access, control, serving(lab.site, name).node, name) as found:
         yield found
+
+
+Choice = Callable[..., tuple[str, ...] | None]
+
+
+@pytest.fixture(scope="session")
+def steps(pytestconfig: pytest.Config) -> Choice:
+    """Where deploys are killed: ``steps(…)`` is what it is given, or with --every-step None: everywhere."""
+    return lambda *some: None if pytestconfig.getoption("--every-step", default=False) else some
 
 
 @pytest.fixture

@@ -1,13 +1,14 @@
 """Deploys that are killed, one at each step of every role.
 
-The places to kill at are not chosen here: a run is killed at the first place where none was killed before, and this is
-repeated until one comes to its end. So every step that a role has, or will have, is met.
+A run is killed at the first place where none was killed before, and this is repeated until one comes to its end. Where
+the places are not chosen, every step that a role has, or will have, is met (`make test-faults`); `make test` chooses
+those where the most is half done.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.support.deploys import OPERATION, STEP, Deploy
@@ -22,15 +23,25 @@ def _point(line: str) -> str:
     return line if line.startswith(OPERATION) else ""
 
 
-def killed_everywhere(inventory: str | Path, quiet: Callable[[], object], **environ: str) -> list[str]:
+def killed(
+    inventory: str | Path, quiet: Callable[[], object], chosen: Sequence[str] | None, **environ: str
+) -> list[str]:
     """The places where deploys were killed; the last one, which was not, has succeeded.
 
-    ``quiet`` waits until no command that a killed deploy left behind runs any more.
+    ``chosen``: once at the first step that begins so, for each; None: at every step. ``quiet`` waits until no command
+    that a killed deploy left behind runs any more.
     """
     points: list[str] = []
+
+    def here(line: str) -> bool:
+        point = _point(line)
+        if chosen is None:
+            return bool(point) and point not in points
+        return any(point.startswith(each) and not any(p.startswith(each) for p in points) for each in chosen)
+
     while True:
         running = Deploy(inventory, **environ)
-        reached = running.until(lambda line: bool(_point(line)) and _point(line) not in points, within=180)
+        reached = running.until(here, within=180)
         if not reached:
             ended = running.end()
             assert ended.status == 0, f"killed at {points}, then:\n{ended.text}"

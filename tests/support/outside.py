@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -57,6 +58,19 @@ class Calling:
         assert self._process.stdout
         line = self._process.stdout.readline()
         assert json.loads(line or "{}").get("up"), f"{line}{self.end()}"
+
+    def comes_up(self, within: float) -> bool:
+        """Whether people hear each other within so many seconds; then the call is ended."""
+        assert self._process.stdout
+        try:
+            if not select.select([self._process.stdout], [], [], within)[0]:
+                return False
+            line = self._process.stdout.readline()
+            assert line, "the caller says nothing"
+            return bool(json.loads(line).get("up"))
+        finally:
+            self._process.kill()
+            self._process.communicate()
 
     @property
     def runs(self) -> bool:

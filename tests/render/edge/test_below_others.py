@@ -107,14 +107,14 @@ def test_no_command_of_root_s_names_such_a_directory(stack: HostStack) -> None:
 def test_each_use_of_such_a_directory_is_known_to_be_safe(stack: HostStack, role: str) -> None:
     """In what runs as root: a role's steps and looks, and its scripts. Settings only compute, units were read above."""
     own = [*(ROOT / "roles" / role).glob("*.py"), *(ROOT / "templates" / role).glob("*.sh.j2")]
-    used = set()
+    used, leading = set(), leads(stack, role)
     for file in (*own, *(ROOT / "procedures").rglob("*.py"), *PACKAGE):
         if file.name in ("settings.py", "generation.py"):
             continue
         name = str(file.relative_to(ROOT))
         text = re.sub(r"^(from|import) .*$", "", file.read_text(), flags=re.MULTILINE)
         words = f"settings|{role}" if file in own else role
-        for attribute in leads(stack, role):
+        for attribute in leading:
             if re.search(rf"\b(?:{words})\.{re.escape(attribute)}\b", text):
                 used.add((name, attribute))
     expected = {(n, a) for n, a in SAFE if n.split("/")[1] == role}

@@ -22,6 +22,7 @@ from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run import maintenance
 from livekit_metal.runtime.slots import switchover
 from livekit_metal.runtime.slots.history import History
+from tests.support.reachable import reachable
 
 UMASKS = pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)
 
@@ -127,8 +128,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "run").mkdir(exist_ok=True)
     (tmp_path / "srv/alt/opt/egress/2").chmod(0o700)
     (tmp_path / "srv/alt/var/redis").chmod(0o750)
-    for parent in (tmp_path, *tmp_path.parents[:2]):
-        parent.chmod(0o755)
+    reachable(tmp_path)
     return tmp_path
 
 

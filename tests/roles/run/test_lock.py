@@ -14,6 +14,7 @@ import pytest
 from lab.run import wait_until
 from livekit_metal.runtime.host.commands import changing
 from livekit_metal.runtime.run import lock_script
+from tests.support.reachable import reachable
 
 ADA = json.dumps({"who": "ada", "from": "desk", "pid": 7, "since": "noon"})
 BOB = json.dumps({"who": "bob", "from": "desk", "pid": 8, "since": "noon"})
@@ -117,8 +118,7 @@ def stranger(shells: Shells) -> Callable[[str], None]:
         path = shells.path(lock)
         path.touch(0o644)
         path.chmod(0o644)
-        for parent in (shells.place, *shells.place.parents[:2]):
-            parent.chmod(0o755)
+        reachable(shells.place)
         other = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
         process = shells.begin(*other, "sh", "-c", "exec 9<$0; flock -x 9; echo got; exec cat", str(path))
         assert said(process) == "got"

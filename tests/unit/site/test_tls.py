@@ -19,7 +19,7 @@ from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import DAY, Certificate
 from tests.support.sites import CLUSTER, SINGLE, streaming
 
-NOW = time.time()
+NOW = float(int(time.time()) // 86_400 * 86_400)  # test ids are the same in every process of a day
 NAME = "lk.example.org"
 MakeSite = Callable[[dict[str, Any]], Site]
 PROVIDED = {"tls": "provided", "domain": NAME, "certificate": "lk.pem", "key": "lk.key"}
