@@ -47,7 +47,7 @@ ROWS: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
         {"edge": {"tls": "off"}, "livekit": {"turn": {"domain": "turn.example.org"}}},
         ("livekit.turn.domain: is set and edge.tls is 'off'; set edge.tls",),
     ),
-    "unknown host role": ({"hosts": {FIRST: {"roles": ["livekit", "redi"]}}}, ("choose one of livekit, egress",)),
+    "unknown host role": ({"hosts": {FIRST: {"roles": ["livekit", "redi"]}}}, ("choose one of redis, livekit",)),
 }
 
 
