@@ -17,7 +17,7 @@ site = {
     "edge": {
         "tls": "acme",
         "domain": "lk.example.org",
-    },  # a name that leads to the host; other ways: docs/operations.md
+    },  # a name that leads to the host; other ways: docs/operations/tls.md
     "acme": {"email": "ops@example.org"},  # what the CA asks for
     "livekit": {"release": "1.13.7"},  # versions: livekit_metal/releases/releases.toml
 }

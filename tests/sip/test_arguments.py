@@ -49,5 +49,5 @@ def test_no_program_gets_a_secret_as_an_argument(tmp_path: Path) -> None:
     assert any(each[0].endswith("curl") for each in lists), "what runs on the hosts is in it"
     assert any(Path(each[0]).name.startswith("python") for each in lists), "and what runs here"
     found = arguments.showing(lists, values)
-    # ingress 1.5.0 hands its handlers their secrets so (docs/operations.md: process_list)
+    # ingress 1.5.0 hands its handlers their secrets so (docs/operations/streams.md: process_list)
     assert [each for each in found if "run-handler" not in each] == []

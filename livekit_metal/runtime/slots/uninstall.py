@@ -42,7 +42,9 @@ def consent(name: str, confirmed: str, needed_by: tuple[str, ...]) -> Task:
         if confirmed != name:
             raise HostError(f"would take everything off {name}; say so: --limit {name} --data remove={name}")
         if needed_by:
-            raise HostError(f"{', '.join(needed_by)} use the Redis of {name}; move it first (docs/operations.md)")
+            raise HostError(
+                f"{', '.join(needed_by)} use the Redis of {name}; move it first (docs/operations/maintenance.md)"
+            )
         return Plan()
 
     return Task("remove", StateQuery(), plan)
