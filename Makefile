@@ -44,6 +44,7 @@ check: tools  ## format, lint, types, unit, render, roles, controller, docs: nee
 	$(RUN)ruff format --check .
 	$(RUN)ruff check .
 	$(RUN)mypy
+	$(RUN)lint-imports --no-cache
 	$(RUN)python -m docs --check
 	$(RUN)pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 	$(RUN)python -m tests.audit

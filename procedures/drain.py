@@ -25,10 +25,10 @@ from livekit_metal.runtime.run import lock, maintenance, report
 from livekit_metal.runtime.run.parallel import in_parallel
 from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.runtime.run.task import Action, Plan, Task
+from livekit_metal.runtime.slots.components import components, keeper
 from livekit_metal.runtime.slots.elsewhere import need_another
 from livekit_metal.runtime.slots.role import SlottedRole
 from livekit_metal.site import inventory
-from procedures.components import components, keeper
 
 site = inventory.current()
 stack = site.for_host(host.name)

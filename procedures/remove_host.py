@@ -21,10 +21,10 @@ from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.runtime.run import lock, report
 from livekit_metal.runtime.run.parallel import in_parallel
+from livekit_metal.runtime.slots.components import components, keeper
 from livekit_metal.runtime.slots.uninstall import consent, removal
 from livekit_metal.site import inventory
 from livekit_metal.site.footprint import footprint
-from procedures.components import components, keeper
 
 site = inventory.current()
 stack = site.for_host(host.name)

@@ -31,9 +31,9 @@ from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.runtime.run.task import DeferredTask, Task
 from livekit_metal.runtime.run.turns import Run
 from livekit_metal.runtime.slots import rollback
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.runtime.slots.role import SlottedRole
 from livekit_metal.site import inventory
-from procedures.components import components
 
 site = inventory.current()
 stack = site.for_host(host.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from livekit_metal.core.records import AUDIT_DIRECTORY
-from livekit_metal.core.slot_decision import SEEING, SEES, SIGHT
+from livekit_metal.core.slots.decision import SEEING, SEES, SIGHT
 from livekit_metal.roles.base.settings import PACKAGES, USERS
 from livekit_metal.roles.firewall.settings import ROLLBACK, TABLE
 from livekit_metal.site.model import HostStack, Site

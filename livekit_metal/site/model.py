@@ -14,10 +14,10 @@ from typing import Any, ClassVar, Generic, TypeVar
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import REQUIRED, Checked, derived, option
 from livekit_metal.core.ports import Port
+from livekit_metal.core.sizing import Load
 from livekit_metal.core.types.text import File
 from livekit_metal.site.host import Host, name_problem
 from livekit_metal.site.paths import Installed, Paths
-from livekit_metal.site.sizing import Load
 from livekit_metal.vault.certificate import Certificate
 from livekit_metal.vault.vault import Vault
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from livekit_metal.core.active import Active
 from livekit_metal.core.errors import Problem, SiteError
-from livekit_metal.core.slot_decision import Refresh
+from livekit_metal.core.slots.active import Active
+from livekit_metal.core.slots.decision import Refresh
 from livekit_metal.roles.base.settings import Settings as Base
 from livekit_metal.roles.edge.settings import SOCKET
 from livekit_metal.site import redis

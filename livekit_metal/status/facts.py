@@ -20,8 +20,8 @@ from livekit_metal.runtime.host.old_code import Told
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run import lock
 from livekit_metal.runtime.run.turns import modules
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.runtime.slots.occupancy import OccupancyQuery, Sessions, active
-from procedures.components import components
 
 if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack, Site

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
-from livekit_metal.core.active import TALK, Active
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, nearest, option
+from livekit_metal.core.slots.active import TALK, Active
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import Endpoint, File, Variable, is_url

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.core.slot_decision import GUARD
+from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.acme.certificates import at_edge
 from livekit_metal.roles.edge import authority, certificates
 from livekit_metal.roles.edge.backends import Slot

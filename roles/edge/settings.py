@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from livekit_metal.core.active import Active
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
-from livekit_metal.core.slot_decision import AWAITED
+from livekit_metal.core.slots.active import Active
+from livekit_metal.core.slots.decision import AWAITED
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.text import Domain, File, Network
 from livekit_metal.roles.edge import validation

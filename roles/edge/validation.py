@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Any
 
 from livekit_metal.core.errors import Problem
-
-if TYPE_CHECKING:
-    from livekit_metal.roles.edge.settings import Settings
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _OWN = ("rtc", "twirp", "w", "agent", "settings")  # paths of livekit-server and of ingress
@@ -17,8 +14,8 @@ _LONGEST = 60  # s for a request
 _MOST_DAYS = 825  # Apple's limit for certificates of any CA
 
 
-def problems(edge: Settings, path: str) -> Iterator[Problem]:
-    """Yield what is wrong; ``path`` leads to the settings in the inventory."""
+def problems(edge: Any, path: str) -> Iterator[Problem]:
+    """Yield what is wrong with ``edge``, which imports this module; ``path`` leads to it in the inventory."""
     for name in ("https", "redirect", "http", "peer", "rtmp", "rtmp_peer", "metrics"):
         if len(getattr(edge, name)) != 1:
             yield Problem(f"{path}.{name}", f"is a range ({getattr(edge, name)})", "give one port")
@@ -38,14 +35,14 @@ def problems(edge: Settings, path: str) -> Iterator[Problem]:
         yield Problem(f"{path}.hard_stop_after", f"is {edge.hard_stop_after}", "give WebSockets at least a minute")
 
 
-def _names(edge: Settings, path: str) -> Iterator[Problem]:
+def _names(edge: Any, path: str) -> Iterator[Problem]:
     if edge.path_prefix and not _PREFIX.fullmatch(edge.path_prefix):
         yield Problem(f"{path}.path_prefix", f"is {edge.path_prefix!r}", "write it like '/livekit'")
     elif (first := edge.path_prefix.split("/")[1:2]) and first[0] in _OWN:
         yield Problem(f"{path}.path_prefix", f"/{first[0]} is LiveKit's own", "choose another, such as '/livekit'")
 
 
-def _certificate(edge: Settings, path: str) -> Iterator[Problem]:
+def _certificate(edge: Any, path: str) -> Iterator[Problem]:
     for name in ("certificate", "key"):
         given = bool(getattr(edge, name))
         if edge.tls == "provided" and not given:

@@ -8,7 +8,7 @@ from typing import Any
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.ports import endpoint
-from livekit_metal.core.slot_decision import HIDEPID, SEES
+from livekit_metal.core.slots.decision import HIDEPID, SEES
 from livekit_metal.roles.edge.backends import Streams, StreamSlot, scraped
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.ingress.settings import CACHE, UNIT, USER, Settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from livekit_metal.core.slot_decision import DRAIN_DROP_IN, FINISH_SCRIPT
+from livekit_metal.core.slots.decision import DRAIN_DROP_IN, FINISH_SCRIPT
 from livekit_metal.core.types.memory import Memory
 from livekit_metal.roles.ingress.settings import CACHE, COMPONENT, USER, Settings
 from livekit_metal.runtime.host.files import File, text

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from livekit_metal.core import slot_decision
-from livekit_metal.core.active import Active
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
 from livekit_metal.core.passthrough import collisions, merged
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach
 from livekit_metal.core.redis_client import RedisClient
-from livekit_metal.core.slot_decision import Refresh
+from livekit_metal.core.slots import decision as slot_decision
+from livekit_metal.core.slots.active import Active
+from livekit_metal.core.slots.decision import Refresh
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
 from livekit_metal.core.types.secret import Secret

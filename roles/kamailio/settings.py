@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from livekit_metal.core.active import Active
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.slots.active import Active
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import HostPath
 

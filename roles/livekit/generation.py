@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from livekit_metal.core.slot_decision import ALONE, AWAITED
+from livekit_metal.core.slots.decision import ALONE, AWAITED
 from livekit_metal.core.types.memory import Memory
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.livekit.settings import PROGRAM, USER, Settings

@@ -13,15 +13,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, option
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.duration import Duration
-
-if TYPE_CHECKING:
-    from livekit_metal.roles.livekit.settings import Settings
 
 HOST = "{host}"
 
@@ -51,7 +48,7 @@ class Turn(Checked):
             yield Problem(f"{path}.ttl", f"is {self.ttl}", "give a client a minute at least to open its relay")
 
 
-def config(settings: Settings, slot: str) -> dict[str, Any]:
+def config(settings: Any, slot: str) -> dict[str, Any]:
     """``turn.*`` of ``slot``."""
     relay = settings.part("turn-relay", slot)
     own: dict[str, Any] = {

@@ -58,6 +58,6 @@ def load(settings: Settings, seen: HostState) -> Iterator[Finding]:
     ]
     if short:
         remedy = (
-            "give it more, or more hosts to share with (livekit_metal/site/sizing.py says where the numbers come from)"
+            "give it more, or more hosts to share with (livekit_metal/core/sizing.py says where the numbers come from)"
         )
         yield finding(settings, "load", f"has {'; '.join(short)} for {need.why}", remedy, stops=False)

@@ -8,7 +8,7 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
 from livekit_metal.core.foreign import Opening
 from livekit_metal.core.ports import Port, PortRange
-from livekit_metal.site.sizing import Need
+from livekit_metal.core.sizing import Need
 from livekit_metal.vault.document import State
 
 

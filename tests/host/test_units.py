@@ -6,7 +6,7 @@ import re
 
 from testinfra.host import Host
 
-from livekit_metal.core.slot_decision import HIDEPID, SEEING, SEES
+from livekit_metal.core.slots.decision import HIDEPID, SEEING, SEES
 from livekit_metal.site.model import HostStack
 
 EXPOSURE = {"livekit-firewall.service": 2.0, "livekit-drain-guard.service": 2.5, HIDEPID: 3.5}  # of 10

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from livekit_metal.core.active import TALK, Active
+from livekit_metal.core.slots.active import TALK, Active
 from livekit_metal.roles.acme.settings import Settings as Acme
 from livekit_metal.roles.egress.settings import Settings as Egress
 from livekit_metal.roles.kamailio.settings import Settings as Kamailio

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from livekit_metal.core.slot_decision import GUARD
+from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.egress import store, tasks
 from livekit_metal.roles.egress.settings import UNIT, Settings
 from livekit_metal.runtime.host.commands import HostError

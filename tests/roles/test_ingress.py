@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from livekit_metal.core.slot_decision import GUARD
+from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.ingress import occupancy, tasks
 from livekit_metal.roles.ingress.settings import UNIT, Settings
 from livekit_metal.runtime.host import hidepid

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
-from livekit_metal.core.slot_decision import GUARD
+from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.sip import tasks, telephony
 from livekit_metal.roles.sip.objects import KINDS, desired
 from livekit_metal.roles.sip.settings import UNIT, Settings

@@ -13,9 +13,9 @@ from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.base.settings import Settings as Base
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.runtime.slots.occupancy import OccupancyQuery, State
 from livekit_metal.runtime.slots.occupancy import active as serving_of
-from procedures.components import components
 
 if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack

@@ -5,8 +5,8 @@ A sandbox of the daemon's own unit does not help: it limits what the daemon sees
 
 from __future__ import annotations
 
-from livekit_metal.core.slot_decision import HIDEPID as UNIT
-from livekit_metal.core.slot_decision import SEEING, SEES, SIGHT
+from livekit_metal.core.slots.decision import HIDEPID as UNIT
+from livekit_metal.core.slots.decision import SEEING, SEES, SIGHT
 from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.commands import run
 from livekit_metal.runtime.host.files import File

@@ -10,7 +10,7 @@ import shlex
 
 from pyinfra.api.host import Host
 
-from livekit_metal.core.active import TALK, Active
+from livekit_metal.core.slots.active import TALK, Active
 from livekit_metal.runtime.host.commands import run
 
 # $file, $socket: make the running HAProxy's map equal to the file. Without a socket it has yet to start, and reads it.

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from livekit_metal.core import slot_decision
-from livekit_metal.core.slot_decision import DRAIN_DROP_IN, Slot
+from livekit_metal.core.slots import decision as slot_decision
+from livekit_metal.core.slots.decision import DRAIN_DROP_IN, Slot
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import StateQuery
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from livekit_metal.core.slot_decision import DRAIN_DROP_IN, FINISH_SCRIPT
-from livekit_metal.core.slot_decision import GUARD as UNIT
+from livekit_metal.core.slots.decision import DRAIN_DROP_IN, FINISH_SCRIPT
+from livekit_metal.core.slots.decision import GUARD as UNIT
 from livekit_metal.runtime.host.commands import run
 from livekit_metal.runtime.host.files import File, text
 from livekit_metal.runtime.host.service import UNITS

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
-from livekit_metal.core.slot_decision import State, retire
+from livekit_metal.core.slots.decision import State, retire
 from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.host.files import File
 from livekit_metal.runtime.host.state import HostState, StateQuery

@@ -13,7 +13,7 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
-from livekit_metal.core.slot_decision import Decision, Move, Refresh, Slot, State, decide, occupants
+from livekit_metal.core.slots.decision import Decision, Move, Refresh, Slot, State, decide, occupants
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.state import HostState, StateQuery

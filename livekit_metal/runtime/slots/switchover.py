@@ -11,8 +11,8 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
-from livekit_metal.core.active import Active
-from livekit_metal.core.slot_decision import DRAIN_DROP_IN, FINISH_SCRIPT
+from livekit_metal.core.slots.active import Active
+from livekit_metal.core.slots.decision import DRAIN_DROP_IN, FINISH_SCRIPT
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.wait import journal

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from livekit_metal.core.slot_decision import State
+from livekit_metal.core.slots.decision import State
 from livekit_metal.releases import compatibility
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState

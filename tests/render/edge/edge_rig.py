@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from livekit_metal.core.active import Active
 from livekit_metal.core.ports import PortRange
+from livekit_metal.core.slots.active import Active
 from livekit_metal.roles.edge.backends import Acme, Slot
 from livekit_metal.roles.edge.settings import Settings
 from livekit_metal.roles.edge.tasks import _certificates, _config

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from livekit_metal.core.active import Active
+from livekit_metal.core.slots.active import Active
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.acme.settings import TIMER, UNIT, Settings
 from livekit_metal.runtime.host import files

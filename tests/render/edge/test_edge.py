@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from livekit_metal.core.active import Active
 from livekit_metal.core.ports import Reach
-from livekit_metal.core.slot_decision import AWAITED
+from livekit_metal.core.slots.active import Active
+from livekit_metal.core.slots.decision import AWAITED
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.roles.edge.tasks import _certificates, _config, _files

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from livekit_metal.core.slot_decision import AWAITED
+from livekit_metal.core.slots.decision import AWAITED
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot
 from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, run_here, websocket

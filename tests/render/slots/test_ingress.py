@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from livekit_metal.core.slot_decision import DRAIN_DROP_IN, FINISH_SCRIPT
+from livekit_metal.core.slots.decision import DRAIN_DROP_IN, FINISH_SCRIPT
 from livekit_metal.roles.ingress.generation import make
 from livekit_metal.roles.ingress.settings import UNIT, Settings
 from livekit_metal.runtime.host.files import File, text

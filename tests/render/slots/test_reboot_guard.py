@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from livekit_metal.core.active import Active
+from livekit_metal.core.slots.active import Active
 from livekit_metal.runtime.host.files import text
 from livekit_metal.runtime.slots.reboot_guard import UNIT, Guard
 from livekit_metal.site.model import Site

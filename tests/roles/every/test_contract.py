@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 from livekit_metal import roles
@@ -68,6 +70,21 @@ def test_a_site_is_read_without_pyinfra() -> None:
 def test_no_file_is_too_long(folder: str) -> None:
     long = {p.name: n for p in (ROOT / folder).rglob("*.py") if (n := len(p.read_text().splitlines())) > MOST_LINES}
     assert not long
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = grimp.build_graph("livekit_metal", "procedures")  # with what stands under TYPE_CHECKING
+    TopologicalSorter({m: graph.find_modules_directly_imported_by(m) for m in graph.modules}).prepare()
+
+
+MOST_MODULES = 15
+TOPS = ("livekit_metal", "roles", "lab", "procedures")
+PACKAGES = sorted({p.parent.relative_to(ROOT) for top in TOPS for p in (ROOT / top).rglob("*.py")})
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=str)
+def test_no_folder_is_a_drawer(folder: Path) -> None:
+    assert len(list((ROOT / folder).glob("*.py"))) <= MOST_MODULES
 
 
 def _imports(file: Path) -> list[str]:

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 
-from livekit_metal.core.slot_decision import GUARD, Refresh
+from livekit_metal.core.slots.decision import GUARD, Refresh
 from livekit_metal.roles.livekit import tasks
 from livekit_metal.roles.livekit.settings import UNIT, Settings
 from livekit_metal.runtime.artifacts import fetch, push
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Plan
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import HostStack
-from procedures.components import components
 from tests.roles.conftest import SHA, FakeRun
 
 

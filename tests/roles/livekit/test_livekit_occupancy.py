@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from livekit_metal.core.active import Active
-from livekit_metal.core.slot_decision import DRAIN_DROP_IN
+from livekit_metal.core.slots.active import Active
+from livekit_metal.core.slots.decision import DRAIN_DROP_IN
 from livekit_metal.roles.livekit import occupancy
 from livekit_metal.roles.livekit.occupancy import Occupancy, State
 from livekit_metal.roles.livekit.settings import Settings

@@ -20,9 +20,9 @@ from livekit_metal.runtime.run import lock
 from livekit_metal.runtime.run.parallel import in_parallel
 from livekit_metal.runtime.run.task import Action, Plan, Task
 from livekit_metal.runtime.slots import elsewhere
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
-from procedures.components import components
 from tests.roles.conftest import FakeRun
 from tests.support.lab import ROOT
 

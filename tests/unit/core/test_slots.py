@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from livekit_metal.core.slot_decision import ALONE, Decision, Move, Slot, State, decide, retire
+from livekit_metal.core.slots.decision import ALONE, Decision, Move, Slot, State, decide, retire
 
 WANTED, OTHER, UNREADABLE = "wanted", "other", ""
 OWN = ("a", "b", "c")  # the site's slots; "x" is one of an earlier site, "never" one that nobody knows

@@ -9,7 +9,7 @@ import pytest
 
 from livekit_metal.core.errors import Problems
 from livekit_metal.core.fields import build
-from livekit_metal.site.sizing import BASE_MB, BUSY, RECORDING_CORES, Load, need, room
+from livekit_metal.core.sizing import BASE_MB, BUSY, RECORDING_CORES, Load, need, room
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_makes_no_sense_is_refused(data: dict[str, Any], said: str) -> None
 
 def test_every_number_has_a_source() -> None:
     """A constant without a word beside or above it is one that nobody can check."""
-    text = Path(__file__).parents[3].joinpath("livekit_metal/site/sizing.py").read_text()
+    text = Path(__file__).parents[3].joinpath("livekit_metal/core/sizing.py").read_text()
     for line in text.splitlines():
         name = line.partition(" = ")[0]
         if name.replace("_", "").replace(", ", "").isupper() and "PER_CORE, " not in name:
