@@ -1,7 +1,7 @@
 """The lab with every port and path moved: what is hard-coded anywhere fails under it (`make test` uses it)."""
 
 from livekit_metal import load
-from tests.support.sites import MOVED
+from tests.support.values.sites import MOVED
 
 from inventories.lab import site as _lab_site  # isort: skip
 

@@ -12,7 +12,7 @@ import pytest
 from livekit_metal.site import loading
 from livekit_metal.site.model import Site
 from livekit_metal.vault import key
-from tests.support.sites import ALTERNATIVE, CERTIFIED, CLUSTER, MOVED, PHONES, SECURE, SINGLE, streaming
+from tests.support.values.sites import ALTERNATIVE, CERTIFIED, CLUSTER, MOVED, PHONES, SECURE, SINGLE, streaming
 
 
 @pytest.fixture(autouse=True)

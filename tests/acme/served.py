@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from livekit_metal.site.model import Site
-from tests.support.lab import over_ssh
-from tests.support.pebble import Pebble
+from tests.support.hosts.lab import over_ssh
+from tests.support.programs.pebble import Pebble
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ import pytest
 from tests.acme.conftest import MakeSite
 from tests.acme.served import names_of, served
 from tests.acme.test_issue import curl
-from tests.support.deploys import deploy, unchanging, variant
-from tests.support.lab import ROOT, Lab, over_ssh
-from tests.support.pebble import Pebble
+from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.lab import ROOT, Lab, over_ssh
+from tests.support.programs.pebble import Pebble
 
 WORD = f"DNS_WORD_{secrets.token_hex(4)}"  # the lab's secrets may have that of an earlier run
 HOOK = """#!/bin/sh

@@ -9,9 +9,9 @@ import pytest
 
 from tests.acme.conftest import Deployed, MakeSite
 from tests.acme.served import served
-from tests.support.deploys import deploy, variant
-from tests.support.lab import Lab, over_ssh
-from tests.support.pebble import Pebble
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import Lab, over_ssh
+from tests.support.programs.pebble import Pebble
 
 NOBODY = "https://127.0.0.1:9/dir"
 

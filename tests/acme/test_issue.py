@@ -10,9 +10,9 @@ import pytest
 
 from tests.acme.conftest import Deployed
 from tests.acme.served import keys_on, names_of, served
-from tests.support.deploys import unchanging
-from tests.support.lab import ROOT, over_ssh
-from tests.support.pebble import Pebble
+from tests.support.hosts.deploys import unchanging
+from tests.support.hosts.lab import ROOT, over_ssh
+from tests.support.programs.pebble import Pebble
 
 LAYER = [f"tests/host/edge/test_{name}.py" for name in ("acme", "tls", "edge")]
 

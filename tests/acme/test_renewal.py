@@ -15,13 +15,13 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.report import Event, Report
 from tests.acme.conftest import Deployed, MakeSite
 from tests.acme.served import lead, names_of, served
-from tests.support.background_call import unnoticed
-from tests.support.deploys import Deploy, Told, deploy
-from tests.support.lab import Lab, lab
-from tests.support.outside import Calling, where_names_lead
-from tests.support.pebble import Pebble, running
-from tests.support.slots import serving
-from tests.support.turn import Client, Servers, told
+from tests.support.calls.background_call import unnoticed
+from tests.support.calls.slots import serving
+from tests.support.calls.turn import Client, Servers, told
+from tests.support.hosts.deploys import Deploy, Told, deploy
+from tests.support.hosts.lab import Lab, lab
+from tests.support.hosts.outside import Calling, where_names_lead
+from tests.support.programs.pebble import Pebble, running
 
 FIRST = lab().site.with_role("livekit")[0]
 SECONDS = 300  # at most, of a call: longer than renewals on all hosts take on a busy machine

@@ -7,8 +7,8 @@ import sys
 
 from tests.acme.conftest import Deployed
 from tests.acme.test_issue import LAYER
-from tests.support.deploys import deploy
-from tests.support.lab import ROOT
+from tests.support.hosts.deploys import deploy
+from tests.support.hosts.lab import ROOT
 
 
 def test_what_got_certificates_is_gone_when_they_come_from_elsewhere(acme: Deployed) -> None:

@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 
 from livekit_metal.site import inventory
-from tests.support.deploys import PYINFRA, Told, merged
-from tests.support.lab import ROOT
+from tests.support.hosts.deploys import PYINFRA, Told, merged
+from tests.support.hosts.lab import ROOT
 
 FIRST = "lk1"
 

@@ -19,8 +19,8 @@ import pytest
 from livekit_metal.core.errors import SiteError
 from livekit_metal.releases.catalogue import Image, Release
 from livekit_metal.runtime.artifacts.fetch import fetch
-from tests.support.registry import Registry, entry, layer, sha256
-from tests.support.upstream import left, programs
+from tests.support.programs.registry import Registry, entry, layer, sha256
+from tests.support.programs.upstream import left, programs
 
 TRUST = "nothing was installed; try again, and if it stays so do not trust that registry"
 ROOT = Path(__file__).parents[2]

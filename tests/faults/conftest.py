@@ -15,13 +15,13 @@ from testinfra.host import Host
 
 from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
-from tests.support import witness
-from tests.support.background_call import Talk, talking
-from tests.support.control import untouched_server
-from tests.support.deploys import deploy, unchanging, variant
-from tests.support.lab import INVENTORY, Lab, lab, over_ssh
-from tests.support.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
-from tests.support.slots import serving
+from tests.support.calls import witness
+from tests.support.calls.background_call import Talk, talking
+from tests.support.calls.control import untouched_server
+from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.calls.slots import serving
+from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
 
 LAST = "test_afterwards.py"
 

@@ -6,8 +6,8 @@ import asyncio
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
-from tests.support.deploys import unchanging
-from tests.support.lab import Lab
+from tests.support.hosts.deploys import unchanging
+from tests.support.hosts.lab import Lab
 
 
 def test_a_deploy_finds_nothing_to_do() -> None:

@@ -15,9 +15,9 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support import witness
-from tests.support.deploys import Deploy, deploy, unchanging
-from tests.support.lab import INVENTORY, lab
+from tests.support.calls import witness
+from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.lab import INVENTORY, lab
 
 FIRST = next(iter(lab().site.hosts))
 SOON = 30  # s for a refusal; a deploy that is not refused hangs

@@ -14,8 +14,8 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.deploys import deploy, unchanging
-from tests.support.lab import INVENTORY, Lab
+from tests.support.hosts.deploys import deploy, unchanging
+from tests.support.hosts.lab import INVENTORY, Lab
 
 
 def _nobody(lab: Lab) -> str:

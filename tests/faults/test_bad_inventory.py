@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tests.faults.conftest import Change
-from tests.support.deploys import deploy
+from tests.support.hosts.deploys import deploy
 
 
 def test_a_build_with_another_sum_is_refused(

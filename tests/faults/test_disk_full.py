@@ -11,10 +11,10 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support import witness
-from tests.support.background_call import Talk
-from tests.support.deploys import deploy, unchanging
-from tests.support.slots import draining, serving
+from tests.support.calls import witness
+from tests.support.calls.background_call import Talk
+from tests.support.calls.slots import draining, serving
+from tests.support.hosts.deploys import deploy, unchanging
 
 SMALL = "/mnt/small"  # outside the places where nothing may change
 # $1 a directory: the same content on a disk of its own that is full, as preflight cannot see it (it looks at the

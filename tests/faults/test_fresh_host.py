@@ -16,9 +16,9 @@ import pytest
 
 from lab.run import wait_until
 from tests.faults.conftest import Choice
-from tests.support.deploys import unchanging
-from tests.support.killed_deploys import killed
-from tests.support.lab import INVENTORY, ROOT, Lab, beside
+from tests.support.hosts.deploys import unchanging
+from tests.support.hosts.killed_deploys import killed
+from tests.support.hosts.lab import INVENTORY, ROOT, Lab, beside
 
 BIN = Path(sys.executable).parent
 FRESH = {"LAB": beside("f")}

@@ -10,9 +10,9 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.deploys import Deploy, deploy, unchanging
-from tests.support.lab import Lab
-from tests.support.slots import ended, serving
+from tests.support.calls.slots import ended, serving
+from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.lab import Lab
 
 
 @pytest.fixture(autouse=True)

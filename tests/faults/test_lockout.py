@@ -15,8 +15,8 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change, settled
-from tests.support.deploys import Deploy, deploy, unchanging
-from tests.support.lab import ROOT, Lab
+from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.lab import ROOT, Lab
 
 CONFIRM = 10  # s, the least that a site may name; half of them are for the attempt to log in
 WRAPPER = "/usr/local/sbin/nft"

@@ -8,7 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.site.model import Site
-from tests.support.deploys import deploy, unchanging
+from tests.support.hosts.deploys import deploy, unchanging
 
 NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
 LOCKS = ("/run/livekit-metal.lock", "/run/livekit-metal.work")

@@ -14,8 +14,8 @@ from testinfra.host import Host
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.site.model import Site
-from tests.support.deploys import deploy, unchanging
-from tests.support.lab import ROOT, Lab
+from tests.support.hosts.deploys import deploy, unchanging
+from tests.support.hosts.lab import ROOT, Lab
 
 BOUND = 120  # s: the unit's own TimeoutStopSec is 90, the deadline of the drain is hours
 Change = Callable[[Mapping[str, Any]], Path]

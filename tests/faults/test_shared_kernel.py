@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from tests.support.deploys import deploy, unchanging
+from tests.support.hosts.deploys import deploy, unchanging
 
 FILE = "/etc/sysctl.d/60-livekit-metal.conf"
 LATER = "/etc/sysctl.d/90-tests.conf"

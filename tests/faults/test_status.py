@@ -14,9 +14,9 @@ from testinfra.host import Host
 from livekit_metal.core.records import AUDIT
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.deploys import Deploy, deploy, unchanging
-from tests.support.lab import Lab
-from tests.support.status import hosts, status
+from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.lab import Lab
+from tests.support.hosts.status import hosts, status
 
 
 def log(host: Host) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.site.model import HostStack, Site
-from tests.support.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
 
 
 def pytest_report_header() -> str:

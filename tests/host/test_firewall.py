@@ -14,7 +14,7 @@ from livekit_metal.core.ports import Port, Proto, Reach
 from livekit_metal.site.model import HostStack
 from tests.host import vantages
 from tests.host.vantages import listening, samples
-from tests.support.lab import ROOT, Lab
+from tests.support.hosts.lab import ROOT, Lab
 
 TABLE = "inet livekit_metal"
 UNIT = "livekit-firewall.service"
@@ -77,7 +77,7 @@ def test_stopping_it_opens_nothing(lab: Lab, host: Host, address: str) -> None:
 
 def icmp(lab: Lab, *words: str) -> str:
     """From the stranger's namespace."""
-    command = vantages.outside(lab).command(sys.executable, str(ROOT / "tests/support/icmp.py"), *words)
+    command = vantages.outside(lab).command(sys.executable, str(ROOT / "tests/support/hosts/icmp.py"), *words)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

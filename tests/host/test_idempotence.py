@@ -9,9 +9,9 @@ from collections import Counter
 import pytest
 
 from livekit_metal.site.model import Site
-from tests.support import witness
-from tests.support.deploys import PYINFRA, outcome
-from tests.support.lab import INVENTORY, ROOT, over_ssh
+from tests.support.calls import witness
+from tests.support.hosts.deploys import PYINFRA, outcome
+from tests.support.hosts.lab import INVENTORY, ROOT, over_ssh
 
 OPERATIONS = 12  # for one host in a whole deploy: pyinfra spends 1.5 ms on each
 

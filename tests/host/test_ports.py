@@ -15,7 +15,7 @@ from livekit_metal.core.ports import Port, Reach
 from livekit_metal.site.model import HostStack
 from tests.host import vantages
 from tests.host.vantages import Ports, Vantage, in_registry, listening, samples
-from tests.support.lab import Lab
+from tests.support.hosts.lab import Lab
 
 SHAKES = 200  # datagrams that a daemon's port must let in
 

@@ -9,8 +9,8 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.site.model import HostStack
-from tests.support.deploys import PYINFRA
-from tests.support.lab import INVENTORY, ROOT
+from tests.support.hosts.deploys import PYINFRA
+from tests.support.hosts.lab import INVENTORY, ROOT
 
 
 def deploy(host: str) -> str:

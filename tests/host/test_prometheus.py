@@ -31,9 +31,9 @@ def test_it_listens_on_loopback_only(host: Host, site: Site) -> None:
 
 def test_every_metrics_port_of_the_site_is_scraped_and_answers(host: Host, site: Site) -> None:
     expected = {f"http://127.0.0.1:{site.prometheus.port}/metrics"}
-    for name, at in site.hosts.items():
+    for name in site.hosts:
         for port in site.ports(name):
-            base = f"http://{site.inside(at)}:{port.range}"
+            base = f"http://{site.inside(name)}:{port.range}"
             if port.owner == "exporters" or (port.owner, port.name) == ("edge", "metrics"):
                 expected.add(f"{base}/metrics")
             if (port.owner, port.name) == ("edge", "metrics"):

@@ -11,9 +11,9 @@ from testinfra.host import Host
 
 from livekit_metal.core.records import AUDIT, AUDIT_DIRECTORY
 from livekit_metal.site.model import HostStack, Site
-from tests.support import witness
-from tests.support.lab import Lab, over_ssh
-from tests.support.status import hosts, status
+from tests.support.calls import witness
+from tests.support.hosts.lab import Lab, over_ssh
+from tests.support.hosts.status import hosts, status
 
 
 def test_it_changes_nothing_and_takes_no_lock(site: Site) -> None:

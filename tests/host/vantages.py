@@ -12,9 +12,9 @@ from pathlib import Path
 
 from livekit_metal.core.ports import Port, Proto
 from livekit_metal.site.model import HostStack
-from tests.support.lab import Lab
+from tests.support.hosts.lab import Lab
 
-SCAN = (Path(__file__).parents[1] / "support/port_scan.py").read_text()
+SCAN = (Path(__file__).parents[1] / "support/hosts/port_scan.py").read_text()
 Ports = set[tuple[str, int]]
 STRANGE = (1, 53, 111, 1024, 2222, 8888, 19999, 28888, 47777, 65535)  # in no range of any site under test
 

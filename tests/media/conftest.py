@@ -7,8 +7,8 @@ import subprocess
 import pytest
 
 from livekit_metal.call.access import Access
-from tests.support.lab import INVENTORY, Lab, lab
-from tests.support.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.hosts.lab import INVENTORY, Lab, lab
 
 
 def pytest_report_header() -> list[str]:

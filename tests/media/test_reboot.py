@@ -16,10 +16,10 @@ from tests.sip.conftest import up
 from tests.sip.phone import Phone
 from tests.sip.slots import serving as sip_serving
 from tests.sip.slots import shown
-from tests.support import recordings
-from tests.support.deploys import deploy, unchanging, variant
-from tests.support.lab import INVENTORY, ROOT, lab, over_ssh
-from tests.support.recorder import HOST, Recording, kept, recording, state
+from tests.support.calls.recorder import HOST, Recording, kept, recording, state
+from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.lab import INVENTORY, ROOT, lab, over_ssh
+from tests.support.programs import recordings
 
 LENGTH = 5.0  # s, of what is recorded before
 BOUND = 120  # s; the deadlines of the drains are an hour and more

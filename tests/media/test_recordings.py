@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.call.access import Access
-from tests.support.deploys import deploy, variant
-from tests.support.lab import over_ssh
-from tests.support.recorder import HOST, STAND_IN, ended, kept, recording, serving, settings, state, unit
+from tests.support.calls.recorder import HOST, STAND_IN, ended, kept, recording, serving, settings, state, unit
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import over_ssh
 
 LENGTH = 3.0  # s, of what is recorded before something happens
 UNWRITTEN = (

@@ -17,11 +17,11 @@ from livekit.protocol.room import CreateRoomRequest
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.server import room_service
-from tests.support import recordings
-from tests.support.bucket import PROGRAM, Bucket, know
-from tests.support.deploys import Deploy, deploy, unchanging, variant
-from tests.support.lab import lab, over_ssh
-from tests.support.recorder import HOST, STAND_IN, kept, seconds, serving, settings, unit
+from tests.support.calls.recorder import HOST, STAND_IN, kept, seconds, serving, settings, unit
+from tests.support.hosts.deploys import Deploy, deploy, unchanging, variant
+from tests.support.hosts.lab import lab, over_ssh
+from tests.support.programs import recordings
+from tests.support.programs.bucket import PROGRAM, Bucket, know
 
 if not PROGRAM.exists():
     pytest.skip(f"no S3 server to test with: {PROGRAM} is not there", allow_module_level=True)

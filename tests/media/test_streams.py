@@ -14,13 +14,13 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.report import Gap, Report
 from livekit_metal.roles.ingress.settings import UNIT
-from tests.support.background_call import unnoticed
-from tests.support.control import untouched_server
-from tests.support.deploys import deploy, unchanging, variant
-from tests.support.lab import Lab, lab, over_ssh
-from tests.support.slots import ended
-from tests.support.streams import PICTURES, SETTLES, Seen, Watch, encoder, ingress, state
-from tests.support.whip import whip
+from tests.support.calls.background_call import unnoticed
+from tests.support.calls.control import untouched_server
+from tests.support.calls.slots import ended
+from tests.support.calls.whip import whip
+from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.lab import Lab, lab, over_ssh
+from tests.support.programs.streams import PICTURES, SETTLES, Seen, Watch, encoder, ingress, state
 
 SERVING = lab().site.with_role("ingress")
 SECONDS = 6.0  # that a stream is watched

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from livekit_metal.call.access import Access
-from tests.support.control import untouched_server
-from tests.support.deploys import deploy, unchanging
-from tests.support.lab import INVENTORY, Lab, lab
+from tests.support.calls.control import untouched_server
+from tests.support.hosts.deploys import deploy, unchanging
+from tests.support.hosts.lab import INVENTORY, Lab, lab
 
 
 def pytest_report_header() -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from livekit_metal.call.access import Access
-from tests.support.bystanders import lost
-from tests.support.control import untouched_server
-from tests.support.lab import Lab
+from tests.support.calls.bystanders import lost
+from tests.support.calls.control import untouched_server
+from tests.support.hosts.lab import Lab
 
 FEW = 5  # packets that a busy machine may lose by itself; batches cost some 200 of 3,000
 BATCHES = {"batch_size": 128, "max_flush_interval": "2ms"}  # upstream's example, and every site's until now

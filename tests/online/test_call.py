@@ -16,7 +16,7 @@ from livekit_metal.call.client import Call
 from livekit_metal.call.forced_path import Path
 from livekit_metal.call.report import Report
 from livekit_metal.call.server import token
-from tests.support.lab import Lab, lab
+from tests.support.hosts.lab import Lab, lab
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 

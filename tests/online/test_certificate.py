@@ -16,12 +16,12 @@ import pytest
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.join_info import where
-from tests.support.background_call import talking
-from tests.support.deploys import deploy, variant
-from tests.support.lab import INVENTORY, ROOT, Lab, lab
-from tests.support.openssl import issued
-from tests.support.slots import serving
-from tests.support.turn import Client, told
+from tests.support.calls.background_call import talking
+from tests.support.calls.slots import serving
+from tests.support.calls.turn import Client, told
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab
+from tests.support.programs.openssl import issued
 
 FIRST = lab().site.with_role("livekit")[0]
 

@@ -14,11 +14,11 @@ import pytest
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.report import Report
-from tests.support.background_call import talking, unnoticed
-from tests.support.deploys import deploy, variant
-from tests.support.lab import Lab, lab, over_ssh
-from tests.support.slots import Slot, ended, pinned, serving
-from tests.support.status import status, until
+from tests.support.calls.background_call import talking, unnoticed
+from tests.support.calls.slots import Slot, ended, pinned, serving
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import Lab, lab, over_ssh
+from tests.support.hosts.status import status, until
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 FIRST = SERVING[0]

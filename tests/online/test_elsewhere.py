@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.call.access import Access
-from tests.support.agents import Worker
-from tests.support.background_call import talking
-from tests.support.deploys import deploy, variant
-from tests.support.lab import Lab, lab, over_ssh
-from tests.support.slots import ended, serving
-from tests.support.status import until
+from tests.support.calls.agents import Worker
+from tests.support.calls.background_call import talking
+from tests.support.calls.slots import ended, serving
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import Lab, lab, over_ssh
+from tests.support.hosts.status import until
 
 SERVING = lab().site.with_role("livekit")
 

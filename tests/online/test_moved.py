@@ -20,11 +20,11 @@ from livekit_metal.call.client import Call
 from livekit_metal.call.report import Report
 from livekit_metal.core.ports import PortRange
 from tests.host import vantages
-from tests.support.background_call import Talk, talking
-from tests.support.deploys import deploy, unchanging, variant
-from tests.support.lab import INVENTORY, ROOT, Lab, lab, over_ssh
-from tests.support.redis_forwarder import UNIT, unused
-from tests.support.slots import Slot, draining, ended, serving
+from tests.support.calls.background_call import Talk, talking
+from tests.support.calls.slots import Slot, draining, ended, serving
+from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab, over_ssh
+from tests.support.hosts.redis_forwarder import UNIT, unused
 
 FIRST = lab().site.with_role("livekit")[0]
 LAST = lab().site.with_role("livekit")[-1]  # in a cluster Redis is on another host

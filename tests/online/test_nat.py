@@ -22,11 +22,11 @@ from livekit_metal.call.errors import CallError
 from livekit_metal.call.join_info import announced
 from livekit_metal.call.server import pinned
 from livekit_metal.site import inventory
-from tests.support.deploys import deploy, variant
-from tests.support.doctor import doctor, failing
-from tests.support.lab import Lab, lab, over_ssh
-from tests.support.slots import serving
-from tests.support.status import hosts, status
+from tests.support.calls.slots import serving
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.doctor import doctor, failing
+from tests.support.hosts.lab import Lab, lab, over_ssh
+from tests.support.hosts.status import hosts, status
 
 FIRST = lab().site.with_role("livekit")[0]
 INSIDE = {"docker0": "172.17.0.1", "wg0": "10.8.0.1"}

@@ -12,11 +12,11 @@ import pytest
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.report import Report
-from tests.support.background_call import talking, unnoticed
-from tests.support.deploys import deploy
-from tests.support.lab import INVENTORY, Lab, lab, over_ssh
-from tests.support.slots import serving
-from tests.support.status import status
+from tests.support.calls.background_call import talking, unnoticed
+from tests.support.calls.slots import serving
+from tests.support.hosts.deploys import deploy
+from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.hosts.status import status
 
 FIRST = next(name for name, host in lab().site.hosts.items() if "redis" in host.roles)
 _REPLACE = r"""set -eu

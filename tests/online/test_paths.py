@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from livekit_metal.call.access import Access
-from tests.support.lab import Lab, lab, over_ssh
-from tests.support.outside import Calling, where_names_lead
-from tests.support.turn import told
+from tests.support.calls.turn import told
+from tests.support.hosts.lab import Lab, lab, over_ssh
+from tests.support.hosts.outside import Calling, where_names_lead
 
 FIRST = lab().site.with_role("livekit")[0]
 SECONDS = 4

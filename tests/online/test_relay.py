@@ -23,9 +23,9 @@ from livekit_metal.core.ports import Proto
 from livekit_metal.diagnosis.from_client import guest
 from livekit_metal.diagnosis.from_client.guest import TCP, UDP, Guest, Place
 from tests.host.vantages import Ports, listening, samples
-from tests.support.lab import Lab, lab, over_ssh
-from tests.support.slots import serving
-from tests.support.turn import told
+from tests.support.calls.slots import serving
+from tests.support.calls.turn import told
+from tests.support.hosts.lab import Lab, lab, over_ssh
 
 HOSTS = lab().site.with_role("livekit")
 TABLE = "inet livekit_metal"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.lab import Lab, lab
+from tests.support.hosts.lab import Lab, lab
 
 FIRST = lab().site.with_role("livekit")[0]
 NAMES = {"signalling": lab().site.edge.domain, "TURN": lab().site.livekit.turn.name(FIRST)}

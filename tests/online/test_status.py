@@ -9,9 +9,9 @@ from livekit.protocol.room import CreateRoomRequest, DeleteRoomRequest
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import room_service
-from tests.support.lab import Lab, lab
-from tests.support.slots import serving
-from tests.support.status import status, until
+from tests.support.calls.slots import serving
+from tests.support.hosts.lab import Lab, lab
+from tests.support.hosts.status import status, until
 
 FIRST = lab().site.with_role("livekit")[0]
 NAME = 'weekly "all hands" \x1b[31m\n# ü'

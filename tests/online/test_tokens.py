@@ -16,9 +16,9 @@ from livekit.protocol import rtc as signal
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import session, token, trust
-from tests.support.deploys import deploy
-from tests.support.doctor import laptop
-from tests.support.lab import INVENTORY, ROOT
+from tests.support.hosts.deploys import deploy
+from tests.support.hosts.doctor import laptop
+from tests.support.hosts.lab import INVENTORY, ROOT
 
 ROOM = f"token-{uuid4().hex[:8]}"
 ENTERED, REFUSED = (True, ROOM, 200), (False, 401, 401)

@@ -13,8 +13,8 @@ import pytest
 
 from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
-from tests.support.lab import Lab, lab
-from tests.support.turn import Client, Servers, told
+from tests.support.calls.turn import Client, Servers, told
+from tests.support.hosts.lab import Lab, lab
 
 HOSTS = lab().site.with_role("livekit")
 ELSEWHERE = ("127.0.0.1", "169.254.169.254", "192.168.0.1", "10.0.0.1")  # nothing that a relay is for

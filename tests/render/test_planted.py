@@ -19,7 +19,7 @@ from livekit_metal.roles.egress.settings import Settings as Egress
 from livekit_metal.roles.kamailio.settings import Settings as Kamailio
 from livekit_metal.runtime.host.files import text
 from livekit_metal.site.model import Site
-from tests.support.sites import carrying
+from tests.support.values.sites import carrying
 
 NOBODY = 65534
 _AS_NOBODY = f"setpriv --reuid={NOBODY} --regid={NOBODY} --clear-groups"

@@ -16,8 +16,8 @@ from livekit_metal.roles.redis import forwarder
 from livekit_metal.roles.redis.settings import Settings
 from livekit_metal.roles.redis.tasks import _service
 from livekit_metal.site.model import Site
-from tests.support import redisd
-from tests.support.sites import PHONES, RECORDING, SINGLE, streaming
+from tests.support.programs import redisd
+from tests.support.values.sites import PHONES, RECORDING, SINGLE, streaming
 
 Ask = Callable[..., str]
 

@@ -25,7 +25,7 @@ from livekit_metal.runtime.host import hidepid
 from livekit_metal.runtime.host.files import File, text
 from livekit_metal.runtime.slots import reboot_guard
 from livekit_metal.site.model import HostStack, Site
-from tests.support.sites import CERTIFIED, MOVED, PHONES, RECORDING, streaming
+from tests.support.values.sites import CERTIFIED, MOVED, PHONES, RECORDING, streaming
 
 _SLOTS = {"livekit": livekit, "egress": egress, "ingress": ingress, "sip": sip}
 _MADE = {  # systemd.exec(5): directories that systemd makes and gives to the unit's user

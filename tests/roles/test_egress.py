@@ -19,7 +19,7 @@ from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Plan
 from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
-from tests.support.sites import RECORDING, SINGLE
+from tests.support.values.sites import RECORDING, SINGLE
 
 NOTHING = ["0", "0", "0"]
 

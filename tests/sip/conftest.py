@@ -13,8 +13,8 @@ from testinfra.host import Host
 from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
 from tests.sip.phone import Line, Phone, talking
-from tests.support.lab import INVENTORY, Lab, lab, over_ssh
-from tests.support.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
 
 STAND_IN = Path(__file__).parents[1] / "standins/livekit-sip"
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.site import inventory
-from tests.support import arguments
-from tests.support.deploys import deploy, variant
-from tests.support.lab import INVENTORY, ROOT
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import INVENTORY, ROOT
+from tests.support.values import arguments
 
 OUT = {"address": "sip.example.org", "user": "us", "numbers": ["+15550190"]}
 TRUNK = {"networks": ["192.0.2.8/29"], "numbers": ["+15550191"], "user": "caller", "outbound": OUT}

@@ -14,8 +14,8 @@ from livekit_metal.call.access import Access
 from tests.sip.conftest import real, up
 from tests.sip.phone import Phone, answers
 from tests.sip.slots import serving, shown
-from tests.support.deploys import deploy, variant
-from tests.support.lab import INVENTORY, ROOT, Lab
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import INVENTORY, ROOT, Lab
 
 Ring = Callable[..., Phone]
 

@@ -16,9 +16,9 @@ from livekit_metal.call.client import Call
 from tests.sip.conftest import up
 from tests.sip.phone import Phone
 from tests.sip.slots import ended, serving, shown
-from tests.support.control import untouched_server
-from tests.support.deploys import deploy, unchanging, variant
-from tests.support.lab import INVENTORY, Lab
+from tests.support.calls.control import untouched_server
+from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.lab import INVENTORY, Lab
 from tests.upgrade.judge import FACTOR, LIMIT
 
 Ring = Callable[..., Phone]

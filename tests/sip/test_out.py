@@ -18,8 +18,8 @@ from livekit_metal.call.server import server_api, token
 from livekit_metal.call.tone import tone
 from tests.sip.conftest import real
 from tests.sip.slots import ended, serving, shown
-from tests.support.deploys import deploy, variant
-from tests.support.lab import Lab
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import Lab
 
 PORT, MEDIA = 15998, 26100  # of the phone that is called, on this machine
 

@@ -11,8 +11,8 @@ import pytest
 from testinfra.host import Host
 
 from tests.sip.slots import shown
-from tests.support.deploys import deploy, variant
-from tests.support.lab import INVENTORY, ROOT, Lab
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import INVENTORY, ROOT, Lab
 
 _SCENARIO = (Path(__file__).parent / "register.xml").read_text()
 PORT = 15999

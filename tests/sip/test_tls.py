@@ -20,8 +20,8 @@ from tests.sip.conftest import up
 from tests.sip.phone import Phone
 from tests.sip.secure import Secure
 from tests.sip.slots import shown
-from tests.support.deploys import deploy, unchanging, variant
-from tests.support.lab import Lab
+from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.lab import Lab
 
 Ring = Callable[..., Phone]
 DIRECTORY = "/etc/ssl/lab-sip"  # on the host

@@ -14,8 +14,8 @@ from livekit.protocol import sip
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import server_api
-from tests.support.deploys import Told, deploy, unchanging, variant
-from tests.support.lab import INVENTORY
+from tests.support.hosts.deploys import Told, deploy, unchanging, variant
+from tests.support.hosts.lab import INVENTORY
 
 T = TypeVar("T")
 

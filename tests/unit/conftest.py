@@ -11,7 +11,7 @@ import pytest
 
 from livekit_metal.vault.vault import Vault
 from procedures import secrets as procedure
-from tests.support.sites import SINGLE
+from tests.support.values.sites import SINGLE
 
 INVENTORY = f"from livekit_metal import load\n\nhosts = load({SINGLE!r}, __file__)\n"
 

@@ -10,8 +10,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.support.control import untouched_server
-from tests.support.lab import lab
+from tests.support.calls.control import untouched_server
+from tests.support.hosts.lab import lab
 from tests.upgrade import document, judge, run
 from tests.upgrade.ground import Ground, GroundError
 from tests.upgrade.judge import Outcome

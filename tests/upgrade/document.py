@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
-from tests.support.lab import ROOT, lab, over_ssh
+from tests.support.hosts.lab import ROOT, lab, over_ssh
 from tests.upgrade import judge
 from tests.upgrade.ground import Ground
 from tests.upgrade.judge import Outcome

@@ -44,11 +44,11 @@ def _brought_over(directory: Path, checkout: Path) -> int:
     from lab.demo import write_access  # noqa: PLC0415
     from livekit_metal.call.access import Access  # noqa: PLC0415
     from livekit_metal.site import inventory  # noqa: PLC0415
-    from tests.support.background_call import talking  # noqa: PLC0415
-    from tests.support.control import untouched_server  # noqa: PLC0415
-    from tests.support.deploys import PYINFRA, Told, unchanging  # noqa: PLC0415
-    from tests.support.lab import INVENTORY, ROOT, lab  # noqa: PLC0415
-    from tests.support.slots import serving  # noqa: PLC0415
+    from tests.support.calls.background_call import talking  # noqa: PLC0415
+    from tests.support.calls.control import untouched_server  # noqa: PLC0415
+    from tests.support.calls.slots import serving  # noqa: PLC0415
+    from tests.support.hosts.deploys import PYINFRA, Told, unchanging  # noqa: PLC0415
+    from tests.support.hosts.lab import INVENTORY, ROOT, lab  # noqa: PLC0415
     from tests.upgrade.ground import Ground, tail  # noqa: PLC0415
     from tests.upgrade.rows import ROLLBACK  # noqa: PLC0415
 

@@ -15,10 +15,10 @@ from lab.demo import write_access
 from livekit_metal.call.access import Access
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
-from tests.support import lab as looked_at
-from tests.support.deploys import DEPLOY, Deploy, Told, merged, variant
-from tests.support.lab import INVENTORY, ROOT, over_ssh
-from tests.support.slots import ENDS, draining
+from tests.support.calls.slots import ENDS, draining
+from tests.support.hosts import lab as looked_at
+from tests.support.hosts.deploys import DEPLOY, Deploy, Told, merged, variant
+from tests.support.hosts.lab import INVENTORY, ROOT, over_ssh
 from tests.upgrade.judge import activations
 
 DEPLOYS = 4  # the first changes, the second takes away what old slots still used, the third finds nothing to do

@@ -10,8 +10,8 @@ from typing import Any
 
 from lab.places import NETWORKS
 from livekit_metal.call.forced_path import PATHS, Path
-from tests.support.deploys import Told
-from tests.support.sites import MOVED
+from tests.support.hosts.deploys import Told
+from tests.support.values.sites import MOVED
 from tests.upgrade.ground import Ground
 
 Settings = Mapping[str, Any]

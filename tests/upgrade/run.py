@@ -17,9 +17,9 @@ from livekit_metal.call.forced_path import Path
 from livekit_metal.call.join_info import where
 from livekit_metal.call.report import Report
 from livekit_metal.call.server import room_service
-from tests.support.deploys import Told
-from tests.support.lab import ROOT, over_ssh
-from tests.support.slots import Slot, ended, pinned, serving
+from tests.support.calls.slots import Slot, ended, pinned, serving
+from tests.support.hosts.deploys import Told
+from tests.support.hosts.lab import ROOT, over_ssh
 from tests.upgrade import judge
 from tests.upgrade.ground import Ground, GroundError, tail
 from tests.upgrade.judge import Outcome

@@ -14,10 +14,10 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.background_call import Talk
-from tests.support.deploys import deploy, unchanging
-from tests.support.rooms import redis
-from tests.support.slots import draining, serving
+from tests.support.calls.background_call import Talk
+from tests.support.calls.rooms import redis
+from tests.support.calls.slots import draining, serving
+from tests.support.hosts.deploys import deploy, unchanging
 
 CHECKS = 'case "$*" in *ports) echo "TCP Ports"; exit ;; esac\n'  # what the real one says of a good configuration
 # The real server, which tells its clients to send media to themselves. (That a firewall is shut does not keep media

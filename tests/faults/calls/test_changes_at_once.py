@@ -12,9 +12,9 @@ from testinfra.host import Host
 
 from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
-from tests.support.background_call import Talk, talking
-from tests.support.deploys import Deploy, Told, deploy, unchanging, variant
-from tests.support.slots import draining, ended, serving
+from tests.support.calls.background_call import Talk, talking
+from tests.support.calls.slots import draining, ended, serving
+from tests.support.hosts.deploys import Deploy, Told, deploy, unchanging, variant
 
 ROLLBACK = "procedures/rollback.py"
 

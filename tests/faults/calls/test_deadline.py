@@ -12,10 +12,10 @@ from testinfra.host import Host
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.site.model import Site
-from tests.support.deploys import deploy, variant
-from tests.support.lab import Lab
-from tests.support.rooms import held, sessions, swept, until
-from tests.support.slots import serving
+from tests.support.calls.rooms import held, sessions, swept, until
+from tests.support.calls.slots import serving
+from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.lab import Lab
 
 DEADLINE = {"drain": {"deadline": "15s"}}
 BACK = 20_000.0  # ms without sound when a node dies: the bound of livekit-metal's promise

@@ -9,9 +9,9 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.background_call import Talk
-from tests.support.deploys import deploy, unchanging
-from tests.support.slots import draining, ended, serving
+from tests.support.calls.background_call import Talk
+from tests.support.calls.slots import draining, ended, serving
+from tests.support.hosts.deploys import deploy, unchanging
 
 _SHOW = "systemctl show -p MainPID -p ActiveState -p SubState -p TimeoutStopUSec -p StateChangeTimestamp"
 

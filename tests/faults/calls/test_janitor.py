@@ -22,11 +22,11 @@ from livekit_metal.call.report import Report
 from livekit_metal.call.server import room_service
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.background_call import Talk
-from tests.support.deploys import deploy
-from tests.support.lab import ROOT, Lab
-from tests.support.rooms import Janitor, deleted, held, listed, redis, swept, until
-from tests.support.slots import Slot, draining, ended, pinned, serving
+from tests.support.calls.background_call import Talk
+from tests.support.calls.rooms import Janitor, deleted, held, listed, redis, swept, until
+from tests.support.calls.slots import Slot, draining, ended, pinned, serving
+from tests.support.hosts.deploys import deploy
+from tests.support.hosts.lab import ROOT, Lab
 from tests.upgrade.judge import limit
 
 OVERDUE = 5  # s that a room may be empty; when the janitor comes, it has been for longer

@@ -11,9 +11,9 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change, settled
-from tests.support.background_call import Talk
-from tests.support.deploys import Deploy, deploy, unchanging
-from tests.support.slots import draining, ended, serving
+from tests.support.calls.background_call import Talk
+from tests.support.calls.slots import draining, ended, serving
+from tests.support.hosts.deploys import Deploy, deploy, unchanging
 
 STEPS = (
     "check",

@@ -9,9 +9,9 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.background_call import Talk
-from tests.support.deploys import deploy, unchanging
-from tests.support.slots import draining, serving
+from tests.support.calls.background_call import Talk
+from tests.support.calls.slots import draining, serving
+from tests.support.hosts.deploys import deploy, unchanging
 
 # Done by the host itself: away from right before the candidate starts until it has found nobody, and no longer, however
 # busy the host is. Signalling goes through Redis, and after some seconds without (signal_relay.retry_timeout, 7.5 s

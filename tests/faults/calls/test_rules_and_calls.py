@@ -12,7 +12,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.deploys import deploy, unchanging
+from tests.support.hosts.deploys import deploy, unchanging
 
 WRAPPER = "/usr/local/sbin/nft"
 # With new rules comes one more that stops media on its way out (a shut port alone does not: the server sends first).

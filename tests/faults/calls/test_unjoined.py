@@ -12,9 +12,9 @@ from livekit_metal.call.client import Call
 from livekit_metal.call.server import pinned
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
-from tests.support.background_call import Talk
-from tests.support.deploys import Deploy, deploy
-from tests.support.slots import draining, ended, serving
+from tests.support.calls.background_call import Talk
+from tests.support.calls.slots import draining, ended, serving
+from tests.support.hosts.deploys import Deploy, deploy
 
 
 @pytest.fixture(autouse=True)

@@ -10,9 +10,9 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change, From, callers
-from tests.support.deploys import deploy, unchanging
-from tests.support.lab import lab
-from tests.support.slots import serving
+from tests.support.calls.slots import serving
+from tests.support.hosts.deploys import deploy, unchanging
+from tests.support.hosts.lab import lab
 
 SERVING = [name for name, host in lab().site.hosts.items() if "livekit" in host.roles]
 FIRST = SERVING[0]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.lab import ROOT, lab
+from tests.support.hosts.lab import ROOT, lab
 
 collect_ignore_glob = [] if len(lab().site.hosts) >= 3 else ["test_*.py"]
 

@@ -12,10 +12,10 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from tests.faults.cluster.conftest import Power
 from tests.faults.conftest import Change
-from tests.support.background_call import talking
-from tests.support.deploys import Deploy, Told, deploy, unchanging
-from tests.support.lab import INVENTORY, Lab, over_ssh
-from tests.support.slots import draining, ended, serving
+from tests.support.calls.background_call import talking
+from tests.support.calls.slots import draining, ended, serving
+from tests.support.hosts.deploys import Deploy, Told, deploy, unchanging
+from tests.support.hosts.lab import INVENTORY, Lab, over_ssh
 
 PLAN = "procedures/drain.py"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from tests.faults.cluster.conftest import Power
 from tests.faults.conftest import Change
-from tests.support.background_call import Talk
-from tests.support.deploys import Deploy, deploy, unchanging
-from tests.support.lab import Lab
-from tests.support.slots import serving
+from tests.support.calls.background_call import Talk
+from tests.support.calls.slots import serving
+from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.lab import Lab
 
 
 def test_a_host_that_dies_in_its_turn_stops_the_rest(lab: Lab, change: Change, power: Power, talk: Talk) -> None:

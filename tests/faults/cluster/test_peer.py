@@ -9,7 +9,7 @@ from testinfra.host import Host
 
 from livekit_metal.site.model import Site
 from tests.faults.conftest import From, callers
-from tests.support.deploys import deploy
+from tests.support.hosts.deploys import deploy
 
 
 def test_a_slot_is_proved_from_the_next_host(probing: From, hosts: Mapping[str, Host], site: Site) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from livekit_metal.site.model import Site
-from tests.support.certificates import unfit
+from tests.support.programs.certificates import unfit
 
 FIRST, SECOND = 0, 1  # host of the site; Redis and Prometheus are on the first, daemons beside LiveKit on the second
 

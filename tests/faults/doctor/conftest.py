@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.support.lab import lab
+from tests.support.hosts.lab import lab
 
 collect_ignore_glob = [] if len(lab().site.hosts) == 2 else ["test_*.py"]

@@ -14,8 +14,8 @@ from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
 from tests.faults.doctor.breakages import SECOND, TABLE, Breakage
 from tests.faults.doctor.shell import SETTLED, filled
-from tests.support.doctor import doctor, failing, laptop
-from tests.support.lab import lab
+from tests.support.hosts.doctor import doctor, failing, laptop
+from tests.support.hosts.lab import lab
 
 
 def hang_up(name: str) -> None:

@@ -13,7 +13,7 @@ from testinfra.host import Host
 from livekit_metal.roles.edge.settings import Settings
 from livekit_metal.site.model import HostStack
 from livekit_metal.vault.certificate import DAY
-from tests.support.lab import Lab
+from tests.support.hosts.lab import Lab
 
 AEAD = ("GCM", "CHACHA20", "CCM")
 

@@ -8,7 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.site.model import HostStack
-from tests.support.lab import lab
+from tests.support.hosts.lab import lab
 
 EXPOSURE = 2.0  # of systemd-analyze security, where 10 is a bare process
 NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"

@@ -18,7 +18,7 @@ from livekit_metal.roles.egress.storage import S3, Storage
 from livekit_metal.runtime.host.files import File, text
 from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import Site
-from tests.support.sites import carrying
+from tests.support.values.sites import carrying
 
 RELEASE = "/opt/x/1.14.1-abc"
 EXPOSURE = {"sdk": 2.0, "full": 2.6}  # of systemd-analyze security, where 10 is a bare process

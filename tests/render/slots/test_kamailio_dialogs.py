@@ -13,8 +13,8 @@ import pytest
 
 from livekit_metal.roles.kamailio.settings import Settings
 from livekit_metal.site.loading import load
-from tests.support.sipd import CARRIER, NUMBER, OTHER, STRANGER, Kamailio, Peer, answer, request, started
-from tests.support.sites import PHONES, SINGLE
+from tests.support.programs.sipd import CARRIER, NUMBER, OTHER, STRANGER, Kamailio, Peer, answer, request, started
+from tests.support.values.sites import PHONES, SINGLE
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from livekit_metal.roles.egress.storage import S3, Storage
 from livekit_metal.roles.ingress.generation import make as make_ingress
 from livekit_metal.runtime.host.output_filter import Output
 from livekit_metal.site.model import Site
-from tests.support.sites import carrying
+from tests.support.values.sites import carrying
 
 # $1: the rules. For each address and port: who gets a connection, root and the user that the rules are about.
 _TRY = r"""

@@ -21,7 +21,7 @@ from livekit_metal.vault.certificate import Certificate
 from tests.roles.conftest import FakeRun
 from tests.roles.edge.test_edge import HOST, RELOAD, host, plan
 from tests.roles.wanted import look, names
-from tests.support.sites import SECURE
+from tests.support.values.sites import SECURE
 
 
 @pytest.fixture

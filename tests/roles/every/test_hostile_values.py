@@ -37,8 +37,8 @@ from livekit_metal.runtime.host import files, state
 from livekit_metal.runtime.run.task import Task
 from livekit_metal.runtime.slots import staging
 from livekit_metal.site.model import HostStack, Site
-from tests.support import hostile
-from tests.support.hostile import MARK
+from tests.support.values import hostile
+from tests.support.values.hostile import MARK
 
 MakeSite = Callable[[dict[str, Any]], Site]
 VALUES = (*(shape.format(harm) for shape in hostile.SHAPES for harm in hostile.HARM.values()), *hostile.ODD)

@@ -20,7 +20,7 @@ from livekit_metal.runtime.run.turns import Run
 from livekit_metal.site.footprint import footprint
 from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
-from tests.support.sites import SINGLE
+from tests.support.values.sites import SINGLE
 
 ABOUT = '''
 """A role for a test."""

@@ -23,8 +23,8 @@ from livekit_metal.runtime.host.connect_errors import Connecting, connecting
 from livekit_metal.runtime.run import lock
 from livekit_metal.site import inventory as inventories
 from livekit_metal.site.model import Site
-from tests.support import sshd
-from tests.support.sites import SINGLE
+from tests.support.hosts import sshd
+from tests.support.values.sites import SINGLE
 
 
 @pytest.fixture(autouse=True)

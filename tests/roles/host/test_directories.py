@@ -22,7 +22,7 @@ from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run import maintenance
 from livekit_metal.runtime.slots import switchover
 from livekit_metal.runtime.slots.history import History
-from tests.support.reachable import reachable
+from tests.support.hosts.reachable import reachable
 
 UMASKS = pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from livekit_metal.site.model import Site
 from tests.roles.preflight.test_preflight import host, said
-from tests.support.sites import CLUSTER
+from tests.support.values.sites import CLUSTER
 
 
 def test_a_host_that_falls_short_of_the_load_is_a_word_only(make_site: Callable[[dict[str, Any]], Site]) -> None:

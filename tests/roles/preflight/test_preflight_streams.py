@@ -11,7 +11,7 @@ from livekit_metal.roles.preflight.queries import probes
 from livekit_metal.roles.preflight.settings import Settings
 from livekit_metal.site.model import Site
 from tests.roles.preflight.test_preflight import host, said
-from tests.support.sites import streaming
+from tests.support.values.sites import streaming
 
 HIDDEN: dict[str, list[str]] = {"hidepid": ["hidden"]}
 

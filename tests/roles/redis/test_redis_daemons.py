@@ -14,8 +14,8 @@ from livekit_metal.roles.redis.settings import Settings, user
 from livekit_metal.roles.redis.tasks import _set_users
 from livekit_metal.site.model import Site
 from tests.roles.redis.test_redis_users import current, let_in, logged_in, newest, report, rotated, until_gone, users
-from tests.support import redisd
-from tests.support.sites import PHONES, RECORDING, SINGLE, streaming
+from tests.support.programs import redisd
+from tests.support.values.sites import PHONES, RECORDING, SINGLE, streaming
 
 DAEMONS = ("egress", "ingress", "sip")
 

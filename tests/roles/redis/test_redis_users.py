@@ -20,7 +20,7 @@ from livekit_metal.roles.redis.tasks import _answers, _set_users
 from livekit_metal.runtime.host import commands
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.model import Site
-from tests.support import redisd
+from tests.support.programs import redisd
 
 
 @pytest.fixture

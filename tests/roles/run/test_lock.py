@@ -14,7 +14,7 @@ import pytest
 from lab.run import wait_until
 from livekit_metal.runtime.host.commands import changing
 from livekit_metal.runtime.run import lock_script
-from tests.support.reachable import reachable
+from tests.support.hosts.reachable import reachable
 
 ADA = json.dumps({"who": "ada", "from": "desk", "pid": 7, "since": "noon"})
 BOB = json.dumps({"who": "bob", "from": "desk", "pid": 8, "since": "noon"})

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.runtime.run import lock, run_mark
-from tests.support.lab import ROOT
+from tests.support.hosts.lab import ROOT
 
 RUN = "from livekit_metal.runtime.run import run_mark; import sys; print(run_mark.mine(), flush=True); sys.stdin.read()"
 # As on a system without /proc.

@@ -24,7 +24,7 @@ from livekit_metal.runtime.slots.components import components
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
-from tests.support.lab import ROOT
+from tests.support.hosts.lab import ROOT
 
 Run = Callable[..., FakeRun]
 HOSTS = ("lk1", "lk2", "lk3")

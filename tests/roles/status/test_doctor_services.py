@@ -20,7 +20,7 @@ from livekit_metal.roles.kamailio import doctor
 from livekit_metal.roles.sip import generation as sip
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.model import HostStack, Site
-from tests.support.sites import PHONES, RECORDING, SINGLE, streaming
+from tests.support.values.sites import PHONES, RECORDING, SINGLE, streaming
 
 ROLES = ("egress", "ingress", "sip")
 KEYS = {"APIone": Secret("one", "first"), "APItwo": Secret("two", "second")}

@@ -16,7 +16,7 @@ from livekit_metal.core.errors import SiteError
 from livekit_metal.releases.catalogue import File, Release
 from livekit_metal.runtime.artifacts.fetch import Artifact, fetch, verify
 from livekit_metal.runtime.artifacts.store import Made, store
-from tests.support.upstream import PROGRAM, Upstream, archive, forge, left, packed, programs, serving, sha256
+from tests.support.programs.upstream import PROGRAM, Upstream, archive, forge, left, packed, programs, serving, sha256
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.runtime.artifacts.layers import Damaged, decompressed, merge
-from tests.support.registry import entry, layer
+from tests.support.programs.registry import entry, layer
 
 DIR, LINK, HARD, CHAR, FIFO = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE
 

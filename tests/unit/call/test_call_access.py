@@ -17,7 +17,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError
 from livekit_metal.call.server import trust
 from livekit_metal.site.model import Site
-from tests.support.sites import CLUSTER
+from tests.support.values.sites import CLUSTER
 
 ACCESS = {
     "url": "wss://site",

@@ -14,7 +14,7 @@ from livekit_metal.core.check_result import CheckResult, Result
 from livekit_metal.diagnosis.from_client import network, signalling
 from livekit_metal.diagnosis.subject import Subject, shut
 from livekit_metal.site.model import Site
-from tests.support.server import brief, certificate, run, server
+from tests.support.programs.server import brief, certificate, run, server
 
 WITHIN = 20
 

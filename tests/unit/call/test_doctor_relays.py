@@ -18,7 +18,7 @@ from livekit_metal.call.server import Node
 from livekit_metal.core.check_result import CheckResult, Result
 from livekit_metal.diagnosis.from_client import guest, ipv6, leads, network, relays
 from livekit_metal.diagnosis.subject import Subject
-from tests.support.server import brief, certificate, run, server
+from tests.support.programs.server import brief, certificate, run, server
 
 
 def told(*urls: str, tcp: tuple[tuple[str, int], ...] = ()) -> Announced:

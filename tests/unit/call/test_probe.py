@@ -11,7 +11,7 @@ import pytest
 from livekit_metal.core.errors import SiteError
 from livekit_metal.site.footprint import footprint
 from livekit_metal.site.model import Site
-from tests.support.sites import CLUSTER, SINGLE
+from tests.support.values.sites import CLUSTER, SINGLE
 
 MakeSite = Callable[[dict[str, Any]], Site]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.core.switches import Switches, problems, switches, table
-from tests.support.lab import ROOT
+from tests.support.hosts.lab import ROOT
 
 PYINFRA = Path(sys.executable).parent / "pyinfra"
 

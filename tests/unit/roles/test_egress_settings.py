@@ -11,7 +11,7 @@ from livekit_metal.core.errors import SiteError
 from livekit_metal.core.ports import Reach
 from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.site.model import Site
-from tests.support.sites import RECORDING
+from tests.support.values.sites import RECORDING
 from tests.unit.site.test_site import put
 
 MakeSite = Callable[[dict[str, Any]], Site]

@@ -12,7 +12,7 @@ from livekit_metal.core.errors import SiteError
 from livekit_metal.core.ports import Reach
 from livekit_metal.roles.sip import wiring as phone_facts
 from livekit_metal.site.model import Site
-from tests.support.sites import PHONES, SINGLE
+from tests.support.values.sites import PHONES, SINGLE
 
 MakeSite = Callable[[dict[str, Any]], Site]
 

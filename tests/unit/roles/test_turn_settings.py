@@ -14,7 +14,7 @@ from livekit_metal.core.types.duration import Duration
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.roles.livekit.turn import Turn
 from livekit_metal.site.model import Site
-from tests.support.sites import CLUSTER, SINGLE
+from tests.support.values.sites import CLUSTER, SINGLE
 
 MakeSite = Callable[[dict[str, Any]], Site]
 TLS = {"tls": "internal", "domain": "lk.example.org"}

@@ -19,7 +19,7 @@ from livekit_metal.core.errors import SiteError
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.site.model import Site
 from livekit_metal.vault import certificates
-from tests.support.sites import CLUSTER, RECORDING, SINGLE
+from tests.support.values.sites import CLUSTER, RECORDING, SINGLE
 
 MakeSite = Callable[[dict[str, Any]], Site]
 DNS = {"challenge": "dns", "dns_provider": "hetzner"}

@@ -10,7 +10,7 @@ import pytest
 from livekit_metal.core.errors import SiteError
 from livekit_metal.core.ports import Reach
 from livekit_metal.site.model import Site
-from tests.support.sites import streaming
+from tests.support.values.sites import streaming
 
 MakeSite = Callable[[dict[str, Any]], Site]
 

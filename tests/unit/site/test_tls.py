@@ -17,7 +17,7 @@ from livekit_metal.core.errors import SiteError
 from livekit_metal.site.model import Site
 from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import DAY, Certificate
-from tests.support.sites import CLUSTER, SINGLE, streaming
+from tests.support.values.sites import CLUSTER, SINGLE, streaming
 
 NOW = float(int(time.time()) // 86_400 * 86_400)  # test ids are the same in every process of a day
 NAME = "lk.example.org"

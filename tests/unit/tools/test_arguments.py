@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import arguments
+from tests.support.values import arguments
 
 
 def test_argument_lists_are_read_back_whole() -> None:

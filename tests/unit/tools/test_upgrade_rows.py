@@ -9,7 +9,7 @@ from typing import Any
 
 from livekit_metal.core.ports import PortRange
 from livekit_metal.site.model import Site
-from tests.support.sites import CLUSTER
+from tests.support.values.sites import CLUSTER
 from tests.upgrade import document, judge
 from tests.upgrade.judge import Outcome
 from tests.upgrade.rows import PORTS, ROWS

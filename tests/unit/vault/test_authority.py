@@ -18,7 +18,7 @@ from livekit_metal.site.model import Site
 from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import Certificate
 from livekit_metal.vault.vault import Vault
-from tests.support.sites import CLUSTER, SINGLE
+from tests.support.values.sites import CLUSTER, SINGLE
 
 NAME = "lk.example.org"
 NOW = time.time()

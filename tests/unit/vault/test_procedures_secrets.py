@@ -14,7 +14,7 @@ import pytest
 from livekit_metal.site.inventory import read
 from livekit_metal.vault.vault import Vault
 from procedures import secrets as procedure
-from tests.support.sites import PHONES, SINGLE
+from tests.support.values.sites import PHONES, SINGLE
 from tests.unit.conftest import INVENTORY, Run, next_step, reopened
 
 ROOT = Path(procedure.__file__).parents[1]

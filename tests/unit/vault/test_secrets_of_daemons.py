@@ -20,7 +20,7 @@ from livekit_metal.roles.sip.generation import make as sip_of
 from livekit_metal.site.model import Site
 from livekit_metal.vault.document import Document
 from livekit_metal.vault.vault import Vault
-from tests.support.sites import PHONES, RECORDING, SINGLE, streaming
+from tests.support.values.sites import PHONES, RECORDING, SINGLE, streaming
 from tests.unit.conftest import Run, next_step, reopened
 
 MakeSite = Callable[[dict[str, Any]], Site]

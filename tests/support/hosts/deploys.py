@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.lab import INVENTORY, ROOT
+from tests.support.hosts.lab import INVENTORY, ROOT
 
 PYINFRA = Path(sys.executable).with_name("pyinfra")
 DEPLOY = "deploy.py"

@@ -13,7 +13,7 @@ from livekit_metal.call.client import Call
 from livekit_metal.call.forced_path import Path
 from livekit_metal.call.server import room_service
 from livekit_metal.site.model import Site
-from tests.support.lab import over_ssh
+from tests.support.hosts.lab import over_ssh
 
 ENDS = 60.0  # s for a slot to end when its last call has; measured: 1 to 5
 _ACTIVE = "systemctl list-units --plain --no-legend --state=active 'livekit-server@*'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import json
@@ -24,8 +25,9 @@ def archive(url: str, sha256: str, member: str = "tool") -> Release:
 
 
 def packed(content: bytes = PROGRAM, name: str = "tool") -> bytes:
+    """The same bytes each time: gzip would write the time into them."""
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+    with gzip.GzipFile(fileobj=out, mode="wb", mtime=0) as whole, tarfile.open(fileobj=whole, mode="w") as tar:
         for member, data in (("LICENSE", b"none"), (name, content)):
             info = tarfile.TarInfo(member)
             info.size = len(data)

@@ -18,8 +18,8 @@ from livekit.protocol.egress import EgressStatus
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.roles.egress.settings import Settings
-from tests.support import recordings
-from tests.support.lab import lab, over_ssh
+from tests.support.hosts.lab import lab, over_ssh
+from tests.support.programs import recordings
 
 HOST = lab().site.with_role("egress")[0]
 ENDS = 60.0  # s

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from livekit_metal.call.access import Access
-from tests.support.deploys import PYINFRA
-from tests.support.lab import INVENTORY, ROOT
+from tests.support.hosts.deploys import PYINFRA
+from tests.support.hosts.lab import INVENTORY, ROOT
 
 Rows = list[dict[str, Any]]
 

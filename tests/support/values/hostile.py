@@ -14,7 +14,7 @@ from typing import Any
 from livekit_metal.core.errors import Problems
 from livekit_metal.core.fields import convert, options
 from livekit_metal.site.loading import site_class
-from tests.support.sites import PHONES, RECORDING
+from tests.support.values.sites import PHONES, RECORDING
 
 MARK = "lkm7"  # is in every value: where it is found in what is rendered, a value has got there
 HARM = {

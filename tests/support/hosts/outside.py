@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support.lab import ROOT, Lab
+from tests.support.hosts.lab import ROOT, Lab
 
 _ENDS = 120  # s for a call to come to its end
 
@@ -40,7 +40,7 @@ class Calling:
 
     def __init__(self, namespace: str, given: Mapping[str, Any]) -> None:
         self._process = subprocess.Popen(
-            ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.support.paths"],
+            ["ip", "netns", "exec", namespace, sys.executable, "-m", "tests.support.calls.paths"],
             cwd=ROOT,
             env={k: v for k, v in os.environ.items() if not k.lower().endswith("_proxy")},
             stdin=subprocess.PIPE,

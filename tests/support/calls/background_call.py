@@ -11,7 +11,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.join_info import where
 from livekit_metal.call.report import MAY_MISS, Report
-from tests.support.slots import pinned
+from tests.support.calls.slots import pinned
 from tests.upgrade.judge import FACTOR, limit
 
 

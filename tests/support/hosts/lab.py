@@ -18,7 +18,7 @@ from lab.places import DEFAULT_NAME
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 INVENTORY = os.environ.get("INVENTORY", "inventories/lab.py")
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.support.deploys import OPERATION, STEP, Deploy
+from tests.support.hosts.deploys import OPERATION, STEP, Deploy
 
 MACHINE = "livekit: slot "  # test_machine_killed.py has a test for each of these steps
 

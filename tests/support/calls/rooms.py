@@ -17,7 +17,7 @@ from livekit.protocol.room import DeleteRoomRequest, ListParticipantsRequest, Li
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import room_service, server_api
 from livekit_metal.site.model import Site
-from tests.support.lab import ROOT, Lab, over_ssh
+from tests.support.hosts.lab import ROOT, Lab, over_ssh
 
 REDIS = "REDISCLI_AUTH=%s redis-cli -e -h {} -p {} --user {} {}"
 

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.support.lab import INVENTORY, ROOT, lab
+from tests.support.hosts.lab import INVENTORY, ROOT, lab
 
 PROGRAM = Path(os.environ.get("ARTIFACTS") or ROOT / "tests" / "standins") / "versitygw"
 BUCKET = "recordings"

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.support.deploys import PYINFRA, Told
-from tests.support.lab import INVENTORY, ROOT
+from tests.support.hosts.deploys import PYINFRA, Told
+from tests.support.hosts.lab import INVENTORY, ROOT
 
 STATUS = "procedures/status.py"
 SOON = 30.0  # s until a slot's own numbers have followed; its hidden witnesses have left by then

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from livekit_metal.vault import certificates
-from tests.support.control import free_port
+from tests.support.calls.control import free_port
 
 VERSION = "v2.10.1"
 _MODULE = "github.com/letsencrypt/pebble/v2/cmd"

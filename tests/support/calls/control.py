@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from livekit_metal.call.access import Access
 from livekit_metal.releases import catalogue
 from livekit_metal.runtime.artifacts.fetch import fetch
-from tests.support.lab import Lab
+from tests.support.hosts.lab import Lab
 
 STARTS = 20.0  # s
 
