@@ -1,8 +1,8 @@
 """``python -m tests.run``: every lab the promises need, two at work at once, each gone afterwards.
 
 What judges the media of calls has the machine for itself meanwhile. Prints what ran where and for how long; exit status
-1 when anything failed. ``python -m tests.run NAME…`` runs only those rows; "calls", "steps", "cluster", "doctor" and
-"acme" only then. To run a layer by hand nothing here is needed: tests/README.md.
+1 when anything failed. ``python -m tests.run NAME…`` runs only those rows; those of `make test-faults` only
+then. To run a layer by hand nothing here is needed: tests/README.md.
 """
 
 from __future__ import annotations
@@ -54,6 +54,9 @@ class Step:
     alone: bool = False
 
 
+_LONG, _SHORT = "-m long", "-m 'not long'"
+
+
 def _alone(words: str) -> Step:
     """Tests that judge the media of calls, which a busy machine would disturb."""
     return Step(words, alone=True)
@@ -79,7 +82,7 @@ ROWS = (
     Row(
         "one",
         hosts=1,
-        steps=(Step("tests/host"), Step(_FAULTS), _alone(_ONE), _alone(_UNDER_A_CALL)),
+        steps=(Step("tests/host"), Step(f"{_FAULTS} {_SHORT}"), _alone(_ONE), _alone(_UNDER_A_CALL)),
         bench=True,
         hardened=True,
     ),
@@ -92,7 +95,12 @@ ROWS = (
             _alone(f"{_ONLINE} --ignore=tests/online/test_old_code.py"),
         ),
     ),
-    Row("media", hosts=1, inventory="inventories/lab_media.py", steps=(Step(_SITE), _alone("tests/media tests/sip"))),
+    Row(
+        "media",
+        hosts=1,
+        inventory="inventories/lab_media.py",
+        steps=(Step(_SITE), _alone(f"tests/media tests/sip {_SHORT}")),
+    ),
     Row(
         "tls", hosts=1, inventory="inventories/lab_tls.py", steps=(Step(_SITE), Step(_ACME), _alone(f"{_CALL} {_TLS}"))
     ),
@@ -110,6 +118,14 @@ ROWS = (
         hosts=1,
         steps=(Step("tests/faults/test_fresh_host.py tests/faults/test_killed.py --every-step"), _alone(_AFTERWARDS)),
         hardened=True,
+        asked=True,
+    ),
+    Row("long", hosts=1, steps=(Step(f"{_FAULTS} {_LONG}"), _alone(_AFTERWARDS)), hardened=True, asked=True),
+    Row(
+        "longmed",
+        hosts=1,
+        inventory="inventories/lab_media.py",
+        steps=(_alone(f"tests/media tests/sip {_LONG}"), _alone(_CALL)),
         asked=True,
     ),
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),

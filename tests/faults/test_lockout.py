@@ -113,6 +113,7 @@ def test_a_deploy_killed_before_it_confirmed_is_undone_by_the_timer(first: Host,
     unchanging()
 
 
+@pytest.mark.long
 def test_what_nobody_confirmed_is_never_what_a_rollback_brings(
     lab: Lab, site: Site, first: Host, wider: Callable[..., Path], nft: Callable[[str], None]
 ) -> None:
@@ -125,6 +126,7 @@ def test_what_nobody_confirmed_is_never_what_a_rollback_brings(
     assert rules(first) == before
 
 
+@pytest.mark.long
 def test_a_rerun_while_a_rollback_is_armed_confirms(first: Host, wider: Callable[..., Path]) -> None:
     inventory = wider("198.51.100.9/32", 30)  # time for a whole deploy, a call included
     killed(inventory, first)
@@ -172,7 +174,14 @@ def test_what_somebody_changed_by_hand_is_set_right_and_other_tables_stay(first:
     unchanging()
 
 
-@pytest.mark.parametrize("damage", ["echo 'garbage {' >> %s", ": > %s", "rm %s"], ids=["broken", "empty", "gone"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param("echo 'garbage {' >> %s", id="broken"),
+        pytest.param(": > %s", id="empty", marks=pytest.mark.long),
+        pytest.param("rm %s", id="gone", marks=pytest.mark.long),
+    ],
+)
 def test_a_boot_without_the_rules_is_closed_to_all_but_administrators(
     lab: Lab, site: Site, first: Host, damage: str
 ) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
 from testinfra.host import Host
 
 from livekit_metal.call.access import Access
@@ -26,6 +27,7 @@ def active_units(host: Host) -> list[str]:
     return [line.split()[0] for line in listed.splitlines()]
 
 
+@pytest.mark.long
 def test_a_reboot_does_not_wait_for_a_drain(lab: Lab, site: Site, first: Host, change: Change) -> None:
     name = next(iter(site.hosts))
     access = Access.load(lab.directory / "access.json")

@@ -57,6 +57,7 @@ async def known(access: Access, *ended: Recording) -> None:
             assert info.status == EgressStatus.EGRESS_COMPLETE, info
 
 
+@pytest.mark.long
 def test_a_reboot_ends_recordings_and_phone_calls_in_good_order(
     access: Access, as_it_was: None, tmp_path: Path
 ) -> None:

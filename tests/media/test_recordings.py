@@ -65,6 +65,7 @@ def test_a_recording_goes_on_through_a_change_of_egress(access: Access, tmp_path
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_at_the_deadline_of_a_drain_a_recording_is_ended_in_good_order(access: Access, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with recording(access) as old:
@@ -85,6 +86,7 @@ def test_at_the_deadline_of_a_drain_a_recording_is_ended_in_good_order(access: A
     asyncio.run(scenario())
 
 
+@pytest.mark.long
 def test_what_a_kill_leaves_of_a_recording_is_kept_and_reported(access: Access, tmp_path: Path) -> None:
     host = over_ssh(HOST)
 

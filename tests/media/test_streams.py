@@ -151,6 +151,7 @@ def test_rtmp_goes_on_through_a_change_of_ingress(
     ended(host, before)
 
 
+@pytest.mark.long
 def test_at_the_deadline_of_a_drain_a_stream_is_ended_in_an_orderly_way(
     access: Access, hurried: Path, tmp_path: Path
 ) -> None:
@@ -176,6 +177,7 @@ def test_at_the_deadline_of_a_drain_a_stream_is_ended_in_an_orderly_way(
     assert "status=9/KILL" not in over_ssh(host).check_output("journalctl -u %s -n 50 -o cat --no-pager", before)
 
 
+@pytest.mark.long
 def test_a_slot_that_lacks_one_of_its_ports_never_serves(deaf: Path) -> None:
     (before,) = units(SERVING[0], "active")
     told = deploy(deaf)

@@ -74,6 +74,7 @@ def test_a_phone_call_goes_on_through_a_change_and_the_next_one_gets_the_new_slo
     ended(first, old)
 
 
+@pytest.mark.long
 def test_a_call_is_hung_up_when_the_deadline_of_its_slot_is_over(
     first: Host, access: Access, phone: Ring, *, tmp_path: Path, mended: None
 ) -> None:
@@ -135,6 +136,7 @@ def test_who_may_call_changes_without_a_restart_and_without_a_call_noticing(
     assert (shown(first, "livekit-kamailio.service", "MainPID"), serving(first)) == (pid, slot)
 
 
+@pytest.mark.long
 def test_a_release_that_does_not_run_is_refused_and_calls_go_on(
     first: Host, access: Access, phone: Ring, *, tmp_path: Path, mended: None
 ) -> None:

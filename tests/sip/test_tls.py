@@ -98,6 +98,7 @@ def test_a_certificate_is_renewed_and_no_call_notices(
     assert shown(first, "livekit-kamailio.service", "MainPID") == pid
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
