@@ -17,3 +17,26 @@ def load(site: Mapping[str, Any], file: str) -> list[tuple[str, dict[str, Any]]]
     from livekit_metal.site import inventory  # noqa: PLC0415
 
     return inventory.load(site, file)
+
+
+def configure() -> None:
+    """What holds for every run of pyinfra on a site: the only line of a ``config.py``, which pyinfra reads first."""
+    from pyinfra import config  # noqa: PLC0415
+
+    from livekit_metal.runtime.run import pyinfra_patches  # noqa: PLC0415
+
+    config.REQUIRE_PYINFRA_VERSION = ">=3.10,<4"
+    config.FAIL_PERCENT = 0  # one failed host stops the rest
+    config.PARALLEL = 64  # above the number of hosts: a full pool would make Ctrl-C wait for running commands
+    pyinfra_patches.install()
+
+
+def deploy(site: Any = None, **arguments: Any) -> None:
+    """A pyinfra deploy of everything that ``site`` says; by default the site of the inventory of this run.
+
+    ``site`` is a :class:`livekit_metal.site.model.Site`, ``arguments`` are pyinfra's global ones (``_sudo`` and so on).
+    Raises PyinfraError where :func:`configure` was not called.
+    """
+    from livekit_metal.deployment import whole  # noqa: PLC0415
+
+    whole(site, **arguments)
