@@ -38,7 +38,7 @@ report.install()
 
 
 def named(_: HostState) -> Plan:
-    """Raises Failed when it is not said which host is meant."""
+    """Raises HostError when it is not said which host is meant."""
     serving = [
         n
         for n in site.hosts
@@ -52,7 +52,7 @@ def named(_: HostState) -> Plan:
 
 
 def mark(seen: HostState, each: SlottedRole) -> tuple[Action, ...]:
-    """Say on the host that it is out of service, and why. Raises Failed when ``each`` would serve nowhere."""
+    """Say on the host that it is out of service, and why. Raises HostError when ``each`` would serve nowhere."""
     if maintenance.words(seen):
         return ()
     if not given.alone:

@@ -78,7 +78,7 @@ def _questions(stack: HostStack) -> dict[str, OccupancyQuery]:
 
 
 def of(stack: HostStack, seen: HostState) -> Overview:
-    """What was found. Raises Failed when the host does not say what its slots do."""
+    """What was found. Raises HostError when the host does not say what its slots do."""
     slots = seen.answers[occupancy.question(stack.the(Livekit)).name] if stack.of(Livekit) else []
     others = {role: question for role, question in _questions(stack).items() if role != "livekit"}
     marks = [line.split(" ", 1) for line in seen.answers["marks"]]

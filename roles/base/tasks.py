@@ -93,7 +93,7 @@ def _save_first(vault: Vault) -> None:
 def _plan(settings: Settings, wanted: tuple[File, ...], seen: HostState) -> Plan:
     packages, notes = _packages(settings, seen)
     missing = [p for p in packages if p not in seen.packages]
-    steps: list[Action] = [*directories.steps(seen)]
+    steps: list[Action] = [*directories.actions(seen)]
     if stock := _to_mask(settings, seen):
         steps.append(Action(f"mask {', '.join(stock)}", lambda host: run(host, 'systemctl -q mask "$@"', *stock)))
     if missing:

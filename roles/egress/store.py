@@ -50,7 +50,7 @@ _REMEDIES = (
 
 
 def prove(host: Host, settings: Settings) -> None:
-    """Write, read and delete an object from ``host``. Raises Failed, as ``path: fact; remedy``."""
+    """Write, read and delete an object from ``host``. Raises HostError, as ``path: fact; remedy``."""
     kind = settings.storage.kind
     name = f"{_target(settings)}livekit-metal-probe-{secrets.token_hex(8)}"
     try:
@@ -64,7 +64,7 @@ def prove(host: Host, settings: Settings) -> None:
 
 
 def deliver(host: Host, settings: Settings) -> str:
-    """Move what an upload left behind to the store; how much. Raises Failed when some of it has to stay."""
+    """Move what an upload left behind to the store; how much. Raises HostError when some of it has to stay."""
     words = (f"{settings.state}/backup", _target(settings), settings.as_user)
     try:
         return run(host, f"{_RCLONE}{_DELIVER}", *words, stdin=_credentials(settings), timeout=LONGEST).strip()

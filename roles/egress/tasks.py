@@ -95,7 +95,7 @@ def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bo
         todo = ready.plan(seen, accept=accept, accept_skip=accept_skip)
         if not settings.storage.kind or ready.daemon.serving(seen) == ready.wanted.name:
             return todo
-        return replace(todo, steps=(prove, *todo.steps))
+        return replace(todo, actions=(prove, *todo.actions))
 
     in_parallel(Task(PROGRAM, ready.needs, plan), "egress: release and generation")
 

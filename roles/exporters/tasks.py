@@ -46,7 +46,7 @@ def activate(settings: Settings) -> Task:
 
 def _todo(service: Service, proof: Proof, seen: HostState) -> Plan:
     name, outcome = service.unit.removeprefix("livekit-").removesuffix(".service"), service.outcome(seen)
-    return Plan(service.steps(seen, proof), f"{name} {outcome}" if outcome else "")
+    return Plan(service.actions(seen, proof), f"{name} {outcome}" if outcome else "")
 
 
 def _metrics(settings: Settings) -> tuple[Service, Proof]:

@@ -110,7 +110,7 @@ def _plan(settings: Settings, wanted: File, stamp: str, seen: HostState, *, prov
 
 
 def _lets_us_in(settings: Settings, now: Observed) -> None:
-    """Raises Failed when the rules would keep out the address that this deploy comes from."""
+    """Raises HostError when the rules would keep out the address that this deploy comes from."""
     if now.source and not admits(settings, now.source):
         own = f"{now.source}/{128 if ':' in now.source else 32}"
         raise HostError(f"firewall.admin: your own address {now.source} is not in it; add {own!r}")

@@ -98,6 +98,6 @@ def activate(settings: Settings) -> Task:
 
     def plan(seen: HostState) -> Plan:
         todo = part.plan(seen)
-        return replace(todo, steps=(*hidepid.steps(seen), *todo.steps))
+        return replace(todo, actions=(*hidepid.actions(seen), *todo.actions))
 
     return replace(part, needs=part.needs | hidepid.needs(), plan=plan)

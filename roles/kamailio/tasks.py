@@ -85,7 +85,7 @@ def _plan(settings: Settings, service: Service, seen: HostState) -> Plan:
     reload = None
     if service.unread(seen, loaded=bool(seen.answers[_FILES])):
         reload = Action("re-read who may call", lambda host: run(host, "sh $1", settings.reread))
-    steps = list(service.steps(seen, partial(_answers, settings=settings), reload=reload))
+    steps = list(service.actions(seen, partial(_answers, settings=settings), reload=reload))
     if service.running(seen) and not seen.answers[_FOLLOWS]:
         steps.append(Action("follow the active file", lambda host: run(host, "sh $1", settings.dispatch)))
     return Plan(tuple(steps), service.outcome(seen, "re-read" if reload else ""))

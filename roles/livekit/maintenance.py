@@ -19,7 +19,7 @@ _ASK = "for at in {}; do echo \"$at $(curl -s -m 2 -o /dev/null -w '%{{http_code
 def drain(settings: Settings, marker: str, others: Mapping[str, str], *, why: str, alone: bool) -> Task:
     """Empty the host. ``others`` (host -> address:port) are the edges that take its new sessions.
 
-    ``alone`` permits it when none of them does. Raises Failed in the plan otherwise.
+    ``alone`` permits it when none of them does. Raises HostError in the plan otherwise.
     """
     asked = StateQuery(queries=((_PROBE, _ASK.format(" ".join(others.values())) if others else ":"),))
 

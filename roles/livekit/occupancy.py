@@ -51,7 +51,7 @@ def question(settings: Settings, *, draining: bool = False) -> OccupancyQuery:
 
 
 def parse(lines: Iterable[str], settings: Settings) -> dict[str, Occupancy]:
-    """The answer, by slot. Raises Failed when it is not whole."""
+    """The answer, by slot. Raises HostError when it is not whole."""
     return {
         one.slot: Occupancy(
             **{name: getattr(one, name) for name in FIELDS},

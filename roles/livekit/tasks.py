@@ -88,8 +88,8 @@ def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bo
 
     def plan(seen: HostState) -> Plan:
         todo = ready.plan(seen, accept=accept, accept_skip=accept_skip)
-        calling = on_host.steps(calls.root, seen, wanted=calls.on_hosts)
-        return replace(todo, steps=(*todo.steps, *calling))
+        calling = on_host.actions(calls.root, seen, wanted=calls.on_hosts)
+        return replace(todo, actions=(*todo.actions, *calling))
 
     asked = ready.needs | on_host.needs(calls.root, wanted=calls.on_hosts)
     in_parallel(Task("livekit", asked, plan), "livekit-server: release and generation")

@@ -53,7 +53,7 @@ def _plan(settings: Settings, service: Service, seen: HostState) -> Plan:
     if service.unread(seen, loaded=seen.answers["prometheus.loaded"] == [loaded]):
         reload = Action(f"reload {UNIT}", lambda host: run(host, "systemctl reload $1", UNIT))
     steps = files.directory(settings.data, seen, mode="750", user="prometheus", group="prometheus")
-    steps += service.steps(seen, has_loaded, reload=reload)
+    steps += service.actions(seen, has_loaded, reload=reload)
     return Plan(steps, service.outcome(seen, "reloaded" if reload else ""))
 
 

@@ -41,7 +41,7 @@ def around(
     if not settings.former:
         return (*end(seen), *moves)
     forwarder = service(settings)
-    steps = forwarder.steps(seen, *proofs)
+    steps = forwarder.actions(seen, *proofs)
     if forwarder.running(seen):
         return (*steps, *moves)
     first = len(steps) - len(proofs) - 1  # of the steps that start it and prove it

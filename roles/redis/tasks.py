@@ -82,7 +82,7 @@ def _plan(settings: Settings, seen: HostState) -> Plan:
     service, answers = _service(settings), partial(_answers, settings=settings)
     users = _users(settings, service, seen, now.users)
     steps = files.directory(settings.data, seen, mode="750", user="redis", group="redis")
-    moves = service.steps(seen, partial(answers, at=settings.address), reload=users)
+    moves = service.actions(seen, partial(answers, at=settings.address), reload=users)
     steps += forwarder.around(settings, seen, moves, [partial(answers, at=address) for address in left])
     return Plan(steps, service.outcome(seen, "users changed" if users else ""), tuple(_notes(settings)))
 
@@ -97,7 +97,7 @@ def _notes(settings: Settings) -> Iterator[str]:
 
 
 def _data_is_here(settings: Settings, seen: HostState) -> None:
-    """Raises Failed when the running Redis keeps its data elsewhere: started here, it would come up empty."""
+    """Raises HostError when the running Redis keeps its data elsewhere: started here, it would come up empty."""
     if now := "".join(seen.answers["redis.elsewhere"]):
         raise HostError(
             f"the data is in {now} and paths.state puts it into {settings.data}; move it, then run the same again: "

@@ -44,7 +44,7 @@ def seen(
 
 
 def names(todo: Plan) -> list[str]:
-    return [step.name for step in todo.steps]
+    return [step.name for step in todo.actions]
 
 
 def test_stock_units_are_masked_before_their_packages_come(part: Task, settings: Settings) -> None:
@@ -152,7 +152,7 @@ def test_a_host_is_told_how_far_the_secrets_have_come(part: Task, settings: Sett
     """As they will be saved, and only then: a run that finds nothing to do writes nothing."""
     assert single.vault is not None
     look = seen(part, packages=settings.needed, container="lxc")
-    written = next(step.name for step in part.plan(look).steps if step.name.startswith("write "))
+    written = next(step.name for step in part.plan(look).actions if step.name.startswith("write "))
     assert "serial" in written
     assert settings.serial_file in part.needs.files
     single.vault.persist()
@@ -161,6 +161,6 @@ def test_a_host_is_told_how_far_the_secrets_have_come(part: Task, settings: Sett
     line = f"{single.vault.state}\n"
     look.files[settings.serial_file] = hashlib.sha256(line.encode()).hexdigest()
     look.stat[settings.serial_file] = ("600", "root", "root")
-    assert "serial" not in next(step.name for step in part.plan(look).steps if step.name.startswith("write "))
+    assert "serial" not in next(step.name for step in part.plan(look).actions if step.name.startswith("write "))
     single.vault.rotate_api_key()
-    assert "serial" in next(step.name for step in part.plan(look).steps if step.name.startswith("write "))
+    assert "serial" in next(step.name for step in part.plan(look).actions if step.name.startswith("write "))

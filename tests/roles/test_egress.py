@@ -50,7 +50,7 @@ def host(active: str = "", left: list[str] = NOTHING, **slots: str) -> HostState
 
 
 def names(todo: Plan) -> list[str]:
-    return [step.name for step in todo.steps]
+    return [step.name for step in todo.actions]
 
 
 def test_a_fresh_host_gets_its_first_slot_without_a_proof_alone(egress: Settings) -> None:
@@ -87,7 +87,7 @@ def test_what_waits_for_somebody_is_told_at_the_end_of_every_deploy(egress: Sett
 def test_recordings_that_are_still_on_a_host_keep_it(egress: Settings) -> None:
     with pytest.raises(HostError, match=r"recordings are still here \(1 in .*/egress/files\); fetch them, or deliver"):
         tasks.delivered(egress).plan(host(left=["0", "0", "1"]))
-    assert tasks.delivered(egress).plan(host()).steps == ()
+    assert tasks.delivered(egress).plan(host()).actions == ()
 
 
 def test_the_secret_of_a_store_must_be_there(make_site: Callable[[dict[str, Any]], Site], no_download: None) -> None:

@@ -50,7 +50,7 @@ def host(active: str = "", **slots: str) -> HostState:
 
 
 def names(todo: Plan) -> list[str]:
-    return [step.name for step in todo.steps]
+    return [step.name for step in todo.actions]
 
 
 def test_a_change_starts_beside_and_is_never_proved_alone(ingress: Settings, wanted: Generation) -> None:
@@ -69,7 +69,7 @@ def test_a_change_starts_beside_and_is_never_proved_alone(ingress: Settings, wan
 
 def test_a_host_as_wanted_is_left_alone(ingress: Settings, wanted: Generation) -> None:
     slot = ingress.slots[0]
-    assert tasks.activate(ingress).plan(host(slot, **{slot: f"active {wanted.name}"})).steps == ()
+    assert tasks.activate(ingress).plan(host(slot, **{slot: f"active {wanted.name}"})).actions == ()
 
 
 def test_no_empty_slot_is_refused_with_who_is_where(ingress: Settings) -> None:
@@ -93,7 +93,7 @@ def test_processes_are_hidden_before_any_stream_can_begin(ingress: Settings, wan
     seen.units[hidepid.UNIT] = {"UnitFileState": "enabled"}
     assert names(part.plan(seen)) == ["hide processes from other accounts"], "somebody has mounted /proc again"
     seen.answers["hidepid"] = ["hidden"]
-    assert part.plan(seen).steps == ()
+    assert part.plan(seen).actions == ()
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def carried_out(monkeypatch: pytest.MonkeyPatch) -> Callable[[Settings, HostStat
         written: list[File] = []
         monkeypatch.setattr(tasks, "bundle", lambda wanted, before: written.extend(wanted) or bundle(wanted, before))
         todo = plan(settings, seen)
-        values = next((s.run.keywords["values"] for s in todo.steps if s.name.startswith("set ")), {})
+        values = next((s.run.keywords["values"] for s in todo.actions if s.name.startswith("set ")), {})
         kept = [line for line in seen.answers["kernel.keys"] if not line.startswith(FILE)]
         own = [f"{FILE}:{line}" for line in written[0].text.splitlines() if RESERVED in line or "others" in line]
         return HostState(
@@ -97,7 +97,7 @@ def test_what_a_host_has_more_of_stays(kernel: Settings, carried_out: Carry) -> 
     """In force and in the file, so that a boot does not lower it either."""
     more = {"net.core.rmem_max": "33554432", "net.ipv4.tcp_rmem": "4096\t131072\t33554432", "vm.swappiness": "1"}
     todo = plan(kernel, host({**DEFAULTS, **more}))
-    assert not set(more) & set(todo.steps[1].run.keywords["values"])
+    assert not set(more) & set(todo.actions[1].run.keywords["values"])
     seen = carried_out(kernel, host({**DEFAULTS, **more}))
     assert plan(kernel, seen) == Plan()
     assert {name: seen.sysctls[name] for name in more} == more
@@ -107,7 +107,7 @@ def test_a_module_that_is_not_loaded_yet_is_loaded_for_its_keys(kernel: Settings
     lacking = {name: value for name, value in DEFAULTS.items() if not name.startswith(CONNTRACK)}
     todo = plan(kernel, host(lacking, "module"))
     assert names(todo)[:2] == [f"{WRITE}, livekit-metal.conf", "load nf_conntrack"]
-    assert CONNTRACK in todo.steps[2].run.keywords["values"]
+    assert CONNTRACK in todo.actions[2].run.keywords["values"]
     after = carried_out(kernel, host(lacking, "module"))
     assert MODULES in after.files
     assert plan(kernel, after) == Plan()
@@ -126,9 +126,9 @@ def test_keys_that_a_container_cannot_set_are_findings_and_no_changes(kernel: Se
     container = {name: value for name, value in DEFAULTS.items() if not name.endswith(("_default", "backlog"))}
     seen = host(container, *(f"locked {name.replace('.', '/')}" for name in locked))
     first = plan(kernel, seen)
-    assert not set(locked) & set(first.steps[1].run.keywords["values"])
+    assert not set(locked) & set(first.actions[1].run.keywords["values"])
     second = plan(kernel, carried_out(kernel, seen))
-    assert second.steps == ()
+    assert second.actions == ()
     assert second.notes == first.notes
     assert second.notes[0] == (
         "net.core.rmem_max, net.core.wmem_max cannot be set here (a container?): "
@@ -172,7 +172,7 @@ def test_a_file_with_the_last_word_at_boot_is_told(kernel: Settings, carried_out
 
 def test_only_the_stale_keys_are_set_and_then_compared(fake_run: Callable[..., FakeRun], kernel: Settings) -> None:
     seen = host()
-    values = plan(kernel, seen).steps[1].run.keywords["values"]
+    values = plan(kernel, seen).actions[1].run.keywords["values"]
     in_force = "\n".join(f"{name} = {value}" for name, value in values.items())
     done = fake_run(lambda: one_by_one("kernel", activate(kernel)), answer=answers(seen, in_force))
     assert done.results["lk1"].word == "done"

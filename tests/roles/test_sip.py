@@ -60,7 +60,7 @@ def test_a_change_starts_beside_and_drains_the_old_slot_last(sip: Settings, want
 
 def test_a_host_as_wanted_is_left_alone(sip: Settings, wanted: Generation) -> None:
     slot = sip.slots[0]
-    assert tasks.activate(sip).plan(host(slot, **{slot: f"active {wanted.name}"})).steps == ()
+    assert tasks.activate(sip).plan(host(slot, **{slot: f"active {wanted.name}"})).actions == ()
 
 
 def test_trunks_and_rules_are_no_part_of_what_a_slot_runs(sip: Settings, wanted: Generation) -> None:
@@ -165,7 +165,7 @@ def test_what_others_made_is_left_alone_and_reported(sip: Settings) -> None:
     now["inbound"].append({"sip_trunk_id": "ST_1", "name": "by hand", "metadata": "not json"})
     now["rule"].append({"sip_dispatch_rule_id": "SDR_1", "metadata": '["list"]'})
     todo = telephony.reconcile(sip).plan(seen(now))
-    assert todo.steps == ()
+    assert todo.actions == ()
     assert todo.notes == (
         "inbound trunks that are not ours, left alone: by hand (ST_1)",
         "rules that are not ours, left alone: without a name (SDR_1)",

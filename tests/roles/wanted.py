@@ -22,7 +22,7 @@ def as_wanted(*services: Service, probes: Mapping[str, Sequence[str]] | None = N
 
 
 def names(todo: Plan) -> list[str]:
-    return [step.name for step in todo.steps]
+    return [step.name for step in todo.actions]
 
 
 def look(seen: HostState) -> str:

@@ -25,7 +25,7 @@ from livekit_metal.runtime.slots.occupancy import OccupancyQuery
 if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack
 
-# What a slot that runs says and has; the words of occupancy.Question.
+# What a slot that runs says and has; the words of OccupancyQuery.
 _ASK = r"""echo "$slot http $(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port signal)/")"
   curl -sf -m 2 "http://127.0.0.1:$(port metrics)/metrics" |
     sed -n "s/.*node_id=\"\(ND_[^\"]*\)\".*/$slot node \1/p" | head -n 1

@@ -20,7 +20,7 @@ from livekit_metal.runtime.slots.occupancy import active as serving_of
 if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack
 
-# The words of occupancy.Question. Of the keys a host tells only what they hash to, as Keys below.
+# The words of OccupancyQuery. Of the keys a host tells only what they hash to, as Keys below.
 _HEALTH = r"""
   http=$(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port health)/") || :
   echo "$slot http $http"

@@ -50,7 +50,7 @@ rm "$t/pipe" "$t/sum"; sync -f "$t"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
 def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
     """Bring ``artifact`` to ``directory`` of the host: as ``program``, or an image's tree as :data:`TREE`.
 
-    Raises Failed when it does not arrive whole (disk full, connection).
+    Raises HostError when it does not arrive whole (disk full, connection).
     """
     try:
         verify(artifact)
@@ -65,14 +65,14 @@ def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
 
 
 def push(host: Host, artifact: Path, directory: str, program: str, sha256: str) -> None:
-    """Bring the file ``artifact`` to the host. Raises Failed when it does not arrive whole (disk full, connection)."""
+    """Bring the file ``artifact`` to the host. Raises HostError when it does not arrive whole."""
     size = artifact.stat().st_size
     parts = _squeezed(progress(host, _read(artifact), size))
     send(host, _RECEIVE, (directory, program, sha256), parts, f"{size >> 20} MB to {directory}")
 
 
 def send(host: Host, script: str, args: Iterable[str], parts: Iterable[bytes], what: str) -> None:
-    """Feed ``parts`` to the shell text ``script``, which changes the host. Raises Failed in its own words."""
+    """Feed ``parts`` to the shell text ``script``, which changes the host. Raises HostError in its own words."""
     run(host, "true")  # what must happen before a first change happens before this one
     client = getattr(host.connector, "client", None)
     if client is None:

@@ -37,7 +37,7 @@ class Quiet(list[str]):
 
 
 def before_first_change(action: Callable[[], None]) -> None:
-    """Have ``action`` run once, right before anything on any host is changed (it may raise Failed)."""
+    """Have ``action`` run once, right before anything on any host is changed (it may raise HostError)."""
     _before_first_change.append(action)
 
 
@@ -49,12 +49,12 @@ def privilege(host: Host) -> dict[str, Any]:
 
 
 def read(host: Host, script: str, *args: str, stdin: str = "", timeout: int = 60) -> str:
-    """Output of a command that changes nothing. Raises Failed with what it said."""
+    """Output of a command that changes nothing. Raises HostError with what it said."""
     return _execute(host, StringCommand("sh", "-c", QuoteString(script), "sh", *map(QuoteString, args)), stdin, timeout)
 
 
 def run(host: Host, script: str, *args: str, stdin: str = "", timeout: int = 120) -> str:
-    """Output of a command that changes the host; ``timeout`` in seconds. Raises Failed with what it said."""
+    """Output of a command that changes the host; ``timeout`` in seconds. Raises HostError with what it said."""
     while _before_first_change:
         _before_first_change[0]()
         _before_first_change.pop(0)

@@ -47,7 +47,7 @@ def needs(config: str, releases: str, state: str) -> StateQuery:
     return StateQuery(queries=((_PROBE, text),))
 
 
-def steps(seen: HostState) -> tuple[Action, ...]:
+def actions(seen: HostState) -> tuple[Action, ...]:
     """Give those with a wrong mode the right one."""
     wrong = [path for whose, _, path in _lines(seen) if whose == "ours"]
     if not wrong:

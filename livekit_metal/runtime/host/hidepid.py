@@ -43,7 +43,7 @@ def needs() -> StateQuery:
     return files.needs(_files()) | StateQuery(units=frozenset({UNIT}), queries=(_PROBE,))
 
 
-def steps(seen: HostState) -> tuple[Action, ...]:
+def actions(seen: HostState) -> tuple[Action, ...]:
     """Hide the processes, now and at every boot."""
     write = files.bundle(_files(), seen)
     if not write and seen.answers[_PROBE[0]] == ["hidden"] and seen.unit(UNIT, "UnitFileState") == "enabled":

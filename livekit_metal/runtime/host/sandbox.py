@@ -42,7 +42,7 @@ def check(unit: str, command: str, config: str) -> Validate:
 
 
 def ask_inside(host: Host, unit: str, script: str, *args: str) -> str:
-    """What the shell text ``script`` says on ``host`` as the daemon of the file ``unit``. Raises Failed with its words.
+    """What the shell text ``script`` says on ``host`` as the daemon of ``unit``. Raises HostError in its words.
 
     It cannot ask systemd there, nor anybody over the network.
     """

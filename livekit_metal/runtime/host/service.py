@@ -86,7 +86,7 @@ class Service:
             return "started"
         return otherwise if self.running(seen) else "restarted"
 
-    def steps(
+    def actions(
         self, seen: HostState, *then: Callable[[Host], object], reload: Action | None = None
     ) -> tuple[Action, ...]:
         """Write what is stale, enable, (re)start when the wanted process does not run; then prove it with ``then``.
@@ -106,7 +106,7 @@ class Service:
 
 
 def restart(host: Host, unit: str) -> None:
-    """Start or restart a unit with its present files. Raises Failed with its journal when it does not come up."""
+    """Start or restart a unit with its present files. Raises HostError with its journal when it does not come up."""
     # reset-failed: after five fast failures systemd refuses to try again
     run(
         host,

@@ -15,7 +15,7 @@ _PAUSE = 0.5  # seconds between two attempts
 
 
 def new_login(host: Host, within: float) -> None:
-    """Log in over a new SSH connection with the connector's own parameters. Raises Failed after ``within`` seconds.
+    """Log in over a new SSH connection with the connector's own parameters. Raises HostError after ``within`` seconds.
 
     A connection that exists proves nothing about a firewall: it is let through as established.
     """

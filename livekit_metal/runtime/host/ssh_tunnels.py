@@ -30,7 +30,7 @@ def client(host: Host) -> Any:
 
 @contextmanager
 def tunnel(host: Host, port: int) -> Iterator[int]:
-    """A port on this machine's loopback that leads to ``port`` on the host's. Raises Failed when sshd forbids it."""
+    """A port on this machine's loopback that leads to ``port`` on the host's. Raises HostError when sshd forbids it."""
     _may_forward(host, port)
 
     def relay(near: Any, _: Any) -> None:
@@ -46,7 +46,7 @@ def tunnel(host: Host, port: int) -> Iterator[int]:
 
 @contextmanager
 def reverse(peer: Host, host: Host, port: int) -> Iterator[int]:
-    """A port on ``peer``'s loopback that leads to ``port`` on ``host``'s, by way of this machine. Raises Failed."""
+    """A port on ``peer``'s loopback that leads to ``port`` on ``host``'s, by way of this machine. Raises HostError."""
     _may_forward(host, port)
     transport = client(peer).get_transport()
 

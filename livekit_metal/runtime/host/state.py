@@ -99,7 +99,7 @@ def script(needs: StateQuery, mark: str = "#") -> str:
 
 
 def parse(output: str, mark: str = "#") -> HostState:
-    """Read the answer to a script of this ``mark`` back. Raises Failed when it is not whole."""
+    """Read the answer to a script of this ``mark`` back. Raises HostError when it is not whole."""
     seen, section = HostState(), ""
     block: dict[str, str] = {}
     pids: dict[str, dict[str, str]] = {}
@@ -165,7 +165,7 @@ class Observer:
         self.needs |= needs
 
     def current(self) -> HostState:
-        """What the host is like now. Raises Failed when it cannot be read."""
+        """What the host is like now. Raises HostError when it cannot be read."""
         if self._seen is None or self._asked != self.needs:
             asked = time.time()
             mark = _mark()

@@ -16,7 +16,7 @@ _BREAKS = "\n\t"
 
 
 def until(host: Host, what: str, unit: str, test: str, *args: str, within: float = 30.0, secret: str = "") -> str:
-    """Wait until the shell text ``test`` succeeds on the host; its output. Raises Failed after ``within`` seconds.
+    """Wait until the shell text ``test`` succeeds on the host; its output. Raises HostError after ``within`` seconds.
 
     The wait itself runs on the host (one round trip); it ends early when the unit has failed, and when ``test`` calls
     ``exit 2``: no use to wait. ``test`` finds
@@ -48,7 +48,7 @@ def journal(host: Host, unit: str, lines: int = 15) -> str:
 
 
 def poll(what: str, test: Callable[[], bool], within: float = 30.0, every: float = 0.2) -> None:
-    """Wait on the controller until ``test()``; ``within`` and ``every`` in seconds. Raises Failed."""
+    """Wait on the controller until ``test()``; ``within`` and ``every`` in seconds. Raises HostError."""
     end = time.monotonic() + within
     while not test():
         if time.monotonic() > end:

@@ -118,7 +118,7 @@ def _environment(target: Target) -> dict[str, str]:
 
 
 def packed(target: Target, progress: Progress = lambda text: None) -> tuple[bytes, ...]:
-    """The pack as gzip streams of tar archives, one after the other. Raises Failed when the wheels cannot be had."""
+    """The pack as gzip streams of tar archives, one after the other. Raises HostError when the wheels cannot be had."""
     return _libraries(target, progress).read_bytes(), _code()
 
 

@@ -57,14 +57,14 @@ class Vantage:
         return self.kind != "controller"
 
     def place(self, host: Host) -> Host | None:
-        """The host from which a call through ``host`` is made; None for this machine. Raises Failed."""
+        """The host from which a call through ``host`` is made; None for this machine. Raises HostError."""
         if self.kind == "controller":
             return None
         return host if self.kind == "host" else _peer(host, self.peers)
 
 
 def call(host: Host, line: Endpoint, vantage: Vantage, within: float = 25.0) -> None:
-    """Make a call through ``line``. Raises Failed (NoMedia: only media fails) after ``within`` s at the latest."""
+    """Make a call through ``line``. Raises HostError (NoMedia: only media fails) after ``within`` s at the latest."""
     if client(host) is None:  # @fake: there is nobody to call
         return
     place = vantage.place(host)

@@ -40,7 +40,7 @@ def needs(root: str, *, wanted: bool) -> StateQuery:
     return StateQuery(queries=(there, ("runner.target", _TARGET)) if wanted else (there,))
 
 
-def steps(root: str, seen: HostState, *, wanted: bool) -> tuple[Action, ...]:
+def actions(root: str, seen: HostState, *, wanted: bool) -> tuple[Action, ...]:
     """Have the pack that this checkout makes for the host there, if it is ``wanted`` at all, and no other."""
     there, known = seen.answers["runner.there"], seen.answers.get("runner.target", [])
     name = Target(*known[0].split()).name if wanted and known else ""
@@ -58,7 +58,7 @@ def _bring(host: Host, root: str) -> None:
 
 
 def ensure(host: Host, root: str) -> str:
-    """The directory of the pack on the host; it is brought there when it is missing. Raises Failed."""
+    """The directory of the pack on the host; it is brought there when it is missing. Raises HostError."""
     known = read(host, f'{_TARGET}\ncd "$1" 2>/dev/null && ls -1 || :', root).splitlines()
     if not known or " " not in known[0]:
         raise HostError(f"livekit.probe: {host.name} has no python3; deploy it (base installs it), without --limit")
@@ -78,7 +78,7 @@ def ensure(host: Host, root: str) -> str:
 
 
 def call(host: Host, root: str, access: dict[str, str], arguments: tuple[str, ...], within: float) -> str:
-    """What the call said that was made on ``host``; ``access`` reaches it by standard input. Raises Failed."""
+    """What the call said that was made on ``host``; ``access`` reaches it by standard input. Raises HostError."""
     directory, longest = ensure(host, root), int(within) + _SLACK
     words = ("--access", "-", "--json", *arguments)
     return read(host, _RUN, directory, str(longest), *words, stdin=json.dumps(access), timeout=longest + _SLACK)

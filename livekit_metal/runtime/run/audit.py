@@ -1,4 +1,4 @@
-"""Who changed what: a line on the host when a part begins to change it, and one when it ends.
+"""Who changed what: a line on the host when a task begins to change it, and one when it ends.
 
 "who" is what the controller says of itself; "login" is whom the host's sshd has let in, from where and by which key.
 A run that was killed leaves the first without the second. No line holds a secret: names of steps, summaries and the
@@ -28,11 +28,11 @@ printf '{{"when": "%s", "login": "%s", %s\\n' "$(date -u '+%Y-%m-%d %H:%M:%SZ')"
 
 
 class Entry:
-    """One part's change of one host."""
+    """One task's change of one host."""
 
-    def __init__(self, host: Host, part: Task, todo: Plan) -> None:
-        self.host, self.role = host, part.role
-        self.what = todo.summary or ", ".join(step.name for step in todo.steps)
+    def __init__(self, host: Host, task: Task, plan: Plan) -> None:
+        self.host, self.role = host, task.role
+        self.what = plan.summary or ", ".join(step.name for step in plan.actions)
 
     def began(self) -> None:
         self._append("began", _BEGIN)

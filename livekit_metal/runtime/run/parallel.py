@@ -1,4 +1,4 @@
-"""A Part on all hosts in parallel: preparation, which changes no traffic."""
+"""A Task on all hosts in parallel: preparation, which changes no traffic."""
 
 from __future__ import annotations
 
@@ -20,39 +20,39 @@ if TYPE_CHECKING:
 
 
 @operation()
-def _in_parallel(part: Task) -> Generator[Any, None, None]:
+def _in_parallel(task: Task) -> Generator[Any, None, None]:
     host, executing = context.ctx_host.get(), context.ctx_state.get().is_executing
     result = results().of(host.name)
     try:
-        todo = part.plan(observer().current())
+        plan = task.plan(observer().current())
     except HostError as error:
         if not executing:
-            say(host, part.role, str(error))
-        yield FunctionCommand(refuse, (part.role, str(error)), {})
+            say(host, task.role, str(error))
+        yield FunctionCommand(refuse, (task.role, str(error)), {})
         return
     if not executing:
-        if predict(host, part, todo):
+        if predict(host, task, plan):
             yield StringCommand("true")
-    elif todo.steps:
-        yield FunctionCommand(run_steps, (part, todo, result), {})
+    elif plan.actions:
+        yield FunctionCommand(run_steps, (task, plan, result), {})
     else:
-        note(result, part, todo)
-        host.noop(f"{part.role}: up to date")
+        note(result, task, plan)
+        host.noop(f"{task.role}: up to date")
 
 
-def in_parallel(part: Task, name: str) -> None:
-    """Register ``part`` as one operation of the host in context."""
-    observer().need(part.needs)
-    _in_parallel(name=name, part=part)
+def in_parallel(task: Task, name: str) -> None:
+    """Register ``task`` as one operation of the host in context."""
+    observer().need(task.needs)
+    _in_parallel(name=name, task=task)
 
 
-def predict(host: Host, part: Task, todo: Plan) -> bool:
+def predict(host: Host, task: Task, plan: Plan) -> bool:
     """Say what a deploy would do, for a plan; whether that is anything."""
-    for step in todo.steps:
-        host.log(f"{part.role} would: {step.name}")
+    for step in plan.actions:
+        host.log(f"{task.role} would: {step.name}")
         if step.preview and host.state.config.DIFF:
             step.preview(host)
-    return bool(todo.steps)
+    return bool(plan.actions)
 
 
 def say(host: Host, role: str, why: str) -> None:
@@ -61,11 +61,11 @@ def say(host: Host, role: str, why: str) -> None:
         host.log_styled(f"{role}: {line}", fg="red")
 
 
-def note(result: Result, part: Task, todo: Plan) -> None:
+def note(result: Result, task: Task, plan: Plan) -> None:
     """Keep what the last table should say."""
-    if todo.summary:
-        result.summaries.append(f"{part.role} {todo.summary}")
-    result.notes.extend(f"{part.role}: {n}" for n in todo.notes)
+    if plan.summary:
+        result.summaries.append(f"{task.role} {plan.summary}")
+    result.notes.extend(f"{task.role}: {n}" for n in plan.notes)
 
 
 # The first two arguments make pyinfra take the return value as the outcome, without a traceback.
@@ -77,28 +77,28 @@ def refuse(state: State, host: Host, role: str, why: str) -> bool:
     return False
 
 
-def run_steps(state: State, host: Host, part: Task, todo: Plan, result: Result) -> bool:
-    """Run the steps of one todo; False when one failed (its undo has run then)."""
-    step_name, audit = "", Entry(host, part, todo)
+def run_steps(state: State, host: Host, task: Task, plan: Plan, result: Result) -> bool:
+    """Run the steps of one plan; False when one failed (its undo has run then)."""
+    step_name, audit = "", Entry(host, task, plan)
     result.changed = True
     audit.began()
     try:
-        for step in todo.steps:
+        for step in plan.actions:
             step_name = step.name
-            result.word, result.why = "interrupted", f"{part.role}: {step.name}"
-            host.log(f"{part.role}: {step.name}")
+            result.word, result.why = "interrupted", f"{task.role}: {step.name}"
+            host.log(f"{task.role}: {step.name}")
             if (said := step.run(host)) and isinstance(said, str):
-                result.notes.append(f"{part.role}: {said}")
+                result.notes.append(f"{task.role}: {said}")
     except Exception as error:
         why = str(error) if isinstance(error, HostError) else f"{type(error).__name__}: {error}"
-        refuse(state, host, part.role, f"{step_name}: {why}")
+        refuse(state, host, task.role, f"{step_name}: {why}")
         audit.ended(f"failed: {step_name}: {why}")
-        _undo(host, part, todo)
+        _undo(host, task, plan)
         return False
     finally:
         observer_of(host).forget()
     audit.ended("done")
-    note(result, part, todo)
+    note(result, task, plan)
     result.word, result.why = "prepared", ""
     return True
 
@@ -108,10 +108,10 @@ def observer_of(host: Host) -> Any:
         return observer()
 
 
-def _undo(host: Host, part: Task, todo: Plan) -> None:
-    if todo.undo is None:
+def _undo(host: Host, task: Task, plan: Plan) -> None:
+    if plan.undo is None:
         return
     try:
-        todo.undo(host)
+        plan.undo(host)
     except Exception as error:
-        host.log_styled(f"{part.role}: cleaning up failed too: {error}", fg="red")
+        host.log_styled(f"{task.role}: cleaning up failed too: {error}", fg="red")

@@ -1,4 +1,4 @@
-"""Parts host by host, in the order of the inventory; the first failure stops the rest.
+"""Tasks host by host, in the order of the inventory; the first failure stops the rest.
 
 A turn is one operation with ``_serial=True``. pyinfra takes the hosts one after the other but goes on after a
 failure (FAIL_PERCENT is looked at only when all had their turn), so the turn itself remembers that it has stopped.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @operation()
-def _one_by_one(title: str, parts: Sequence[Task | DeferredTask], marker: str) -> Generator[Any, None, None]:
+def _one_by_one(title: str, tasks: Sequence[Task | DeferredTask], marker: str) -> Generator[Any, None, None]:
     host, executing = context.ctx_host.get(), context.ctx_state.get().is_executing
     all_results = results()
     if executing and not all_results.may_go(title, host):
@@ -37,33 +37,33 @@ def _one_by_one(title: str, parts: Sequence[Task | DeferredTask], marker: str) -
             if executing:
                 all_results.finish(title, host)
             return
-        named = tuple(_named(parts))
-        todos = [(part, part.plan(observer().current())) for part in named]
+        named = tuple(_named(tasks))
+        plans = [(task, task.plan(observer().current())) for task in named]
     except HostError as error:
         if not executing:
             say(host, "turn", str(error))
         yield FunctionCommand(_stop, (str(error),), {})
         return
     if not executing:
-        said = [predict(host, part, todo) for part, todo in todos]
+        said = [predict(host, task, plan) for task, plan in plans]
         if any(said):
             yield StringCommand("true")
-    elif any(todo.steps for _, todo in todos):
+    elif any(plan.actions for _, plan in plans):
         yield FunctionCommand(_take, (title, named), {})
     else:
-        for part, todo in todos:
-            note(all_results.of(host.name), part, todo)
+        for task, plan in plans:
+            note(all_results.of(host.name), task, plan)
         _close(host, named, all_results.of(host.name))
         all_results.finish(title, host)
 
 
-def _named(parts: Sequence[Task | DeferredTask]) -> Iterator[Task]:
-    """The parts, those that depend on what was seen as well."""
-    for part in parts:
-        if isinstance(part, Task):
-            yield part
+def _named(tasks: Sequence[Task | DeferredTask]) -> Iterator[Task]:
+    """The tasks, those that depend on what was seen as well."""
+    for task in tasks:
+        if isinstance(task, Task):
+            yield task
             continue
-        for later in part.parts(observer().current()):
+        for later in task.tasks(observer().current()):
             observer().need(later.needs)
             yield later
 
@@ -73,45 +73,45 @@ def _stop(state: State, host: Host, why: str) -> bool:
     return refuse(state, host, "turn", why)
 
 
-def _take(state: State, host: Host, title: str, parts: Sequence[Task]) -> bool:
+def _take(state: State, host: Host, title: str, tasks: Sequence[Task]) -> bool:
     all_results = results()
     result = all_results.of(host.name)
     all_results.stopped_at = host.name  # until proven otherwise: also what an interrupted run leaves behind
     began = time.monotonic()
-    for part in parts:
+    for task in tasks:
         try:
-            todo = part.plan(observer_of(host).current())  # planned again: an earlier part may have changed the host
+            plan = task.plan(observer_of(host).current())  # planned again: an earlier task may have changed the host
         except HostError as error:
-            return refuse(state, host, part.role, str(error))
-        if todo.steps and not run_steps(state, host, part, todo, result):
+            return refuse(state, host, task.role, str(error))
+        if plan.actions and not run_steps(state, host, task, plan, result):
             return False
-        if not todo.steps:
-            note(result, part, todo)
-    _close(host, parts, result)
+        if not plan.actions:
+            note(result, task, plan)
+    _close(host, tasks, result)
     all_results.stopped_at = ""
     result.seconds += time.monotonic() - began
     all_results.finish(title, host)
     return True
 
 
-def _close(host: Host, parts: Sequence[Task], result: Result) -> None:
+def _close(host: Host, tasks: Sequence[Task], result: Result) -> None:
     """Add what is to be said of the host at the end; one that cannot be read by now has been changed nonetheless."""
     try:
         seen = observer_of(host).current()
-        result.notes.extend(f"{part.role}: {text}" for part in parts for text in part.closing(seen))
+        result.notes.extend(f"{task.role}: {text}" for task in tasks for text in task.closing(seen))
     except HostError as error:
         result.notes.append(f"how things are now is not known: {error}")
 
 
-def one_by_one(name: str, *parts: Task | DeferredTask | None, marker: str = "") -> None:
-    """Register the activation of ``parts`` on the host in context as one operation.
+def one_by_one(name: str, *tasks: Task | DeferredTask | None, marker: str = "") -> None:
+    """Register the activation of ``tasks`` on the host in context as one operation.
 
     A host that has the file ``marker`` is in maintenance: nothing is activated on it.
     """
     if marker:
         observer().need(maintenance.needs(marker))
-    present = tuple(p for p in parts if p is not None)
-    for part in present:
-        observer().need(part.needs)
+    present = tuple(p for p in tasks if p is not None)
+    for task in present:
+        observer().need(task.needs)
     results().join(name, context.ctx_host.get())
-    _one_by_one(name=name, title=name, parts=present, marker=marker, _serial=True)
+    _one_by_one(name=name, title=name, tasks=present, marker=marker, _serial=True)

@@ -1,4 +1,4 @@
-"""How a role says what it wants: a Part looks, then plans steps. Planning changes nothing."""
+"""How a role says what it wants: a Task looks at the host, then makes a Plan of Actions. Planning changes nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from livekit_metal.runtime.host.state import HostState, StateQuery
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One change on a host: a phrase for the log, and a function that raises Failed when it does not work.
+    """One change on a host: a phrase for the log, and a function that raises HostError when it does not work.
 
     A text that it returns becomes a note in the last table.
     ``preview`` shows more of the change than its name, for --diff; it changes nothing.
@@ -25,13 +25,13 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to do about what was seen. No steps: the host is up to date.
+    """What to do about what was seen. No actions: the host is up to date.
 
     ``summary`` is for the last table ("1.13.4 -> 1.13.5 on slot b"); ``notes`` are findings that stop nothing;
     ``undo`` runs when a step failed.
     """
 
-    steps: tuple[Action, ...] = ()
+    actions: tuple[Action, ...] = ()
     summary: str = ""
     notes: tuple[str, ...] = ()
     undo: Callable[[Host], object] | None = None
@@ -49,10 +49,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class DeferredTask:
-    """Parts that can be named only once the host was seen; ``parts`` raises Failed."""
+    """Tasks that can be named only once the host was seen; ``tasks`` raises HostError."""
 
     needs: StateQuery
-    parts: Callable[[HostState], tuple[Task, ...]]
+    tasks: Callable[[HostState], tuple[Task, ...]]
 
 
 @dataclass(slots=True)
@@ -68,11 +68,11 @@ class Result:
     notes: list[str] = field(default_factory=list)
 
 
-def join(todos: Iterable[Plan]) -> Plan:
-    """Several todos as one, in order."""
-    todos = tuple(todos)
+def join(plans: Iterable[Plan]) -> Plan:
+    """Several plans as one, in order."""
+    plans = tuple(plans)
     return Plan(
-        steps=tuple(s for t in todos for s in t.steps),
-        summary=", ".join(t.summary for t in todos if t.summary),
-        notes=tuple(n for t in todos for n in t.notes),
+        actions=tuple(s for t in plans for s in t.actions),
+        summary=", ".join(t.summary for t in plans if t.summary),
+        notes=tuple(n for t in plans for n in t.notes),
     )

@@ -61,7 +61,7 @@ FUNCTIONS = f"{TALK}{_FOLLOW}{_WRITE}"
 
 
 def flip(host: Host, active: Active, component: str, slot: str) -> None:
-    """Send new sessions of ``component`` to ``slot``; the other components' lines stay. Raises Failed."""
+    """Send new sessions of ``component`` to ``slot``; the other components' lines stay. Raises HostError."""
     text = f"set -eu; file=$1 socket=$2 component=$3 slot=$4{FUNCTIONS}{FLIP}"
     run(host, text, active.file, active.socket, component, slot)
 

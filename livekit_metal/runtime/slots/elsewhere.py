@@ -16,7 +16,7 @@ systemctl is-active "$(printf "$3" "$s")" || :"""
 
 
 def need_another(host: Host, names: Sequence[str], each: SlottedRole) -> None:
-    """Raises Failed when ``each`` serves on none of the hosts ``names``, of which there are some."""
+    """Raises HostError when ``each`` serves on none of the hosts ``names``, of which there are some."""
     heard = []
     for name in names:
         said = _asked(host.inventory.get_host(name), each)

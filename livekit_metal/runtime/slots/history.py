@@ -62,7 +62,7 @@ class History:
         return max(fit, key=lambda record: record.served, default=None)
 
     def acceptance(self, name: str, seen: HostState, accept: Collection[str]) -> tuple[Action, ...]:
-        """Forget that ``name`` was rolled back, when it is among ``accept``. Raises Failed when it is not."""
+        """Forget that ``name`` was rolled back, when it is among ``accept``. Raises HostError when it is not."""
         if not (words := self.rejected(seen).get(name)):
             return ()
         if name not in accept:

@@ -56,7 +56,7 @@ class Sessions(Occupancy):
     sessions: int | None = None  # None: it does not answer, or was not asked
 
     def words(self, noun: str) -> str:
-        """A slot that drains, in a sentence; ``noun``: see Question."""
+        """A slot that drains, in a sentence; ``noun``: see OccupancyQuery."""
         who = "what is on it is not known" if self.sessions is None else f"{self.sessions} {noun}"
         return f"slot {self.slot} drains: {who}{self.until()}"
 
@@ -132,7 +132,7 @@ class OccupancyQuery:
         """Each slot that the answer speaks of, and the words that ``ask`` printed about it.
 
         The slots of the site, and others while they are not empty; only those that drain, if only they were asked.
-        Raises Failed when the answer is not whole.
+        Raises HostError when the answer is not whole.
         """
         lines = list(lines)
         if lines[-1:] != ["end"]:

@@ -57,7 +57,7 @@ class SlottedRole:
 
         def plan(seen: HostState) -> Plan:
             todo = server.plan(wanted, seen, before_hand_over=before_hand_over)
-            return dataclasses.replace(todo, steps=(*reboot_guard.step(seen), *todo.steps))
+            return dataclasses.replace(todo, actions=(*reboot_guard.step(seen), *todo.actions))
 
         return Task(self.role, self.needs | self.question.needs, plan, self.closing)
 
@@ -73,7 +73,7 @@ class SlottedRole:
     def retire(
         self, before: Callable[[HostState], Collection[Action]] = lambda _: (), needs: StateQuery | None = None
     ) -> Task:
-        """Have no slot of the host serve; those that run drain. ``before`` may raise Failed (it needs ``needs``)."""
+        """Have no slot of the host serve; those that run drain. ``before`` may raise HostError (it needs ``needs``)."""
         server = self.daemon(None)
 
         def plan(seen: HostState) -> Plan:

@@ -38,7 +38,7 @@ def _probe(component: SlottedRole) -> str:
 
 
 def target(component: SlottedRole, seen: HostState, *, anything: bool) -> RollbackTarget | str:
-    """The generation to go back to, or why this host has nothing to undo. Raises Failed when it has and cannot.
+    """The generation to go back to, or why this host has nothing to undo. Raises HostError when it has and cannot.
 
     What is undone is what the inventory asks for; ``anything``: whatever serves.
     """

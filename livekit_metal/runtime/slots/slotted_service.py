@@ -27,7 +27,7 @@ KEPT = 2  # generations kept beside those in use
 
 @dataclass(frozen=True, slots=True)
 class SlottedService:
-    """A daemon in slots, and what must be true of it. The hooks raise Failed; ``ready`` gets (host, slot, fresh)."""
+    """A daemon in slots, and what must be true of it. The hooks raise HostError; ``ready`` gets (host, slot, fresh)."""
 
     component: str
     unit: str  # with {} for the slot
@@ -81,7 +81,7 @@ class SlottedService:
         return tuple(name for name in self.observed(seen)[1] if old_code.of_main(seen, self.unit.format(name)))
 
     def decision(self, wanted: Generation, seen: HostState) -> Decision:
-        """Raises Failed when a slot is needed and none is empty."""
+        """Raises HostError when a slot is needed and none is empty."""
         active, slots = self.observed(seen)
         stale = self.stale(seen)
         decision = decide(active, slots, wanted.name, self.slots, stale, refresh=self.refresh is not Refresh.NO)

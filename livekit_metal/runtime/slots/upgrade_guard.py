@@ -13,7 +13,7 @@ from livekit_metal.runtime.slots.slotted_service import SlottedService
 def allowed(
     program: str, daemon: SlottedService, wanted: Generation, seen: HostState, *, accept: bool
 ) -> tuple[str, ...]:
-    """Notes about what was accepted. Raises Failed when ``wanted`` needs another version first; changes nothing.
+    """Notes about what was accepted. Raises HostError when ``wanted`` needs another version first; changes nothing.
 
     Slots that drain count as well as the active one: their clients are the ones who meet the new version.
     """

@@ -130,7 +130,7 @@ def test_what_needs_a_restart_is_told_and_not_done(edge: Settings) -> None:
     seen = host(edge)
     seen.units[UNIT]["Stamp"] = "another"
     todo = plan(edge, seen)
-    assert (todo.steps, todo.summary) == ((), "")
+    assert (todo.actions, todo.summary) == ((), "")
     assert "--data edge=restart" in todo.notes[0]
     assert "WebSockets" in todo.notes[0]
     permitted = plan(edge, seen, cut=True)

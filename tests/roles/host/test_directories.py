@@ -141,7 +141,7 @@ def seen(place: Path) -> HostState:
 
 
 def test_directories_as_they_should_be_are_left_alone(host: Path) -> None:
-    assert directories.steps(seen(host)) == ()
+    assert directories.actions(seen(host)) == ()
     assert directories.notes(seen(host)) == ()
 
 
@@ -153,22 +153,22 @@ def test_directories_as_they_should_be_are_left_alone(host: Path) -> None:
 @pytest.mark.parametrize("umask", [0o027])
 def test_a_wrong_mode_is_mended_by_the_next_deploy(host: Path, local: Local, name: str, mode: int) -> None:
     (host / name).chmod(mode)
-    (step,) = directories.steps(seen(host))
+    (step,) = directories.actions(seen(host))
     assert f"{host}/{name}" in step.name
     step.run(Any)
     assert (host / name).stat().st_mode & 0o777 == 0o755
-    assert directories.steps(seen(host)) == ()
+    assert directories.actions(seen(host)) == ()
 
 
 @pytest.mark.parametrize("umask", [0o027])
 def test_a_directory_above_is_mended_when_it_holds_nothing_but_ours(host: Path, local: Local) -> None:
     """What an earlier version left under umask 077; somebody else's is only told of."""
     (host / "srv/alt").chmod(0o700)
-    (step,) = directories.steps(seen(host))
+    (step,) = directories.actions(seen(host))
     step.run(Any)
-    assert directories.steps(seen(host)) == ()
+    assert directories.actions(seen(host)) == ()
     (host / "srv/alt/theirs").mkdir()
     (host / "srv/alt").chmod(0o700)
-    assert directories.steps(seen(host)) == ()
+    assert directories.actions(seen(host)) == ()
     (note,) = directories.notes(seen(host))
     assert f"paths: {host}/srv/alt has mode 700" in note

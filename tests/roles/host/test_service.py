@@ -22,7 +22,7 @@ RELOAD = Action("reload x.service", lambda host: None)
 
 
 def steps(seen: HostState, service: Service = SERVICE, reload: Action | None = None) -> list[str]:
-    return names(Plan(service.steps(seen, lambda host: None, reload=reload)))
+    return names(Plan(service.actions(seen, lambda host: None, reload=reload)))
 
 
 def test_what_runs_as_wanted_is_left_alone() -> None:

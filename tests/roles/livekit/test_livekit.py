@@ -57,7 +57,7 @@ def starts(slot: str, wanted: Generation) -> list[str]:
 
 
 def names(todo: Plan) -> list[str]:
-    return [step.name for step in todo.steps]
+    return [step.name for step in todo.actions]
 
 
 def test_a_fresh_host_gets_its_first_slot_and_nothing_is_drained(livekit: Settings, wanted: Generation) -> None:
@@ -66,7 +66,7 @@ def test_a_fresh_host_gets_its_first_slot_and_nothing_is_drained(livekit: Settin
 
 def test_a_host_as_wanted_is_left_alone(livekit: Settings, wanted: Generation) -> None:
     todo = plan(livekit, host("a", a=f"active {wanted.name}"))
-    assert todo.steps == ()
+    assert todo.actions == ()
     assert todo.summary == f"1.13.7-{SHA[:12]} on slot a"
 
 
@@ -128,14 +128,14 @@ def test_old_code_is_told_and_gets_a_new_process_when_asked(livekit: Settings, w
     seen = stale("a", "a", a=f"active {wanted.name}", b="inactive")
     seen.answers["livekit.generations"] = [f"{wanted.name} {wanted.release} 100"]
     todo = plan(livekit, seen)
-    assert todo.steps == ()
+    assert todo.actions == ()
     (note,) = todo.notes
     assert note.startswith("slot a runs old code (libc.so.6 was replaced since it started); deploy with --data refresh")
     todo = plan(asked, seen)
     assert names(todo) == [*starts("b", wanted), "slot b: new sessions go here, slot a drains"]
     assert (todo.summary, todo.notes) == (f"1.13.7-{SHA[:12]} in a new process on slot b", ())
     after = stale("b", "a", a=f"deactivating {wanted.name}", b=f"active {wanted.name}")
-    assert (plan(asked, after).steps, plan(asked, after).notes) == ((), ())
+    assert (plan(asked, after).actions, plan(asked, after).notes) == ((), ())
     killed = stale("a", "a", a=f"active {wanted.name}", b=f"active {wanted.name}")
     for each in (asked, livekit):
         assert names(plan(each, killed)) == ["slot b: ready", "slot b: new sessions go here, slot a drains"]
@@ -147,7 +147,7 @@ def test_a_refresh_needs_an_empty_slot(livekit: Settings, wanted: Generation) ->
     with pytest.raises(HostError, match="no slot is empty"):
         plan(dataclasses.replace(livekit, refresh=Refresh.ASKED), seen)
     todo = plan(dataclasses.replace(livekit, refresh=Refresh.EMPTY), seen)
-    assert todo.steps == ()
+    assert todo.actions == ()
     assert "a deploy after a drain gives it a new process" in todo.notes[0]
 
 
@@ -179,7 +179,7 @@ def test_a_change_prunes_all_but_what_is_used_and_two_more(livekit: Settings, wa
     # g2 and g3 have served and are what a rollback goes to; g1 never did, and nothing refers to new
     assert names(todo)[-1] == "prune 2 generations, 2 releases"
     again = plan(livekit, host("b", listed, releases, b=f"active {wanted.name}"))
-    assert again.steps == (), "nothing to change: nothing to prune"
+    assert again.actions == (), "nothing to change: nothing to prune"
 
 
 def test_a_candidate_that_fails_is_drained_and_the_old_slot_serves_on(livekit: Settings) -> None:

@@ -109,7 +109,7 @@ NAME = BOOKWORM.name
 )
 def test_plan(wanted: bool, there: list[str], python: bool, expected: list[str]) -> None:
     probes = {"runner.there": there} | ({"runner.target": ["3.11 x86_64"] if python else []} if wanted else {})
-    done = on_host.steps("/opt/livekit/probe", HostState(answers=probes), wanted=wanted)
+    done = on_host.actions("/opt/livekit/probe", HostState(answers=probes), wanted=wanted)
     assert [step.name.split()[0] for step in done] == expected
     asked = [name for name, _ in on_host.needs("/opt/livekit/probe", wanted=wanted).queries]
     assert asked == list(probes), "a host that makes no calls starts no Python"
