@@ -68,8 +68,9 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
         site = role.loaded(site, directory)
     firewall = site.of(Firewall)
     for host in site.hosts:
-        problems.extend(ports.overlaps(site.ports(host), host))
-        problems.extend(firewall.clashes(site.ports(host), host))
+        registry = site.ports(host)
+        problems.extend(ports.overlaps(registry, host))
+        problems.extend(firewall.clashes(registry, host))
     problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host
     if problems_of_all:
         raise SiteError(problems_of_all)
