@@ -11,6 +11,7 @@ out of service.
 """
 
 from functools import partial
+from typing import Any
 
 from pyinfra import context, host, local
 
@@ -26,8 +27,8 @@ from livekit_metal.runtime.run.parallel import in_parallel
 from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.runtime.run.task import Action, Plan, Task
 from livekit_metal.runtime.slots.components import components, keeper
+from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.runtime.slots.elsewhere import need_another
-from livekit_metal.runtime.slots.role import SlottedRole
 from livekit_metal.site import inventory
 
 site = inventory.current()
@@ -51,7 +52,7 @@ def named(_: HostState) -> Plan:
     return Plan()
 
 
-def mark(seen: HostState, each: SlottedRole) -> tuple[Action, ...]:
+def mark(seen: HostState, each: SlottedDaemon[Any]) -> tuple[Action, ...]:
     """Say on the host that it is out of service, and why. Raises HostError when ``each`` would serve nowhere."""
     if maintenance.words(seen):
         return ()

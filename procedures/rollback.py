@@ -13,6 +13,7 @@ the present one (livekit_metal/releases/versions.toml).
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 from pyinfra import host
 from pyinfra.api.exceptions import PyinfraError
@@ -32,7 +33,7 @@ from livekit_metal.runtime.run.task import DeferredTask, Task
 from livekit_metal.runtime.run.turns import Run
 from livekit_metal.runtime.slots import rollback
 from livekit_metal.runtime.slots.components import components
-from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.site import inventory
 
 site = inventory.current()
@@ -42,7 +43,7 @@ name, role = host.name, given.role
 report.install()
 
 
-def parts(seen: HostState, now: SlottedRole) -> tuple[Task, ...]:
+def parts(seen: HostState, now: SlottedDaemon[Any]) -> tuple[Task, ...]:
     """The host's parts with the ports of then: they open before the old slot starts again."""
     to = rollback.target(now, seen, anything=given.any)
     if isinstance(to, str):

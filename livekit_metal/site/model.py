@@ -37,6 +37,7 @@ class Role(Generic[S]):
     rank: ClassVar[int] = 2  # when it starts: 0 what the rest stands on, 1 what is in front, 2 what serves, 3 the rest
     caller: ClassVar[bool] = False  # needs Redis, and livekit-server through the edge of its host
     slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
+    tells: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
     outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
 

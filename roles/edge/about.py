@@ -14,7 +14,6 @@ from livekit_metal.roles.acme.certificates import at_edge
 from livekit_metal.roles.edge import authority, certificates
 from livekit_metal.roles.edge.backends import Slot
 from livekit_metal.roles.edge.settings import UNIT, Settings
-from livekit_metal.roles.livekit.settings import UNIT as SLOT_UNIT
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.prometheus.settings import Target
 from livekit_metal.site import slotted
@@ -46,7 +45,7 @@ class Edge(Role[Settings]):
             ),
             turn_name=livekit.turn.name(host),
             turn_address=site.hosts[host].address,
-            slot_unit=SLOT_UNIT,
+            slot_unit=livekit.unit,
             peers={n: site.hosts[n].cluster_address for n in serving if n != host},
             callers=site.callers,
             config_root=site.paths.config,

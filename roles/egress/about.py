@@ -2,56 +2,32 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from livekit_metal.core.errors import Problem
-from livekit_metal.roles.edge.backends import scraped
-from livekit_metal.roles.edge.settings import Settings as Edge
-from livekit_metal.roles.egress.settings import UNIT, USER, Settings
+from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.roles.preflight.settings import Demand
-from livekit_metal.site import slotted
-from livekit_metal.site.model import HostStack, Role, Site
-from livekit_metal.site.paths import Installed
+from livekit_metal.site.model import HostStack, Site
+from livekit_metal.site.slotted import SlottedRole
 
 
-class Egress(Role[Settings]):
+class Egress(SlottedRole[Settings]):
     name = "egress"
     purpose = "egress, which records"
     settings = Settings
-    named = caller = slots = True
-    outlasting = (UNIT.partition("{")[0],)
 
-    def on(self, site: Site, host: str) -> Settings | None:
-        if (own := super().on(site, host)) is None:
-            return None
+    def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         vault, secret = site.opened, own.storage.wants
-        api_key, api_secret = vault.used_by_daemons
-        return dataclasses.replace(
-            own,
-            api_key=api_key,
-            api_secret=api_secret,
-            storage_secret=vault.passwords(secret)[0] if secret and vault.knows(secret) else None,
-            ws_url=f"ws://127.0.0.1:{site.of(Edge).http.first}",
-            state_root=site.paths.state,
-            **slotted.told(site, host, self.name),
-        )
+        return {"storage_secret": vault.passwords(secret)[0] if secret and vault.knows(secret) else None}
 
-    def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
-        return Installed(packages=own.packages, units=tuple(map(UNIT.format, own.slots)), users=(USER,))
-
-    def problems(self, site: Site) -> Iterator[Problem]:
-        return slotted.release_problems(site, self.name, site.of(Settings))
+    def packages(self, own: Settings) -> tuple[str, ...]:
+        return own.packages
 
     def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
-        if not (having := site.with_role(self.name)):
+        if not site.with_role(self.name):
             return {}
-        own = site.of(Settings)
-        return {
-            "livekit": {"room_configurations": own.room_configurations},
-            "edge": {"others": scraped(self.name, own) if host in having else ()},
-        }
+        presets = {"room_configurations": site.of(Settings).room_configurations}
+        return {"livekit": presets, **super().gives(site, host)}
 
     def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
         cores = (Demand(path="egress.records", what=kind, cores=need) for kind, need in own.cores.items())

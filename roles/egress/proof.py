@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyinfra.api.host import Host
 
 from livekit_metal.roles.egress import store
-from livekit_metal.roles.egress.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.wait import journal, until
+from livekit_metal.runtime.slots import proof
+from livekit_metal.runtime.slots.proof import ALIVE
 
-_ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
-*NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
-"""
 # $1 health, $2 metrics, $3 template port. Upstream ignores that a port is taken, so: its own process has them all.
 # "service ready" is logged once it has asked Redis for requests (pkg/server/server.go Run).
 _ANSWERS = r"""pid=$(systemctl show -p MainPID --value $unit)
@@ -37,11 +34,8 @@ done; echo "it ended" >&2; exit 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The hooks of a Daemon for one generation of egress."""
-
-    settings: Settings
+class Proof(proof.Proof[Settings]):
+    """Of egress."""
 
     def check(self, host: Host, slot: str) -> None:
         """Before anything starts: the store takes, gives and deletes, and LiveKit answers where egress will look."""
@@ -56,10 +50,10 @@ class Proof:
 
     def ready(self, host: Host, slot: str, fresh: bool) -> None:
         """Its own process has its ports, health answers, it has asked Redis for requests, and it stays so for 5 s."""
-        unit = UNIT.format(slot)
-        ports = [str(self.settings.part(name, slot).first) for name in ("health", "metrics", "template")]
-        until(host, f"slot {slot} takes requests", unit, (_ALIVE if fresh else "") + _ANSWERS, *ports, within=30)
+        unit = self.unit(slot)
+        ports = [self.port(name, slot) for name in ("health", "metrics", "template")]
+        until(host, f"slot {slot} takes requests", unit, (ALIVE if fresh else "") + _ANSWERS, *ports, within=30)
         try:
             read(host, _HOLDS, unit)
         except HostError as error:
-            raise HostError(f"slot {slot} of {PROGRAM} did not stay ready: {error}\n{journal(host, unit)}") from error
+            raise HostError(f"slot {slot} of egress did not stay ready: {error}\n{journal(host, unit)}") from error

@@ -7,23 +7,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.core.fields import Checked, derived, option
-from livekit_metal.core.passthrough import collisions, merged
-from livekit_metal.core.ports import Port, PortRange, Proto, Reach
-from livekit_metal.core.redis_client import RedisClient
-from livekit_metal.core.slots import decision as slot_decision
-from livekit_metal.core.slots.active import Active
-from livekit_metal.core.slots.decision import DRAIN_DROP_IN, FINISH_SCRIPT, Refresh
+from livekit_metal.core.fields import derived, option
+from livekit_metal.core.ports import PortRange, Proto, Reach
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
 from livekit_metal.core.types.secret import Secret
-from livekit_metal.core.types.text import File
-from livekit_metal.releases import catalogue
 from livekit_metal.roles.egress.storage import Storage
+from livekit_metal.site import slotted_settings
+from livekit_metal.site.slotted_settings import DRAIN, RELEASE, SlotPort, SlottedSettings
 
-PROGRAM = "egress"  # it starts itself again by this name, from PATH
-UNIT = "livekit-egress@{}.service"
-USER = "livekit-egress"
 SCRATCH = "/home/egress/tmp"  # fixed in the program (TmpDir of pkg/config/base.go)
 
 # What one recording takes, in cores: egress refuses it on a host with fewer (pkg/config/service.go).
@@ -51,15 +43,15 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drain(Checked):
+class Drain(slotted_settings.Drain):
     """How long the recordings of a slot that was replaced go on."""
 
     deadline: Duration = option(Duration.parse("5h"), "then they are ended in good order, file and all")
     finalise: Duration = option(Duration.parse("10m"), "how long that may take, upload included; then it is killed")
 
-    def problems(self, path: str) -> Iterator[Problem]:
-        if self.deadline < 10:
-            yield Problem(f"{path}.deadline", f"is {self.deadline}", "give recordings at least 10s")
+    holds: ClassVar[str] = "recordings"
+
+    def more_problems(self, path: str) -> Iterator[Problem]:
         if self.finalise < 60:
             yield Problem(
                 f"{path}.finalise", f"is {self.finalise}", "30 s are for the end of a stream: give at least 60s"
@@ -67,13 +59,23 @@ class Drain(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Checked):
+class Settings(SlottedSettings):
     """egress on one host, in slots."""
 
-    release: str = option("1.14.1", "version from livekit_metal/releases/releases.toml")
+    component: ClassVar[str] = "egress"
+    program: ClassVar[str] = "egress"  # it starts itself again by this name, from PATH
+    unit: ClassVar[str] = "livekit-egress@{}.service"
+    user: ClassVar[str] = "livekit-egress"
+    slot_ports: ClassVar[tuple[SlotPort, ...]] = (
+        SlotPort(name="health", proto=Proto.TCP, reach=Reach.LOCAL, purpose="health of egress, slot {}"),
+        SlotPort(name="metrics", proto=Proto.TCP, reach=Reach.LOCAL, purpose="metrics of egress, slot {}"),
+        SlotPort(name="template", proto=Proto.TCP, reach=Reach.LOCAL, purpose="page to be recorded, slot {}"),
+    )
+    scratch: ClassVar[str] = SCRATCH
+
+    release: str = option("1.14.1", RELEASE)
     source: Literal["image", "file"] = option("image", "where the program comes from: upstream publishes images only")
     image: str = option("", "where a registry of your own keeps the image (source 'image')")
-    file: File = option("", "path of your own build (source 'file')")
     sha256: str = option("", "its sha256, or the digest of an image of your own")
     profile: Literal["sdk", "full"] = option(
         "sdk", "'sdk': tracks, participants, audio of rooms; 'full': also rooms and web pages, by the image's browser"
@@ -81,7 +83,6 @@ class Settings(Checked):
     records: tuple[Kind, ...] = option(
         ("track",), f"what the site wants to record: {', '.join(COSTS)}; preflight counts the cores for it"
     )
-    slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
     health: PortRange = option(PortRange(7983, 7985), "health of the slots; also tells what they record")
     metrics: PortRange = option(PortRange(7986, 7988), "Prometheus metrics of the slots, scraped through the edge")
     template: PortRange = option(PortRange(7980, 7982), "page that a browser records (template_port) of the slots")
@@ -94,40 +95,11 @@ class Settings(Checked):
         {}, "room preset -> name of the file; each track of a room made with it is recorded (auto track egress)"
     )
     limits: Limits = option(Limits(), "limits of one recording")
-    drain: Drain = option(Drain(), "what a slot does after a change, until its last recording has ended")
+    drain: Drain = option(Drain(), DRAIN.format("recording"))
     memory: Memory = option(MOST, WORDS.format("its largest recording"))
     log_level: Literal["debug", "info"] = option("info", "logging.level; readiness is read from the log")
-    extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
-    api_key: str = derived("")
-    api_secret: Secret | None = derived(None)
     storage_secret: Secret | None = derived(None)
-    ws_url: str = derived("")
-    redis: RedisClient = derived(RedisClient())
-    config_root: str = derived("")
-    refresh: Refresh = derived(Refresh.NO)
-    release_root: str = derived("")
-    state_root: str = derived("")
-    active: Active = derived(Active())
-    lock_file: str = derived("")
-    arch: str = derived("")
-
-    drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
-    finish_file: ClassVar[str] = FINISH_SCRIPT
-    scratch: ClassVar[str] = SCRATCH
-    user: ClassVar[str] = USER
-
-    def release_spec(self) -> catalogue.Release:
-        """The release asked for. Raises SiteError when it is not known from that source, or known to be bad."""
-        return catalogue.find(
-            PROGRAM,
-            self.release,
-            self.source,
-            file=self.file,
-            sha256=self.sha256,
-            image=self.image,
-            path="egress.release",
-        )
 
     @property
     def browser(self) -> bool:
@@ -164,33 +136,7 @@ class Settings(Checked):
         """The presets as livekit-server has them (room.room_configurations); files go where ``storage`` says."""
         return {name: {"egress": {"tracks": {"filepath": path}}} for name, path in self.presets.items()}
 
-    def ports(self) -> Iterator[Port]:
-        """Every port of every slot, bound or not: a change must never have to open one."""
-        table = (
-            ("health", self.health, "health of egress, slot {}"),
-            ("metrics", self.metrics, "metrics of egress, slot {}"),
-            ("template", self.template, "page to be recorded, slot {}"),
-        )
-        for name, whole, purpose in table:
-            for slot in self.slots:
-                part = slot_decision.part(whole, self.slots, slot)
-                yield Port(
-                    PROGRAM, f"{name}-{slot}", Proto.TCP, part, Reach.LOCAL, purpose.format(slot), f"egress.{name}"
-                )
-
-    def part(self, name: str, slot: str) -> PortRange:
-        """The ports called ``name`` of ``slot``."""
-        return next(p.range for p in self.ports() if p.name == f"{name}-{slot}")
-
-    @property
-    def ranges(self) -> dict[str, PortRange]:
-        """The settings that are ranges of ports, split among the slots."""
-        return {name: getattr(self, name) for name in ("health", "metrics", "template")}
-
-    def problems(self, path: str) -> Iterator[Problem]:
-        if found := tuple(slot_decision.problems(path, self.slots, self.ranges)):
-            yield from found
-            return
+    def more_problems(self, path: str) -> Iterator[Problem]:
         for kind in BROWSER:
             if kind in self.records and self.profile == "sdk":
                 fact = f"{kind} is recorded by a browser, and profile 'sdk' has none"
@@ -204,16 +150,14 @@ class Settings(Checked):
                 yield Problem(f"{path}.presets.{name}", f"is {file!r}, the same name for every track", remedy)
         if self.disk_mb < 1:
             yield Problem(f"{path}.disk_mb", f"is {self.disk_mb}", "say how much recordings may take at once")
-        yield from collisions(self.extra, self._own(self.slots[0]), f"{path}.extra")
 
-    def _own(self, slot: str) -> dict[str, Any]:
-        """The part of the config that is decided here. JSON types only; with the secrets."""
+    def own_config(self, slot: str) -> dict[str, Any]:
+        """The part of its configuration that is decided here, in JSON's types, with the secrets."""
         limits = self.limits
         own: dict[str, Any] = {
-            "api_key": self.api_key,
-            "api_secret": _text(self.api_secret),
+            **self.credentials,
             "ws_url": self.ws_url,
-            "redis": self.redis.config() | ({"password": _text(self.redis.password)} if self.redis.password else {}),
+            "redis": self.redis_config,
             "health_port": self.part("health", slot).first,
             "prometheus_port": self.part("metrics", slot).first,
             "template_port": self.part("template", slot).first,
@@ -229,22 +173,14 @@ class Settings(Checked):
             },
         }
         if self.storage.kind:
-            own["storage"] = self.storage.config(_text(self.storage_secret))
+            own["storage"] = self.storage.config(self.storage_secret.reveal() if self.storage_secret else "")
             if self.backup:
                 own["backup"] = {"prefix": f"{self.state}/backup"}
         else:  # a name without a slash in front would otherwise be one below /
             own["storage"] = {"prefix": f"{self.state}/files"}
         return own
 
-    def config(self, slot: str) -> dict[str, Any]:
-        """The configuration of ``slot``."""
-        return merged(self._own(slot), self.extra)
-
 
 def _go(time: Duration) -> str:
     """As Go's time.ParseDuration reads it, which knows no days."""
     return f"{int(time)}s"
-
-
-def _text(secret: Secret | None) -> str:
-    return secret.reveal() if secret else ""

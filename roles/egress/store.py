@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 from pyinfra.api.host import Host
 
-from livekit_metal.roles.egress.settings import PROGRAM, Settings
+from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.roles.egress.storage import Storage
 from livekit_metal.runtime.host.commands import HostError, run
 
@@ -60,7 +60,7 @@ def prove(host: Host, settings: Settings) -> None:
         step, _, said = str(error).partition("\n")
         where = name.rpartition("/")[0].removeprefix(f"{_REMOTE}:")
         fact = f"{host.name} cannot {step} an object in {where}: {reason(said)}"
-        raise HostError(f"{PROGRAM}.storage.{kind}: {fact}; {remedy(said, settings.storage)}") from error
+        raise HostError(f"egress.storage.{kind}: {fact}; {remedy(said, settings.storage)}") from error
 
 
 def deliver(host: Host, settings: Settings) -> str:

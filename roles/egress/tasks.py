@@ -2,112 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.roles.egress import occupancy, store
-from livekit_metal.roles.egress.generation import make, root
+from livekit_metal.roles.egress.generation import View
 from livekit_metal.roles.egress.proof import Proof
-from livekit_metal.roles.egress.settings import PROGRAM, UNIT, Settings
-from livekit_metal.runtime.artifacts.fetch import Artifact
-from livekit_metal.runtime.host import files
+from livekit_metal.roles.egress.settings import Settings
+from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.commands import HostError
-from livekit_metal.runtime.host.files import File
-from livekit_metal.runtime.host.service import UNITS
+from livekit_metal.runtime.host.files import File, text
+from livekit_metal.runtime.host.output_filter import Output
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.parallel import in_parallel
 from livekit_metal.runtime.run.task import Action, Plan, Task
-from livekit_metal.runtime.slots import reboot_guard, staging
-from livekit_metal.runtime.slots.generation import Generation
-from livekit_metal.runtime.slots.role import SlottedRole
-from livekit_metal.runtime.slots.slotted_service import SlottedService
+from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.runtime.slots.switchover import Switchover
 
 # At the deadline of a drain: what the slot's own generation has for that.
 _FINISH = """exec /bin/sh "$(dirname "$(readlink "/etc/systemd/system/$unit.d/50-generation.conf")")/end.sh" "$unit\""""
 
 
-def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
-    """What the site asks for: the program, and the generation with its files."""
-    missing = settings.redis.missing()
-    if (name := settings.storage.wants) and settings.storage_secret is None:
-        remedy = f"store it: python -m procedures.secrets INVENTORY set {name}"
-        missing = Problem(f"egress.storage.{settings.storage.kind}", f"{name} is not among the secrets", remedy)
-    artifact = staging.fetched(settings.release_spec(), settings.arch, settings.lock_file, missing)
-    return artifact, *make(settings, staging.directory(settings.release_root, PROGRAM, artifact))
+class Egress(SlottedDaemon[Settings]):
+    """What has to be shown is the same for every generation; without Redis it does not start."""
+
+    title, noun, ask, proof, view = "egress", "recordings", occupancy.ASK, Proof, View
+
+    def missing(self) -> Problem | None:
+        storage = self.settings.storage
+        if (name := storage.wants) and self.settings.storage_secret is None:
+            remedy = f"store it: python -m procedures.secrets INVENTORY set {name}"
+            return Problem(f"egress.storage.{storage.kind}", f"{name} is not among the secrets", remedy)
+        return super().missing()
+
+    def shared_files(self, view: SlotView[Settings]) -> Iterable[File]:
+        own, directory = self.settings, view.directory
+        yield view.ports
+        yield File(f"{directory}/tidy.sh", text("egress/tidy.sh.j2", egress=own))
+        yield File(f"{directory}/end.sh", text("egress/end.sh.j2", egress=own))
+        yield Output(user=own.user, redis=own.redis.address, closed=not own.storage.by_profile).file(directory)
+
+    def switchover(self) -> Switchover:
+        # recordings are placed over Redis: nothing stands in front
+        flip = 'write "$component $slot"\n'
+        return replace(super().switchover(), flip=flip, finish=_FINISH, grace=self.settings.drain.finalise)
+
+    def preparation(self, accept: Collection[str], *, accept_skip: bool) -> Task:
+        """A store that does not take files is refused here, before any host is changed."""
+        task, settings = super().preparation(accept, accept_skip=accept_skip), self.settings
+        prove = Action("the store takes, gives and deletes an object", partial(store.prove, settings=settings))
+        wanted = self.desired()[1].name
+
+        def plan(seen: HostState) -> Plan:
+            found = task.plan(seen)
+            if not settings.storage.kind or self.service().serving(seen) == wanted:
+                return found
+            return replace(found, actions=(prove, *found.actions))
+
+        return replace(task, plan=plan)
+
+    def activate(self) -> Task:
+        task = super().activate()
+
+        def closing(seen: HostState) -> tuple[str, ...]:
+            return (*task.closing(seen), *occupancy.notes(self.settings, seen))
+
+        return replace(task, needs=task.needs | occupancy.needs(self.settings), closing=closing)
 
 
-def daemon(settings: Settings, _: Generation | None = None) -> SlottedService:
-    """egress in its slots; what it has to show is the same for every generation."""
-    proof, drain = Proof(settings), settings.drain
-    return SlottedService(
-        component=PROGRAM,
-        unit=UNIT,
-        slots=settings.slots,
-        root=root(settings),
-        releases=f"{settings.release_root}/{PROGRAM}",
-        change=Switchover(
-            component=PROGRAM,
-            unit=UNIT,
-            active=settings.active,
-            deadline=drain.deadline,
-            flip='write "$component $slot"\n',  # recordings are placed over Redis: nothing stands in front
-            finish=_FINISH,
-            grace=drain.finalise,
-        ),
-        check=proof.check,
-        alone=None,  # without Redis it does not start
-        ready=proof.ready,
-        refresh=settings.refresh,
-    )
-
-
-def component(settings: Settings) -> SlottedRole:
-    """egress as deploys, rollbacks and maintenance know it."""
-    question = occupancy.question(settings, draining=True)
-    unit = files.text("egress/livekit-egress@.service.j2", egress=settings)
-    return SlottedRole(
-        settings=settings,
-        of=component,
-        role=PROGRAM,
-        program=PROGRAM,
-        desired=partial(desired, settings),
-        daemon=partial(daemon, settings),
-        units=(File(f"{UNITS}/{UNIT.format('')}", unit), *reboot_guard.Guard(settings.config_root).files),
-        question=question,
-        words=question.closing,
-        total=question.total,
-    )
-
-
-def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bool = False) -> None:
-    """Bring the program and the generation to the host; nothing that runs is touched.
-
-    A store that does not take files is refused here, before any host is changed. ``accept`` and ``accept_skip`` as for
-    livekit-server.
-    """
-    ready = component(settings).prepared()
-    prove = Action("the store takes, gives and deletes an object", partial(store.prove, settings=settings))
-
-    def plan(seen: HostState) -> Plan:
-        todo = ready.plan(seen, accept=accept, accept_skip=accept_skip)
-        if not settings.storage.kind or ready.daemon.serving(seen) == ready.wanted.name:
-            return todo
-        return replace(todo, actions=(prove, *todo.actions))
-
-    in_parallel(Task(PROGRAM, ready.needs, plan), "egress: release and generation")
-
-
-def activate(settings: Settings) -> Task:
-    """Have the active slot run the wanted generation: start beside, see that it is ready, hand over, drain."""
-    part = component(settings).activate()
-
-    def closing(seen: HostState) -> tuple[str, ...]:
-        return (*part.closing(seen), *occupancy.notes(settings, seen))
-
-    return replace(part, needs=part.needs | occupancy.needs(settings), closing=closing)
+DAEMON = Egress
 
 
 def delivered(settings: Settings) -> Task:
@@ -119,7 +84,7 @@ def delivered(settings: Settings) -> Task:
             raise HostError(f"recordings are still here ({', '.join(there)}); {remedy}")
         return Plan()
 
-    return Task(PROGRAM, occupancy.needs(settings), plan)
+    return Task(settings.component, occupancy.needs(settings), plan)
 
 
 def deliver(settings: Settings) -> None:
@@ -133,4 +98,4 @@ def deliver(settings: Settings) -> None:
         send = partial(store.deliver, settings=settings)
         return Plan((Action(f"deliver {waiting} files to the store", send),))
 
-    in_parallel(Task(PROGRAM, occupancy.needs(settings), plan), "Deliver recordings")
+    in_parallel(Task(settings.component, occupancy.needs(settings), plan), "Deliver recordings")

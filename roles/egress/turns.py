@@ -2,17 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from livekit_metal.roles.egress import tasks
 from livekit_metal.roles.egress.settings import Settings
-from livekit_metal.runtime.run.task import Task
-from livekit_metal.runtime.run.turns import Run
+from livekit_metal.roles.egress.tasks import Egress
+from livekit_metal.runtime.slots.turns import turns
 
-
-def prepare(run: Run) -> None:
-    tasks.prepare(run.the(Settings), accept=run.given.accept, accept_skip=run.given.version_skip)
-
-
-def services(run: Run) -> Iterator[Task]:
-    yield tasks.activate(run.the(Settings))
+prepare, services = turns(Egress, Settings)

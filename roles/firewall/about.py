@@ -10,7 +10,7 @@ from typing import Any
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.ports import Port
 from livekit_metal.roles.firewall.settings import UNIT, Relays, Settings
-from livekit_metal.roles.livekit.settings import MEDIA, RELAYS, USER
+from livekit_metal.roles.livekit.settings import MEDIA, RELAYS
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
@@ -34,7 +34,7 @@ class Firewall(Role[Settings]):
             peers=networks,
             lasting=tuple(prefix for role in site.roles for prefix in role.outlasting),
             relays=Relays(
-                user=USER,
+                user=site.of(Livekit).user,
                 sources=RELAYS,
                 targets=MEDIA,
                 nodes=networks["media"],

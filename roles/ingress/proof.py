@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyinfra.api.host import Host
 
 from livekit_metal.core.ports import Proto
-from livekit_metal.roles.ingress.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.ingress.settings import Settings
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.sandbox import ask_inside
 from livekit_metal.runtime.host.wait import until
-from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.runtime.slots import proof
 
 # Whatever it finds, it ends with status 0: only the text tells. A library that is not here fails before that.
 _RUNS = """said=$("$1" --version 2>&1) || { echo "$said" >&2; exit 1; }
@@ -34,20 +32,15 @@ _ANSWERS = """said=$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://$1/") |
 [ "$said" = 200 ] || { echo "HTTP $said"; return 1; }"""
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The hooks of a Daemon for one generation of ingress."""
-
-    settings: Settings
-    generation: Generation
+class Proof(proof.Proof[Settings]):
+    """Of ingress."""
 
     def check(self, host: Host, slot: str) -> None:
         """The program runs on this host, in its sandbox; it has no checker for its configuration."""
-        program = f"{self.generation.release}/{PROGRAM}"
         try:
-            ask_inside(host, self.generation.drop_in(slot), _RUNS, program, PROGRAM)
+            ask_inside(host, self.generation.drop_in(slot), _RUNS, self.program, self.settings.program)
         except HostError as error:
-            raise HostError(f"{program} does not run here: {error}") from error
+            raise HostError(f"{self.program} does not run here: {error}") from error
 
     def ready(self, host: Host, slot: str, fresh: bool) -> None:
         """Its own process has every port of the slot, it answers, it and livekit-server hear each other on Redis, and
@@ -55,7 +48,7 @@ class Proof:
 
         ``fresh``: it was started just now, so a restart by systemd means that it cannot start.
         """
-        unit, settings = UNIT.format(slot), self.settings
+        unit, settings = self.unit(slot), self.settings
         ports = [
             f"{'u' if port.proto is Proto.UDP else 't'}:{port.range.first}"
             for port in settings.ports()
@@ -63,7 +56,7 @@ class Proof:
         ]
         start = "yes" if fresh else "no"
         until(host, f"slot {slot} has its ports", unit, _OWNS, start, *ports, within=30)
-        until(host, f"slot {slot} is healthy", unit, _HEALTHY, str(settings.part("health", slot).first), within=10)
-        whip = str(settings.part("whip", slot).first)
+        until(host, f"slot {slot} is healthy", unit, _HEALTHY, self.port("health", slot), within=10)
+        whip = self.port("whip", slot)
         until(host, f"slot {slot} and livekit-server hear each other on Redis", unit, _HEARD, whip, within=20)
-        until(host, "a LiveKit for the streams", unit, _ANSWERS, f"127.0.0.1:{settings.ws_port}", within=15)
+        until(host, "a LiveKit for the streams", unit, _ANSWERS, settings.ws_url.removeprefix("ws://"), within=15)

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
-from livekit_metal.core.passthrough import collisions, merged
-from livekit_metal.core.ports import Port, PortRange, Proto, Reach
-from livekit_metal.core.redis_client import RedisClient
-from livekit_metal.core.slots import decision as slot_decision
-from livekit_metal.core.slots.active import Active
-from livekit_metal.core.slots.decision import Refresh
+from livekit_metal.core.ports import PortRange, Proto, Reach
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
-from livekit_metal.core.types.secret import Secret
-from livekit_metal.core.types.text import File, Url
-from livekit_metal.releases import catalogue
+from livekit_metal.core.types.text import Url
+from livekit_metal.site import slotted_settings
+from livekit_metal.site.slotted_settings import DRAIN, RELEASE, SlotPort, SlottedSettings
 
-COMPONENT = "ingress"
-PROGRAM = "ingress"  # upstream starts itself again under this very name, found on PATH
-UNIT = "livekit-ingress@{}.service"
-USER = "livekit-ingress"
 CACHE = "/var/cache/livekit-ingress"  # where systemd makes CacheDirectory=livekit-ingress
 _SLOWEST_END = 15  # seconds: a handler has 10 s after SIGINT (cmd/server/main.go), the service looks every 5 s
 
@@ -69,7 +60,7 @@ class CpuCost(Checked):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drain(Checked):
+class Drain(slotted_settings.Drain):
     """How long a slot that was replaced goes on."""
 
     deadline: Duration = option(
@@ -77,23 +68,49 @@ class Drain(Checked):
     )
     finish: Duration = option(Duration.parse("20s"), "how long that may take, until what is left is killed")
 
-    def problems(self, path: str) -> Iterator[Problem]:
-        if self.deadline < 10:
-            yield Problem(f"{path}.deadline", f"is {self.deadline}", "give streams at least 10s")
+    holds: ClassVar[str] = "streams"
+
+    def more_problems(self, path: str) -> Iterator[Problem]:
         if self.finish < _SLOWEST_END:
             fact = f"is {self.finish}, and a stream may take {_SLOWEST_END} s to end"
             yield Problem(f"{path}.finish", fact, f"give it at least {_SLOWEST_END}s")
 
 
+def _inside(name: str, purpose: str) -> SlotPort:
+    """A port for this host only.
+
+    Only the relay's listens on loopback; upstream binds the others on every address, and the firewall keeps them to
+    the host.
+    """
+    return SlotPort(name=name, proto=Proto.TCP, reach=Reach.LOCAL, purpose=f"{purpose}, slot {{}}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Checked):
+class Settings(SlottedSettings):
     """ingress on one host, in slots."""
 
-    release: str = option("1.5.0", "version from livekit_metal/releases/releases.toml")
+    component: ClassVar[str] = "ingress"
+    program: ClassVar[str] = "ingress"  # upstream starts itself again under this very name, found on PATH
+    unit: ClassVar[str] = "livekit-ingress@{}.service"
+    user: ClassVar[str] = "livekit-ingress"
+    slot_ports: ClassVar[tuple[SlotPort, ...]] = (
+        _inside("rtmp", "RTMP"),
+        _inside("whip", "WHIP (HTTP)"),
+        _inside("relay", "between the processes of a slot"),
+        _inside("health", "health"),
+        _inside("metrics", "metrics"),
+        _inside("debug", "profiles and pipelines"),
+        SlotPort(
+            name="media",
+            proto=Proto.UDP,
+            reach=Reach.PUBLIC,
+            purpose="media of WHIP, slot {}",
+            setting="media_udp",
+        ),
+    )
+
+    release: str = option("1.5.0", RELEASE)
     source: Literal["module", "file"] = option("module", "where the binary comes from")
-    file: File = option("", "path of your own build (source 'file')")
-    sha256: str = option("", "its sha256 (source 'file')")
-    slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
     rtmp: PortRange = option(PortRange(1936, 1938), "RTMP of the slots, behind the edge (edge.rtmp)")
     whip: PortRange = option(PortRange(8080, 8082), "WHIP (HTTP) of the slots, behind the edge")
     relay: PortRange = option(PortRange(9590, 9592), "inside a slot, between its processes (http_relay_port)")
@@ -114,77 +131,31 @@ class Settings(Checked):
     )
     memory: Memory = option(MOST, WORDS.format("its largest stream"))
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
-    drain: Drain = option(Drain(), "what a slot does after a change, until its last stream has ended")
-    extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
+    drain: Drain = option(Drain(), DRAIN.format("stream"))
 
     node_ip: str = derived("")
     media_address: str = derived("")
-    ws_port: int = derived(0)  # of the edge on this host
-    api_keys: Mapping[str, Secret] = derived({})
-    redis: RedisClient = derived(RedisClient())
-    config_root: str = derived("")
-    refresh: Refresh = derived(Refresh.NO)
-    release_root: str = derived("")
-    active: Active = derived(Active())
-    lock_file: str = derived("")
-    arch: str = derived("")
 
-    def release_spec(self) -> catalogue.Release:
-        """The release asked for. Raises SiteError when it is not known from that source."""
-        return catalogue.find(
-            COMPONENT, self.release, self.source, file=self.file, sha256=self.sha256, path="ingress.release"
-        )
+    def record(self, slot: str) -> dict[str, object]:
+        return {(port.setting or port.name): self.part(port.name, slot).first for port in self.slot_ports}
 
-    def ports(self) -> Iterator[Port]:
-        """Every port of every slot, bound or not: a change must never have to open one.
-
-        Of those that are LOCAL only the relay listens on loopback; upstream binds the others on every address, and the
-        firewall keeps them to the host.
-        """
-        for name, whole in self.ranges.items():
-            media = name == "media_udp"
-            for slot in self.slots:
-                yield Port(
-                    COMPONENT,
-                    f"{'media' if media else name}-{slot}",
-                    Proto.UDP if media else Proto.TCP,
-                    slot_decision.part(whole, self.slots, slot),
-                    Reach.PUBLIC if media else Reach.LOCAL,
-                    f"{_PURPOSES[name]}, slot {slot}",
-                    f"ingress.{name}",
-                )
-
-    def part(self, name: str, slot: str) -> PortRange:
-        """The ports called ``name`` of ``slot``."""
-        return slot_decision.part(getattr(self, name), self.slots, slot)
-
-    @property
-    def ranges(self) -> dict[str, PortRange]:
-        """The settings that are ranges of ports, split among the slots."""
-        return {name: getattr(self, name) for name in _PURPOSES}
-
-    def problems(self, path: str) -> Iterator[Problem]:
+    def more_problems(self, path: str) -> Iterator[Problem]:
         for name, scheme in (("rtmp_base_url", "rtmp"), ("whip_base_url", "http")):
             url = getattr(self, name)
             if url and not re.fullmatch(rf"{scheme}s?://[^/\s]+/\S*[^/\s]", url):
                 remedy = f"write it as '{scheme}://live.example.com/{'x' if scheme == 'rtmp' else 'w'}'"
                 yield Problem(f"{path}.{name}", f"is {url!r}", remedy)
-        if found := tuple(slot_decision.problems(path, self.slots, self.ranges)):
-            yield from found
-            return
-        yield from collisions(self.extra, self._own(self.slots[0]), f"{path}.extra")
 
-    def _own(self, slot: str) -> dict[str, Any]:
-        """The part of the config that is decided here. JSON types only; secrets are not in it."""
+    def own_config(self, slot: str) -> dict[str, Any]:
+        """The part of its configuration that is decided here, in JSON's types, with the secrets."""
 
         def port(name: str) -> int:
             return self.part(name, slot).first
 
         return {
-            "ws_url": f"ws://127.0.0.1:{self.ws_port}",
-            "api_key": next(iter(self.api_keys), ""),
-            "api_secret": "",
-            "redis": self.redis.config(),
+            "ws_url": self.ws_url,
+            **self.credentials,
+            "redis": self.redis_config,
             "rtmp_port": port("rtmp"),
             "whip_port": port("whip"),
             "http_relay_port": port("relay"),
@@ -194,31 +165,12 @@ class Settings(Checked):
             "logging": {"level": self.log_level, "json": True},
             "cpu_cost": self.cpu_cost.config(),
             "rtc_config": {
-                "udp_port": str(self.part("media_udp", slot)),
+                "udp_port": str(self.part("media", slot)),
                 "node_ip": self.node_ip,
                 "use_external_ip": False,
                 "ips": {"includes": [_exactly(self.media_address)]} if self.media_address else {},
             },
         }
-
-    def config(self, slot: str) -> dict[str, Any]:
-        """ingress.yaml of ``slot``, with its secrets: ingress takes them from nowhere else."""
-        config = merged(self._own(slot), self.extra)
-        config["api_secret"] = next(iter(self.api_keys.values())).reveal()
-        if self.redis.password:
-            config["redis"] |= {"password": self.redis.password.reveal()}
-        return config
-
-
-_PURPOSES = {
-    "rtmp": "RTMP",
-    "whip": "WHIP (HTTP)",
-    "relay": "between the processes of a slot",
-    "health": "health",
-    "metrics": "metrics",
-    "debug": "profiles and pipelines",
-    "media_udp": "media of WHIP",
-}
 
 
 def _exactly(address: str) -> str:

@@ -6,7 +6,6 @@ import dataclasses
 
 from livekit_metal.roles.kamailio.settings import UNIT, Settings
 from livekit_metal.roles.sip import wiring
-from livekit_metal.roles.sip.settings import UNIT as SLOT_UNIT
 from livekit_metal.roles.sip.settings import Settings as Sip
 from livekit_metal.site import slotted
 from livekit_metal.site.model import HostStack, Role, Site
@@ -31,7 +30,7 @@ class Kamailio(Role[Settings]):
             registrations=wiring.registrations(trunks, known),
             config_root=site.paths.config,
             active=slotted.active(site),
-            slot_unit=SLOT_UNIT,
+            slot_unit=trunks.unit,
         )
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:

@@ -2,62 +2,51 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.releases import compatibility
-from livekit_metal.roles.edge.settings import Settings as Edge
-from livekit_metal.roles.livekit.settings import UNIT, USER, Settings
+from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.roles.preflight.settings import Offered
-from livekit_metal.site import slotted
-from livekit_metal.site.model import HostStack, Role, Site
-from livekit_metal.site.paths import Installed
+from livekit_metal.site.model import HostStack, Site
+from livekit_metal.site.slotted import SlottedRole, release_problems
 
 
-class Livekit(Role[Settings]):
+class Livekit(SlottedRole[Settings]):
     name = "livekit"
     purpose = "livekit-server"
     settings = Settings
-    named = caller = slots = True
-    outlasting = (UNIT.partition("{")[0],)
+    by_edge = "WebSockets"
+    tells = False
 
-    def on(self, site: Site, host: str) -> Settings | None:
-        if (own := super().on(site, host)) is None:
-            return None
+    def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         at, names = site.hosts[host], site.with_role(self.name)
         after = names.index(host) + 1
-        return dataclasses.replace(
-            own,
-            node_ip=at.node_ip,
-            media_address=at.address,
-            media_ipv6=at.ipv6,
-            media_networks=at.media_networks,
-            interfaces=at.interfaces,
-            turn_name=own.turn.name(host),
-            nodes=tuple(a for n in names for a in site.hosts[n].node_ip.split(",")),
-            api_keys=site.opened.keys_of_nodes,
-            peers=(*names[after:], *names[: after - 1]),
-            **slotted.told(site, host, self.name),
+        return {
+            "node_ip": at.node_ip,
+            "media_address": at.address,
+            "media_ipv6": at.ipv6,
+            "media_networks": at.media_networks,
+            "interfaces": at.interfaces,
+            "turn_name": own.turn.name(host),
+            "nodes": tuple(a for n in names for a in site.hosts[n].node_ip.split(",")),
+            "api_keys": site.opened.keys_of_nodes,
+            "peers": (*names[after:], *names[: after - 1]),
             **site.given_to(self.name, host),
-        )
+        }
 
-    def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
-        made_here = own.probe != "controller"  # calls are
-        return Installed(
-            packages=("python3",) if made_here else (), units=tuple(map(UNIT.format, own.slots)), users=(USER,)
-        )
+    def packages(self, own: Settings) -> tuple[str, ...]:
+        return ("python3",) if own.probe != "controller" else ()  # calls are made on hosts
+
+    def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
+        return {}  # the edge has its slots already: clients come through there
 
     def problems(self, site: Site) -> Iterator[Problem]:
-        own, edge, serving = site.of(Settings), site.of(Edge), site.with_role(self.name)
-        yield from slotted.release_problems(site, self.name, own)
+        own, serving = site.of(Settings), site.with_role(self.name)
+        yield from super().problems(site)
         yield from _together(site)
         yield from _order(site)
-        if edge.hard_stop_after < own.drain.deadline:
-            fact = f"is {edge.hard_stop_after}, less than livekit.drain.deadline ({own.drain.deadline})"
-            remedy = "raise it: a reload would cut the WebSockets of a slot that still drains"
-            yield Problem("edge.hard_stop_after", fact, remedy)
         if own.probe == "peer" and len(serving) == 1:
             fact = f"is 'peer' and only {serving[0]} has the role livekit"
             yield Problem("livekit.probe", fact, "set it to controller or host, or give another host the role")
@@ -93,7 +82,7 @@ def _together(site: Site) -> Iterator[Problem]:
     chosen: dict[str, str] = {}  # program -> version
     for role in (each for each in site.roles if each.slots and site.with_role(each.name)):
         settings: Any = site.of(role.settings)
-        if list(slotted.release_problems(site, role.name, settings)):
+        if list(release_problems(site, role.name, settings)):
             continue
         release = settings.release_spec()
         chosen[release.component] = release.version

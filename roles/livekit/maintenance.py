@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 
 from livekit_metal.roles.livekit.settings import Settings
-from livekit_metal.roles.livekit.tasks import component
+from livekit_metal.roles.livekit.tasks import Livekit
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run import maintenance
@@ -37,4 +37,4 @@ def drain(settings: Settings, marker: str, others: Mapping[str, str], *, why: st
             else (Action("mark the host", partial(maintenance.begin, path=marker, why=why)),)
         )
 
-    return component(settings).retire(mark, maintenance.needs(marker) | asked)
+    return Livekit(settings).retire(mark, maintenance.needs(marker) | asked)

@@ -6,12 +6,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from livekit_metal.roles.livekit import generation
-from livekit_metal.roles.livekit.settings import UNIT, Settings
+from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.slots import occupancy
 from livekit_metal.runtime.slots.occupancy import FIELDS, OccupancyQuery, State, count
 
-__all__ = ["Occupancy", "State", "parse", "question", "words"]
+__all__ = ["ASK", "NOUN", "Occupancy", "State", "parse", "question", "words"]
+
+NOUN = "participants"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ class Occupancy(occupancy.Occupancy):
 
 
 # JSON escapes quotes inside of strings: nobody's room name can look like a room of its own.
-_ASK = r"""signal=$(port signal) metrics=$(port metrics) debug=$(port debug)
+ASK = r"""signal=$(port signal) metrics=$(port metrics) debug=$(port debug)
   [ -z "$signal" ] || ! all=$(ss -Htn state established "( sport = :$signal )") ||
     echo "$slot websockets $(printf '%s' "$all" | grep -c '')"
   [ -z "$metrics" ] || curl -sf -m 2 "http://127.0.0.1:$metrics/metrics" |
@@ -42,12 +43,9 @@ _ASK = r"""signal=$(port signal) metrics=$(port metrics) debug=$(port debug)
   }"""
 
 
-def question(settings: Settings, *, draining: bool = False) -> OccupancyQuery:
-    """What is asked of a host; ``draining``: only of slots that drain, so that every deploy may ask."""
-    root = generation.root(settings)
-    return OccupancyQuery(
-        "livekit", UNIT, settings.slots, root, settings.active.file, _ASK, noun="participants", draining=draining
-    )
+def question(settings: Settings) -> OccupancyQuery:
+    """What is asked of a host."""
+    return OccupancyQuery.of(settings, ASK, NOUN)
 
 
 def parse(lines: Iterable[str], settings: Settings) -> dict[str, Occupancy]:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyinfra.api.host import Host
 
-from livekit_metal.roles.livekit.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.host.commands import HostError, read, run
 from livekit_metal.runtime.host.sandbox import ask_inside, inside
 from livekit_metal.runtime.host.wait import journal, until
 from livekit_metal.runtime.probe import call, reachability
-from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.runtime.slots import proof
+from livekit_metal.runtime.slots.proof import ALIVE
 
 # livekit-server ends with status 0 whatever it found: only the text tells.
 _CHECK = """said=$("$1" --config "$2" --key-file "$3" ports 2>&1)
 case $said in "TCP Ports"*) ;; *) echo "$said" >&2; exit 1 ;; esac"""
-_ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
-*NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
-"""
 _ANSWERS = (
     'pid=$(systemctl show -p MainPID --value $unit); ss -Hltnp "sport = :$1" | grep -q "pid=$pid,"'
     ' && [ "$(curl -s -m 2 -o /dev/null -w "%{http_code}" http://127.0.0.1:$1/)" = 200 ]'
@@ -49,21 +45,21 @@ curl -s -m 2 "http://127.0.0.1:$p/debug/rooms" |
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The hooks of a Daemon for one generation of livekit-server."""
+class Proof(proof.Proof[Settings]):
+    """Of livekit-server, which works alone as well: without Redis."""
 
-    settings: Settings
-    generation: Generation
+    proves_alone = True
 
     def check(self, host: Host, slot: str) -> None:
         """The program understands its configuration, as livekit reads it."""
         directory, drop_in = self.generation.directory, self.generation.drop_in(slot)
         files = (f"{directory}/{slot}.yaml", f"{directory}/keys.yaml")
         try:
-            ask_inside(host, drop_in, _CHECK, self._program, *files)
+            ask_inside(host, drop_in, _CHECK, self.program, *files)
         except HostError as error:
-            raise HostError(f"{PROGRAM} refuses its configuration ({directory}/{slot}.yaml): {error}") from error
+            raise HostError(
+                f"{self.settings.program} refuses its configuration ({directory}/{slot}.yaml): {error}"
+            ) from error
 
     def alone(self, host: Host, slot: str) -> None:
         """It starts, and a call gets through it, while no real room can be placed on it."""
@@ -76,9 +72,9 @@ class Proof:
         ``fresh``: it was started just now, so a restart by systemd means that it cannot start.
         200 comes for the first 4 s even with broken pub/sub (pkg/service/server.go), hence the 7 s.
         """
-        unit, port = UNIT.format(slot), self._port("signal", slot)
+        unit, port = self.unit(slot), self.port("signal", slot)
         self._answers(host, slot, fresh=fresh)
-        args = (self._port("metrics", slot), self.generation.directory, self._program, slot)
+        args = (self.port("metrics", slot), self.generation.directory, self.program, slot)
         said = until(host, f"slot {slot} is SERVING in Redis", unit, _SERVING, *args, within=15)
         self._call(host, slot, said.split()[-1])  # the last word: list-nodes logs as well
         try:
@@ -86,22 +82,15 @@ class Proof:
         except HostError as error:
             raise HostError(f"slot {slot} did not stay ready: {error}\n{journal(host, unit)}") from error
 
-    @property
-    def _program(self) -> str:
-        return f"{self.generation.release}/{PROGRAM}"
-
-    def _port(self, name: str, slot: str) -> str:
-        return str(self.settings.part(name, slot).first)
-
     def _answers(self, host: Host, slot: str, *, fresh: bool) -> None:
-        port = self._port("signal", slot)
-        test = (_ALIVE if fresh else "") + _ANSWERS
-        until(host, f"slot {slot} answers on port {port}", UNIT.format(slot), test, port, within=30)
+        port = self.port("signal", slot)
+        test = (ALIVE if fresh else "") + _ANSWERS
+        until(host, f"slot {slot} answers on port {port}", self.unit(slot), test, port, within=30)
 
     def _call(self, host: Host, slot: str, node: str) -> None:
-        unit, settings = UNIT.format(slot), self.settings
+        unit, settings = self.unit(slot), self.settings
         try:
-            _call(host, settings, int(self._port("signal", slot)), node)
+            _call(host, settings, int(self.port("signal", slot)), node)
         except HostError as error:
             why = f"no call gets through slot {slot} (from the {settings.probe}): {error}\n{journal(host, unit)}"
             if isinstance(error, call.NoMedia):
@@ -121,7 +110,7 @@ def vantage(settings: Settings) -> call.Vantage:
 
 def through_active(host: Host, *, settings: Settings) -> str:
     """A call through the slot that serves now: why it fails, or ''; '-' when none serves."""
-    unit = UNIT.format("%s")
+    unit = settings.unit.format("%s")
     said = read(
         host,
         _ACTIVE,

@@ -8,24 +8,18 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.core.fields import Checked, derived, option
-from livekit_metal.core.passthrough import collisions, merged
-from livekit_metal.core.ports import Port, PortRange, Proto, Reach
-from livekit_metal.core.redis_client import RedisClient
-from livekit_metal.core.slots import decision as slot_decision
-from livekit_metal.core.slots.active import Active
-from livekit_metal.core.slots.decision import DRAIN_DROP_IN, Refresh
+from livekit_metal.core.fields import derived, option
+from livekit_metal.core.passthrough import merged
+from livekit_metal.core.ports import PortRange, Proto, Reach
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
-from livekit_metal.core.types.secret import Secret
-from livekit_metal.core.types.text import File, Url
-from livekit_metal.releases import catalogue, compatibility
+from livekit_metal.core.types.text import Url
+from livekit_metal.releases import compatibility
 from livekit_metal.roles.livekit import turn
 from livekit_metal.roles.livekit.turn import Turn
+from livekit_metal.site import slotted_settings
+from livekit_metal.site.slotted_settings import RELEASE, SlotPort, SlottedSettings
 
-PROGRAM = "livekit-server"
-UNIT = "livekit-server@{}.service"
-USER = "livekit"
 MEDIA, RELAYS = "livekit/media", "livekit/turn-relay"  # their ports in the registry, without the slot
 _INTERVAL = re.compile(r"(\d+(\.\d+)?(us|ms|s))+")  # a length of time as Go reads it
 
@@ -51,7 +45,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drain(Checked):
+class Drain(slotted_settings.Drain):
     """How long a slot that was replaced goes on."""
 
     deadline: Duration = option(Duration.parse("5h"), "then it is killed; clients come back by themselves in seconds")
@@ -59,20 +53,45 @@ class Drain(Checked):
         Duration.parse("60s"), "how long a deploy waits for rooms that were created and that nobody has joined yet"
     )
 
-    def problems(self, path: str) -> Iterator[Problem]:
-        if self.deadline < 10:
-            yield Problem(f"{path}.deadline", f"is {self.deadline}", "give calls at least 10s")
+    holds: ClassVar[str] = "calls"
+
+
+def _inside(name: str, purpose: str, setting: str = "") -> SlotPort:
+    return SlotPort(name=name, proto=Proto.TCP, reach=Reach.LOCAL, purpose=purpose, setting=setting)
+
+
+def _public(name: str, proto: Proto, purpose: str, setting: str) -> SlotPort:
+    return SlotPort(name=name, proto=proto, reach=Reach.PUBLIC, purpose=purpose, setting=setting)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Checked):
+class Settings(SlottedSettings):
     """livekit-server on one host, in slots."""
 
-    release: str = option("1.13.7", "version from livekit_metal/releases/releases.toml")
+    component: ClassVar[str] = "livekit"
+    program: ClassVar[str] = "livekit-server"
+    unit: ClassVar[str] = "livekit-server@{}.service"
+    user: ClassVar[str] = "livekit"
+    slot_ports: ClassVar[tuple[SlotPort, ...]] = (
+        _inside("signal", "HTTP API and WebSocket of slot {}"),
+        _inside("metrics", "metrics of slot {}"),
+        _inside("debug", "rooms and profiles of slot {}"),
+        _public("ice-tcp", Proto.TCP, "ICE over TCP, slot {}", "ice_tcp"),
+        _public("media", Proto.UDP, "media of slot {}", "media_udp"),
+        _public("turn-udp", Proto.UDP, "TURN and STUN over UDP, slot {}", "turn_udp"),
+        _inside("turn-tls", "TURN of slot {} behind TLS on 443", "turn_tls"),
+        SlotPort(
+            name="turn-relay",
+            proto=Proto.UDP,
+            reach=Reach.CLUSTER,
+            purpose="relays of slot {}, to media of any node",
+            setting="turn_relay",
+            clients=("media",),
+        ),
+    )
+
+    release: str = option("1.13.7", RELEASE)
     source: Literal["archive", "module", "file"] = option("archive", "where the binary comes from")
-    file: File = option("", "path of your own build (source 'file')")
-    sha256: str = option("", "its sha256 (source 'file')")
-    slots: tuple[str, ...] = option(("a", "b", "c"), "names of the slots; a change needs an empty one")
     signal: PortRange = option(
         PortRange(7890, 7892), "HTTP API and WebSocket of the slots, on loopback behind the edge"
     )
@@ -112,7 +131,6 @@ class Settings(Checked):
         "controller", "from where a call must get through a new slot before any room can land on it"
     )
     memory: Memory = option(MOST, WORDS.format("it, with its rooms, and it starts again"))
-    extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
 
     node_ip: str = derived("")
     media_address: str = derived("")
@@ -121,70 +139,30 @@ class Settings(Checked):
     interfaces: tuple[str, ...] = derived(())
     turn_name: str = derived("")  # turn.domain of this host
     nodes: tuple[str, ...] = derived(())  # where media of every host of livekit-server is
-    api_keys: Mapping[str, Secret] = derived({})
-    redis: RedisClient = derived(RedisClient())
     ingress: Mapping[str, str] = derived({})  # rtmp_base_url and whip_base_url: what streams are told to send to
-    config_root: str = derived("")
-    refresh: Refresh = derived(Refresh.NO)
-    release_root: str = derived("")
-    active: Active = derived(Active())
-    lock_file: str = derived("")
-    arch: str = derived("")
     cores: int = derived(0)
     room_configurations: Mapping[str, Any] = derived({})  # room presets of the other roles
     peers: tuple[str, ...] = derived(())  # the other hosts of livekit-server, the next first
 
-    drain_drop_in: ClassVar[str] = DRAIN_DROP_IN
-
-    def release_spec(self) -> catalogue.Release:
-        """The release asked for. Raises SiteError when it is not known from that source."""
-        return catalogue.find(
-            PROGRAM, self.release, self.source, file=self.file, sha256=self.sha256, path="livekit.release"
-        )
-
-    def ports(self) -> Iterator[Port]:
-        """Every port of every slot, bound or not: a change must never have to open one."""
-        table = (
-            ("signal", Proto.TCP, self.signal, Reach.LOCAL, "HTTP API and WebSocket of slot {}"),
-            ("metrics", Proto.TCP, self.metrics, Reach.LOCAL, "metrics of slot {}"),
-            ("debug", Proto.TCP, self.debug, Reach.LOCAL, "rooms and profiles of slot {}"),
-            ("ice-tcp", Proto.TCP, self.ice_tcp, Reach.PUBLIC, "ICE over TCP, slot {}"),
-            ("media", Proto.UDP, self.media_udp, Reach.PUBLIC, "media of slot {}"),
-            ("turn-udp", Proto.UDP, self.turn_udp, Reach.PUBLIC, "TURN and STUN over UDP, slot {}"),
-            ("turn-tls", Proto.TCP, self.turn_tls, Reach.LOCAL, "TURN of slot {} behind TLS on 443"),
-            ("turn-relay", Proto.UDP, self.turn_relay, Reach.CLUSTER, "relays of slot {}, to media of any node"),
-        )
-        for name, proto, whole, reach, purpose in table:
-            clients = ("media",) if reach is Reach.CLUSTER else ()
-            for slot in self.slots:
-                part = slot_decision.part(whole, self.slots, slot)
-                path = f"livekit.{name.replace('-', '_') if name != 'media' else 'media_udp'}"
-                yield Port("livekit", f"{name}-{slot}", proto, part, reach, purpose.format(slot), path, clients)
-
-    def part(self, name: str, slot: str) -> PortRange:
-        """The ports called ``name`` of ``slot``."""
-        return next(p.range for p in self.ports() if p.name == f"{name}-{slot}")
-
     @property
     def ranges(self) -> dict[str, PortRange]:
-        """The settings that are ranges of ports, split among the slots."""
+        """As every generation records them: in another order they would be another generation, on every host."""
         inside, outside = ("signal", "metrics", "debug", "turn_tls"), ("ice_tcp", "media_udp", "turn_udp", "turn_relay")
         return {name: getattr(self, name) for name in (*inside, *outside)}
 
-    def problems(self, path: str) -> Iterator[Problem]:
-        if found := tuple(slot_decision.problems(path, self.slots, self.ranges)):
-            yield from found
-            return
+    def record(self, slot: str) -> dict[str, object]:
+        return {name: self.part(name, slot).first for name in ("signal", "metrics", "debug")}
+
+    def more_problems(self, path: str) -> Iterator[Problem]:
         if self.batch_size < 0:
             yield Problem(
                 f"{path}.batch_size", f"is {self.batch_size}", "give a number of packets, or 0 for no batches"
             )
         if not _INTERVAL.fullmatch(self.batch_interval):
             yield Problem(f"{path}.batch_interval", f"is {self.batch_interval!r}", "write it like '2ms'")
-        yield from collisions(self.extra, self._own(self.slots[0]), f"{path}.extra")
 
-    def _own(self, slot: str) -> dict[str, Any]:
-        """The part of the config that is decided here. JSON types only; secrets are not in it."""
+    def own_config(self, slot: str) -> dict[str, Any]:
+        """The part of its configuration that is decided here, in JSON's types, without secrets."""
         media = self.part("media", slot)
         own: dict[str, Any] = {
             "port": self.part("signal", slot).first,
@@ -233,4 +211,4 @@ class Settings(Checked):
 
     def config(self, slot: str) -> dict[str, Any]:
         """livekit.yaml of ``slot`` for the release (keys and passwords reach the server by other ways)."""
-        return compatibility.known(PROGRAM, self.release, merged(self._own(slot), self.extra))
+        return compatibility.known(self.program, self.release, merged(self.own_config(slot), self.extra))

@@ -2,102 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
 from pyinfra.api.host import Host
 
-from livekit_metal.roles.livekit import occupancy
-from livekit_metal.roles.livekit.generation import make, root
+from livekit_metal.roles.livekit import generation, occupancy
+from livekit_metal.roles.livekit.generation import View
 from livekit_metal.roles.livekit.proof import UNJOINED, Proof, through_active, vantage
-from livekit_metal.roles.livekit.settings import PROGRAM, UNIT, Settings
-from livekit_metal.runtime.artifacts.fetch import Artifact
-from livekit_metal.runtime.host import files
+from livekit_metal.roles.livekit.settings import Settings
+from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File
-from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.probe import on_host
-from livekit_metal.runtime.run.parallel import in_parallel
 from livekit_metal.runtime.run.task import Plan, Task
-from livekit_metal.runtime.slots import reboot_guard, staging
-from livekit_metal.runtime.slots.generation import Generation
-from livekit_metal.runtime.slots.role import SlottedRole
-from livekit_metal.runtime.slots.slotted_service import SlottedService
+from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.runtime.slots.switchover import Switchover
 
 
-def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
-    """What the site asks for: the program, and the generation with its files."""
-    missing = settings.redis.missing()
-    artifact = staging.fetched(settings.release_spec(), settings.arch, settings.lock_file, missing)
-    return artifact, *make(settings, staging.directory(settings.release_root, PROGRAM, artifact))
+class Livekit(SlottedDaemon[Settings]):
+    """A new slot is proved alone, by a call, before any room can land on it."""
+
+    title, noun, ask, proof, view = "livekit-server", occupancy.NOUN, occupancy.ASK, Proof, View
+
+    def shared_files(self, view: SlotView[Settings]) -> Iterable[File]:
+        return generation.shared_files(view)
+
+    def slot_files(self, view: SlotView[Settings]) -> Iterable[File]:
+        return generation.slot_files(view)
+
+    def switchover(self) -> Switchover:
+        return replace(super().switchover(), unjoined=self.settings.drain.unjoined, waiting=UNJOINED)
+
+    def words(self, lines: list[str]) -> tuple[str, ...]:
+        return tuple(occupancy.words(each) for each in occupancy.parse(lines, self.settings).values())
+
+    def total(self, lines: list[str]) -> int:
+        return sum(each.participants or 0 for each in occupancy.parse(lines, self.settings).values())
+
+    def preparation(self, accept: Collection[str], *, accept_skip: bool) -> Task:
+        """With what makes calls on hosts, where they are made there."""
+        task, calls = super().preparation(accept, accept_skip=accept_skip), vantage(self.settings)
+
+        def plan(seen: HostState) -> Plan:
+            found = task.plan(seen)
+            calling = on_host.actions(calls.root, seen, wanted=calls.on_hosts)
+            return replace(found, actions=(*found.actions, *calling))
+
+        return replace(task, needs=task.needs | on_host.needs(calls.root, wanted=calls.on_hosts), plan=plan)
 
 
-def daemon(settings: Settings, generation: Generation | None = None) -> SlottedService:
-    """livekit-server in its slots, to run ``generation`` (None: nothing is to be started)."""
-    proof = Proof(settings, generation or Generation("", "", ""))
-    drain = settings.drain
-    return SlottedService(
-        component="livekit",
-        unit=UNIT,
-        slots=settings.slots,
-        root=root(settings),
-        releases=f"{settings.release_root}/{PROGRAM}",
-        change=Switchover(
-            component="livekit",
-            unit=UNIT,
-            active=settings.active,
-            deadline=drain.deadline,
-            unjoined=drain.unjoined,
-            waiting=UNJOINED,
-        ),
-        check=proof.check,
-        alone=proof.alone,
-        ready=proof.ready,
-        refresh=settings.refresh,
-    )
-
-
-def component(settings: Settings) -> SlottedRole:
-    """livekit-server as deploys, rollbacks and maintenance know it."""
-    return SlottedRole(
-        settings=settings,
-        of=component,
-        role="livekit",
-        program=PROGRAM,
-        desired=partial(desired, settings),
-        daemon=partial(daemon, settings),
-        units=(
-            File(f"{UNITS}/{UNIT.format('')}", files.text("livekit/livekit-server@.service.j2", livekit=settings)),
-            *reboot_guard.Guard(settings.config_root).files,
-        ),
-        question=occupancy.question(settings, draining=True),
-        words=lambda lines: tuple(occupancy.words(each) for each in occupancy.parse(lines, settings).values()),
-        total=lambda lines: sum(each.participants or 0 for each in occupancy.parse(lines, settings).values()),
-    )
-
-
-def prepare(settings: Settings, accept: Collection[str] = (), *, accept_skip: bool = False) -> None:
-    """Bring the program and the generation to the host; nothing that runs is touched.
-
-    ``accept`` names generations that may be deployed although they were rolled back; ``accept_skip``
-    permits a version that must not follow the one that runs.
-    """
-    ready, calls = component(settings).prepared(), vantage(settings)
-
-    def plan(seen: HostState) -> Plan:
-        todo = ready.plan(seen, accept=accept, accept_skip=accept_skip)
-        calling = on_host.actions(calls.root, seen, wanted=calls.on_hosts)
-        return replace(todo, actions=(*todo.actions, *calling))
-
-    asked = ready.needs | on_host.needs(calls.root, wanted=calls.on_hosts)
-    in_parallel(Task("livekit", asked, plan), "livekit-server: release and generation")
-
-
-def activate(settings: Settings) -> Task:
-    """Have the active slot run the wanted generation: start beside, prove, hand over, drain."""
-    return component(settings).activate()
+DAEMON = Livekit
 
 
 def call_check(settings: Settings) -> Callable[[Host], str]:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from pyinfra.api.host import Host
 
 from livekit_metal.roles.livekit import tasks
 from livekit_metal.roles.livekit.settings import Settings
-from livekit_metal.runtime.run.task import Task
 from livekit_metal.runtime.run.turns import Run
+from livekit_metal.runtime.slots.turns import turns
 
-
-def prepare(run: Run) -> None:
-    tasks.prepare(run.the(Settings), accept=run.given.accept, accept_skip=run.given.version_skip)
-
-
-def services(run: Run) -> Iterator[Task]:
-    yield tasks.activate(run.the(Settings))
+prepare, services = turns(tasks.Livekit, Settings)
 
 
 def call_check(run: Run) -> Callable[[Host], str]:

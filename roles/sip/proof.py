@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pyinfra.api.host import Host
 
-from livekit_metal.roles.sip.settings import PROGRAM, UNIT, Settings
+from livekit_metal.roles.sip.settings import Settings
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.sandbox import ask_inside
 from livekit_metal.runtime.host.wait import journal, until
-from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.runtime.slots import proof
+from livekit_metal.runtime.slots.proof import ALIVE
 
 # livekit-sip has no checker. What can be found without starting it: a library that is missing, a server that does not
 # answer at ws_url (it would say so with the first call only).
@@ -19,9 +18,6 @@ case $said in *[0-9].[0-9]*) ;; *) echo "the program tells no version: $said"; e
 _LIVEKIT = r"""code=$(curl -s -m 5 -o /dev/null -w '%{http_code}' "$1") || :
 [ "$code" = 200 ] || { echo "ws_url: LiveKit at $1 answers with ${code:-nothing}; does a slot of livekit-server serve?"
   exit 1; }"""
-_ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
-*NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
-"""
 # $1 health, $2 address, $3 SIP: the unit's own process has the ports, is in Redis (its health answers only then; 429 is
 # a busy host), and answers an OPTIONS of SIP.
 _ANSWERS = r"""pid=$(systemctl show -p MainPID --value $unit)
@@ -38,18 +34,14 @@ perl -MIO::Socket::INET -e 'alarm 2; my ($a, $p) = @ARGV;
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """The hooks of a Daemon for one generation of livekit-sip."""
-
-    settings: Settings
-    generation: Generation
+class Proof(proof.Proof[Settings]):
+    """Of livekit-sip."""
 
     def check(self, host: Host, slot: str) -> None:
         """The program runs on this host, in its sandbox, and LiveKit answers where calls will be taken to."""
         http = self.settings.ws_url.replace("ws", "http", 1)
         try:
-            ask_inside(host, self.generation.drop_in(slot), _RUNS, f"{self.generation.release}/{PROGRAM}")
+            ask_inside(host, self.generation.drop_in(slot), _RUNS, self.program)
             read(host, _LIVEKIT, http)
         except HostError as error:
             raise HostError(f"slot {slot} would not work: {error}") from error
@@ -59,8 +51,8 @@ class Proof:
 
         ``fresh``: it was started just now, so a restart by systemd means that it cannot start.
         """
-        unit, test = UNIT.format(slot), (_ALIVE if fresh else "") + _ANSWERS
-        health, sip = (str(self.settings.part(name, slot).first) for name in ("health", "sip"))
+        unit, test = self.unit(slot), (ALIVE if fresh else "") + _ANSWERS
+        health, sip = (self.port(name, slot) for name in ("health", "sip"))
         try:
             until(host, f"slot {slot} answers SIP on port {sip}", unit, test, health, self.settings.address, sip)
         except HostError as error:

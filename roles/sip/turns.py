@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from livekit_metal.roles.sip import tasks, telephony
+from livekit_metal.roles.sip import telephony
 from livekit_metal.roles.sip.settings import Settings
+from livekit_metal.roles.sip.tasks import Sip
 from livekit_metal.runtime.run.task import Task
 from livekit_metal.runtime.run.turns import Run
+from livekit_metal.runtime.slots.turns import turns
 
-
-def prepare(run: Run) -> None:
-    tasks.prepare(run.the(Settings), accept=run.given.accept, accept_skip=run.given.version_skip)
+prepare, _slots = turns(Sip, Settings)
 
 
 def services(run: Run) -> Iterator[Task]:
-    settings = run.the(Settings)
-    yield tasks.activate(settings)
-    if settings.reconciles:
-        yield telephony.reconcile(settings)
+    yield from _slots(run)
+    if run.the(Settings).reconciles:
+        yield telephony.reconcile(run.the(Settings))

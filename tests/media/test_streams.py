@@ -13,7 +13,7 @@ import pytest
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.report import Gap, Report
-from livekit_metal.roles.ingress.settings import UNIT
+from livekit_metal.roles.ingress.settings import Settings
 from tests.support.calls.background_call import unnoticed
 from tests.support.calls.control import untouched_server
 from tests.support.calls.slots import ended
@@ -28,7 +28,7 @@ SECONDS = 6.0  # that a stream is watched
 
 def units(host: str, state: str) -> list[str]:
     """The slots of ingress on a host that are in ``state``."""
-    listed = f"systemctl list-units --plain --no-legend --state={state} '{UNIT.format('*')}'"
+    listed = f"systemctl list-units --plain --no-legend --state={state} '{Settings.unit.format('*')}'"
     return [line.split()[0] for line in over_ssh(host).check_output(listed).splitlines()]
 
 

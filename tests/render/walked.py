@@ -11,23 +11,19 @@ from typing import Any
 
 from livekit_metal.roles.acme.tasks import _files as acme_files
 from livekit_metal.roles.edge.tasks import _files as edge_files
-from livekit_metal.roles.egress.generation import make as egress
 from livekit_metal.roles.exporters.tasks import _node, _redis
 from livekit_metal.roles.firewall.tasks import _boot_files
-from livekit_metal.roles.ingress.generation import make as ingress
 from livekit_metal.roles.kamailio.tasks import _service as kamailio
-from livekit_metal.roles.livekit.generation import make as livekit
 from livekit_metal.roles.prometheus.tasks import _service as prometheus
 from livekit_metal.roles.redis.forwarder import service as former
 from livekit_metal.roles.redis.tasks import _service as redis
-from livekit_metal.roles.sip.generation import make as sip
 from livekit_metal.runtime.host import hidepid
-from livekit_metal.runtime.host.files import File, text
+from livekit_metal.runtime.host.files import File
 from livekit_metal.runtime.slots import reboot_guard
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.site.model import HostStack, Site
 from tests.support.values.sites import CERTIFIED, MOVED, PHONES, RECORDING, streaming
 
-_SLOTS = {"livekit": livekit, "egress": egress, "ingress": ingress, "sip": sip}
 _MADE = {  # systemd.exec(5): directories that systemd makes and gives to the unit's user
     "RuntimeDirectory": "/run",
     "StateDirectory": "/var/lib",
@@ -89,8 +85,8 @@ def files(stack: HostStack) -> tuple[File, ...]:
     found = [config, *edge.all_files, *acme_files(stack.acme)]  # type: ignore[arg-type]
     found += [f for service in services for f in service.all_files]
     found += [*reboot_guard.Guard(stack.firewall.config_root).files, *hidepid._files(), *_boot_files(stack.firewall)]
-    for role, make in _SLOTS.items():
-        found += make(getattr(stack, role), "/opt/x/1-abc")[1]  # type: ignore[operator]
+    for each in components(stack).values():
+        found += each.generation("/opt/x/1-abc")[1]
     return tuple(found)
 
 
@@ -98,15 +94,13 @@ def units(stack: HostStack) -> tuple[Unit, ...]:
     """Every unit of the host; those of slots once for each slot."""
     written = {f.path: f.text for f in files(stack)}
     found = [Unit(Path(p).name, t) for p, t in written.items() if p.endswith(".service")]
-    for role in _SLOTS:
-        settings = getattr(stack, role)
-        name = "livekit-server" if role == "livekit" else f"livekit-{role}"
-        template = text(f"{role}/{name}@.service.j2", **{role: settings})
+    for role, each in components(stack).items():
+        template = each.units[0].text
         for path, drop_in in written.items():
             if match := re.fullmatch(rf".*/{role}/\w+/slot-(\w+)\.conf", path):
                 slot = match[1]
                 whole = (template + drop_in).replace("%i", slot).replace("%t", "/run")
-                found.append(Unit(f"{name}@{slot}.service", whole))
+                found.append(Unit(each.settings.unit.format(slot), whole))
     return tuple(found)
 
 

@@ -21,12 +21,12 @@ from livekit_metal.roles.livekit import tasks as livekit_tasks
 from livekit_metal.roles.livekit.settings import Settings as LivekitSettings
 from livekit_metal.runtime.artifacts import push
 from livekit_metal.runtime.artifacts.fetch import Artifact
+from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host import commands
 from livekit_metal.runtime.host import state as host_state
 from livekit_metal.runtime.run.report import results
 from livekit_metal.runtime.run.task import Result
 from livekit_metal.runtime.slots import staging
-from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import Site
 
 SHA = "ab" * 32  # of the program that tests deploy
@@ -143,7 +143,7 @@ def livekit(single: Site, no_download: None) -> LivekitSettings:
 @pytest.fixture
 def wanted(livekit: LivekitSettings) -> Generation:
     """The generation that these settings amount to."""
-    return livekit_tasks.desired(livekit)[1]
+    return livekit_tasks.Livekit(livekit).desired()[1]
 
 
 @pytest.fixture

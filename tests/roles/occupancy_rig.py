@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -77,7 +78,7 @@ class Rig:
 
     def look(self, *, draining: bool = False, drop_ins: Path | None = None) -> dict[str, Occupancy]:
         """Through the look's own script, as a deploy would ask."""
-        name, text = occupancy.question(self.settings, draining=draining).probe
+        name, text = dataclasses.replace(occupancy.question(self.settings), draining=draining).probe
         text = text.replace("/run/systemd/system", str(drop_ins)) if drop_ins else text
         environment = os.environ | {"PATH": f"{self.bin}:{os.environ['PATH']}"}
         script = looks.script(StateQuery(queries=((name, text),)))

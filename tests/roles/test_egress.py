@@ -13,7 +13,7 @@ import pytest
 
 from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.egress import store, tasks
-from livekit_metal.roles.egress.settings import UNIT, Settings
+from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Plan
@@ -38,7 +38,7 @@ def host(active: str = "", left: list[str] = NOTHING, **slots: str) -> HostState
     units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
     for slot, words in slots.items():
         state, _, generation = words.partition(" ")
-        units[UNIT.format(slot)] = {"ActiveState": state, "Stamp": generation}
+        units[Settings.unit.format(slot)] = {"ActiveState": state, "Stamp": generation}
     probes = {
         "egress.active": [active] if active else [],
         "egress.generations": [],
@@ -53,35 +53,13 @@ def names(todo: Plan) -> list[str]:
     return [step.name for step in todo.actions]
 
 
-def test_a_fresh_host_gets_its_first_slot_without_a_proof_alone(egress: Settings) -> None:
-    wanted = tasks.desired(egress)[1].name
-    assert names(tasks.activate(egress).plan(host())) == [
-        f"slot a: check {wanted}",
-        f"slot a: point to {wanted}",
-        "slot a: join",
-        "slot a: ready",
-        "slot a: new sessions go here",
-    ]
-
-
-def test_a_host_as_wanted_is_left_alone(egress: Settings) -> None:
-    wanted = tasks.desired(egress)[1].name
-    assert names(tasks.activate(egress).plan(host("a", a=f"active {wanted}"))) == []
-
-
-def test_a_change_starts_beside_and_drains_the_old_slot_last(egress: Settings) -> None:
-    assert names(tasks.activate(egress).plan(host("b", b="active old")))[-1] == (
-        "slot c: new sessions go here, slot b drains"
-    )
-
-
 def test_what_waits_for_somebody_is_told_at_the_end_of_every_deploy(egress: Settings) -> None:
-    notes = tasks.activate(egress).closing(host(left=["2", "1", "9"]))
+    notes = tasks.Egress(egress).activate().closing(host(left=["2", "1", "9"]))
     assert notes == (
         f"2 files were not uploaded and wait in {egress.state}/backup: procedures/reupload.py",
         f"1 files are of recordings that were cut short, up to that moment: {egress.state}/cut-short",
     )
-    assert tasks.activate(egress).closing(host()) == ()
+    assert tasks.Egress(egress).activate().closing(host()) == ()
 
 
 def test_recordings_that_are_still_on_a_host_keep_it(egress: Settings) -> None:
@@ -98,7 +76,7 @@ def test_the_secret_of_a_store_must_be_there(make_site: Callable[[dict[str, Any]
     from pyinfra.api.exceptions import PyinfraError  # noqa: PLC0415
 
     with pytest.raises(PyinfraError, match=r"egress\.storage\.s3: egress-s3 is not among the secrets; store it: "):
-        tasks.desired(site.for_host("lk1").egress)
+        tasks.Egress(site.for_host("lk1").egress).desired()
     assert site.vault is not None
     site.vault.set_password("egress-s3", "hidden")
     found = site.for_host("lk1").egress

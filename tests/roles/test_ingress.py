@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.core.slots.decision import GUARD
-from livekit_metal.roles.ingress import occupancy, tasks
-from livekit_metal.roles.ingress.settings import UNIT, Settings
+from livekit_metal.roles.ingress import tasks
+from livekit_metal.roles.ingress.settings import Settings
+from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host import hidepid
-from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Plan
-from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import Site
 
 METRICS = """# HELP livekit_ingress_requests x
@@ -35,7 +34,7 @@ def ingress(streaming_site: Site, no_download: None) -> Settings:
 
 @pytest.fixture
 def wanted(ingress: Settings) -> Generation:
-    return tasks.desired(ingress)[1]
+    return tasks.Ingress(ingress).desired()[1]
 
 
 def host(active: str = "", **slots: str) -> HostState:
@@ -43,7 +42,7 @@ def host(active: str = "", **slots: str) -> HostState:
     units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
     for slot, text in slots.items():
         state, _, generation = text.partition(" ")
-        units[UNIT.format(slot)] = {"ActiveState": state, "Stamp": generation}
+        units[Settings.unit.format(slot)] = {"ActiveState": state, "Stamp": generation}
     names = ("generations", "releases")
     probes = {"ingress.active": [active] if active else [], **{f"ingress.{name}": [] for name in names}}
     return HostState(units=units, answers=probes)
@@ -53,37 +52,12 @@ def names(todo: Plan) -> list[str]:
     return [step.name for step in todo.actions]
 
 
-def test_a_change_starts_beside_and_is_never_proved_alone(ingress: Settings, wanted: Generation) -> None:
-    """Without Redis it does not start; as no stream can come to a slot that is not active, none is lost."""
-    first, second, _ = ingress.slots
-    todo = tasks.activate(ingress).plan(host(first, **{first: "active old"}))
-    assert names(todo) == [
-        f"slot {second}: check {wanted.name}",
-        f"slot {second}: point to {wanted.name}",
-        f"slot {second}: join",
-        f"slot {second}: ready",
-        f"slot {second}: new sessions go here, slot {first} drains",
-    ]
-    assert todo.undo is not None
-
-
-def test_a_host_as_wanted_is_left_alone(ingress: Settings, wanted: Generation) -> None:
-    slot = ingress.slots[0]
-    assert tasks.activate(ingress).plan(host(slot, **{slot: f"active {wanted.name}"})).actions == ()
-
-
-def test_no_empty_slot_is_refused_with_who_is_where(ingress: Settings) -> None:
-    a, b, c = ingress.slots
-    with pytest.raises(HostError, match=f"{a}: draining one, {b}: draining two, {c}: running three"):
-        tasks.activate(ingress).plan(host(c, **{a: "deactivating one", b: "deactivating two", c: "active three"}))
-
-
 def test_processes_are_hidden_before_any_stream_can_begin(ingress: Settings, wanted: Generation) -> None:
     slot = ingress.slots[0]
     hiding = dataclasses.replace(ingress, process_list="hide")
     seen = host(slot, **{slot: f"active {wanted.name}"})
     seen.answers["hidepid"] = []
-    part = tasks.activate(hiding)
+    part = tasks.Ingress(hiding).activate()
     assert names(part.plan(seen)) == [
         "write livekit-hidepid.service, 50-livekit-hidepid.conf, 50-livekit-hidepid.conf",
         "hide processes from other accounts",
@@ -146,7 +120,7 @@ def test_streams_of_every_kind_are_counted(ingress: Settings) -> None:
     """As the slot's own metrics tell; the shell text runs here, with a curl that says what they say."""
 
     def streams(metrics: str, status: int = 0) -> str:
-        text = f"slot=a; port() {{ echo 1; }}; curl() {{ printf '%s' \"$SAID\"; return {status}; }}\n{occupancy._ASK}"
+        text = f"slot=a; port() {{ echo 1; }}; curl() {{ printf '%s' \"$SAID\"; return {status}; }}\n{tasks._OCCUPANCY}"
         done = subprocess.run(
             ["sh", "-c", text],
             capture_output=True,
@@ -162,7 +136,7 @@ def test_streams_of_every_kind_are_counted(ingress: Settings) -> None:
 
 
 def test_what_drains_is_told_in_streams(ingress: Settings) -> None:
-    component = tasks.component(ingress)
+    component = tasks.Ingress(ingress)
     slot = ingress.slots[0]
     lines = ["only draining", f"{slot} state deactivating", f"{slot} stamp g", f"{slot} sessions 2", "end"]
     assert component.words(lines) == (f"slot {slot} drains: 2 streams",)

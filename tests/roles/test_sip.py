@@ -16,10 +16,10 @@ from pyinfra.api.exceptions import PyinfraError
 from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.sip import tasks, telephony
 from livekit_metal.roles.sip.objects import KINDS, desired
-from livekit_metal.roles.sip.settings import UNIT, Settings
+from livekit_metal.roles.sip.settings import Settings
 from livekit_metal.roles.sip.trunks import Rule
+from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host.state import HostState
-from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import Site
 from tests.roles.wanted import names
 
@@ -33,7 +33,7 @@ def sip(phones: Site, no_download: None) -> Settings:
 
 @pytest.fixture
 def wanted(sip: Settings) -> Generation:
-    return tasks.desired(sip)[1]
+    return tasks.Sip(sip).desired()[1]
 
 
 def host(active: str = "", **slots: str) -> HostState:
@@ -41,36 +41,19 @@ def host(active: str = "", **slots: str) -> HostState:
     units = {GUARD: {"ActiveState": "active", "UnitFileState": "enabled"}}
     for slot, text in slots.items():
         state, _, generation = text.partition(" ")
-        units[UNIT.format(slot)] = {"ActiveState": state, "Stamp": generation}
+        units[Settings.unit.format(slot)] = {"ActiveState": state, "Stamp": generation}
     probes = {"sip.active": [active] if active else [], "sip.generations": [], "sip.releases": []}
     return HostState(units=units, answers=probes)
 
 
-def test_a_change_starts_beside_and_drains_the_old_slot_last(sip: Settings, wanted: Generation) -> None:
-    first, second, _ = sip.slots
-    todo = tasks.activate(sip).plan(host(first, **{first: "active old"}))
-    assert names(todo) == [
-        f"slot {second}: check {wanted.name}",
-        f"slot {second}: point to {wanted.name}",
-        f"slot {second}: join",
-        f"slot {second}: ready",
-        f"slot {second}: new sessions go here, slot {first} drains",
-    ]
-
-
-def test_a_host_as_wanted_is_left_alone(sip: Settings, wanted: Generation) -> None:
-    slot = sip.slots[0]
-    assert tasks.activate(sip).plan(host(slot, **{slot: f"active {wanted.name}"})).actions == ()
-
-
 def test_trunks_and_rules_are_no_part_of_what_a_slot_runs(sip: Settings, wanted: Generation) -> None:
     other = dataclasses.replace(sip, trunks={}, rules={})
-    assert tasks.desired(other)[1].name == wanted.name
+    assert tasks.Sip(other).desired()[1].name == wanted.name
 
 
 def test_a_deploy_is_refused_while_a_secret_is_missing(sip: Settings) -> None:
     with pytest.raises(PyinfraError, match=r"sip-office not among the secrets; store it: python -m procedures.secrets"):
-        tasks.desired(dataclasses.replace(sip, missing=("sip-office",)))
+        tasks.Sip(dataclasses.replace(sip, missing=("sip-office",))).desired()
 
 
 def test_a_deploy_is_refused_while_a_secret_opens_a_trunk(phones: Site, no_download: None) -> None:
@@ -82,7 +65,7 @@ def test_a_deploy_is_refused_while_a_secret_opens_a_trunk(phones: Site, no_downl
     found = site.for_host("lk1").sip
     assert found
     with pytest.raises(PyinfraError, match=r"secrets.passwords.sip-carrier-numbers: word 1 of 1 is no number"):
-        tasks.desired(found)
+        tasks.Sip(found).desired()
 
 
 def test_a_token_is_one_that_livekit_takes() -> None:

@@ -33,8 +33,13 @@ def part(whole: PortRange, slots: tuple[str, ...], slot: str) -> PortRange:
     return whole.split(len(slots))[slots.index(slot)]
 
 
-def problems(path: str, slots: tuple[str, ...], ranges: Mapping[str, PortRange]) -> Iterator[Problem]:
-    """What is wrong with the names of a daemon's slots and the ports (by setting) that they share."""
+def problems(
+    path: str, slots: tuple[str, ...], ranges: Mapping[str, PortRange], least: Mapping[str, int]
+) -> Iterator[Problem]:
+    """What is wrong with the names of a daemon's slots and the ports (by setting) that they share.
+
+    ``least`` is how many ports a slot needs.
+    """
     if len(set(slots)) != len(slots) or not 2 <= len(slots) <= 5:
         yield Problem(f"{path}.slots", f"are {list(slots)}", "name two to five different slots")
         return
@@ -42,7 +47,7 @@ def problems(path: str, slots: tuple[str, ...], ranges: Mapping[str, PortRange])
         if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", slot):
             yield Problem(f"{path}.slots", f"{slot!r} is no slot name", "use a lower-case letter")
     for name, ports in ranges.items():
-        if len(ports) < len(slots):
+        if len(ports) < len(slots) * least[name]:
             yield Problem(f"{path}.{name}", f"has {len(ports)} ports for {len(slots)} slots", "widen it")
 
 

@@ -14,7 +14,6 @@ from livekit_metal.diagnosis.on_host.queries import needs, question
 from livekit_metal.diagnosis.on_host.services import services
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.livekit.generation import keys_file
-from livekit_metal.roles.livekit.settings import PROGRAM
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.preflight.checks import findings
 from livekit_metal.roles.preflight.settings import Settings as Preflight
@@ -199,7 +198,7 @@ def version(stack: HostStack, slot: Slot | None) -> Iterator[CheckResult]:
         return
     running, wanted = slot.release.rpartition("-")[0], stack.the(Livekit).release
     lock = stack.the(Livekit).lock_file
-    sums = lockfile.sums(Path(lock), PROGRAM, wanted) if lock else frozenset()
+    sums = lockfile.sums(Path(lock), Livekit.program, wanted) if lock else frozenset()
     if running != wanted:
         fact = f"slot {slot.name} runs {running}, the inventory says {wanted}"
         yield _bad("version", stack, fact, "deploy, or put the inventory back")

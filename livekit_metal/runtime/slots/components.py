@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from livekit_metal.runtime.run.turns import module
-from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.site.loading import every_role
 from livekit_metal.site.model import HostStack, Site
 
 
-def components(stack: HostStack) -> dict[str, SlottedRole]:
+def components(stack: HostStack) -> dict[str, SlottedDaemon[Any]]:
     """By role; livekit-server first."""
-    found: dict[str, SlottedRole] = {}
+    found: dict[str, SlottedDaemon[Any]] = {}
     for role in every_role():
         tasks: Any = module(role.name, "tasks") if role.slots else None
         if tasks and (own := getattr(stack, role.name)):
-            found[role.name] = tasks.component(own)
+            found[role.name] = tasks.DAEMON(own)
     return found
 
 

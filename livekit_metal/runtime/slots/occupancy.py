@@ -17,6 +17,7 @@ from livekit_metal.core.slots import decision as slot_decision
 from livekit_metal.core.slots.decision import DRAIN_DROP_IN, Slot
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import StateQuery
+from livekit_metal.site.slotted_settings import SlottedSettings
 
 
 class State(StrEnum):
@@ -105,6 +106,12 @@ class OccupancyQuery:
     noun: str = "sessions"  # what is on a slot, in the plural
     draining: bool = False  # only of slots that drain: costs next to nothing while none does
 
+    @classmethod
+    def of(cls, settings: SlottedSettings, ask: str, noun: str) -> OccupancyQuery:
+        """About every slot of the daemon that has these settings."""
+        own = settings
+        return cls(own.component, own.unit, own.slots, own.generations, own.active.file, ask, noun)
+
     @property
     def name(self) -> str:
         return f"{self.component}.occupancy"
@@ -157,11 +164,11 @@ class OccupancyQuery:
         return found
 
     def total(self, lines: Iterable[str]) -> int:
-        """How much is on all slots together, as far as they say (for ``Component.total``)."""
+        """How much is on all slots together, as far as they say (for ``SlottedDaemon.total``)."""
         return sum(one.sessions or 0 for one in self.sessions(lines).values())
 
     def closing(self, lines: Iterable[str]) -> tuple[str, ...]:
-        """For the last table of a run: a sentence for each slot that drains (for ``Component.words``)."""
+        """For the last table of a run: a sentence for each slot that drains (for ``SlottedDaemon.words``)."""
         return tuple(one.words(self.noun) for one in self.sessions(lines).values() if one.state is State.DRAINING)
 
 

@@ -12,6 +12,7 @@ from livekit_metal.runtime.host.files import File, text
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action
+from livekit_metal.site.loading import every_role
 
 # Not waited for: it starts when none of those before it is on its way down, and a slot that drains may be for hours.
 _ENABLE = "systemctl daemon-reload; systemctl -q enable $1; systemctl start --no-block $1"
@@ -26,9 +27,14 @@ class Guard:
     reboot: ClassVar[int] = 20  # seconds a drain may have taken when the host goes down
     finish: ClassVar[int] = 60  # seconds for what is to be finished, from then on
     tell: ClassVar[int] = 25  # seconds for those who tell LiveKit how something ended, until it goes down too
-    tellers: ClassVar[str] = "'livekit-egress@*' 'livekit-ingress@*' 'livekit-sip@*'"
     drop_in: ClassVar[str] = DRAIN_DROP_IN
     finish_file: ClassVar[str] = FINISH_SCRIPT
+
+    @property
+    def tellers(self) -> str:
+        """Patterns of the units that tell LiveKit how something ended, as a shell reads them."""
+        told = (role.settings.unit for role in every_role() if role.slots and role.tells)
+        return " ".join(f"'{unit.partition('@')[0]}@*'" for unit in told)
 
     @property
     def script(self) -> str:

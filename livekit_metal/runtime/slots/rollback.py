@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from shlex import quote
 from typing import Any
 
 from livekit_metal.core.ports import PortRange
+from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.parallel import in_parallel
 from livekit_metal.runtime.run.task import Action, Plan, Task
 from livekit_metal.runtime.slots import upgrade_guard
-from livekit_metal.runtime.slots.generation import Generation
-from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.runtime.slots.daemon import SlottedDaemon
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,23 +26,23 @@ class RollbackTarget:
     then: Mapping[str, Any]
 
 
-def questions(component: SlottedRole) -> StateQuery:
+def questions(component: SlottedDaemon[Any]) -> StateQuery:
     """What must be seen to find the target."""
-    root = component.daemon(None).root
+    root = component.service().root
     return component.needs | StateQuery(queries=((_probe(component), f"cd {quote(root)} && grep . */ports"),))
 
 
-def _probe(component: SlottedRole) -> str:
+def _probe(component: SlottedDaemon[Any]) -> str:
     return f"{component.role}.ports"
 
 
-def target(component: SlottedRole, seen: HostState, *, anything: bool) -> RollbackTarget | str:
+def target(component: SlottedDaemon[Any], seen: HostState, *, anything: bool) -> RollbackTarget | str:
     """The generation to go back to, or why this host has nothing to undo. Raises HostError when it has and cannot.
 
     What is undone is what the inventory asks for; ``anything``: whatever serves.
     """
     wanted = component.desired()[1]
-    server = component.daemon(None)
+    server = component.service()
     history, now = server.history, server.serving(seen)
     if not now:
         raise HostError("no slot serves here, so there is nothing to go back from; deploy instead")
@@ -71,22 +70,22 @@ def _then(name: str, ports: list[str]) -> dict[str, Any]:
     return then | {w[0]: tuple(w[1:]) for w in words if w[0] == "slots"}
 
 
-def prepare(component: SlottedRole, *, anything: bool, accept_skip: bool = False) -> None:
+def prepare(component: SlottedDaemon[Any], *, anything: bool, accept_skip: bool = False) -> None:
     """Refuse a rollback that cannot be, before any host is changed; ``accept_skip`` as for a deploy."""
 
     def plan(seen: HostState) -> Plan:
         found = target(component, seen, anything=anything)
         if isinstance(found, str):
             return Plan(notes=(found,))
-        server = component.of(dataclasses.replace(component.settings, **found.then)).daemon(found.generation)
+        server = component.having(**found.then).service(found.generation)
         server.decision(found.generation, seen)
         return Plan(notes=upgrade_guard.allowed(component.program, server, found.generation, seen, accept=accept_skip))
 
     in_parallel(Task(component.role, questions(component), plan), f"{component.program}: what to go back to")
 
 
-def roll_back(component: SlottedRole, to: RollbackTarget, why: str) -> Task:
+def roll_back(component: SlottedDaemon[Any], to: RollbackTarget, why: str) -> Task:
     """Bring ``to`` back into service; ``component`` has the settings of the site as it was then."""
-    history = component.daemon(None).history
+    history = component.service().history
     record = Action(f"record that {to.rejected} was rolled back", lambda host: history.reject(host, to.rejected, why))
     return component.run(to.generation, before_hand_over=(record,))

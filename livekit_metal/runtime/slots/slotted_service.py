@@ -14,13 +14,13 @@ from shlex import quote
 from pyinfra.api.host import Host
 
 from livekit_metal.core.slots.decision import Decision, Move, Refresh, Slot, State, decide, occupants
+from livekit_metal.runtime.generations.generation import Generation
+from livekit_metal.runtime.generations.history import History
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action, Plan
 from livekit_metal.runtime.slots import switchover
-from livekit_metal.runtime.slots.generation import Generation
-from livekit_metal.runtime.slots.history import History
 
 KEPT = 2  # generations kept beside those in use
 

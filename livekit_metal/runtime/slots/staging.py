@@ -15,12 +15,12 @@ from livekit_metal.releases import catalogue
 from livekit_metal.runtime.artifacts import fetch
 from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.artifacts.push import bring
+from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.files import File
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action, Plan
 from livekit_metal.runtime.slots import reboot_guard, upgrade_guard
-from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.runtime.slots.slotted_service import SlottedService
 
 

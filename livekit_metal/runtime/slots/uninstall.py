@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
+from typing import Any
 
 from pyinfra.api.host import Host
 
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action, Plan, Task
-from livekit_metal.runtime.slots.role import SlottedRole
+from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.site.footprint import Footprint
 
 # Listed packages that are still there, one after the other until no more will go; those that something else has come
@@ -50,7 +51,7 @@ def consent(name: str, confirmed: str, needed_by: tuple[str, ...]) -> Task:
     return Task("remove", StateQuery(), plan)
 
 
-def removal(traces: Footprint, name: str, components: Iterable[SlottedRole], *, drop_calls: bool) -> Task:
+def removal(traces: Footprint, name: str, components: Iterable[SlottedDaemon[Any]], *, drop_calls: bool) -> Task:
     """Everything off the host ``name``, once nobody is on a slot of ``components`` any more."""
     components = tuple(components)
     needs = StateQuery(files=frozenset(traces.files), queries=tuple(each.query_all.probe for each in components))

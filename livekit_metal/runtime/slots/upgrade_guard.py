@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from livekit_metal.core.slots.decision import State
 from livekit_metal.releases import compatibility
+from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
-from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.runtime.slots.slotted_service import SlottedService
 
 

@@ -12,11 +12,11 @@ import pytest
 import yaml
 
 from livekit_metal.core.types.secret import Secret
-from livekit_metal.roles.egress.generation import make
 from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.roles.egress.storage import S3, Storage
+from livekit_metal.roles.egress.tasks import Egress
+from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host.files import File, text
-from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import Site
 from tests.support.values.sites import carrying
 
@@ -36,7 +36,7 @@ def egress(any_site: Site) -> Settings:
 
 @pytest.fixture
 def generation(egress: Settings) -> Made:
-    return make(egress, RELEASE)
+    return Egress(egress).generation(RELEASE)
 
 
 def by_name(generation: Made) -> dict[str, str]:
@@ -106,11 +106,11 @@ def test_units_are_sound_for_systemd_and_tight(
 ) -> None:
     chosen = dataclasses.replace(egress, source=source, profile=profile)  # type: ignore[arg-type]
     slot = chosen.slots[0]
-    drop_in = by_name(make(chosen, RELEASE))[f"slot-{slot}.conf"].replace("ExecStart=\n", "", 1)
+    drop_in = by_name(Egress(chosen).generation(RELEASE))[f"slot-{slot}.conf"].replace("ExecStart=\n", "", 1)
     # the root of an image is not where the tests run
     assert (f"RootDirectory={RELEASE}/rootfs\n" in drop_in) == (source == "image")
     drop_in = re.sub(r"^RootDirectory=.*\n", "", drop_in, flags=re.MULTILINE)
-    unit = text("egress/livekit-egress@.service.j2", egress=chosen).replace("ExecStart=/bin/false\n", drop_in, 1)
+    unit = Egress(chosen).units[0].text.replace("ExecStart=/bin/false\n", drop_in, 1)
     assert verify_unit(f"livekit-egress@{slot}.service", unit) <= EXPOSURE[profile]
 
 
@@ -118,19 +118,12 @@ def test_a_browser_gets_what_upstreams_entrypoint_gives_it(egress: Settings) -> 
     """A PulseAudio of its own, a home of the slot's own, and the program as the main process of the unit."""
     chosen = dataclasses.replace(egress, source="image", profile="full")
     slot = chosen.slots[0]
-    drop_in = by_name(make(chosen, RELEASE))[f"slot-{slot}.conf"]
+    drop_in = by_name(Egress(chosen).generation(RELEASE))[f"slot-{slot}.conf"]
     (start,) = [line for line in drop_in.splitlines() if line.startswith("ExecStart=/")]
     assert re.search(r"pulseaudio -D .*\|\| exit 1; exec egress --config \S+/\w+\.yaml'$", start)
     assert f"BindPaths=-{chosen.state}/%i-home:/home/egress\n" in drop_in
     assert '"$state/$1-home"' in text("egress/tidy.sh.j2", egress=chosen)
     assert chosen.config(slot)["pulse_sink_reap_grace_sec"] == 0
-
-
-def test_a_generation_is_named_by_all_that_a_slot_would_run(egress: Settings) -> None:
-    name = make(egress, RELEASE)[0].name
-    assert make(egress, RELEASE)[0].name == name
-    assert make(egress, "/opt/x/1.14.2-abc")[0].name != name
-    assert make(dataclasses.replace(egress, storage_secret=Secret("x", "other")), RELEASE)[0].name != name
 
 
 @pytest.mark.parametrize("name", ["tidy.sh", "end.sh"])

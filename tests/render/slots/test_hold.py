@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from livekit_metal.roles.livekit.generation import make
+from livekit_metal.roles.livekit.tasks import Livekit
 from livekit_metal.site.model import Site
 
 UNIT = "livekit-server@a.service"
@@ -83,7 +83,7 @@ def slot(request: pytest.FixtureRequest, single: Site, tmp_path: Path) -> Iterat
     livekit = single.for_host("lk1").livekit
     assert livekit is not None
     units, programs, pipe = tmp_path / "units", tmp_path / "bin", tmp_path / "end"
-    (script,) = [f.text for f in make(livekit, "/opt/x/1.2.3-abc")[1] if f.path.endswith("/hold.sh")]
+    (script,) = [f.text for f in Livekit(livekit).generation("/opt/x/1.2.3-abc")[1] if f.path.endswith("/hold.sh")]
     programs.mkdir()
     for name, says in (("ss", ""), ("systemctl", "running\n")):
         (programs / f"{name}.says").write_text(says)

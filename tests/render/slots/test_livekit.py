@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-from pathlib import Path
 
 import pytest
 import yaml
 
-from livekit_metal.roles.livekit.generation import make
 from livekit_metal.roles.livekit.settings import Settings
-from livekit_metal.runtime.host.files import File, text
-from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.roles.livekit.tasks import Livekit
+from livekit_metal.runtime.generations.generation import Generation
+from livekit_metal.runtime.host.files import File
 from livekit_metal.site.model import Site
 
 RELEASE = "/opt/x/1.2.3-abc"
@@ -23,7 +21,7 @@ Made = tuple[Generation, tuple[File, ...]]
 def generation(any_site: Site) -> Made:
     livekit = any_site.for_host("lk1").livekit
     assert livekit is not None
-    return make(livekit, RELEASE)
+    return Livekit(livekit).generation(RELEASE)
 
 
 def by_name(generation: Made) -> dict[str, str]:
@@ -66,9 +64,9 @@ def test_packets_go_out_in_batches_only_when_the_site_asks_for_it(any_site: Site
     assert livekit is not None
 
     def rendered(settings: Settings) -> dict[str, object]:
-        found: dict[str, object] = yaml.safe_load(by_name(make(settings, RELEASE))[f"{settings.slots[0]}.yaml"])["rtc"][
-            "batch_io"
-        ]
+        found: dict[str, object] = yaml.safe_load(
+            by_name(Livekit(settings).generation(RELEASE))[f"{settings.slots[0]}.yaml"]
+        )["rtc"]["batch_io"]
         return found
 
     assert rendered(livekit) == {"batch_size": 0}, "said, so that no default of upstream's takes its place"
@@ -89,46 +87,6 @@ def test_keys_are_read_back_and_stand_nowhere_else(any_site: Site, generation: M
         "keys.yaml": "640",
         "environment": "600",
     }
-
-
-def test_units_are_sound_for_systemd(any_site: Site, generation: Made, tmp_path: Path) -> None:
-    """systemd-analyze reads template and drop-in as the host would."""
-    slot = any_site.livekit.slots[0]
-    program = tmp_path / "livekit-server"
-    program.write_text("#!/bin/sh\n")
-    program.chmod(0o755)
-    unit = tmp_path / f"livekit-server@{slot}.service"
-    unit.write_text(text("livekit/livekit-server@.service.j2", livekit=any_site.for_host("lk1").livekit))
-    drop_in = tmp_path / f"{unit.name}.d" / "50-generation.conf"
-    drop_in.parent.mkdir()
-    drop_in.write_text(by_name(generation)[f"slot-{slot}.conf"].replace(f"{RELEASE}/livekit-server", str(program)))
-    done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert not [line for line in done.stderr.splitlines() if unit.name in line], done.stderr
-
-
-def test_a_generation_is_named_by_all_that_a_slot_would_run(any_site: Site) -> None:
-    livekit = any_site.for_host("lk1").livekit
-    assert livekit is not None
-    name = make(livekit, RELEASE)[0].name
-    assert make(livekit, RELEASE)[0].name == name
-    assert make(livekit, "/opt/x/1.2.4-abc")[0].name != name
-    assert make(dataclasses.replace(livekit, log_level="debug"), RELEASE)[0].name != name
-    assert any_site.vault is not None
-    any_site.vault.rotate_api_key()
-    assert make(dataclasses.replace(livekit, api_keys=any_site.vault.api_keys), RELEASE)[0].name != name
-
-
-def test_rare_upstream_options_pass_through(any_site: Site) -> None:
-    livekit = any_site.for_host("lk1").livekit
-    assert livekit is not None
-    extra = {"rtc": {"congestion_control": {"enabled": False}}, "node_selector": {"kind": "cpuload"}}
-    config = dataclasses.replace(livekit, extra=extra).config(livekit.slots[0])
-    assert config["rtc"]["congestion_control"] == {"enabled": False}
-    assert config["rtc"]["tcp_port"] == livekit.part("ice-tcp", livekit.slots[0]).first
-    assert config["node_selector"] == {"kind": "cpuload"}
 
 
 def test_a_release_gets_no_key_that_it_would_stop_at(any_site: Site) -> None:

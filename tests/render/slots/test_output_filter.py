@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from livekit_metal.roles.egress.generation import make
 from livekit_metal.roles.egress.storage import S3, Storage
-from livekit_metal.roles.ingress.generation import make as make_ingress
+from livekit_metal.roles.egress.tasks import Egress
+from livekit_metal.roles.ingress.tasks import Ingress
 from livekit_metal.runtime.host.output_filter import Output
 from livekit_metal.site.model import Site
 from tests.support.values.sites import carrying
@@ -81,7 +81,7 @@ def test_egress_loads_them_before_it_starts(single: Site, key: str, closed: bool
     egress = dataclasses.replace(
         carrying(single, "egress").for_host("lk1").egress, storage=Storage(s3=S3(bucket="b", access_key=key))
     )
-    generation, files = make(egress, "/opt/x")
+    generation, files = Egress(egress).generation("/opt/x")
     texts = {file.path: file.text for file in files}
     rules = f"{generation.directory}/output.nft"
     assert ('meta skuid "livekit-egress"' in texts[rules]) is closed
@@ -92,7 +92,7 @@ def test_egress_loads_them_before_it_starts(single: Site, key: str, closed: bool
 def test_ingress_loads_them_before_it_starts(streaming_site: Site) -> None:
     ingress = streaming_site.for_host("lk1").ingress
     assert ingress
-    generation, files = make_ingress(ingress, "/opt/x")
+    generation, files = Ingress(ingress).generation("/opt/x")
     texts = {file.path: file.text for file in files}
     rules = f"{generation.directory}/output.nft"
     assert 'meta skuid "livekit-ingress"' in texts[rules]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable
+from typing import Any
 
-from livekit_metal.core.slots.active import Active
-from livekit_metal.runtime.host.files import text
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.runtime.slots.reboot_guard import UNIT, Guard
+from livekit_metal.site.loading import every_role
 from livekit_metal.site.model import Site
 from tests.render.conftest import Verify
+from tests.render.walked import everything
 
 GUARD = Guard("/etc/livekit-metal")
 
@@ -30,14 +33,16 @@ def test_who_must_hear_of_an_end_stops_after_it(any_site: Site) -> None:
     (_, unit) = GUARD.files
     heard = {"livekit-redis.service", "livekit-edge.service", "livekit-kamailio.service"}
     assert heard <= told(unit.text, "After")
-    server = text("livekit/livekit-server@.service.j2", livekit=any_site.for_host("lk1").livekit)
+    server = components(any_site.for_host("lk1"))["livekit"].units[0].text
     assert UNIT in told(server, "Before")
 
 
-def test_who_tells_is_never_ordered_after_who_hears() -> None:
+def test_who_tells_is_never_ordered_after_who_hears(make_site: Callable[[dict[str, Any]], Site]) -> None:
     """Else a slot that drains for hours would keep Redis from starting again."""
-    active = {"active": Active("/etc/livekit-metal/active.map")}
-    for name in ("egress", "ingress", "sip"):
-        unit = text(f"{name}/livekit-{name}@.service.j2", **{name: active})
+    daemons = components(make_site(everything()).for_host("lk1"))
+    tellers = [role.name for role in every_role() if role.slots and role.tells]
+    assert len(tellers) >= 3
+    for name in tellers:
+        unit = daemons[name].units[0].text
         assert not {UNIT, "livekit-redis.service"} & (told(unit, "After") | told(unit, "Before")), name
         assert f"'livekit-{name}@*'" in GUARD.tellers

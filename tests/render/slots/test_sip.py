@@ -8,13 +8,11 @@ import subprocess
 import pytest
 import yaml
 
-from livekit_metal.roles.sip.generation import make
 from livekit_metal.roles.sip.settings import Settings
-from livekit_metal.roles.sip.tasks import daemon
-from livekit_metal.runtime.host.files import File, text
-from livekit_metal.runtime.slots.generation import Generation
+from livekit_metal.roles.sip.tasks import Sip
+from livekit_metal.runtime.generations.generation import Generation
+from livekit_metal.runtime.host.files import File
 from livekit_metal.site.model import Site
-from tests.render.conftest import Verify
 
 Made = tuple[Generation, tuple[File, ...]]
 EXPOSURE = 1.6
@@ -29,7 +27,7 @@ def sip(phones: Site) -> Settings:
 
 @pytest.fixture
 def generation(sip: Settings) -> Made:
-    return make(sip, "/opt/x/1.2.3-abc")
+    return Sip(sip).generation("/opt/x/1.2.3-abc")
 
 
 def by_name(generation: Made) -> dict[str, str]:
@@ -58,27 +56,14 @@ def test_behind_nat_media_has_the_public_address_and_signalling_the_host_s(sip: 
     assert sip.config(sip.slots[0])["media_nat_1_to_1_ip"] == ""
 
 
-def test_secrets_stand_in_files_that_nobody_else_reads(phones: Site, generation: Made) -> None:
-    assert phones.vault
-    open_texts = "".join(f.text for f in generation[1] if not f.secret)
-    assert not [value for value in phones.vault.every_value() if value in open_texts]
-    assert {(f.mode, f.group) for f in generation[1] if f.secret} == {("640", "livekit-sip")}
-
-
-def test_the_unit_is_sound_for_systemd_and_tight(sip: Settings, generation: Made, verify_unit: Verify) -> None:
-    unit = text("sip/livekit-sip@.service.j2", sip=sip).replace("ExecStart=/bin/false", "")
-    drop_in = by_name(generation)[f"slot-{sip.slots[0]}.conf"].replace("ExecStart=\n", "")
-    assert verify_unit("livekit-sip@a.service", f"{unit}\n{drop_in}") <= EXPOSURE
-
-
 def test_a_drain_is_sigterm_and_a_reboot_is_bye(sip: Settings, generation: Made) -> None:
     drop_in = by_name(generation)[f"slot-{sip.slots[0]}.conf"]
     assert "KillSignal=SIGINT\n" in drop_in
-    assert daemon(sip).change.signal == "SIGTERM"
+    assert Sip(sip).switchover().signal == "SIGTERM"
 
 
 def test_what_ends_a_drain_is_shell_and_shuts_off_the_slot_s_own_media(sip: Settings, generation: Made) -> None:
-    finish = daemon(sip).change.finish
+    finish = Sip(sip).switchover().finish
     assert subprocess.run(["sh", "-n"], input=finish, text=True, check=False).returncode == 0
     slot = sip.slots[1]
     (line,) = [line for line in by_name(generation)["ports"].splitlines() if line.startswith(f"slot {slot} ")]

@@ -15,13 +15,13 @@ from typing import Any
 import pytest
 
 from livekit_metal.runtime.artifacts import push
+from livekit_metal.runtime.generations.history import History
 from livekit_metal.runtime.host import commands, directories, files, state
 from livekit_metal.runtime.host.commands import changing
 from livekit_metal.runtime.host.files import File
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run import maintenance
 from livekit_metal.runtime.slots import switchover
-from livekit_metal.runtime.slots.history import History
 from tests.support.hosts.reachable import reachable
 
 UMASKS = pytest.mark.parametrize("umask", [0o022, 0o027, 0o077], ids=oct)

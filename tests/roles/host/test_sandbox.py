@@ -13,8 +13,8 @@ from livekit_metal.roles.ingress.proof import Proof as Ingress
 from livekit_metal.roles.livekit import proof
 from livekit_metal.roles.livekit.proof import Proof as Livekit
 from livekit_metal.roles.sip.proof import Proof as Sip
+from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host import sandbox
-from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
 

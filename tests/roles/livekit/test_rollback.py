@@ -37,7 +37,7 @@ def test_it_goes_back_to_what_served_last_and_was_not_rejected(livekit: Settings
     now = seen(
         livekit, wanted.name, f"{wanted.name} 900", "gone 800", "old 700", "older 600", "new 0", rejected=(mark,)
     )
-    found = rollback.target(tasks.component(livekit), now, anything=False)
+    found = rollback.target(tasks.Livekit(livekit), now, anything=False)
     assert isinstance(found, rollback.RollbackTarget)
     assert (found.generation.name, found.rejected) == ("old", wanted.name)
     assert found.generation.release.endswith("/1.13.4-old")
@@ -46,7 +46,7 @@ def test_it_goes_back_to_what_served_last_and_was_not_rejected(livekit: Settings
 
 def test_a_host_that_the_change_has_not_reached_is_left_alone(livekit: Settings, wanted: tasks.Generation) -> None:
     found = rollback.target(
-        tasks.component(livekit), seen(livekit, "old", f"{wanted.name} 0", "old 700", "older 1"), anything=False
+        tasks.Livekit(livekit), seen(livekit, "old", f"{wanted.name} 0", "old 700", "older 1"), anything=False
     )
     assert found == f"generation old serves, not {wanted.name} of the inventory: nothing to roll back"
 
@@ -66,11 +66,11 @@ def test_what_cannot_be_rolled_back_says_why(
     if not serving:
         now.units.clear()
     with pytest.raises(HostError, match=said):
-        rollback.target(tasks.component(livekit), now, anything=anything)
+        rollback.target(tasks.Livekit(livekit), now, anything=anything)
 
 
 def test_whatever_serves_can_be_rolled_back_when_asked(livekit: Settings) -> None:
-    found = rollback.target(tasks.component(livekit), seen(livekit, "old", "old 700", "older 600"), anything=True)
+    found = rollback.target(tasks.Livekit(livekit), seen(livekit, "old", "old 700", "older 600"), anything=True)
     assert isinstance(found, rollback.RollbackTarget)
     assert found.generation.name == "older"
 
@@ -79,20 +79,20 @@ def test_a_release_that_is_gone_is_not_started(livekit: Settings, wanted: tasks.
     now = seen(livekit, wanted.name, f"{wanted.name} 900", "old 700")
     now.answers["livekit.releases"] = []
     with pytest.raises(HostError, match=r"1\.13\.4-old, which served before, is gone"):
-        rollback.target(tasks.component(livekit), now, anything=False)
+        rollback.target(tasks.Livekit(livekit), now, anything=False)
 
 
 def test_what_is_given_up_is_recorded_before_sessions_move(livekit: Settings, wanted: tasks.Generation) -> None:
     now = seen(livekit, wanted.name, f"{wanted.name} 900", "old 700")
-    to = rollback.target(tasks.component(livekit), now, anything=False)
+    to = rollback.target(tasks.Livekit(livekit), now, anything=False)
     assert isinstance(to, rollback.RollbackTarget)
-    steps = names(rollback.roll_back(tasks.component(livekit), to, "why").plan(now))
+    steps = names(rollback.roll_back(tasks.Livekit(livekit), to, "why").plan(now))
     assert steps[-2:] == [f"record that {wanted.name} was rolled back", "slot c: new sessions go here, slot b drains"]
 
 
 def test_a_rejected_generation_is_deployed_only_when_accepted(livekit: Settings, wanted: tasks.Generation) -> None:
     mark = f"{wanted.name} " + json.dumps({"who": "ada@desk", "when": "then", "why": "no sound"})
-    now, history = seen(livekit, "old", "old 700", rejected=(mark,)), tasks.daemon(livekit).history
+    now, history = seen(livekit, "old", "old 700", rejected=(mark,)), tasks.Livekit(livekit).service().history
     with pytest.raises(HostError, match=f"rolled back by ada@desk at then: no sound; .* --data accept={wanted.name}"):
         history.acceptance(wanted.name, now, [])
     assert [s.name for s in history.acceptance(wanted.name, now, ["x", wanted.name])] == ["accept what was rolled back"]
@@ -125,7 +125,7 @@ def test_a_host_out_of_service_stays_so_and_nothing_is_done_twice(livekit: Setti
 
 def test_the_record_of_a_generation_is_read_as_it_is_written(livekit: Settings) -> None:
     """What `target` parses is what prepare writes."""
-    _, generation, files = tasks.desired(livekit)
+    _, generation, files = tasks.Livekit(livekit).desired()
     (record,) = [f.text for f in files if f.path.endswith("/ports")]
     ports = [f"{generation.name}/ports:{line}" for line in record.splitlines()]
     assert rollback._then(generation.name, ports) == {"slots": livekit.slots, **livekit.ranges}

@@ -14,11 +14,9 @@ import pytest
 from livekit_metal.core.check_result import Result
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.diagnosis.on_host import services
-from livekit_metal.roles.egress import generation as egress
-from livekit_metal.roles.ingress import generation as ingress
 from livekit_metal.roles.kamailio import doctor
-from livekit_metal.roles.sip import generation as sip
 from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.site.model import HostStack, Site
 from tests.support.values.sites import PHONES, RECORDING, SINGLE, streaming
 
@@ -95,8 +93,7 @@ def test_kamailio(stack: HostStack, kamailio: tuple[str, ...], said: str) -> Non
 @pytest.mark.parametrize("role", ROLES)
 def test_a_host_hashes_what_its_configuration_has(stack: HostStack, tmp_path: Path, role: str) -> None:
     """The shell text, on the file that the daemon really gets."""
-    settings: Any = getattr(stack, role)
-    _, files = {"egress": egress, "ingress": ingress, "sip": sip}[role].make(settings, "/opt/program/1-abc")
+    _, files = components(stack)[role].generation("/opt/program/1-abc")
     (config,) = (each for each in files if each.path.endswith("/a.yaml"))
     (tmp_path / "a.yaml").write_text(config.text)
     ask = f"slot=a of={tmp_path}; curl() {{ :; }}; port() {{ :; }}; {services._HEALTH}"

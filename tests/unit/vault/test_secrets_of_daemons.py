@@ -13,10 +13,7 @@ import yaml
 
 from livekit_metal.call.access import Access
 from livekit_metal.core.errors import SiteError
-from livekit_metal.roles.egress.generation import make as egress_of
-from livekit_metal.roles.ingress.generation import make as ingress_of
-from livekit_metal.roles.livekit.generation import make as livekit_of
-from livekit_metal.roles.sip.generation import make as sip_of
+from livekit_metal.runtime.slots.components import components
 from livekit_metal.site.model import Site
 from livekit_metal.vault.document import Document
 from livekit_metal.vault.vault import Vault
@@ -55,24 +52,20 @@ def vault_of(site: Site) -> Vault:
 
 def keys(site: Site) -> dict[str, tuple[str, str]]:
     """The API key and secret that the files of each daemon have."""
-    stack, found = site.for_host("lk1"), {}
-    made: tuple[tuple[str, Any, Any], ...] = (
-        ("egress", egress_of, stack.egress),
-        ("ingress", ingress_of, stack.ingress),
-        ("sip", sip_of, stack.sip),
-    )
-    for role, make, settings in made:
-        files = {f.path.rsplit("/", 1)[1]: f.text for f in make(settings, RELEASE)[1]}
-        config = yaml.safe_load(files[f"{settings.slots[0]}.yaml"])
+    found = {}
+    for role, each in components(site.for_host("lk1")).items():
+        if role == "livekit":
+            continue
+        files = {f.path.rsplit("/", 1)[1]: f.text for f in each.generation(RELEASE)[1]}
+        config = yaml.safe_load(files[f"{each.settings.slots[0]}.yaml"])
         found[role] = (config["api_key"], config["api_secret"])
     return found
 
 
 def known(site: Site) -> dict[str, str]:
     """keys.yaml of livekit-server."""
-    settings = site.for_host("lk1").livekit
-    assert settings is not None
-    (text,) = [f.text for f in livekit_of(settings, RELEASE)[1] if f.path.endswith("/keys.yaml")]
+    livekit = components(site.for_host("lk1"))["livekit"]
+    (text,) = [f.text for f in livekit.generation(RELEASE)[1] if f.path.endswith("/keys.yaml")]
     found: dict[str, str] = yaml.safe_load(text)
     return found
 
