@@ -184,7 +184,7 @@ def _slots(settings: Settings, seen: HostState) -> tuple[Slot, ...]:
 
 
 def _streams(streams: Streams | None, seen: HostState) -> Streams | None:
-    """The same for slots of ingress."""
+    """The same for slots that take streams."""
     if not streams:
         return None
     slots = {slot.name: slot for slot in streams.slots}

@@ -26,10 +26,19 @@ _OCCUPANCY = r"""metrics=$(port metrics)
       /^livekit_ingress_requests[{]/ { streams += $NF } END { print slot, "sessions", streams + 0 }'"""
 
 
+# A stream that nobody knows: livekit-server says so over Redis. Answers 404; 503 when nothing was heard. Whoever says
+# nothing is not asked more: that takes its time.
+_HEARS = r"""
+  [ "$http" != 200 ] || code=$(curl -s -m 6 -o /dev/null -w '%{http_code}' --data x \
+    -H 'Content-Type: application/sdp' "http://127.0.0.1:$(port whip)/w/livekit-metal-asks") || :
+  case $http:${code:-404} in 200:404 | [!2]*) ;; *) echo "$slot unheard WHIP says $code" ;; esac"""
+
+
 class Ingress(SlottedDaemon[Settings]):
     """Without Redis it does not start, and a slot that is not active gets no stream: there is no proof alone."""
 
     title, noun, ask, proof = "ingress", "streams", _OCCUPANCY, Proof
+    hears = _HEARS
 
     def shared_files(self, view: SlotView[Settings]) -> Iterable[File]:
         yield view.ports

@@ -9,7 +9,6 @@ from livekit_metal.roles.preflight.finding import OURS
 from livekit_metal.roles.preflight.listeners import INTERFACES, LASTING
 from livekit_metal.roles.preflight.media import LINKS, ROUTE6
 from livekit_metal.roles.preflight.settings import Settings
-from livekit_metal.runtime.host import hidepid
 from livekit_metal.runtime.host.service import UNITS
 
 # Programs that the roles use before base can install anything.
@@ -67,7 +66,6 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.kernel", "uname -r; uname -m"),
         ("preflight.init", "cat /proc/1/comm; systemctl --version | sed -n '1s/systemd \\([0-9]*\\).*/\\1/p'"),
         ("preflight.cores", "nproc"),
-        ("preflight.hidepid", hidepid.LOOK if settings.streams else ":"),
         ("preflight.speed", _SPEED if settings.need else ":"),
         ("preflight.memory", "sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"),
         ("preflight.space", _SPACE.format(roots=" ".join(settings.roots))),

@@ -98,7 +98,7 @@ class Settings(Checked):
         clients = {user(role, p): _sha256(p) for role, passwords in every.items() for p in passwords}
         return {
             # Nobody can be this user: without a password one gets nothing. Its rights are for Redis itself, which
-            # replays its file by them: without, 7.0 drops every transaction in it (NOPERM in its log), so every ingress
+            # replays its file by them: without, 7.0 drops every transaction in it (NOPERM in its log)
             "default": "off ~* &* +@all",
             **{name: f"on #{sha256} {_RIGHTS}" for name, sha256 in (*clients.items(), *self.retired)},
             # exactly what prometheus-redis-exporter 1.45 to 1.69 asks for (ACL LOG stays empty); no data

@@ -33,6 +33,7 @@ class Sip(SlottedDaemon[Settings]):
     """Without Redis it does not start."""
 
     title, noun, ask, proof = "livekit-sip", "phone calls", _OCCUPANCY, Proof
+    healthy = ("200", "429")  # 429: it is busy
 
     def missing(self) -> Problem | None:
         own = self.settings

@@ -64,8 +64,8 @@ def test_what_waits_for_somebody_is_told_at_the_end_of_every_deploy(egress: Sett
 
 def test_recordings_that_are_still_on_a_host_keep_it(egress: Settings) -> None:
     with pytest.raises(HostError, match=r"recordings are still here \(1 in .*/egress/files\); fetch them, or deliver"):
-        tasks.delivered(egress).plan(host(left=["0", "0", "1"]))
-    assert tasks.delivered(egress).plan(host()).actions == ()
+        tasks.Egress(egress).kept().plan(host(left=["0", "0", "1"]))
+    assert tasks.Egress(egress).kept().plan(host()).actions == ()
 
 
 def test_the_secret_of_a_store_must_be_there(make_site: Callable[[dict[str, Any]], Site], no_download: None) -> None:
