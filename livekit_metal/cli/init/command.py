@@ -104,9 +104,12 @@ def _complete(answers: Answers) -> None:
 
 
 def _next(directory: Path, name: str) -> str:
-    """The command that deploys, with pyinfra from where it is installed beside this program."""
-    own = Path(sys.executable).with_name("pyinfra")
+    """The command that deploys, with the pyinfra that is installed beside this program."""
+    own, there = Path(sys.executable).with_name("pyinfra"), Path.cwd() / directory
     found = shutil.which("pyinfra")
-    pyinfra = "pyinfra" if found and Path(found).resolve() == own.resolve() else str(own)
-    move = "" if directory.resolve() == Path.cwd() else f"cd {shlex.quote(str(directory))} && "
+    if found and Path(found).resolve() == own.resolve():
+        pyinfra = "pyinfra"
+    else:
+        pyinfra = str(own.relative_to(there) if own.is_relative_to(there) else own)
+    move = "" if there.resolve() == Path.cwd() else f"cd {shlex.quote(str(directory))} && "
     return f"{move}{shlex.quote(pyinfra)} inventories/{name}.py deploy.py"

@@ -196,6 +196,17 @@ def test_it_ends_with_the_next_command(
     assert capsys.readouterr().out.splitlines()[-1] == "next: cd here && pyinfra inventories/prod.py deploy.py"
 
 
+def test_an_environment_inside_of_it_is_named_from_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site/.venv/bin").mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "site/.venv/bin/python"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(tmp_path / "site")
+    assert command.main([".", *ONE]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "next: .venv/bin/pyinfra inventories/prod.py deploy.py"
+
+
 def test_deploy_and_configuration_are_what_this_checkout_has(tmp_path: Path) -> None:
     made(tmp_path / "site", *ONE)
     for name in ("deploy.py", "config.py"):
