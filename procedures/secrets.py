@@ -36,6 +36,11 @@ from livekit_metal.site.model import Site
 from livekit_metal.vault.values import DAEMONS
 from livekit_metal.vault.vault import Vault
 
+# in a wheel there is no module `procedures`
+_PROGRAM = (
+    "livekit-metal secrets" if (__package__ or "").startswith("livekit_metal") else "python -m procedures.secrets"
+)
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit status: 0 done, 1 refused (the reason is on stderr), 2 wrong usage, 130 interrupted."""
@@ -103,7 +108,7 @@ def rotate(vault: Vault, args: argparse.Namespace) -> str:
 
 
 def _command(args: argparse.Namespace, words: str) -> str:
-    return f"python -m procedures.secrets {args.inventory} {words}"
+    return f"{_PROGRAM} {args.inventory} {words}"
 
 
 def retire(vault: Vault, args: argparse.Namespace) -> str:
@@ -190,9 +195,13 @@ def _changed(vault: Vault, args: argparse.Namespace, told: str) -> str:
     return f"{told}\nnext: pyinfra {args.inventory} deploy.py"
 
 
+def _about() -> str:
+    return (__doc__ or "").replace("python -m procedures.secrets", _PROGRAM)
+
+
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m procedures.secrets", description=__doc__, formatter_class=raw)
+    parser = argparse.ArgumentParser(_PROGRAM, description=_about(), formatter_class=raw)
     parser.add_argument("inventory", metavar="INVENTORY")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 
