@@ -20,7 +20,7 @@ PROVED = {("debian", "12"), ("debian", "13")}
 RENDERED = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
 KERNEL = (5, 4)
 SYSTEMD = 249
-_REDIS = ("livekit-redis.service", "livekit-redis-formerly.service")
+_REDIS = ("livekit-redis.service", "livekit-redis-forward.service", "livekit-redis-formerly.service")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 

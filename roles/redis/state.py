@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from shlex import quote
 
-from livekit_metal.roles.redis.settings import FORWARD_UNIT, UNIT, Settings
+from livekit_metal.roles.redis.settings import FORWARD_UNIT, FORWARD_UNIT_BEFORE, UNIT, Settings
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState, StateQuery
 
 PROBE = "redis.state"
 ADDRESS = "# Former address: "  # how a line of the former unit's file says what it listens on
-FORMER_FILE = f"{UNITS}/{FORWARD_UNIT}"
 _SETTLED = 10  # seconds after which whoever lost a connection has another: livekit-server speaks every few seconds
 
 # leaves ADDRESS: the running Redis listens there, the site wants that no more. former ADDRESS: the former unit does,
@@ -27,10 +26,11 @@ here() { a=${1%:*}; a=${a#[}; ip -o addr show to "${a%]}" | grep -q .; }
 fresh() { s=$(ps -o etimes= -p "$(systemctl show -p MainPID --value $1)"); [ "${s:-0}" -lt @SETTLED@ ]; }
 now=$(ss -Hltn --cgroup | awk '$NF ~ "/@UNIT@$" { print $4 }')
 for e in $now; do case ' @LISTENS@ ' in *" $e "*) ;; *) ! here $e || echo "leaves $e" ;; esac; done
-if [ -e @FILE@ ]; then
+f=$(ls @FILES@ 2>/dev/null | sed 1q)
+if [ -n "$f" ]; then
   busy=$(ss -Htn state established | awk '{ print $3 }')
-  ! fresh @UNIT@ && ! fresh @FORMER@ || busy=$(sed -n 's/^@ADDRESS@//p' @FILE@)
-  for e in $(sed -n 's/^@ADDRESS@//p' @FILE@); do
+  ! fresh @UNIT@ && ! fresh ${f##*/} || busy=$(sed -n 's/^@ADDRESS@//p' $f)
+  for e in $(sed -n 's/^@ADDRESS@//p' $f); do
     here $e || continue
     echo "former $e"
     ! printf '%s\n' "$busy" | grep -qxF "$e" || echo "used $e"
@@ -70,8 +70,7 @@ def needs(settings: Settings) -> StateQuery:
     words = {
         "SETTLED": str(_SETTLED),
         "UNIT": UNIT,
-        "FORMER": FORWARD_UNIT,
-        "FILE": FORMER_FILE,
+        "FILES": " ".join(f"{UNITS}/{unit}" for unit in (FORWARD_UNIT_BEFORE, FORWARD_UNIT)),
         "ADDRESS": ADDRESS,
         "LISTENS": " ".join(settings.listens),
         "PASSWORDS": " ".join(quote(p.reveal()) for p in settings.deploy_passwords),
@@ -82,6 +81,11 @@ def needs(settings: Settings) -> StateQuery:
     for name, value in words.items():
         text = text.replace(f"@{name}@", value)
     return StateQuery(queries=((PROBE, text),))
+
+
+def forward_unit(seen: HostState) -> str:
+    """The unit that forwards, by the name that it has on the host."""
+    return FORWARD_UNIT_BEFORE if f"{UNITS}/{FORWARD_UNIT_BEFORE}" in seen.files else FORWARD_UNIT
 
 
 def observed(seen: HostState) -> Observed:

@@ -19,9 +19,9 @@ from shlex import quote
 from pyinfra.api.host import Host
 
 from livekit_metal.roles.redis import forwarder
-from livekit_metal.roles.redis.settings import FORWARD_UNIT, UNIT, Settings
+from livekit_metal.roles.redis.settings import UNIT, Settings
 from livekit_metal.roles.redis.settings import host as host_of
-from livekit_metal.roles.redis.state import needs, observed
+from livekit_metal.roles.redis.state import forward_unit, needs, observed
 from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.files import File
@@ -49,12 +49,12 @@ def retire(settings: Settings) -> Task:
 
     def plan(seen: HostState) -> Plan:
         now = observed(seen)
-        running = seen.unit(FORWARD_UNIT, "ActiveState") == "active"
+        running = seen.unit(forward_unit(seen), "ActiveState") == "active"
         if now.former and (now.used or not running):  # one that does not run is started first, for who may need it
             return Plan()
         return Plan(forwarder.end(seen), f"{' and '.join(now.former)} closed" if now.former else "")
 
-    return Task("redis", needs(settings) | forwarder.service(settings).needs, plan)
+    return Task("redis", needs(settings) | forwarder.needs(settings), plan)
 
 
 def activate(settings: Settings) -> Task:
@@ -62,7 +62,7 @@ def activate(settings: Settings) -> Task:
     # where the running Redis keeps its data, if that is elsewhere (-ef: by a link to it is no other place)
     data = f"d=/proc/$(systemctl show -p MainPID --value {UNIT})/cwd; [ $d -ef {quote(settings.data)} ] || readlink $d"
     here = StateQuery(files=frozenset({settings.data}), queries=(("redis.elsewhere", data),))
-    services = _service(settings).needs | forwarder.service(settings).needs
+    services = _service(settings).needs | forwarder.needs(settings)
     return Task("redis", here | services | needs(settings), partial(_plan, settings))
 
 
@@ -83,7 +83,9 @@ def _plan(settings: Settings, seen: HostState) -> Plan:
     users = _users(settings, service, seen, now.users)
     steps = files.directory(settings.data, seen, mode="750", user="redis", group="redis")
     moves = service.actions(seen, partial(answers, at=settings.address), reload=users)
-    steps += forwarder.around(settings, seen, moves, [partial(answers, at=address) for address in left])
+    steps += forwarder.around(
+        settings, seen, moves, [partial(answers, at=address, unit=forward_unit(seen)) for address in left]
+    )
     return Plan(steps, service.outcome(seen, "users changed" if users else ""), tuple(_notes(settings)))
 
 
@@ -123,8 +125,7 @@ def _set_users(host: Host, settings: Settings, running: Sequence[str]) -> None:
     run(host, _SET_USERS, settings.host, str(settings.port), stdin="\n".join([passwords, *lines, ""]))
 
 
-def _answers(host: Host, at: str, *, settings: Settings, within: float = 30.0) -> None:
-    """Await that Redis lets livekit-server in at the host:port ``at``."""
+def _answers(host: Host, at: str, *, settings: Settings, unit: str = UNIT, within: float = 30.0) -> None:
+    """Await that Redis lets livekit-server in at the host:port ``at``, where ``unit`` listens."""
     address, port, secret = host_of(at), at.rpartition(":")[2], settings.passwords[0].reveal()
-    unit = UNIT if at in settings.listens else FORWARD_UNIT
     until(host, f"Redis' answer at {at}", unit, _ANSWERS, address, port, settings.user, within=within, secret=secret)
