@@ -53,7 +53,7 @@ def daemon(settings: Settings, _: Generation | None = None) -> SlottedService:
             unit=UNIT,
             active=settings.active,
             deadline=drain.deadline,
-            flip='write "$component $slot"\n',  # recordings are placed over Redis: nothing stands in front
+            flip='write "$component $slot"',  # recordings are placed over Redis: nothing stands in front
             finish=_FINISH,
             grace=drain.finalise,
         ),

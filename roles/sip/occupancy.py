@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from livekit_metal.core import shell
 from livekit_metal.roles.sip.generation import root
 from livekit_metal.roles.sip.settings import UNIT, Settings
 from livekit_metal.runtime.slots.occupancy import OccupancyQuery
 
-# The series appears with the first call: absent is none. Calls that still ring are not in it.
-_ASK = r"""metrics=$(port metrics)
-  [ -z "$metrics" ] || ! all=$(curl -sf -m 2 "http://127.0.0.1:$metrics/metrics") ||
-    printf '%s\n' "$all" | awk -v slot="$slot" '/^livekit_sip_calls_active[{ ]/ { n += $NF }
-      END { print slot, "sessions", n + 0 }'"""
+_ASK = shell.program(__file__, "occupancy")
 
 
 def question(settings: Settings, *, draining: bool = False) -> OccupancyQuery:

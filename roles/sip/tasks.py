@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from functools import partial
 
+from livekit_metal.core import shell
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.roles.sip import occupancy
@@ -23,17 +24,8 @@ from livekit_metal.runtime.slots.role import SlottedRole
 from livekit_metal.runtime.slots.slotted_service import SlottedService
 from livekit_metal.runtime.slots.switchover import Switchover
 
-# New calls go to the slot whose line this is: Kamailio is told by the program that reads it there.
-_TELL = 'write ${{slot:+"$component $slot"}}\n/bin/sh {}\n'
-# At the deadline, $slot and $unit: a second signal would be ignored, so the calls' media is shut off, and livekit-sip
-# hangs up with BYE as it does with everybody who has gone silent. Its unit removes the table when it has ended.
-_FINISH = r"""f=$(readlink "/etc/systemd/system/$unit.d/50-generation.conf")
-r=$(sed -n "s/^slot $slot .* rtp //p" "${f%/*}/ports"); [ -n "$r" ] || exit 0
-nft -f - <<EOF
-table inet livekit_metal_finish_sip_$slot {
-  chain media { type filter hook prerouting priority -310; policy accept; udp dport $r drop; }
-}
-EOF"""
+_TELL = shell.program(__file__, "tell")
+_FINISH = shell.program(__file__, "finish")
 
 
 def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]:
@@ -50,7 +42,7 @@ def desired(settings: Settings) -> tuple[Artifact, Generation, tuple[File, ...]]
 
 def daemon(settings: Settings, generation: Generation | None = None) -> SlottedService:
     """livekit-sip in its slots, to run ``generation`` (None: nothing is to be started)."""
-    proof, tell = Proof(settings, generation or Generation("", "", "")), _TELL.format(settings.dispatch)
+    proof, tell = Proof(settings, generation or Generation("", "", "")), shell.given(_TELL, settings.dispatch)
     return SlottedService(
         component="sip",
         unit=UNIT,
