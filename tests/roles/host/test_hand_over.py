@@ -63,7 +63,7 @@ def test_new_sessions_go_over_before_the_old_slot_is_told_to_end(
     assert (beside / DRAIN_DROP_IN).read_text() == "[Service]\nKillSignal=SIGINT\nTimeoutStopSec=3630s\n"
     assert not (tmp_path / "run/candidate-daemon-b").exists()
     calls = fakes.calls
-    timer = "systemd-run -q --unit=livekit-finish-daemon-b --on-active=3600s --timer-property=AccuracySec=1s"
+    timer = "systemd-run -q --unit=livekit-finish-daemon-b --on-active=1h --timer-property=AccuracySec=1s"
     assert calls[1] == f"{timer} /bin/sh {beside}/{FINISH_SCRIPT}"
     assert calls[2:] == ["systemctl daemon-reload", STOP]
 
