@@ -215,3 +215,18 @@ def test_who_has_logged_in_is_not_asked_of_the_caller(shells: Shells, monkeypatc
     assert shells.hold()[0] == "taken"
     assert wait_until(lambda: shells.path(f"{lock_script.LOCK}.login").read_text(), seconds=10)
     assert "mallory" not in shells.path(f"{lock_script.LOCK}.login").read_text()
+
+
+def test_who_has_it_is_told_to_whoever_looks_until_it_is_taken_away(shells: Shells) -> None:
+    def ask(program: str) -> subprocess.CompletedProcess[str]:
+        words = ["sh", "-c", program, "sh", str(shells.path(lock_script.LOCK))]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert ask(lock_script.HOLDER).stdout == ""
+    _, process = shells.hold()
+    assert ask(lock_script.HOLDER).stdout == f"{ADA}\n"
+    assert ask(lock_script.END_HOLDER).returncode == 0
+    process.wait(20)
+    assert ask(lock_script.HOLDER).stdout == "", "what it has said of itself is still there"
+    assert ask(lock_script.END_HOLDER).returncode != 0
+    assert shells.hold(BOB)[0] == "taken"
