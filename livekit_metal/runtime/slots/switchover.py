@@ -54,8 +54,8 @@ class Switchover:
 
     ``waiting`` is a program: it prints a line for each thing on slot $1 that would die with the slot although nobody
     is on it yet. ``flip`` is one too: it calls ``write "$component $slot"`` when the slot can be reached, and tells
-    whatever stands in front. ``finish``, if any, runs at the deadline and when the host
-    goes down while the slot still drains ($slot, $unit): what is to be brought to an end gets ``grace`` for it.
+    whatever stands in front. ``finish``, if any, runs at the deadline and when the host goes down while the slot still
+    drains ($slot, $unit): what is to be brought to an end gets ``grace`` for it.
     """
 
     component: str
