@@ -9,8 +9,9 @@ WORK_LOCK = "/run/livekit-metal.work"  # held, shared, by each command that chan
 SITE_LOCK = "/run/livekit-metal.site"  # on one host of the site, by a run that takes others out of service
 GUARD = "/run/livekit-metal.guard"  # held for a moment by whoever takes a lock
 
-HOLD, HOLD_SITE, HOLDER, END_HOLDER, HOLDERS = (
-    shell.program(__file__, "locks", name) for name in ("hold", "hold-site", "holder", "end-holder", "holders")
+HOLD, HOLD_SITE, HOLDERS = (
+    shell.program(__file__, "is-held", "locks", name) for name in ("hold", "hold-site", "holders")
 )
+HOLDER, END_HOLDER = (shell.program(__file__, "is-held", name) for name in ("holder", "end-holder"))
 CHANGE = shell.program(__file__, "change")
 BUSY = f"lock: {WORK_LOCK} is not free"  # as CHANGE says it

@@ -1,5 +1,5 @@
 # Functions about the locks on a host: taken as root, in files that nobody else can open. Beside a lock's file there are
-# .holder (who says so) and .pid, beside the host's .login (who it really is).
+# .holder (who says so) and .pid, beside the host's .login (who it really is). After is-held.sh.
 #
 # flock(2) asks for no more than an open file, be it for reading: a lock file that others can read is one that others
 # can hold. Earlier versions made theirs 0644. Such a file is replaced, under the same name, so that a deploy of an
@@ -63,8 +63,6 @@ enter() {
   exec 7>>"$1"
   flock -w 20 7 || { printf 'seized -\t%s\n' "$(exec 7>&-; who "$1")"; exit 1; }
 }
-# Whether a run holds the lock $1; its process is $p then. (To try the lock would be to take it for a moment.)
-is_held() { p=$(cat "$1.pid") && [ "$(readlink "/proc/$p/fd/9")" = "$1" ]; }
 # The holder writes who it is right after it has got the lock.
 held() {
   exec 9>&- 7>&-
