@@ -19,7 +19,11 @@ for w; do case $w in
   *) if [ -n "$verb" ]; then units="$units $w"; else verb=$w; fi ;;
 esac; done
 state() { cat "$1" 2>/dev/null || echo inactive; }
-stop() { if [ -z "$block" ] && [ -e "$1.busy" ]; then echo deactivating >"$1"; else echo inactive >"$1"; fi; }
+stop() {
+  # what is waited for takes until the deadline of its drain
+  [ -z "$block" ] || [ ! -e "/run/systemd/system/$1.d/90-livekit-metal-drain.conf" ] || echo "$1" >>"$NOTES/waited"
+  if [ -z "$block" ] && [ -e "$1.busy" ]; then echo deactivating >"$1"; else echo inactive >"$1"; fi
+}
 begin() {
   [ ! -e "$1.broken" ] || { echo failed >"$1"; echo "Job for $1 failed." >&2; exit 1; }
   i=${1#*@}; i=${i%.service}
