@@ -26,8 +26,7 @@ IN, OUT, RULE = "SIPInboundTrunk", "SIPOutboundTrunk", "SIPDispatchRule"
 
 @pytest.fixture
 def api(phones: Site) -> Iterator[SipApi]:
-    found = phones.for_host("lk1").sip
-    assert found
+    found = phones.for_host("lk1").the(Settings)
     key, secret = next(iter(found.api_keys.items()))
     with serving(key, secret.reveal()) as running:
         yield running
@@ -35,8 +34,7 @@ def api(phones: Site) -> Iterator[SipApi]:
 
 @pytest.fixture
 def sip(phones: Site, api: SipApi) -> Settings:
-    found = phones.for_host("lk1").sip
-    assert found
+    found = phones.for_host("lk1").the(Settings)
     return replace(found, ws_url=f"ws://127.0.0.1:{api.port}")
 
 

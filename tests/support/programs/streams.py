@@ -10,6 +10,7 @@ import wave
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from livekit import rtc
@@ -18,7 +19,6 @@ from livekit.protocol.ingress import (
     CreateIngressRequest,
     DeleteIngressRequest,
     IngressInfo,
-    IngressInput,
     IngressState,
     ListIngressRequest,
 )
@@ -40,11 +40,11 @@ _TRANSCODED = "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p
 
 
 @contextlib.asynccontextmanager
-async def ingress(access: Access, kind: str, **options: bool) -> AsyncIterator[IngressInfo]:
+async def ingress(access: Access, kind: str, **options: Any) -> AsyncIterator[IngressInfo]:
     """An ingress of ``kind`` (RTMP or WHIP) into a room of its own; it goes with the block."""
     name = f"stream-{uuid4().hex[:12]}"
     asked = CreateIngressRequest(
-        input_type=IngressInput.Value(f"{kind}_INPUT"),
+        input_type=f"{kind}_INPUT",
         name=name,
         room_name=name,
         participant_identity=f"encoder-{name}",
