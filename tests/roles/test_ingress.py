@@ -17,6 +17,8 @@ from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Plan
 from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import Site
+from tests.roles.failing import fails
+from tests.support.hosts.local_host import local_host
 
 METRICS = """# HELP livekit_ingress_requests x
 livekit_ingress_available{node_id="NE_1"} 1
@@ -64,7 +66,14 @@ def test_a_change_starts_beside_and_is_never_proved_alone(ingress: Settings, wan
         f"slot {second}: ready",
         f"slot {second}: new sessions go here, slot {first} drains",
     ]
-    assert todo.undo is not None
+
+
+def test_a_candidate_that_fails_is_drained_and_the_old_slot_serves_on(
+    ingress: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ingress.slots[0]
+    todo = tasks.activate(ingress).plan(host(first, **{first: "active old"}))
+    fails(local_host(tmp_path, monkeypatch), tasks.daemon(ingress), todo)
 
 
 def test_a_host_as_wanted_is_left_alone(ingress: Settings, wanted: Generation) -> None:

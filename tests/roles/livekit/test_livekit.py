@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from livekit_metal.runtime.slots.components import components
 from livekit_metal.runtime.slots.generation import Generation
 from livekit_metal.site.model import HostStack
 from tests.roles.conftest import SHA, FakeRun
+from tests.roles.failing import fails
+from tests.support.hosts.local_host import local_host
 
 
 def host(
@@ -182,9 +185,14 @@ def test_a_change_prunes_all_but_what_is_used_and_two_more(livekit: Settings, wa
     assert again.actions == (), "nothing to change: nothing to prune"
 
 
-def test_a_candidate_that_fails_is_drained_and_the_old_slot_serves_on(livekit: Settings) -> None:
+def test_a_candidate_that_fails_is_drained_and_the_old_slot_serves_on(
+    livekit: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     todo = plan(livekit, host("a", a="active old"))
-    assert todo.undo is not None
+    fails(local_host(tmp_path, monkeypatch), tasks.daemon(livekit), todo)
+
+
+def test_what_serves_already_is_not_given_up_when_something_fails(livekit: Settings) -> None:
     assert plan(livekit, host("b", a="active old", b=f"active {tasks.desired(livekit)[1].name}")).undo is None
 
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import testinfra
 
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot, switchover
 from livekit_metal.runtime.slots.switchover import Switchover
 from tests.render.edge.edge_rig import Edge, get, websocket
+from tests.support.hosts import haproxy
 from tests.support.hosts.local_host import HOST, LocalHost
 from tests.support.hosts.stand_ins import Units
 
@@ -56,6 +58,14 @@ def test_new_sessions_go_to_the_new_slot_and_the_old_one_keeps_what_it_has(
     assert not local.path(switchover.candidate("livekit", "a")).exists(), "else a restart would bring it back"
     told = local.noted("systemctl")
     assert told.index("daemon-reload") < told.index(f"stop --no-block {A}"), "else the unit's own deadline holds"
+
+
+def test_what_haproxy_says_is_what_it_does_and_not_what_the_file_says(edge: Edge, change: Switchover) -> None:
+    """The witness of tests of deployed hosts."""
+    here = testinfra.get_host("local://")
+    change.hand_over(HOST, "b")
+    Path(edge.active.file).write_text("livekit c\n")
+    assert haproxy.active_slot(here, edge.active, "livekit") == who(edge) == "b"
 
 
 def test_it_may_be_repeated(edge: Edge, change: Switchover, units: Units) -> None:
