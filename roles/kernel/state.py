@@ -14,7 +14,7 @@ PROBE = "kernel.keys"
 
 # module: nf_conntrack is a module and can be loaded. locked KEY: there, but root may not write it. FILE:KEY=VALUE: what
 # sysctl.d says at boot; from our own file also the line that reserved.py needs. relays PORTS: the firewall lets
-# nothing out from there but to media, so no connection of the host's own may get such a port, also of before a change.
+# nothing out from there but to media, so no connection of the host's own may get such a port, nor an earlier one.
 # One process: a look is on every deploy.
 _PROBE = r"""
 read -r v </proc/sys/kernel/osrelease
@@ -34,7 +34,7 @@ class Observed:
     found: str  # ports that were reserved when we first came
     written: str  # the whole list as we last set it
     later: tuple[tuple[str, str, str], ...]  # file, key, value
-    relays: tuple[PortRange, ...] = ()  # also those of before a change, as long as the firewall knows them
+    relays: tuple[PortRange, ...] = ()  # also those from before a change, as long as the firewall knows them
 
 
 def plain(value: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from livekit_metal.core.slots.decision import ALONE, AWAITED
+from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS, ISOLATED_SUFFIX
 from livekit_metal.core.types.memory import Memory
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.livekit.settings import PROGRAM, USER, Settings
@@ -59,7 +59,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
             config = {key: value for key, value in config.items() if key != "redis"}
         return _View(
             generation=name,
-            stamp=f"{name}{ALONE}" if alone else name,
+            stamp=f"{name}{ISOLATED_SUFFIX}" if alone else name,
             directory=directory,
             slot=slot,
             program=f"{release}/{PROGRAM}",
@@ -70,7 +70,7 @@ def _files(settings: Settings, release: str, name: str, directory: str) -> tuple
             signal=settings.part("signal", slot).first,
             memory=settings.memory,
             drain_drop_in=settings.drain_drop_in,
-            awaited=AWAITED,
+            awaited=CLIENT_SOURCE_ADDRESS,
             api_keys=settings.api_keys,
             redis=settings.redis,
         )

@@ -101,7 +101,7 @@ def test_an_architecture_that_is_not_there(registry: Registry, cache: Path) -> N
 def test_layers_that_make_no_tree(registry: Registry, cache: Path) -> None:
     for content, why in (
         (layer(entry("../../etc/passwd", b"root")), "a file is called '../../etc/passwd'"),
-        (layer(entry("a", kind=b"1", linkname="b")), "a is a hard link to b, which is no file"),
+        (layer(entry("a", kind=b"1", linkname="b")), "a is a hard link to b, which is not a file"),
         (b"no tar archive at all" * 100, "invalid header"),
     ):
         image = registry.image([content])

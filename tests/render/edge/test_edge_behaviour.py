@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from livekit_metal.core.slots.decision import AWAITED
+from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot
 from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, run_here, websocket
@@ -122,7 +122,7 @@ def test_a_reload_reads_the_active_file(edge: Edge) -> None:
 def test_signalling_can_be_told_from_the_rest_by_its_slot(edge: Edge, path: str) -> None:
     for port in (edge.http, edge.own_peer):
         found = [json.loads(get(port, each)[1])["from"] for each in (path, "/agent", "/twirp/livekit.RoomService/x")]
-        assert found == [AWAITED, "127.0.0.1", "127.0.0.1"]
+        assert found == [CLIENT_SOURCE_ADDRESS, "127.0.0.1", "127.0.0.1"]
 
 
 def two_hosts(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> tuple[Edge, FakeSlot]:

@@ -162,7 +162,7 @@ def test_what_holds_the_lock_and_is_no_run_is_named(
     why, acted = deploy()
     other.end()
     assert not acted
-    assert why.startswith(f"lock: {lock_script.LOCK} is held by what is no deploy: process {number} since ")
+    assert why.startswith(f"lock: {lock_script.LOCK} is held by what is not a deploy: process {number} since ")
 
 
 def test_two_runs_that_take_hosts_out_of_service_exclude_each_other_in_the_whole_site(
