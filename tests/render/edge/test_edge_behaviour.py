@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +12,7 @@ import pytest
 from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, run_here, websocket
+from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, run_here, tried_in_vain, websocket
 
 
 @pytest.fixture
@@ -143,13 +142,6 @@ def test_signalling_leaves_a_dead_slot_too(make_edge: MakeEdge, slots: dict[str,
     mine, _ = two_hosts(make_edge, slots)
     slots["a"].stop()
     assert (who(mine.http, "/rtc"), who(mine.own_peer, "/rtc")) == ("their b", "503")
-
-
-def tried_in_vain(edge: Edge) -> int:
-    """How often the edge has tried to connect to a slot or another host, and could not (its own statistics)."""
-    lines = edge.tell("show stat").removeprefix("# ").splitlines()
-    rows = [row for row in csv.DictReader(lines) if row["svname"] not in ("FRONTEND", "BACKEND")]
-    return sum(int(row[name] or 0) for row in rows for name in ("econ", "wretr", "wredis"))
 
 
 def test_a_dead_slot_is_left_for_the_other_hosts(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> None:
