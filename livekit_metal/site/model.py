@@ -19,6 +19,7 @@ from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import File
 from livekit_metal.site.host import Host, name_problem
 from livekit_metal.site.paths import Installed, Paths
+from livekit_metal.site.rollout import Rollout
 from livekit_metal.vault.certificate import Certificate
 from livekit_metal.vault.vault import Vault
 
@@ -128,6 +129,7 @@ class Site(Checked):
     )
     secrets: File = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: File = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
+    rollout: Rollout = option(Rollout(), "how a deploy goes through the hosts")
     load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
 
     name: str = derived("")
