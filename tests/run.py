@@ -131,6 +131,7 @@ ROWS = (
         asked=True,
     ),
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
+    Row("patch", hosts=3, steps=(_alone("tests/patch"), _alone(_AFTERWARDS)), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
     Row(
         "doctor",
