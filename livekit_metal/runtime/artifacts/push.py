@@ -5,6 +5,7 @@ It holds the program, or the tree of an image as ``rootfs`` (:data:`TREE`), for 
 
 from __future__ import annotations
 
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from pyinfra.connectors.util import make_unix_command_for_host
 from livekit_metal.core import shell
 from livekit_metal.core.errors import SiteError
 from livekit_metal.runtime.artifacts.fetch import Artifact, verify
+from livekit_metal.runtime.artifacts.status_line import INTERVAL
 from livekit_metal.runtime.host.commands import HostError, changing, privilege, run
 from livekit_metal.runtime.host.connect_errors import BREAKS, broken, lost
 
@@ -82,12 +84,12 @@ def send(host: Host, script: str, args: Iterable[str], parts: Iterable[bytes], w
 
 
 def progress(host: Host, parts: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same parts, with a line on the screen every few seconds; ``size`` is that of all, in bytes."""
-    sent, said = 0, time.monotonic()
+    """The same parts, told every few seconds on a terminal, else each half minute; ``size``: of all, in bytes."""
+    sent, said, every = 0, time.monotonic(), 3 if sys.stderr.isatty() else INTERVAL
     for part in parts:
         yield part
         sent += len(part)
-        if time.monotonic() - said > 3:
+        if time.monotonic() - said > every:
             said = time.monotonic()
             host.log(f"pushing: {sent * 100 // size} % of {size >> 20} MB")
 
