@@ -58,6 +58,7 @@ MOVED: dict[str, Any] = {
         "metrics": 18404,
         "rtmp": 11935,
         "rtmp_peer": 17871,
+        "turn": 17872,
     },
     "sip": {
         "slots": ["x", "y", "z"],
