@@ -15,6 +15,7 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import REQUIRED, Checked, derived, option
 from livekit_metal.core.ports import Port
 from livekit_metal.core.sizing import Load
+from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import File
 from livekit_metal.site.host import Host, name_problem
 from livekit_metal.site.paths import Installed, Paths
@@ -37,6 +38,7 @@ class Role(Generic[S]):
     rank: ClassVar[int] = 2  # when it starts: 0 what the rest stands on, 1 what is in front, 2 what serves, 3 the rest
     caller: ClassVar[bool] = False  # needs Redis, and livekit-server through the edge of its host
     slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
+    explained_by: ClassVar[tuple[str, ...]] = ()  # checks of the doctor whose failure explains that of the role
     tells: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
     outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
@@ -60,6 +62,10 @@ class Role(Generic[S]):
 
     def problems(self, site: Site) -> Iterator[Problem]:
         """What is wrong about it in the whole site."""
+        yield from ()
+
+    def wrong_secrets(self, site: Site, known: Mapping[str, Secret]) -> Iterator[Problem]:
+        """What is wrong about those secrets, by their names, that are known. No value is told."""
         yield from ()
 
     def notes(self, site: Site, host: str) -> Iterator[Problem]:

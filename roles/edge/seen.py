@@ -52,7 +52,7 @@ def slots(settings: Settings, seen: HostState) -> tuple[Slot, ...]:
 
 
 def streams(streams: Streams | None, seen: HostState) -> Streams | None:
-    """The same for slots of ingress."""
+    """The same for slots that take streams."""
     if not streams:
         return None
     slots = {slot.name: slot for slot in streams.slots}

@@ -14,7 +14,7 @@ from livekit_metal.core.types.text import Domain, Endpoint, File, Kind, is_addre
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
 _URI = re.compile(r"/[A-Za-z0-9._~/-]*(\?[A-Za-z0-9._~=&-]+)?")
-# Paths of livekit-server (pkg/service: rtcservice.go, agentservice.go, whipservice.go, twirp) and of ingress (/w).
+# Paths of livekit-server (pkg/service: rtcservice.go, agentservice.go, whipservice.go, twirp) and of WHIP (/w).
 OWN = ("rtc", "twirp", "w", "agent", "settings", "whip")
 Name = Annotated[
     str,

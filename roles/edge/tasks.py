@@ -9,6 +9,7 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.edge.seen import Running, entries, slots, streams
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.runtime.host import files, old_code, sandbox
@@ -33,10 +34,7 @@ _RENEWAL = {
     "internal": "its CA ends then too: make the site another one",
 }
 
-# What HAProxy says, and how it was called.
-_HAPROXY = r"""said=$({}); printf '%s\n' "$said"; pid=$(printf '%s\n' "$said" | sed -n 's/^Pid: //p')
-[ -z "$pid" ] || echo "called $(tr '\0' ' ' < /proc/$pid/cmdline)"
-"""
+_HAPROXY = shell.program(__file__, "haproxy")
 _LOADED = '[ "$(systemctl show -p ActiveState --value $unit)" = active ]'  # HAProxy has told systemd READY=1
 
 
@@ -64,7 +62,7 @@ def _needs(settings: Settings) -> StateQuery:
                     "ls -1 {0}/edge/cert-*.pem {0}/edge/ca-*.pem".format(quote(settings.config_root)),
                 ),
                 ("edge.streams", rf"sed -n 's/^# stream slot //p' {quote(settings.config_file)}"),
-                ("edge.haproxy", _HAPROXY.format(said)),
+                ("edge.haproxy", shell.given(_HAPROXY, said)),
             ),
         )
         | service.needs
@@ -109,12 +107,12 @@ def _plan(settings: Settings, seen: HostState, *, cut: bool) -> Plan:
 
 
 def _prune(settings: Settings, seen: HostState) -> tuple[Action, ...]:
-    """Certificates of before go, with their keys: a running HAProxy has what it serves in memory."""
+    """Previous certificates go, with their keys: a running HAProxy has what it serves in memory."""
     kept = {file.path for file in _certificates(settings)}
     old = [path for path in seen.answers.get("edge.certificates", []) if path not in kept]
     if not old:
         return ()
-    return (Action("remove the certificate of before", lambda host: run(host, 'rm -f -- "$@"', *old)),)
+    return (Action("remove the previous certificate", lambda host: run(host, 'rm -f -- "$@"', *old)),)
 
 
 def _ending(settings: Settings) -> tuple[str, ...]:

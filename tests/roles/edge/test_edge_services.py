@@ -45,10 +45,10 @@ def test_another_ca_of_a_service_is_another_file_and_a_reload(edge: Settings) ->
         f"write {new.rpartition('/')[2]}",
         "write haproxy.cfg",
         *RELOAD,
-        "remove the certificate of before",
+        "remove the previous certificate",
     ]
     assert plan(before, host(before)) == Plan()
-    assert names(plan(edge, host(before)))[-1] == "remove the certificate of before"
+    assert names(plan(edge, host(before)))[-1] == "remove the previous certificate"
 
 
 def test_two_services_with_one_ca_share_its_file(edge: Settings) -> None:

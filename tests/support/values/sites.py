@@ -59,6 +59,7 @@ MOVED: dict[str, Any] = {
         "rtmp": 11935,
         "rtmp_peer": 17871,
         "turn": 17872,
+        "backends": {"files": {"server": "127.0.0.1:19001", "paths": ["/of/others"], "strip": True}},
     },
     "sip": {
         "slots": ["x", "y", "z"],
