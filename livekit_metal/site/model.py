@@ -35,8 +35,10 @@ class Role(Generic[S]):
     settings: type[S]
     named: ClassVar[bool] = False  # hosts carry it when their ``roles`` name it
     rank: ClassVar[int] = 2  # when it starts: 0 what the rest stands on, 1 what is in front, 2 what serves, 3 the rest
-    caller: ClassVar[bool] = False  # needs Redis, and livekit-server through the edge of its host
+    caller: ClassVar[bool] = False  # needs livekit-server through the edge of its host
+    on_redis: ClassVar[bool] = True  # a caller that needs Redis, too
     slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
+    several: ClassVar[bool] = False  # settings have ``daemons``: any number of them in slots, by component
     tells: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
     outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
@@ -44,6 +46,15 @@ class Role(Generic[S]):
     def on(self, site: Site, host: str) -> S | None:
         """Its settings on a host, complete but for what depends on other roles there; None where it is not."""
         return site.of(self.settings) if not self.named or self.name in site.hosts[host].roles else None
+
+    def components(self, own: S) -> tuple[str, ...]:
+        """What of it is in slots, as the file of active slots names it."""
+        return (self.name,) if self.slots else ()
+
+    def changed(self, own: S, component: str, then: Mapping[str, Any]) -> S:
+        """``own`` with other settings ``then`` of what is in slots as ``component``."""
+        changed: Any = dataclasses.replace(own, **then)  # type: ignore[type-var]
+        return changed  # type: ignore[no-any-return]
 
     def finished(self, site: Site, stack: HostStack, own: S) -> S:
         """``own`` with what depends on the other roles of the host, which ``stack`` has as :meth:`on` left them."""
@@ -151,6 +162,11 @@ class Site(Checked):
     def callers(self) -> tuple[str, ...]:
         """The roles that need livekit-server through an edge."""
         return tuple(role.name for role in self.roles if role.caller)
+
+    @property
+    def on_redis(self) -> tuple[str, ...]:
+        """Those of them that need Redis, too."""
+        return tuple(role.name for role in self.roles if role.caller and role.on_redis)
 
     def calls(self, host: str) -> bool:
         """Whether a role of the host needs an edge."""

@@ -83,7 +83,8 @@ def _knocks(site: Site, host: str) -> tuple[Peer, ...]:
     if "prometheus" in site.hosts[host].roles:
         ports |= dict.fromkeys(site.hosts, site.of(Exporters).node.first)
     if site.calls(host):
-        ports |= dict.fromkeys(site.with_role("redis"), site.of(Redis).port.first)
+        if any(role in site.on_redis for role in site.hosts[host].roles):
+            ports |= dict.fromkeys(site.with_role("redis"), site.of(Redis).port.first)
         ports |= dict.fromkeys(site.with_role("livekit"), site.of(Edge).peer.first)
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != host)
 

@@ -5,9 +5,6 @@ The API is asked on the host, through its own edge: the controller makes a token
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +14,7 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import tokens
 from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired, differs
 from livekit_metal.roles.sip.settings import Settings
 from livekit_metal.runtime.host.commands import HostError, read, run
@@ -24,7 +22,6 @@ from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _PROBE = "sip.telephony"
-_VALID = 600  # s that a token is good for
 # What is sent (passwords and PINs are in it) comes by standard input, the token by a file descriptor of its own: no
 # argument list has them.
 _CALL = r"""call() { curl -s -m 10 -K /dev/fd/3 -H 'Content-Type: application/json' -w '\n%{http_code}\n' \
@@ -38,13 +35,7 @@ _LISTS = "\n".join(f"echo '{kind.name}'; echo '{{}}' | call {kind.list}" for kin
 
 def token(key: str, secret: str, now: float) -> str:
     """A JWT that lets its bearer manage SIP, for ten minutes."""
-
-    def part(data: bytes) -> str:
-        return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-    claims = {"iss": key, "exp": int(now) + _VALID, "sip": {"admin": True}}
-    text = ".".join(part(json.dumps(each).encode()) for each in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return f"{text}.{part(hmac.digest(secret.encode(), text.encode(), hashlib.sha256))}"
+    return tokens.token(key, secret, now, {"sip": {"admin": True}})
 
 
 @dataclass(frozen=True, slots=True)

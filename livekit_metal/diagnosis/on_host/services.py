@@ -77,7 +77,7 @@ def _daemon(
         where = f"slot {name}, which is {one.state}" if one else "no slot of this host"
         yield failed(role, here, here, f"new {asked.noun} go to {where}", journal if one else "deploy")
         return
-    if (code := said.get("http", "000")) not in _GOOD[role]:
+    if (code := said.get("http", "000")) not in _GOOD.get(role, ("200",)):
         yield failed(role, here, here, f"slot {name} says HTTP {code}", journal)
     elif said.get("heard", "404") != "404":
         fact = f"slot {name} and livekit-server do not hear each other on Redis (WHIP says {said['heard']})"
