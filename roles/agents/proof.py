@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from pathlib import Path
 from shlex import quote
 
 from pyinfra.api.host import Host
@@ -24,36 +25,10 @@ _IMPORTS = 'cd "$1/code" && HOME=/tmp PYTHONPATH="$1/code:$1/site" exec python3 
 # $1 port. Its own process has it, and LiveKit has taken the worker in.
 _REGISTERED = r"""pid=$(systemctl show -p MainPID --value $unit)
 ss -Hltnp "sport = :$1" | grep -q "pid=$pid," || { echo "it does not listen on port $1"; return 1; }
-said=$(curl -s -m 2 "http://127.0.0.1:$1/") && [ "$said" = OK ] || { echo "LiveKit has not taken it in: $said"; return 1; }
+said=$(curl -s -m 2 "http://127.0.0.1:$1/") && [ "$said" = OK ] ||
+  { echo "LiveKit has not taken it in: $said"; return 1; }
 """
-# $token, $url, $room, $port, $speaks, $within, and $made, $asked: bodies of requests. A dispatch that comes before the
-# node knows of the worker gets nobody, and nobody tries it again: another one is made.
-_JOB = r"""call() { curl -s -m 10 -K /dev/fd/3 -H 'Content-Type: application/json' -w '\n%{http_code}\n' -d "$2" "$url.$1" 3<<END
-header = "Authorization: Bearer $token"
-END
-}
-must() { said=$(call "$@"); case $said in *200) ;; *) echo "LiveKit refuses $1: $(printf %s "$said" | tr '\n' ' ')" >&2
-  exit 1 ;; esac; }
-must RoomService/CreateRoom "$made"
-trap 'call RoomService/DeleteRoom "{\"room\":\"$room\"}" >/dev/null' EXIT
-end=$(($(date +%s) + within)) next=0 mine=
-while :; do
-  now=$(date +%s)
-  case $(curl -s -m 2 "http://127.0.0.1:$port/worker") in *"\"$room\""*) mine=1 ;; esac
-  people=$(call RoomService/ListParticipants "{\"room\":\"$room\"}" | tr -d ' \n')
-  case $people in *'"kind":"AGENT"'*) here=1 ;; *) here= ;; esac
-  case $people in *'"kind":"AGENT"'*'"type":"AUDIO"'* | *'"type":"AUDIO"'*'"kind":"AGENT"'*) sound=1 ;; *) sound= ;; esac
-  [ -z "$mine" ] || [ -z "$here" ] || [ -n "$speaks" -a -z "$sound" ] || { echo joined; exit 0; }
-  if [ "$now" -ge "$end" ]; then
-    [ -n "$here" ] || [ -n "$mine" ] || { echo "it takes no job" >&2; exit 1; }
-    [ -n "$mine" ] || { echo "another worker got the job: does livekit-server know deployments?" >&2; exit 1; }
-    [ -n "$here" ] || { echo "it has taken a job, and its agent does not join the room" >&2; exit 1; }
-    echo "its agent has joined the room and publishes no sound" >&2; exit 1
-  fi
-  [ -n "$mine" ] || [ "$now" -lt "$next" ] || { must AgentDispatchService/CreateDispatch "$asked"; next=$((now + 8)); }
-  sleep 0.5
-done
-"""
+_JOB = (Path(__file__).parent / "scripts/job.sh").read_text()
 _WITHIN = 40  # s for a job
 
 

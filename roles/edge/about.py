@@ -47,7 +47,8 @@ class Edge(Role[Settings]):
             turn_address=site.hosts[host].address,
             slot_unit=livekit.unit,
             peers={n: site.hosts[n].cluster_address for n in serving if n != host},
-            callers=site.callers,
+            # they name the rules of the firewall: a role that came later changes rules only where it is
+            callers=tuple(role for role in site.callers if role in site.on_redis or site.with_role(role)),
             config_root=site.paths.config,
             active=slotted.active(site),
             monitored=bool(site.with_role("prometheus")),
