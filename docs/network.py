@@ -14,7 +14,7 @@ _BLOCK = re.compile(r"<!-- (?P<name>[a-z]+): generated -->\n.*?<!-- end -->\n", 
 _FROM = {
     Reach.PUBLIC: "anywhere",
     Reach.CLUSTER: "hosts of the site",
-    Reach.TRUNK: "carriers (`sip.trunks`)",
+    Reach.TRUNK: "carriers",
     Reach.ADMIN: "`firewall.admin`, and where deploys come from",
 }
 _PATHS = """\

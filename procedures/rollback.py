@@ -2,7 +2,7 @@
 
     pyinfra inventories/prod.py procedures/rollback.py --data why="no video since the upgrade"
 
-Of livekit-server, or of the daemon that ``--data role=egress`` (and so on) names.
+Of livekit-server, or of the daemon in slots that ``--data role=NAME`` names.
 
 Works while the last change still drains. Each host goes back to what served on it before; what is given up is recorded
 on the hosts, and a deploy of it is refused until the inventory changes (or with ``--data accept=GENERATION``). Hosts

@@ -23,6 +23,7 @@ NEEDED = {
     "promtool": ("prometheus", ["prometheus.service", "prometheus-node-exporter.service"]),
     "redis-server": ("redis-server", ["redis-server.service"]),
     "ruby": ("ruby", []),
+    "shellcheck": ("shellcheck", []),
     "sipp": ("sip-tester", []),
     "skopeo": ("skopeo", []),
     "systemd-analyze": ("systemd", []),

@@ -19,7 +19,7 @@ class Reach(StrEnum):
 
     PUBLIC = "PUBLIC"  # anybody
     CLUSTER = "CLUSTER"  # hosts of the site (only those with a role in Port.clients, when that is set)
-    TRUNK = "TRUNK"  # the networks of SIP trunks that Port.clients names (sip.trunks)
+    TRUNK = "TRUNK"  # the networks of SIP trunks that Port.clients names
     ADMIN = "ADMIN"  # the operator's networks (site.firewall.admin)
     LOCAL = "LOCAL"  # nobody: for the host itself
 

@@ -15,6 +15,7 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import REQUIRED, Checked, derived, option
 from livekit_metal.core.ports import Port
 from livekit_metal.core.sizing import Load
+from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import File
 from livekit_metal.site.host import Host, name_problem
 from livekit_metal.site.paths import Installed, Paths
@@ -39,6 +40,7 @@ class Role(Generic[S]):
     on_redis: ClassVar[bool] = True  # a caller that needs Redis, too
     slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
     several: ClassVar[bool] = False  # settings have ``daemons``: any number of them in slots, by component
+    explained_by: ClassVar[tuple[str, ...]] = ()  # checks of the doctor whose failure explains that of the role
     tells: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
     outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
@@ -46,15 +48,6 @@ class Role(Generic[S]):
     def on(self, site: Site, host: str) -> S | None:
         """Its settings on a host, complete but for what depends on other roles there; None where it is not."""
         return site.of(self.settings) if not self.named or self.name in site.hosts[host].roles else None
-
-    def components(self, own: S) -> tuple[str, ...]:
-        """What of it is in slots, as the file of active slots names it."""
-        return (self.name,) if self.slots else ()
-
-    def changed(self, own: S, component: str, then: Mapping[str, Any]) -> S:
-        """``own`` with other settings ``then`` of what is in slots as ``component``."""
-        changed: Any = dataclasses.replace(own, **then)  # type: ignore[type-var]
-        return changed  # type: ignore[no-any-return]
 
     def finished(self, site: Site, stack: HostStack, own: S) -> S:
         """``own`` with what depends on the other roles of the host, which ``stack`` has as :meth:`on` left them."""
@@ -71,6 +64,10 @@ class Role(Generic[S]):
 
     def problems(self, site: Site) -> Iterator[Problem]:
         """What is wrong about it in the whole site."""
+        yield from ()
+
+    def wrong_secrets(self, site: Site, known: Mapping[str, Secret]) -> Iterator[Problem]:
+        """What is wrong about those secrets, by their names, that are known. No value is told."""
         yield from ()
 
     def notes(self, site: Site, host: str) -> Iterator[Problem]:
@@ -162,11 +159,6 @@ class Site(Checked):
     def callers(self) -> tuple[str, ...]:
         """The roles that need livekit-server through an edge."""
         return tuple(role.name for role in self.roles if role.caller)
-
-    @property
-    def on_redis(self) -> tuple[str, ...]:
-        """Those of them that need Redis, too."""
-        return tuple(role.name for role in self.roles if role.caller and role.on_redis)
 
     def calls(self, host: str) -> bool:
         """Whether a role of the host needs an edge."""

@@ -25,6 +25,7 @@ class SlottedRole(Role[S]):
     """A daemon in slots; a role adds how it differs from the others."""
 
     named = caller = slots = tells = True
+    explained_by: ClassVar[tuple[str, ...]] = ("redis", "bus")
     by_edge: ClassVar[str] = ""  # what of it a reload of the edge would cut: the edge waits as long as its drain
 
     def __init_subclass__(cls) -> None:

@@ -29,14 +29,6 @@ class Agents(Role[Settings]):
             return None
         return Settings(fleets={name: _on(site, host, each) for name, each in own.fleets.items() if _runs(each, host)})
 
-    def components(self, own: Settings) -> tuple[str, ...]:
-        return tuple(each.component for each in own.daemons)
-
-    def changed(self, own: Settings, component: str, then: Mapping[str, Any]) -> Settings:
-        found = {each.name: each for each in own.daemons}
-        name = next(name for name, each in found.items() if each.component == component)
-        return Settings(fleets=found | {name: dataclasses.replace(found[name], **then)})
-
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
         units = tuple(each.unit.format(slot) for each in own.daemons for slot in each.slots)
         return Installed(packages=("python3",), units=units, users=tuple(each.user for each in own.daemons))

@@ -13,7 +13,7 @@ from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File
 
-LAUNCHER = Path(__file__).with_name("launcher.py")
+_ON_HOST = Path(__file__).parent / "on_host"
 
 
 def deployment(generation: str, slot: str) -> str:
@@ -59,7 +59,8 @@ class View(SlotView[Fleet]):
 def shared_files(view: SlotView[Fleet]) -> Iterable[File]:
     """What the slots of a generation share."""
     yield view.ports
-    yield File(f"{view.directory}/launcher.py", LAUNCHER.read_text())
+    for name in ("launcher.py", "told.py"):
+        yield File(f"{view.directory}/{name}", (_ON_HOST / name).read_text())
 
 
 def slot_files(view: SlotView[Fleet]) -> Iterable[File]:

@@ -5,30 +5,22 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from pathlib import Path
-from shlex import quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.core.tokens import token
 from livekit_metal.roles.agents.generation import deployment
 from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.sandbox import ask_inside
-from livekit_metal.runtime.host.wait import journal, until
+from livekit_metal.runtime.host.wait import ALIVE, journal, until
 from livekit_metal.runtime.slots import proof
-from livekit_metal.runtime.slots.proof import ALIVE
 
 MARK = "livekit-metal-proof"  # the metadata of a job that proves, and how its room's name begins
-# $1 directory of the release, $2 launcher, $3 configuration
-_IMPORTS = 'cd "$1/code" && HOME=/tmp PYTHONPATH="$1/code:$1/site" exec python3 -S -B "$2" "$3" --check 2>&1 || exit 1'
-# $1 port. Its own process has it, and LiveKit has taken the worker in.
-_REGISTERED = r"""pid=$(systemctl show -p MainPID --value $unit)
-ss -Hltnp "sport = :$1" | grep -q "pid=$pid," || { echo "it does not listen on port $1"; return 1; }
-said=$(curl -s -m 2 "http://127.0.0.1:$1/") && [ "$said" = OK ] ||
-  { echo "LiveKit has not taken it in: $said"; return 1; }
-"""
-_JOB = (Path(__file__).parent / "scripts/job.sh").read_text()
+_IMPORTS = shell.program(__file__, "imports")
+_REGISTERED = shell.program(__file__, "registered")
+_JOB = shell.program(__file__, "job")
 _WITHIN = 40  # s for a job
 
 
@@ -52,26 +44,21 @@ class Proof(proof.Proof[Fleet]):
         own, room = self.settings, f"{MARK}-{secrets.token_hex(6)}"
         key, secret = next(iter(own.api_keys.items()))
         grants = {"video": {"roomCreate": True, "roomAdmin": True, "roomList": True, "room": room}}
-        values = {
-            "token": token(key, secret.reveal(), time.time(), grants),
-            "url": own.ws_url.replace("ws", "http", 1) + "/twirp/livekit",
-            "room": room,
-            "port": self.port("health", slot),
-            "speaks": "1" if own.speaks else "",
-            "within": str(_WITHIN),
-            "made": json.dumps({"name": room, "empty_timeout": _WITHIN + 20, "departure_timeout": 2}),
-            "asked": json.dumps(
-                {
-                    "room": room,
-                    "agent_name": own.answers_to,
-                    "metadata": MARK,
-                    "deployment": deployment(self.generation.name, slot),
-                }
-            ),
-        }
-        words = "".join(f"{name}={quote(value)}\n" for name, value in values.items())
+        made = {"name": room, "empty_timeout": _WITHIN + 20, "departure_timeout": 2}
+        asked = {"room": room, "agent_name": own.answers_to, "metadata": MARK}
+        asked["deployment"] = deployment(self.generation.name, slot)
+        words = (
+            token(key, secret.reveal(), time.time(), grants),
+            own.ws_url.replace("ws", "http", 1) + "/twirp/livekit",
+            room,
+            self.port("health", slot),
+            "1" if own.speaks else "",
+            str(_WITHIN),
+            json.dumps(made),
+            json.dumps(asked),
+        )
         try:
-            read(host, "sh -s", stdin=f"{words}{_JOB}", timeout=_WITHIN + 40)
+            read(host, "sh -s", stdin=shell.given(_JOB, *words), timeout=_WITHIN + 40)
         except HostError as error:
             why = f"slot {slot} of {own.component}: {error}"
             raise HostError(f"{why}\n{journal(host, self.unit(slot))}") from error

@@ -159,6 +159,11 @@ class Settings(Checked):
         """The fleets, each with its name."""
         return tuple(dataclasses.replace(fleet, name=name) for name, fleet in self.fleets.items())
 
+    def having(self, component: str, then: Mapping[str, Any]) -> Settings:
+        """The same with other settings ``then`` of the fleet that is in slots as ``component``."""
+        found = ((dataclasses.replace(f, **then) if f.component == component else f) for f in self.daemons)
+        return dataclasses.replace(self, fleets={fleet.name: fleet for fleet in found})
+
     def problems(self, path: str) -> Iterator[Problem]:
         for name in self.fleets:
             if not re.fullmatch(_NAME, name, re.ASCII):

@@ -10,6 +10,7 @@ from typing import cast
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.roles.agents import generation
@@ -24,9 +25,7 @@ from livekit_metal.runtime.host.files import File
 from livekit_metal.runtime.slots.daemon import DesiredGeneration, SlottedDaemon
 from livekit_metal.runtime.slots.switchover import Switchover
 
-_OCCUPANCY = r"""health=$(port health)
-  [ -z "$health" ] || ! said=$(curl -sf -m 2 "http://127.0.0.1:$health/worker") ||
-    printf '%s' "$said" | sed -n "s/.*\"active_jobs\": *\([0-9]*\).*/$slot sessions \1/p" """
+_OCCUPANCY = shell.program(__file__, "occupancy")
 _END = Duration(60)  # s after the deadline of a drain: callbacks of the jobs that were left
 
 
@@ -50,7 +49,7 @@ class Agents(SlottedDaemon[Fleet]):
 
     def switchover(self) -> Switchover:
         # LiveKit gives jobs to whom it knows: nothing stands in front
-        return replace(super().switchover(), flip='write "$component $slot"\n', grace=_END)
+        return replace(super().switchover(), flip='write "$component $slot"', grace=_END)
 
     def desired(self) -> DesiredGeneration:
         if missing := self.missing():

@@ -16,7 +16,7 @@ from livekit_metal.roles.edge.backends import Slot
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.prometheus.settings import Target
-from livekit_metal.site import slotted
+from livekit_metal.site import redis, slotted
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 
@@ -48,7 +48,7 @@ class Edge(Role[Settings]):
             slot_unit=livekit.unit,
             peers={n: site.hosts[n].cluster_address for n in serving if n != host},
             # they name the rules of the firewall: a role that came later changes rules only where it is
-            callers=tuple(role for role in site.callers if role in site.on_redis or site.with_role(role)),
+            callers=tuple(role for role in site.callers if role in redis.callers(site) or site.with_role(role)),
             config_root=site.paths.config,
             active=slotted.active(site),
             monitored=bool(site.with_role("prometheus")),

@@ -62,7 +62,7 @@ class Settings(Limits, Checked):
         PortRange(7880, 7880), "signalling and API in plain HTTP: for clients with tls 'off', else for the host itself"
     )
     peer: PortRange = option(PortRange(7870, 7870), "the same for the edges of other hosts, never forwarded further")
-    rtmp: PortRange = option(PortRange(1935, 1935), "RTMP for encoders, where the site has ingress")
+    rtmp: PortRange = option(PortRange(1935, 1935), "RTMP for encoders, where the site takes streams")
     rtmp_peer: PortRange = option(PortRange(7871, 7871), "the same for the edges of other hosts")
     metrics: PortRange = option(
         PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT and so on, of the slots"
@@ -90,7 +90,7 @@ class Settings(Limits, Checked):
     address: str = derived("")  # of this host in the cluster
     slots: tuple[Slot, ...] = derived(())  # of livekit-server; none where only its clients run
     others: tuple[Scraped, ...] = derived(())  # slots of the other daemons
-    streams: Streams | None = derived(None)  # None: the site has no ingress
+    streams: Streams | None = derived(None)  # None: the site takes no streams
     slot_unit: str = derived("")  # name of a slot's unit, with {} for the slot
     callers: tuple[str, ...] = derived(())  # roles whose hosts have edges
     peers: Mapping[str, str] = derived({})  # host -> cluster address of the other edges
@@ -183,7 +183,7 @@ class Settings(Limits, Checked):
         return {host: endpoint(address, self.peer.first) for host, address in self.peers.items()}
 
     def stream_peers(self, port: PortRange) -> Mapping[str, str]:
-        """Host -> address:port of the other edges that have a slot of ingress."""
+        """Host -> address:port of the other edges that have slots for streams."""
         peers = self.streams.peers if self.streams else {}
         return {host: endpoint(address, port.first) for host, address in peers.items()}
 

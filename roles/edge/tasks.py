@@ -11,6 +11,7 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.edge.backends import Slot, Streams, StreamSlot
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.runtime.host import files, old_code, sandbox
@@ -35,10 +36,7 @@ _RENEWAL = {
     "internal": "its CA ends then too: make the site another one",
 }
 
-# What HAProxy says, and how it was called.
-_HAPROXY = r"""said=$({}); printf '%s\n' "$said"; pid=$(printf '%s\n' "$said" | sed -n 's/^Pid: //p')
-[ -z "$pid" ] || echo "called $(tr '\0' ' ' < /proc/$pid/cmdline)"
-"""
+_HAPROXY = shell.program(__file__, "haproxy")
 _LOADED = '[ "$(systemctl show -p ActiveState --value $unit)" = active ]'  # HAProxy has told systemd READY=1
 
 
@@ -90,7 +88,7 @@ def _needs(settings: Settings) -> StateQuery:
                 ("edge.slots", f"sed -n 's/^# slot //p' {quote(settings.config_file)}"),
                 ("edge.certificates", f"ls -1 {quote(settings.config_root)}/edge/cert-*.pem"),
                 ("edge.streams", rf"sed -n 's/^# stream slot //p' {quote(settings.config_file)}"),
-                ("edge.haproxy", _HAPROXY.format(said)),
+                ("edge.haproxy", shell.given(_HAPROXY, said)),
             ),
         )
         | service.needs
@@ -184,7 +182,7 @@ def _slots(settings: Settings, seen: HostState) -> tuple[Slot, ...]:
 
 
 def _streams(streams: Streams | None, seen: HostState) -> Streams | None:
-    """The same for slots of ingress."""
+    """The same for slots that take streams."""
     if not streams:
         return None
     slots = {slot.name: slot for slot in streams.slots}

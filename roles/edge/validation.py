@@ -9,7 +9,7 @@ from typing import Any
 from livekit_metal.core.errors import Problem
 
 _PREFIX = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+")
-_OWN = ("rtc", "twirp", "w", "agent", "settings")  # paths of livekit-server and of ingress
+_OWN = ("rtc", "twirp", "w", "agent", "settings")  # paths of livekit-server and of WHIP
 _LONGEST = 60  # s for a request
 _MOST_DAYS = 825  # Apple's limit for certificates of any CA
 

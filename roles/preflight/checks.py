@@ -12,7 +12,6 @@ from livekit_metal.roles.preflight.finding import OURS, Finding, finding, no_hai
 from livekit_metal.roles.preflight.media import media
 from livekit_metal.roles.preflight.secrets import apart, secrets, signed
 from livekit_metal.roles.preflight.settings import Settings
-from livekit_metal.roles.preflight.streams import streams
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.probe.bundle import OLDEST
@@ -21,7 +20,7 @@ PROVED = {("debian", "12"), ("debian", "13")}
 RENDERED = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
 KERNEL = (5, 4)
 SYSTEMD = 249
-_REDIS = ("livekit-redis.service", "livekit-redis-formerly.service")
+_REDIS = ("livekit-redis.service", "livekit-redis-forward.service", "livekit-redis-formerly.service")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -43,7 +42,6 @@ def findings(settings: Settings, seen: HostState, in_run: Collection[str]) -> It
         signed,
         _left,
         _calls,
-        _streams,
         _notes,
     ):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
@@ -162,11 +160,6 @@ def _calls(settings: Settings, seen: HostState) -> Iterator[Finding]:
     if settings.calls == "host" and one(seen, "hairpin") == "lost":
         fact = no_hairpin(settings)
         yield Finding(Problem("livekit.probe", fact, "use controller or peer" if settings.peers else "use controller"))
-
-
-def _streams(settings: Settings, seen: HostState) -> Iterator[Finding]:
-    for stops, problem in streams(settings, int(one(seen, "cores") or 0), seen):
-        yield Finding(problem, stops)
 
 
 def _notes(settings: Settings, seen: HostState) -> Iterator[Finding]:

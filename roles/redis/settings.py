@@ -14,7 +14,8 @@ from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import Endpoint, HostPath, Word
 
 UNIT = "livekit-redis.service"
-FORWARD_UNIT = "livekit-redis-formerly.service"
+FORWARD_UNIT = "livekit-redis-forward.service"
+FORWARD_UNIT_BEFORE = "livekit-redis-formerly.service"  # its name in 0.1: one that is there goes on until it ends
 # All of data and messages, nothing that manages the server. For each daemon the same: what one of them asks for is
 # documented nowhere and may differ with each release, and a command refused shows first in somebody's call.
 _RIGHTS = "~* &* +@all -@admin -@dangerous +info +keys"
@@ -98,7 +99,7 @@ class Settings(Checked):
         clients = {user(role, p): _sha256(p) for role, passwords in every.items() for p in passwords}
         return {
             # Nobody can be this user: without a password one gets nothing. Its rights are for Redis itself, which
-            # replays its file by them: without, 7.0 drops every transaction in it (NOPERM in its log), so every ingress
+            # replays its file by them: without, 7.0 drops every transaction in it (NOPERM in its log)
             "default": "off ~* &* +@all",
             **{name: f"on #{sha256} {_RIGHTS}" for name, sha256 in (*clients.items(), *self.retired)},
             # exactly what prometheus-redis-exporter 1.45 to 1.69 asks for (ACL LOG stays empty); no data

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from livekit_metal.core.errors import Problem
+from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.kamailio.settings import Settings as Kamailio
 from livekit_metal.roles.sip import wiring
 from livekit_metal.roles.sip.settings import MEDIA, SIGNALLING, Settings
@@ -45,6 +46,9 @@ class Sip(SlottedRole[Settings]):
         if (own.trunks or own.rules) and not names:
             yield Problem("sip.trunks", "are declared and no host has the role sip", "give it to at least one host")
         yield from super().problems(site)
+
+    def wrong_secrets(self, site: Site, known: Mapping[str, Secret]) -> Iterator[Problem]:
+        return wiring.wrong(site.of(Settings), known)
 
     def networks(self, site: Site) -> Mapping[str, tuple[str, ...]]:
         trunks = site.of(Settings).trunks.values()

@@ -90,8 +90,8 @@ def test_the_new_configuration_is_checked_before_it_is_in_place(
         lambda: one_by_one("prometheus", activate(prometheus)), answer=lambda _h, c: answer if "sh -s" in c else ""
     )
     (write,) = [c for c in done.commands["lk1"] if "base64 -d" in c]
-    check = write.index(f"promtool check config {prometheus.config}.lkm-")
-    assert write.index("base64 -d") < check < write.index("mv -fT")
+    assert f"promtool check config {prometheus.config}.lkm-" in write
+    assert write.index("base64 -d") < write.index('eval "$check"') < write.index("mv -fT")
     assert [c for c in done.commands["lk1"] if "systemctl reload" in c]
     assert not [c for c in done.commands["lk1"] if "systemctl restart" in c]
 

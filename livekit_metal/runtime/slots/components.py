@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,9 +26,11 @@ def components(stack: HostStack) -> dict[str, SlottedDaemon[Any]]:
 def changed(site: Site, component: str, then: Mapping[str, Any]) -> Site:
     """The site with other settings of what is in slots as ``component``. Raises LookupError."""
     for role in site.roles:
-        own = site.of(role.settings)
-        if component in role.components(own):
-            return site.having(role.changed(own, component, then))
+        own: Any = site.of(role.settings)
+        if role.slots and role.name == component:
+            return site.having(dataclasses.replace(own, **then))
+        if role.several and component in (each.component for each in own.daemons):
+            return site.having(own.having(component, then))
     raise LookupError(component)
 
 

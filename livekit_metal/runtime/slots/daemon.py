@@ -39,6 +39,10 @@ class SlottedDaemon(Generic[S]):
     title: ClassVar[str]  # as people call it
     noun: ClassVar[str]  # what is on a slot, in the plural
     ask: ClassVar[str]  # shell text that asks a slot how much is on it, see OccupancyQuery
+    healthy: ClassVar[tuple[str, ...]] = ("200",)  # HTTP statuses of health that mean that it serves
+    # shell text for the doctor, after ``ask``, with $http of its health: prints `$slot unheard WHY` when it and
+    # livekit-server do not hear each other on Redis
+    hears: ClassVar[str] = ""
     proof: ClassVar[type[Proof[Any]]]
     view: ClassVar[type[SlotView[Any]]] = SlotView
 
@@ -72,6 +76,10 @@ class SlottedDaemon(Generic[S]):
         """How its slots change places."""
         own = self.settings
         return Switchover(component=own.component, unit=own.unit, active=own.active, deadline=own.drain.deadline)
+
+    def kept(self) -> Task | None:
+        """What refuses that the host is taken back while something of the site is kept there."""
+        return None
 
     def words(self, lines: list[str]) -> tuple[str, ...]:
         """What still drains, a sentence for each slot, from the answer to :attr:`question`."""

@@ -1,6 +1,11 @@
-# A room, and a dispatch that only the worker on $port can get, until its agent is there ($speaks: and publishes sound).
-# Before this stand, as assignments: token, url, room, port, speaks, within (s), and the bodies made and asked. A dispatch
-# that comes before the node knows of the worker gets nobody, and nobody tries it again: another one is made.
+# A room, and a dispatch that only the worker on a port can get, until its agent is there. The words, by standard input:
+#   token url room port
+#   speaks: 1 when the agent must publish sound, too
+#   within: s
+#   made asked: bodies of the two requests
+# A dispatch that comes before the node knows of the worker gets nobody, and nobody tries it again: another one is made.
+token=$1 url=$2 room=$3 port=$4
+speaks=$5 within=$6 made=$7 asked=$8
 call() {
   curl -s -m 10 -K /dev/fd/3 -H 'Content-Type: application/json' -w '\n%{http_code}\n' -d "$2" "$url.$1" 3<<END
 header = "Authorization: Bearer $token"

@@ -86,7 +86,7 @@ def test_a_flip_needs_no_reload_and_leaves_websockets_where_they_are(edge: Edge)
 
 
 def test_a_flip_to_a_slot_that_does_not_answer_is_refused(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(active_slot, "FLIP", active_slot.FLIP.replace("+ 15", "+ 1"))
+    monkeypatch.setattr(active_slot, "FUNCTIONS", active_slot.FUNCTIONS.replace("+ 15", "+ 1"))
     with pytest.raises(HostError, match="did not see slot c of livekit answer"):
         edge.flip("c")
     assert Path(edge.active.file).read_text() == "livekit a\n"

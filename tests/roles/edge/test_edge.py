@@ -199,9 +199,10 @@ def test_a_run(fake_run: Callable[..., FakeRun], edge: Settings) -> None:
     assert done.results["lk1"].word == "done"
     _, *commands = done.commands["lk1"]
     write = next(c for c in commands if "base64 -d" in c)
-    assert write.index("haproxy -c -f") < write.index("mv -fT")
+    assert "haproxy -c -f" in write
+    assert write.index('eval "$check"') < write.index("mv -fT")
     assert f"{edge.config_file}.lkm-" in write
-    started = next(i for i, c in enumerate(commands) if "systemctl restart $1" in c)
+    started = next(i for i, c in enumerate(commands) if 'systemctl restart "$1"' in c)
     asked = next(i for i, c in enumerate(commands) if "show info" in c and "until" not in c and "sh -s" not in c)
     assert started < asked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -19,7 +20,13 @@ from livekit_metal.site.slotted_settings import SlottedSettings
 ROOT = Path(__file__).parents[3]
 ROLES = sorted(p.name for p in (ROOT / "roles").iterdir() if p.is_dir() and p.name[0] not in "_.")
 MOST_LINES = 250
-KNOW_THE_SITE = ("about.py", "authority.py", "certificates.py", "wiring.py")  # and so the other roles' settings
+KNOW_THE_SITE = (
+    "about.py",
+    "authority.py",
+    "certificates.py",
+    "preflight.py",
+    "wiring.py",
+)  # and so the other roles' settings
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -80,7 +87,7 @@ def test_no_file_is_too_long(folder: str) -> None:
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    graph = grimp.build_graph("livekit_metal", "procedures")  # with what stands under TYPE_CHECKING
+    graph = grimp.build_graph("livekit_metal")  # with what stands under TYPE_CHECKING
     TopologicalSorter({m: graph.find_modules_directly_imported_by(m) for m in graph.modules}).prepare()
 
 
@@ -104,3 +111,13 @@ def _imports(file: Path) -> list[str]:
             if node.module == "livekit_metal.roles":
                 names += [f"{node.module}.{a.name}" for a in node.names]
     return names
+
+
+@pytest.mark.parametrize("role", [role.name for role in loading.every_role() if role.slots and role.tells])
+def test_a_role_is_hardly_named_outside_of_its_folder(role: str) -> None:
+    """Only in the list of roles, as an option of upstream's, and where a procedure is for it alone."""
+    code = [ROOT / "deploy.py", ROOT / "config.py"]
+    for room in ("livekit_metal", "roles", "procedures", "docs", "bench"):
+        code += [path for path in (ROOT / room).rglob("*.py") if f"roles/{role}/" not in str(path)]
+    named = sorted(str(p.relative_to(ROOT)) for p in code if re.search(rf"\b{role}\b", p.read_text()))
+    assert len(named) <= 5, named

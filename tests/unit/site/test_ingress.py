@@ -87,7 +87,7 @@ def test_without_ingress_nothing_of_it_is_anywhere(cluster: Site) -> None:
     assert stack.livekit is not None
     assert stack.edge is not None
     assert "ingress" not in stack.livekit.config("a")
-    assert (stack.ingress, stack.edge.streams, stack.preflight.streams) == (None, None, None)
+    assert (stack.ingress, stack.edge.streams) == (None, None)
     assert not [p for p in stack.ports if p.range.first in (1935, 7871, 7885)]
 
 
