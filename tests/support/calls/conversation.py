@@ -38,7 +38,7 @@ class Listener(Subscriber):
 class Conversation(Aside[Report]):
     """``async with Conversation(access, "echo") as one: ...; report = await one.stop()``
 
-    Entering returns when the own sound has come back. ``answered`` is how long that took, in seconds, from the dispatch.
+    Entering returns when the own sound has come back. ``answered`` is how long that took (s), from the dispatch.
     """
 
     def __init__(self, access: Access, agent: str, *, within: float = ANSWERS) -> None:
