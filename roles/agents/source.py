@@ -16,7 +16,7 @@ from livekit_metal.roles.agents.settings import Fleet
 
 LOCK = "requirements.txt"
 _LEFT_OUT = {".git", ".venv", "venv", "__pycache__", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-_PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*==\s*([^\s;*]+)")
+_PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(\[[^\]]*\])?\s*==\s*([^\s;*]+)(?=[\s;]|$)")
 _MAKE = "uv pip compile --generate-hashes --universal --python-version {} requirements.in -o requirements.txt"
 
 
