@@ -38,6 +38,10 @@ FAULTS = {
     ),
     "crashes in its job": (
         HEAD + "@server.rtc_session()\nasync def crash(job: JobContext) -> None: os._exit(1)\n",
+        "the process of its job ended before the job",
+    ),
+    "never joins": (
+        HEAD + "@server.rtc_session()\nasync def never(job: JobContext) -> None: await asyncio.sleep(3600)\n",
         "its agent does not join the room",
     ),
     "says nothing": (QUIET, "publishes no sound"),

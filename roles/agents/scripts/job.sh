@@ -18,7 +18,9 @@ trap 'call RoomService/DeleteRoom "{\"room\":\"$room\"}" >/dev/null' EXIT
 end=$(($(date +%s) + within)) next=0 mine=
 while :; do
   now=$(date +%s)
-  case $(curl -s -m 2 "http://127.0.0.1:$port/worker") in *"\"$room\""*) mine=1 ;; esac
+  worker=$(curl -s -m 2 "http://127.0.0.1:$port/worker")
+  case $worker in *"\"$room\""*) mine=1 ;; esac
+  case $worker in *'"jobs_lost": '[1-9]*) echo "the process of its job ended before the job" >&2; exit 1 ;; esac
   people=$(call RoomService/ListParticipants "{\"room\":\"$room\"}" | tr -d ' \n')
   case $people in *'"kind":"AGENT"'*) here=1 ;; *) here= ;; esac
   case $people in *'"type":"AUDIO"'*) sound=1 ;; *) sound= ;; esac  # nobody else is in the room
