@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
 from livekit_metal.roles.agents.build import Bundle
-from livekit_metal.runtime.artifacts.push import progress, send
+from livekit_metal.runtime.artifacts.push import pieces, progress, send, squeezed
 from livekit_metal.runtime.artifacts.store import sha256_of
 from livekit_metal.runtime.host.commands import HostError, run
 
-_CHUNK = 1 << 20
 _BORROW = shell.program(__file__, "borrow")
 _RECEIVE = shell.program(__file__, "receive")
 _GROWS = 13  # tenths of what is sent: with bytecode
@@ -36,19 +33,6 @@ def _send(host: Host, archive: Path, args: tuple[str, str, str], packages: str) 
     if whole != sha256:
         archive.unlink()
         raise HostError(f"{archive} was damaged and is removed; run the same again, it is made again")
-    parts = _squeezed(progress(host, _read(archive), max(size, 1)))
+    parts = squeezed(progress(host, pieces(archive), max(size, 1)))
     words = (*args, str((size >> 10) * _GROWS // 10), packages)
     send(host, _RECEIVE, words, parts, f"{size >> 20} MB to {directory}")
-
-
-def _read(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as opened:
-        while chunk := opened.read(_CHUNK):
-            yield chunk
-
-
-def _squeezed(parts: Iterator[bytes]) -> Iterator[bytes]:
-    squeeze = zlib.compressobj(1, wbits=31)  # 31: with gzip's header
-    for part in parts:
-        yield squeeze.compress(part)
-    yield squeeze.flush()

@@ -13,10 +13,8 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import click
 from pyinfra.api.exceptions import PyinfraError
 
 from livekit_metal.core.errors import Problem, SiteError
@@ -24,6 +22,7 @@ from livekit_metal.roles.agents import source
 from livekit_metal.roles.agents.settings import INTERPRETERS, Fleet
 from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.artifacts.progress import heartbeat
+from livekit_metal.runtime.artifacts.status_line import StatusLine
 from livekit_metal.runtime.artifacts.store import Made, Store, store
 
 _MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -84,8 +83,8 @@ def _packages(path: str, root: Path, interpreter: str, arch: str, place: Store) 
     platform = f"{_MACHINE[arch]}-manylinux_{INTERPRETERS[interpreter]}"
     wheels = [wheel.name for wheel in sorted((root / "wheels").glob("*.whl"))]
     key = f"agents packages {interpreter} {platform} {source.digest(*(line.encode() for line in lines))} {wheels}"
-    say = partial(click.echo, err=True)
-    with place.exclusive(key, busy=lambda: say(f"{path}: another build of its packages is under way, waiting")):
+    waiting = f"{path}: another build of its packages is under way, waiting"
+    with StatusLine() as say, place.exclusive(key, busy=lambda: say(waiting)):
         if (made := place.last(key)) and place.holds(made):
             return made
         with place.work(key) as work:

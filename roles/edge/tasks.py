@@ -133,11 +133,11 @@ def _plan(settings: Settings, seen: HostState, *, cut: bool) -> Plan:
 
 
 def _prune(settings: Settings, seen: HostState) -> tuple[Action, ...]:
-    """Certificates of before go, with their keys: a running HAProxy has what it serves in memory."""
+    """Previous certificates go, with their keys: a running HAProxy has what it serves in memory."""
     old = [path for path in seen.answers.get("edge.certificates", []) if path != settings.certificate_file]
     if not old:
         return ()
-    return (Action("remove the certificate of before", lambda host: run(host, 'rm -f -- "$@"', *old)),)
+    return (Action("remove the previous certificate", lambda host: run(host, 'rm -f -- "$@"', *old)),)
 
 
 def _ending(settings: Settings) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -
         why = prove(host) if prove else ""
         if why in ("", "-"):  # "-": nothing serves yet
             return ""
-        run(host, _UNDO, new, ROLLBACK, *_RESTORE)  # are the new rules to blame? The ones of before will tell
+        run(host, _UNDO, new, ROLLBACK, *_RESTORE)  # are the new rules to blame? The previous ones will tell
         if prove and not prove(host):
             raise HostError(
                 f"no call gets through the new rules: {why}; the old ones are back, and a call gets through"

@@ -23,7 +23,7 @@ class Observed:
     found: str  # ports that were reserved when we first came
     written: str  # the whole list as we last set it
     later: tuple[tuple[str, str, str], ...]  # file, key, value
-    relays: tuple[PortRange, ...] = ()  # also those of before a change, as long as the firewall knows them
+    relays: tuple[PortRange, ...] = ()  # also those from before a change, as long as the firewall knows them
 
 
 def plain(value: str) -> str:

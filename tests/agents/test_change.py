@@ -33,7 +33,8 @@ def test_a_change_of_the_code_is_for_new_conversations_and_a_rollback_needs_no_d
         inventory = change({"agents": {"echo": {"source": {"python": str(code)}}}})
         told = deploy(inventory)
         assert told.status == 0, told.text
-        assert "pushing" not in told.text, "of its packages nothing is sent again"
+        site = f"$(readlink /proc/{workers.pid(first, workers.serving(first))}/cwd)/../site"
+        assert first.check_output(f"find {site}/livekit -name '*.py' -links 1") == "", "packages were not sent again"
         one = workers.serving(first)
         assert one != zero
         assert workers.slots(first, "deactivating") == [zero]

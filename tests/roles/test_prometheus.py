@@ -106,4 +106,4 @@ def test_a_refused_reload_fails_the_host(fake_run: Callable[..., FakeRun], prome
 
     done = fake_run(lambda: one_by_one("prometheus", activate(prometheus)), answer=said)
     assert done.results["lk1"].word == "failed"
-    assert f"{prometheus.config} loaded did not come true" in done.results["lk1"].why
+    assert f"waiting for: {prometheus.config} loaded (" in done.results["lk1"].why

@@ -1,4 +1,4 @@
-"""Conditions awaited on a host; when one does not come true, the unit's journal says why."""
+"""Conditions awaited on a host; when one is not met in time, the unit's journal says why."""
 
 from __future__ import annotations
 
@@ -28,7 +28,9 @@ def until(host: Host, what: str, unit: str, test: str, *args: str, within: float
     try:
         return read(host, _UNTIL, *words, has, *args, stdin=f"{secret}\n" if secret else "", timeout=int(within) + 30)
     except HostError as error:
-        raise HostError(f"{what} did not come true within {within:.0f} s ({error})\n{journal(host, unit)}") from error
+        raise HostError(
+            f"timed out after {within:.0f} s waiting for: {what} ({error})\n{journal(host, unit)}"
+        ) from error
 
 
 def journal(host: Host, unit: str, lines: int = 15) -> str:
@@ -45,5 +47,5 @@ def poll(what: str, test: Callable[[], bool], within: float = 30.0, every: float
     end = time.monotonic() + within
     while not test():
         if time.monotonic() > end:
-            raise HostError(f"{what} did not come true within {within:.0f} s")
+            raise HostError(f"timed out after {within:.0f} s waiting for: {what}")
         time.sleep(every)

@@ -64,7 +64,7 @@ _SITE = _Kind(
 # For a look: who holds the lock now, nothing when nobody does.
 PROBE = ("lock.holder", shell.given(lock_script.HOLDER, lock_script.LOCK))
 _ANSWERS = {
-    "seized": "lock: {file} is held by what is no deploy: {processes}; end it, then run the same again",
+    "seized": "lock: {file} is held by what is not a deploy: {processes}; end it, then run the same again",
     "orphan": "a command of a deploy that died is still running here: {holder} ({processes}); it ends by itself, try "
     "again then",
     "notroot": "lock: the login user {rest!r} is not root; set hosts.{host}.ssh.user to root or to a user with sudo",

@@ -30,7 +30,7 @@ def edge(cluster: Site) -> Settings:
 
 
 def host(edge: Settings, active: Sequence[str] = ("livekit a",)) -> HostState:
-    """A host where the edge runs as wanted."""
+    """A host where the edge is up to date."""
     known = _complete(edge, HostState(answers=dict(HOST)))[0]
     config, service = _config(known), _files(known)[1]
     haproxy = [
@@ -220,4 +220,4 @@ def test_a_reload_that_does_not_come_into_force_fails_the_host(
 
     done = fake_run(lambda: one_by_one("edge", activate(edge)), answer=answer)
     assert done.results["lk1"].word == "failed"
-    assert "HAProxy has the new configuration did not come true" in done.results["lk1"].why
+    assert "waiting for: HAProxy has the new configuration (" in done.results["lk1"].why

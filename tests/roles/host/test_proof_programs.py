@@ -67,7 +67,7 @@ def test_a_wait_ends_early_when_there_is_no_use(fakes: Fakes, monkeypatch: pytes
         (egress._ANSWERS, ("1", "2", "3"), "port 1 is not its own"),
         (ingress._OWNS, ("t:80", "u:81"), "it does not listen on 80 81"),
         (sip._ANSWERS, ("1", "127.0.0.1", "5060"), "it does not listen on 5060/udp"),
-        (livekit._ANSWERS, ("7880",), "that did not come true"),
+        (livekit._ANSWERS, ("7880",), "timed out after 1 s waiting for: that"),
     ],
 )
 def test_a_port_of_another_process_is_not_the_slots(
