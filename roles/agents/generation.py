@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from livekit_metal.core.slots.decision import ALONE
+from livekit_metal.core.slots.decision import ISOLATED_SUFFIX
 from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File
@@ -29,7 +29,7 @@ class View(SlotView[Fleet]):
 
     @property
     def stamp(self) -> str:
-        return f"{self.generation}{ALONE}" if self.alone else self.generation
+        return f"{self.generation}{ISOLATED_SUFFIX}" if self.alone else self.generation
 
     @property
     def suffix(self) -> str:

@@ -13,7 +13,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.background import Aside
 from livekit_metal.call.client import EVERY_WAY
 from livekit_metal.call.join_info import where
-from livekit_metal.call.participants import Diary, Publisher, Subscriber
+from livekit_metal.call.participants import EventLog, Publisher, Subscriber
 from livekit_metal.call.report import Report, largest_gap
 from livekit_metal.call.server import server_api, token, trust
 from livekit_metal.call.tone import RATE, STEP, tone
@@ -24,7 +24,7 @@ ANSWERS = 30.0  # s for the first sound that comes back; what a test promises it
 class Listener(Subscriber):
     """Listens to whatever agent there is; joins nowhere itself."""
 
-    def __init__(self, diary: Diary, room: rtc.Room) -> None:
+    def __init__(self, diary: EventLog, room: rtc.Room) -> None:
         super().__init__(diary, "")
         self.room = room
         room.on("track_subscribed", self._agent)
@@ -50,7 +50,7 @@ class Conversation(Aside[Report]):
 
     async def _session(self) -> Report:
         trust(self._access)
-        started, diary = time.time(), Diary()
+        started, diary = time.time(), EventLog()
         speaker = Publisher(diary, tone)
         listener = Listener(diary, speaker.room)
         try:
