@@ -1,4 +1,4 @@
-"""What a site is: everything an inventory says, checked, complete and frozen, and what a role tells about itself.
+"""What a site is: everything an inventory says, checked, complete and frozen, and what a role reports about itself.
 
 Nothing here names a role: :mod:`livekit_metal.site.loading` makes the class of a site from the list of roles.
 """
@@ -41,7 +41,7 @@ class Role(Generic[S]):
     slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
     several: ClassVar[bool] = False  # settings have ``daemons``: any number of them in slots, by component
     explained_by: ClassVar[tuple[str, ...]] = ()  # checks of the doctor whose failure explains that of the role
-    tells: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
+    reports: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
     outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
 

@@ -24,7 +24,7 @@ S = TypeVar("S", bound=SlottedSettings)
 class SlottedRole(Role[S]):
     """A daemon in slots; a role adds how it differs from the others."""
 
-    named = caller = slots = tells = True
+    named = caller = slots = reports = True
     explained_by: ClassVar[tuple[str, ...]] = ("redis", "bus")
     by_edge: ClassVar[str] = ""  # what of it a reload of the edge would cut: the edge waits as long as its drain
 

@@ -81,13 +81,13 @@ def _plan(settings: Settings, seen: HostState) -> Plan:
     found = parse(seen.answers[_PROBE])
     steps, words = [], []
     for kind, name, change in _changes(settings, found):
-        words.append(f"{kind.noun} {name}: {change}")
+        words.append(f"{kind.unit_noun} {name}: {change}")
         steps.append(Action(words[-1], partial(_apply, settings=settings, kind=kind, name=name)))
     notes = []
     if found:
         for kind in KINDS:
             if others := found[kind.name].foreign:
-                notes.append(f"{kind.noun}s that are not ours, left alone: {', '.join(others)}")
+                notes.append(f"{kind.unit_noun}s that are not ours, left alone: {', '.join(others)}")
     return Plan(tuple(steps), f"{len(steps)} of trunks and rules changed" if steps else "", tuple(notes))
 
 

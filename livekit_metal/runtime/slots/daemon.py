@@ -37,7 +37,7 @@ class SlottedDaemon(Generic[S]):
     """Everything here follows from one ``settings`` object of the role."""
 
     title: ClassVar[str]  # as people call it
-    noun: ClassVar[str]  # what is on a slot, in the plural
+    unit_noun: ClassVar[str]  # what is on a slot, in the plural
     ask: ClassVar[str]  # shell text that asks a slot how much is on it, see OccupancyQuery
     healthy: ClassVar[tuple[str, ...]] = ("200",)  # HTTP statuses of health that mean that it serves
     # shell text for the doctor, after ``ask``, with $http of its health: prints `$slot unheard WHY` when it and
@@ -81,13 +81,13 @@ class SlottedDaemon(Generic[S]):
         """What refuses that the host is taken back while something of the site is kept there."""
         return None
 
-    def words(self, lines: list[str]) -> tuple[str, ...]:
+    def describe(self, lines: list[str]) -> tuple[str, ...]:
         """What still drains, a sentence for each slot, from the answer to :attr:`question`."""
-        return self.question.closing(lines)
+        return self.question.describe(lines)
 
-    def total(self, lines: list[str]) -> int:
+    def count(self, lines: list[str]) -> int:
         """How many people (recordings, …) are on all slots together, from the same answer."""
-        return self.question.total(lines)
+        return self.question.count(lines)
 
     # what follows from that
 
@@ -112,7 +112,7 @@ class SlottedDaemon(Generic[S]):
     @property
     def query_all(self) -> OccupancyQuery:
         """About every slot."""
-        return OccupancyQuery.of(self.settings, self.ask, self.noun)
+        return OccupancyQuery.of(self.settings, self.ask, self.unit_noun)
 
     def generation(self, release: str) -> tuple[Generation, tuple[File, ...]]:
         """The generation that the settings with the program in the directory ``release`` amount to, and its files."""
@@ -176,19 +176,19 @@ class SlottedDaemon(Generic[S]):
         _, wanted, _ = self.desired()
         return self.run(wanted)
 
-    def run(self, wanted: Generation, *, before_hand_over: tuple[Action, ...] = ()) -> Task:
+    def run(self, wanted: Generation, *, before_switch: tuple[Action, ...] = ()) -> Task:
         """Have the active slot run ``wanted``."""
         service = self.service(wanted)
 
         def plan(seen: HostState) -> Plan:
-            found = service.plan(wanted, seen, before_hand_over=before_hand_over)
+            found = service.plan(wanted, seen, before_switch=before_switch)
             return dataclasses.replace(found, actions=(*reboot_guard.step(seen), *found.actions))
 
         return Task(self.role, self.needs | self.question.needs, plan, self.closing)
 
     def closing(self, seen: HostState) -> tuple[str, ...]:
         """What still drains, for the last table."""
-        return self.words(seen.answers[self.question.name])
+        return self.describe(seen.answers[self.question.name])
 
     def retire(
         self, before: Callable[[HostState], Collection[Action]] = lambda _: (), needs: StateQuery | None = None

@@ -115,7 +115,7 @@ def _imports(file: Path) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("role", [role.name for role in loading.every_role() if role.slots and role.tells])
+@pytest.mark.parametrize("role", [role.name for role in loading.every_role() if role.slots and role.reports])
 def test_a_role_is_hardly_named_outside_of_its_folder(role: str) -> None:
     """Only in the list of roles, as an option of upstream's, and where a procedure is for it alone."""
     code = [ROOT / "deploy.py", ROOT / "config.py"]
