@@ -36,8 +36,10 @@ class Role(Generic[S]):
     settings: type[S]
     named: ClassVar[bool] = False  # hosts carry it when their ``roles`` name it
     rank: ClassVar[int] = 2  # when it starts: 0 what the rest stands on, 1 what is in front, 2 what serves, 3 the rest
-    caller: ClassVar[bool] = False  # needs Redis, and livekit-server through the edge of its host
+    caller: ClassVar[bool] = False  # needs livekit-server through the edge of its host
+    on_redis: ClassVar[bool] = True  # a caller that needs Redis, too
     slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
+    several: ClassVar[bool] = False  # settings have ``daemons``: any number of them in slots, by component
     explained_by: ClassVar[tuple[str, ...]] = ()  # checks of the doctor whose failure explains that of the role
     reports: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs

@@ -17,7 +17,7 @@ from livekit_metal.roles.edge.doors import EACH, PROXIES, is_loopback
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.prometheus.settings import Target
-from livekit_metal.site import slotted
+from livekit_metal.site import redis, slotted
 from livekit_metal.site.host import Host
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
@@ -50,7 +50,8 @@ class Edge(Role[Settings]):
             turn_address=site.hosts[host].address,
             slot_unit=livekit.unit,
             peers={n: site.hosts[n].cluster_address for n in serving if n != host},
-            callers=site.callers,
+            # they name the rules of the firewall: a role that came later changes rules only where it is
+            callers=tuple(role for role in site.callers if role in redis.callers(site) or site.with_role(role)),
             config_root=site.paths.config,
             active=slotted.active(site),
             monitored=bool(site.with_role("prometheus")),

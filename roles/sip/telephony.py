@@ -5,9 +5,6 @@ The API is asked on the host, through its own edge: the controller makes a token
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -17,7 +14,7 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
-from livekit_metal.core import shell
+from livekit_metal.core import shell, tokens
 from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired, differs
 from livekit_metal.roles.sip.settings import Settings
 from livekit_metal.runtime.host.commands import HostError, read, run
@@ -25,20 +22,13 @@ from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _PROBE = "sip.telephony"
-_VALID = 600  # s that a token is good for
 _CALL = shell.program(__file__, "call")
 _LISTS = tuple(word for kind in KINDS for word in (kind.name, kind.list, "{}"))
 
 
 def token(key: str, secret: str, now: float) -> str:
     """A JWT that lets its bearer manage SIP, for ten minutes."""
-
-    def part(data: bytes) -> str:
-        return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-    claims = {"iss": key, "exp": int(now) + _VALID, "sip": {"admin": True}}
-    text = ".".join(part(json.dumps(each).encode()) for each in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return f"{text}.{part(hmac.digest(secret.encode(), text.encode(), hashlib.sha256))}"
+    return tokens.token(key, secret, now, {"sip": {"admin": True}})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from pyinfra.api.host import Host
+
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.slots.decision import State, retire
 from livekit_metal.runtime.artifacts.fetch import Artifact
+from livekit_metal.runtime.artifacts.push import bring
 from livekit_metal.runtime.generations import generation
 from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.generations.slot_files import SlotView
@@ -65,6 +68,10 @@ class SlottedDaemon(Generic[S]):
         yield view.config()
         yield view.drop_in
 
+    def bringing(self, artifact: Artifact, release: str) -> Callable[[Host], object]:
+        """What has ``artifact`` on a host, in the directory ``release``. Raises HostError."""
+        return partial(bring, artifact=artifact, directory=release, program=self.program)
+
     def switchover(self) -> Switchover:
         """How its slots change places."""
         own = self.settings
@@ -87,6 +94,11 @@ class SlottedDaemon(Generic[S]):
     @property
     def role(self) -> str:
         return self.settings.component
+
+    @property
+    def template(self) -> str:
+        """That of its unit."""
+        return f"{self.settings.unit.format('')}.j2"
 
     @property
     def program(self) -> str:
@@ -136,7 +148,7 @@ class SlottedDaemon(Generic[S]):
     def units(self) -> tuple[File, ...]:
         own = self.settings
         unit = own.unit.format("")
-        content = text(f"{own.component}/{unit}.j2", settings=own)
+        content = text(f"{own.templates}/{self.template}", settings=own)
         return (File(f"{UNITS}/{unit}", content), *reboot_guard.Guard(own.config_root).files)
 
     @property
@@ -155,7 +167,8 @@ class SlottedDaemon(Generic[S]):
     def preparation(self, accept: Collection[str], *, accept_skip: bool) -> Task:
         """What :meth:`prepare` does. Raises PyinfraError when the program cannot be fetched."""
         artifact, wanted, files = self.desired()
-        ready = Staging(self.service(wanted), self.program, artifact, wanted, (*files, *self.units))
+        send = self.bringing(artifact, wanted.release)
+        ready = Staging(self.service(wanted), self.program, send, wanted, (*files, *self.units))
         return Task(self.role, ready.needs, partial(ready.plan, accept=accept, accept_skip=accept_skip))
 
     def activate(self) -> Task:
