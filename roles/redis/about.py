@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.roles.redis.settings import FORWARD_UNIT, UNIT, Settings
+from livekit_metal.roles.redis.settings import FORWARD_UNIT, FORWARD_UNIT_BEFORE, UNIT, Settings
 from livekit_metal.site import redis
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
@@ -20,7 +20,7 @@ class Redis(Role[Settings]):
     settings = Settings
     rank = 0
     named = True
-    outlasting = (UNIT, FORWARD_UNIT)
+    outlasting = (UNIT, FORWARD_UNIT, FORWARD_UNIT_BEFORE)
 
     def on(self, site: Site, host: str) -> Settings | None:
         if (own := super().on(site, host)) is None:
@@ -42,7 +42,7 @@ class Redis(Role[Settings]):
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
         return Installed(
-            packages=("redis-server", "redis-tools"), masked=("redis-server.service",), units=(UNIT, FORWARD_UNIT)
+            packages=("redis-server", "redis-tools"), masked=("redis-server.service",), units=self.outlasting
         )
 
     def problems(self, site: Site) -> Iterator[Problem]:

@@ -14,7 +14,8 @@ from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import Endpoint, HostPath, Word
 
 UNIT = "livekit-redis.service"
-FORWARD_UNIT = "livekit-redis-formerly.service"
+FORWARD_UNIT = "livekit-redis-forward.service"
+FORWARD_UNIT_BEFORE = "livekit-redis-formerly.service"  # its name in 0.1: one that is there goes on until it ends
 # All of data and messages, nothing that manages the server. For each daemon the same: what one of them asks for is
 # documented nowhere and may differ with each release, and a command refused shows first in somebody's call.
 _RIGHTS = "~* &* +@all -@admin -@dangerous +info +keys"

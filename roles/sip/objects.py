@@ -55,7 +55,7 @@ def desired(settings: Settings, ids: Mapping[str, str] | None) -> dict[str, Obje
 
 
 def differs(wanted: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The fields in which an object is not as wanted; what we do not set counts when it is set."""
+    """The fields in which an object differs from the site; what we do not set counts when it is set."""
     ignored = {"sip_trunk_id", "sip_dispatch_rule_id", "created_at", "updated_at"}
     return sorted(
         key for key in (wanted.keys() | now.keys()) - ignored if _plain(wanted.get(key)) != _plain(now.get(key))

@@ -30,7 +30,7 @@ class Outbound(Checked):
 
     def problems(self, path: str) -> Iterator[Problem]:
         if not _ADDRESS.fullmatch(self.address):
-            yield Problem(f"{path}.address", f"{self.address!r} is no host:port", "write sip.example.org or 192.0.2.5")
+            yield Problem(f"{path}.address", f"{self.address!r} is not host:port", "write sip.example.org or 192.0.2.5")
         yield from _numbers(self.numbers, f"{path}.numbers")
         yield from _user(self.user, f"{path}.user")
 
@@ -52,7 +52,7 @@ class Register(Checked):
         for name in ("registrar", "domain"):
             value = getattr(self, name)
             if value and not _ADDRESS.fullmatch(value):
-                yield Problem(f"{path}.{name}", f"{value!r} is no host:port", "write sip.example.org or 192.0.2.5")
+                yield Problem(f"{path}.{name}", f"{value!r} is not host:port", "write sip.example.org or 192.0.2.5")
         if not self.user:
             yield Problem(f"{path}.user", "is empty", "write the user that the carrier gave you")
         yield from _user(self.user, f"{path}.user")
@@ -115,12 +115,12 @@ def together(trunks: Mapping[str, Trunk], rules: Mapping[str, Rule], path: str) 
         for name in names:
             if not _NAME.fullmatch(name):
                 remedy = "use up to 31 lower-case letters, digits and dashes"
-                yield Problem(f"{path}.{kind}.{name}", "is no name for it", remedy)
+                yield Problem(f"{path}.{kind}.{name}", "is not a name for it", remedy)
     for name, rule in rules.items():
         for i, trunk in enumerate(rule.trunks):
             if trunk not in trunks:
                 known = ", ".join(trunks) or "none"
-                yield Problem(f"{path}.rules.{name}.trunks[{i}]", f"{trunk!r} is no trunk", f"known here: {known}")
+                yield Problem(f"{path}.rules.{name}.trunks[{i}]", f"{trunk!r} is not a trunk", f"known here: {known}")
             elif not (trunks[trunk].numbers or trunks[trunk].secret_numbers or trunks[trunk].user):
                 remedy = f"give trunks.{trunk} numbers or a user, or drop it here"
                 yield Problem(f"{path}.rules.{name}.trunks[{i}]", f"{trunk} is for calls out only", remedy)
@@ -158,7 +158,7 @@ def _networks(networks: Iterable[str], path: str, *, anywhere: bool) -> Iterator
     for i, text in enumerate(networks):
         if (network := _network(text)) is None:
             remedy = "write an IPv4 network such as '192.0.2.0/24' (livekit-sip knows no IPv6)"
-            yield Problem(f"{path}[{i}]", f"{text!r} is no IPv4 network", remedy)
+            yield Problem(f"{path}[{i}]", f"{text!r} is not an IPv4 network", remedy)
         elif network.prefixlen == 0 and not anywhere:
             yield Problem(f"{path}[{i}]", "is everybody", "name the networks that the carrier signals from")
 
@@ -171,9 +171,11 @@ def is_number(text: str) -> bool:
 def _numbers(numbers: Iterable[str], path: str) -> Iterator[Problem]:
     for i, number in enumerate(numbers):
         if not is_number(number):
-            yield Problem(f"{path}[{i}]", f"{number!r} is no number", "write it as the carrier sends it: +4930123456")
+            yield Problem(
+                f"{path}[{i}]", f"{number!r} is not a number", "write it as the carrier sends it: +4930123456"
+            )
 
 
 def _user(user: str, path: str) -> Iterator[Problem]:
     if user and not _USER.fullmatch(user):
-        yield Problem(path, f"{user!r} is no user of SIP", "use letters, digits and . _ + @ -")
+        yield Problem(path, f"{user!r} is not a user of SIP", "use letters, digits and . _ + @ -")

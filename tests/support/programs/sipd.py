@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ class Kamailio:
 
 
 @contextlib.contextmanager
-def started(kamailio: Settings, directory: Path, **more: int) -> Iterator[Kamailio]:
+def started(kamailio: Settings, directory: Path, **more: Any) -> Iterator[Kamailio]:
     """Run it with two slots, of which the second drains, and two trunks."""
     program = shutil.which("kamailio", path="/usr/sbin:/usr/bin")
     if program is None:
