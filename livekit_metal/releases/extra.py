@@ -58,16 +58,33 @@ def rules(component: str) -> Rules:
 
 
 def problems(component: str, version: str, extra: Mapping[str, Any], own: object, path: str) -> Iterator[Problem]:
-    """What is wrong with ``extra``, which stands at ``path``; ``own`` is the configuration without it."""
+    """What is wrong with ``extra``, which stands at ``path``; ``own`` is the configuration without it.
+
+    Of a program that is not upstream's there is no table: it is told what it may not name, and the rest gets through.
+    """
+    if not known_keys.versions(component):
+        yield from _taken(extra, own, path)
+        return
     yield from _Reading(known_keys.table(component, version), rules(component)).block("", extra, own, path)
 
 
 def own_problems(component: str, version: str, own: Mapping[str, Any], path: str) -> Iterator[Problem]:
     """What is wrong with values that settings gave, each under the setting that gave it (or below ``path``)."""
+    if not known_keys.versions(component):
+        return
     table, known = known_keys.table(component, version), rules(component)
     for key, value in _leaves("", own):
         if (kind := table.keys.get(key)) and (said := wrong(kind, value, known.values.get(key, {}))):
             yield Problem(known.ours.get(key, f"{path}.{key}"), *said)
+
+
+def _taken(extra: Mapping[str, Any], own: object, path: str) -> Iterator[Problem]:
+    for name, value in extra.items():
+        here = own[name] if isinstance(own, Mapping) and name in own else None
+        if isinstance(value, Mapping) and isinstance(here, Mapping):
+            yield from _taken(value, here, f"{path}.{name}")
+        elif here is not None:
+            yield Problem(f"{path}.{name}", "is set by livekit-metal", "leave it out")
 
 
 def _leaves(at: str, value: object) -> Iterator[tuple[str, object]]:

@@ -66,6 +66,7 @@ class SlottedRole(Role[S]):
         return {
             "api_keys": dict([site.opened.used_by_daemons]),
             "redis": redis.client(site, self.name),
+            "trusted": site.trusted,
             "ws_url": f"ws://127.0.0.1:{site.of(Edge).http.first}",
             "config_root": site.paths.config,
             "release_root": site.paths.releases,

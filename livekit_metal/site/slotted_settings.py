@@ -82,6 +82,7 @@ class SlottedSettings(Checked):
 
     api_keys: Mapping[str, Secret] = derived({})
     redis: RedisClient = derived(RedisClient())
+    trusted: str = derived("")  # certificates (PEM) of CAs that it trusts besides those of its system
     ws_url: str = derived("")  # of livekit-server, through the edge of the host
     config_root: str = derived("")
     release_root: str = derived("")

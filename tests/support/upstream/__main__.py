@@ -50,7 +50,7 @@ def main(words: list[str]) -> None:
     """Write the files. Raises CalledProcessError where Go says no."""
     for component, program in PROGRAMS.items():
         known = known_keys.versions(component)
-        tables = {version: known_keys.table(component, version).keys for version in known}
+        tables = {version: dict(known_keys.table(component, version).keys) for version in known}
         tables |= {version: from_proxy(component, version) for version in program.versions}
         if words and words[0] == component:
             tables[words[1]] = from_copy(component, Path(words[2]).absolute(), words[3:])
