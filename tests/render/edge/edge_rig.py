@@ -24,7 +24,6 @@ from livekit_metal.core.slots.active import Active
 from livekit_metal.roles.edge.backends import Acme, Slot
 from livekit_metal.roles.edge.settings import Settings
 from livekit_metal.roles.edge.tasks import _certificates, _config
-from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot
 from livekit_metal.vault.certificate import Certificate, metric
 
@@ -245,11 +244,3 @@ def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") 
             return s.recv(1024).decode()
 
         yield say
-
-
-def run_here(_host: None, script: str, *args: str) -> str:
-    """``sh`` of the kit, on this machine."""
-    done = subprocess.run(["sh", "-c", script, "sh", *args], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise HostError(done.stderr)
-    return done.stdout
