@@ -78,6 +78,7 @@ class Row:
 
 
 _AFTERWARDS = "tests/faults/test_afterwards.py"
+_DOCTOR = f"tests/faults/doctor {_AFTERWARDS}"
 ROWS = (
     # hardened: a first deploy that is killed, changes and a removal are all in its tests
     Row(
@@ -133,13 +134,7 @@ ROWS = (
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
     Row("proxies", hosts=1, steps=(_alone("tests/proxies"),), asked=True),
-    Row(
-        "doctor",
-        hosts=2,
-        inventory="inventories/lab_doctor.py",
-        steps=(_alone(f"tests/faults/doctor {_AFTERWARDS}"),),
-        asked=True,
-    ),
+    Row("doctor", hosts=2, inventory="inventories/lab_doctor.py", steps=(_alone(_DOCTOR),), asked=True),
 )
 
 
