@@ -7,7 +7,7 @@ from dataclasses import dataclass
 # these have rows of their own
 _FAULTS = "tests/faults " + " ".join(
     f"--ignore=tests/faults/{what}"
-    for what in ("calls", "cluster", "doctor", "test_disk_full.py", "test_afterwards.py")
+    for what in ("alerts", "calls", "cluster", "doctor", "test_disk_full.py", "test_afterwards.py")
 )
 # under a call, and that calls are heard after all of it
 _UNDER_A_CALL = "tests/faults/test_disk_full.py tests/faults/test_afterwards.py"
@@ -48,12 +48,15 @@ class Row:
     release: str = "bookworm"
     inventory: str = "inventories/lab.py"
     first: str = ""  # tests for a lab that nothing was deployed on; they deploy it, and `lab demo` finds it so
+    bare: bool = False  # the first of its steps deploys it
     steps: tuple[Step, ...] = ()
     bench: bool = False
     hardened: bool = False  # hosts with umask 027, deployed by a user with sudo
     asked: bool = False  # runs only when it is named: longer than every change can wait for
 
 
+_AGENTS = "tests/host/slots/test_agents.py tests/agents"
+_ALERTS = "tests/host/metrics tests/host/test_units.py tests/host/test_ports.py -rP tests/faults/alerts"
 _AFTERWARDS = "tests/faults/test_afterwards.py"
 ROWS = (
     # hardened: a first deploy that is killed, changes and a removal are all in its tests
@@ -69,10 +72,7 @@ ROWS = (
     Row(
         "three",
         hosts=3,
-        steps=(
-            Step(f"{_SITE} -k 'not lk2'"),
-            _alone(f"{_ONLINE} --ignore=tests/online/test_old_code.py"),
-        ),
+        steps=(Step(f"{_SITE} -k 'not lk2'"), _alone(f"{_ONLINE} --ignore=tests/online/test_old_code.py")),
     ),
     Row(
         "media",
@@ -108,13 +108,17 @@ ROWS = (
         asked=True,
     ),
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
+    Row("agents", hosts=1, inventory="inventories/lab_agents.py", steps=(_alone(_AGENTS),), asked=True),
+    # a host with a web server, a tunnel and a bridge of containers, before its first deploy
     Row(
-        "agents",
+        "field",
         hosts=1,
-        inventory="inventories/lab_agents.py",
-        steps=(Step("tests/host/slots/test_agents.py"), _alone("tests/agents")),
+        inventory="inventories/lab_field.py",
+        bare=True,
+        steps=(Step("tests/field"), _alone("tests/online/test_paths.py")),
         asked=True,
     ),
+    Row("alerts", hosts=1, inventory="inventories/lab_alerts.py", steps=(Step(_ALERTS),), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
     Row("proxies", hosts=1, steps=(_alone("tests/proxies"),), asked=True),
     Row(

@@ -106,7 +106,7 @@ def _run(row: Row, turns: Turns, screen: _Screen) -> _Ran:
         hosts = ["--hosts", str(row.hosts), "--release", row.release, *(["--hardened"] if row.hardened else [])]
         if row.first and not (step("lab", "up", *hosts) and step("pytest", row.first)):
             failed.append(row.first)
-        if not step("lab", "demo", *hosts, "--inventory", row.inventory):
+        if not step("lab", *(["up", *hosts] if row.bare else ["demo", *hosts, "--inventory", row.inventory])):
             return _Ran(row, [*failed, "demo"], said[-20:], worked)
         for each in row.steps:
             words = shlex.split(each.words)
