@@ -81,9 +81,8 @@ def test_a_worker_that_is_killed_is_back_for_the_next_conversation(talking: Talk
     slot = workers.serving(first)
     before = workers.pid(first, slot)
     first.check_output(f"kill -9 {before}")
-    first.check_output(
-        f"for i in $(seq 100); do curl -sf -o /dev/null 127.0.0.1:{9610 + 'abc'.index(slot)}/ && exit; sleep 0.3; done; exit 1"
-    )
+    asked = f"curl -sf -o /dev/null 127.0.0.1:{9610 + 'abc'.index(slot)}/"
+    first.check_output(f"for i in $(seq 100); do {asked} && exit; sleep 0.3; done; exit 1")
     assert workers.pid(first, slot) != before
     with talking() as talk:
         assert talk.conversation.answered < SERVED
