@@ -67,7 +67,7 @@ def test_a_job_that_crashes_takes_nobody_with_it_and_is_seen(talking: Talking, f
 
 def _processes(host: Host, slot: str) -> list[int]:
     group = host.check_output(_JOBS.format(slot))
-    return [int(line) for line in host.check_output(f"cat /sys/fs/cgroup{group}/cgroup.procs").split()]
+    return [int(line) for line in host.check_output(f"cat '/sys/fs/cgroup{group}/cgroup.procs'").split()]
 
 
 def _with_room(host: Host, slot: str, room: str) -> list[int]:
