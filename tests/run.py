@@ -35,6 +35,7 @@ _EACH = "tests/online --ignore=tests/online/test_tokens.py"
 _ONLINE = f"{_EACH} --ignore=tests/online/test_batches.py"
 _ONE = f"{_EACH} --ignore=tests/online/test_paths.py --ignore=tests/online/test_moved.py"
 _TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "relay", "scan", "tokens"))
+_AGENTS = "tests/host/slots/test_agents.py tests/agents"
 _ACME = "tests/acme/test_issue.py tests/acme/test_retired.py"
 # What depends on the system of a host and not on the site: rows one and trixie have it, for each system once.
 _SYSTEM = ("tree", "preflight", "base", "kernel")
@@ -92,10 +93,7 @@ ROWS = (
     Row(
         "three",
         hosts=3,
-        steps=(
-            Step(f"{_SITE} -k 'not lk2'"),
-            _alone(f"{_ONLINE} --ignore=tests/online/test_old_code.py"),
-        ),
+        steps=(Step(f"{_SITE} -k 'not lk2'"), _alone(f"{_ONLINE} --ignore=tests/online/test_old_code.py")),
     ),
     Row(
         "media",
@@ -131,13 +129,7 @@ ROWS = (
         asked=True,
     ),
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
-    Row(
-        "agents",
-        hosts=1,
-        inventory="inventories/lab_agents.py",
-        steps=(Step("tests/host/slots/test_agents.py"), _alone("tests/agents")),
-        asked=True,
-    ),
+    Row("agents", hosts=1, inventory="inventories/lab_agents.py", steps=(_alone(_AGENTS),), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
     Row(
         "doctor",

@@ -9,7 +9,7 @@ import time
 from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
-from livekit_metal.core.tokens import token
+from livekit_metal.core.types.tokens import token
 from livekit_metal.roles.agents.generation import deployment
 from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.host.commands import HostError, read

@@ -14,7 +14,8 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
-from livekit_metal.core import shell, tokens
+from livekit_metal.core import shell
+from livekit_metal.core.types import tokens
 from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired, differs
 from livekit_metal.roles.sip.settings import Settings
 from livekit_metal.runtime.host.commands import HostError, read, run

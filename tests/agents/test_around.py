@@ -11,8 +11,8 @@ from testinfra.host import Host
 from livekit_metal.site.model import Site
 from tests.agents.conftest import Change, Talking
 from tests.agents.test_change import SERVED
+from tests.support.calls import workers
 from tests.support.calls.slots import ended, serving
-from tests.support.hosts import workers
 from tests.support.hosts.deploys import Deploy, deploy, unchanging
 
 _JOBS = "systemctl show -p ControlGroup --value livekit-agents-echo@{}"

@@ -8,7 +8,7 @@ from testinfra.host import Host
 from livekit_metal.site.model import Site
 from tests.agents.conftest import Talking
 from tests.agents.test_change import SERVED
-from tests.support.hosts import workers
+from tests.support.calls import workers
 from tests.support.hosts.deploys import Deploy, deploy, unchanging
 
 _ALONE = ("--data", "alone=yes")

@@ -2,8 +2,10 @@
 set -eu
 units=/etc/systemd/system
 for each in "$units/${1%.service}"?*.service.d; do
-  [ ! -e "$each" ] || { u=${each##*/} && systemctl -q disable "${u%.d}" 2>/dev/null || :; }
+  [ -e "$each" ] || continue
+  u=${each##*/}
+  systemctl -q disable "${u%.d}" 2>/dev/null || :
 done
-rm -rf "$units/$1" "$units/${1%.service}"?*.service.d "$3" "$4"
+rm -rf "$units/${1:?}" "$units/${1%.service}"?*.service.d "$3" "$4"
 systemctl daemon-reload
 ! getent passwd "$2" >/dev/null || userdel "$2"
