@@ -131,6 +131,7 @@ ROWS = (
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
     Row("agents", hosts=1, inventory="inventories/lab_agents.py", steps=(_alone(_AGENTS),), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
+    Row("proxies", hosts=1, steps=(_alone("tests/proxies"),), asked=True),
     Row(
         "doctor",
         hosts=2,

@@ -34,6 +34,11 @@ class SlotView(Generic[S]):
         return f"{self.directory}/{self.slot}.yaml"
 
     @property
+    def trust(self) -> str:
+        """The directory of the CAs that it trusts besides those of its system."""
+        return f"{self.directory}/trust"
+
+    @property
     def stamp(self) -> str:
         """What a process of it carries in its environment: by this it is known what a slot runs."""
         return self.generation

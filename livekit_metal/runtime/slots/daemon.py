@@ -120,7 +120,9 @@ class SlottedDaemon(Generic[S]):
 
     def _files(self, release: str, name: str, directory: str) -> tuple[File, ...]:
         views = [self.view(self.settings, name, directory, slot, release) for slot in self.settings.slots]
-        return (*self.shared_files(views[0]), *(file for view in views for file in self.slot_files(view)))
+        trusted = self.settings.trusted
+        more = (File(f"{views[0].trust}/ca.pem", trusted),) if trusted else ()
+        return (*self.shared_files(views[0]), *more, *(file for view in views for file in self.slot_files(view)))
 
     def desired(self) -> DesiredGeneration:
         """What the site asks for; may fetch the program. The files are those of the generation. Raises PyinfraError."""
