@@ -150,8 +150,7 @@ class Site(Checked):
     def having(self, own: Any) -> Site:
         """The site with other settings of one role."""
         name = next(role.name for role in self.roles if role.settings is type(own))
-        changed: dict[str, Any] = {name: own}
-        return dataclasses.replace(self, **changed)
+        return dataclasses.replace(self, **dict[str, Any]({name: own}))
 
     def with_role(self, role: str) -> tuple[str, ...]:
         """Names of the hosts that carry ``role``, in order."""
