@@ -50,7 +50,8 @@ def mark(seen: HostState, each: SlottedDaemon[Any]) -> tuple[Action, ...]:
     """Say on the host that it is out of service. Raises HostError when ``each`` would serve nowhere."""
     if not given.alone:
         here = context.ctx_host.get()
-        need_another(here, [n for n in site.with_role(each.role) if n != here.name], each)
+        carries = [n for n in site.hosts if n != here.name and each.role in components(site.for_host(n))]
+        need_another(here, carries, each)
     if maintenance.words(seen):
         return ()
     return (Action("mark the host", partial(maintenance.begin, path=marker, why=WHY)),)

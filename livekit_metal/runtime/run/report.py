@@ -14,6 +14,7 @@ from pyinfra import context
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
+from livekit_metal.core.errors import as_called_here
 from livekit_metal.runtime.run.table import table
 from livekit_metal.runtime.run.task import Result
 
@@ -86,7 +87,7 @@ class Report(BaseStateCallback):
             return
         self.printed = True
         for line in table(found.hosts, found.order, tuple(found.stopped)):
-            click.echo(line, err=True)
+            click.echo(as_called_here(line), err=True)
 
 
 def install() -> None:
