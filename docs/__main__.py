@@ -127,7 +127,7 @@ def _section(cls: type, title: str, depth: int) -> Iterator[str]:
         yield from _section(inner, f"{child}.*" if name == "hosts" else child, min(depth + 1, 4))
 
 
-def _inner(hint: Any) -> type | None:
+def _inner(hint: Any) -> Any:
     """The settings class behind a hint, if there is one."""
     candidates = [hint, *typing.get_args(hint)]
     return next((c for c in candidates if dataclasses.is_dataclass(c) and not hasattr(c, "parse")), None)

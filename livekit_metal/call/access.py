@@ -53,7 +53,7 @@ class Access:
         except OSError as error:
             raise CallError("access", f"{path}: {error.strerror}", "run 'make lab' or name the file") from None
         except ValueError as error:
-            raise CallError("access", f"{path} is no JSON ({error})", "write it again: 'make lab'") from None
+            raise CallError("access", f"{path} is not JSON ({error})", "write it again: 'make lab'") from None
         return cls.parse(data, str(path))
 
     @classmethod

@@ -95,7 +95,7 @@ def words(vault: Vault) -> Iterator[Problem]:
         yield Problem("edge.tls", "a new CA is trusted besides, and signs nothing yet", remedy)
     elif vault.kept(_FORMER):
         remedy = f"when every host has been deployed: {_VERB} retire ca, and give clients the file"
-        yield Problem("edge.tls", f"{file(vault)} still has the CA of before", remedy)
+        yield Problem("edge.tls", f"{file(vault)} still has the previous CA", remedy)
     elif (found := vault.kept(CA)) and not certificates.constrained(_read(found)):
         fact = "whoever gets the key of the site's CA signs any name with it (an earlier version made it)"
         yield Problem("edge.tls", fact, f"make one that signs for this site alone: {_VERB} rotate ca")

@@ -14,7 +14,7 @@ class Slot:
     name: str
     signal: int
     metrics: int
-    turn: int = 0  # none: a slot of before there was TURN
+    turn: int = 0  # none: a slot from before there was TURN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

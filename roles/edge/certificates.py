@@ -59,7 +59,7 @@ def problems(site: Site) -> Iterator[Problem]:
     for host in serving:
         name = turn.name(host)
         if not is_domain(name):
-            yield Problem(path, f"is {name!r} for {host}, which is no name", f"rename hosts.{host}")
+            yield Problem(path, f"is {name!r} for {host}, which is not a name", f"rename hosts.{host}")
         if name in (edge.domain.lower(), *(n.lower() for n in edge.names)):
             yield Problem(
                 path, f"{name!r} is also a name of the site", "give TURN one of its own: names tell them apart"
@@ -156,4 +156,4 @@ def text(name: str, path: str, directory: Path) -> tuple[str, Path]:
         raise SiteError([Problem(path, f"{file}: {error.strerror}", "name a file that you may read")]) from error
     except UnicodeDecodeError as error:
         remedy = "write it as PEM (openssl x509, openssl pkey), a program as a script"
-        raise SiteError([Problem(path, f"{file} is no text", remedy)]) from error
+        raise SiteError([Problem(path, f"{file} is not text", remedy)]) from error

@@ -10,7 +10,7 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
 from livekit_metal.core.slots.active import Active
-from livekit_metal.core.slots.decision import AWAITED
+from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.text import Domain, File, Network
 from livekit_metal.roles.edge import validation
@@ -30,7 +30,7 @@ class Settings(Limits, Checked):
 
     user: ClassVar[str] = "haproxy"  # made by Debian's package
     runtime: ClassVar[str] = _RUNTIME
-    awaited: ClassVar[str] = AWAITED
+    awaited: ClassVar[str] = CLIENT_SOURCE_ADDRESS
     open_files: ClassVar[int] = 1048576  # asked for in the unit; a host may give less
 
     tls: Literal["off", "provided", "internal", "acme"] = option(

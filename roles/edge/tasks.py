@@ -11,6 +11,7 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.edge.backends import Slot, Streams, StreamSlot
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.runtime.host import files, old_code, sandbox
@@ -35,10 +36,7 @@ _RENEWAL = {
     "internal": "its CA ends then too: make the site another one",
 }
 
-# What HAProxy says, and how it was called.
-_HAPROXY = r"""said=$({}); printf '%s\n' "$said"; pid=$(printf '%s\n' "$said" | sed -n 's/^Pid: //p')
-[ -z "$pid" ] || echo "called $(tr '\0' ' ' < /proc/$pid/cmdline)"
-"""
+_HAPROXY = shell.program(__file__, "haproxy")
 _LOADED = '[ "$(systemctl show -p ActiveState --value $unit)" = active ]'  # HAProxy has told systemd READY=1
 
 
@@ -90,7 +88,7 @@ def _needs(settings: Settings) -> StateQuery:
                 ("edge.slots", f"sed -n 's/^# slot //p' {quote(settings.config_file)}"),
                 ("edge.certificates", f"ls -1 {quote(settings.config_root)}/edge/cert-*.pem"),
                 ("edge.streams", rf"sed -n 's/^# stream slot //p' {quote(settings.config_file)}"),
-                ("edge.haproxy", _HAPROXY.format(said)),
+                ("edge.haproxy", shell.given(_HAPROXY, said)),
             ),
         )
         | service.needs
@@ -135,11 +133,11 @@ def _plan(settings: Settings, seen: HostState, *, cut: bool) -> Plan:
 
 
 def _prune(settings: Settings, seen: HostState) -> tuple[Action, ...]:
-    """Certificates of before go, with their keys: a running HAProxy has what it serves in memory."""
+    """Previous certificates go, with their keys: a running HAProxy has what it serves in memory."""
     old = [path for path in seen.answers.get("edge.certificates", []) if path != settings.certificate_file]
     if not old:
         return ()
-    return (Action("remove the certificate of before", lambda host: run(host, 'rm -f -- "$@"', *old)),)
+    return (Action("remove the previous certificate", lambda host: run(host, 'rm -f -- "$@"', *old)),)
 
 
 def _ending(settings: Settings) -> tuple[str, ...]:

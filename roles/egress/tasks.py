@@ -46,7 +46,7 @@ class Egress(SlottedDaemon[Settings]):
 
     def switchover(self) -> Switchover:
         # recordings are placed over Redis: nothing stands in front
-        flip = 'write "$component $slot"\n'
+        flip = 'write "$component $slot"'
         return replace(super().switchover(), flip=flip, finish=_FINISH, grace=self.settings.drain.finalise)
 
     def preparation(self, accept: Collection[str], *, accept_skip: bool) -> Task:

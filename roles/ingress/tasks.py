@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from livekit_metal.core import shell
 from livekit_metal.roles.ingress.proof import Proof
 from livekit_metal.roles.ingress.settings import Settings
 from livekit_metal.runtime.generations.slot_files import SlotView
@@ -19,19 +20,7 @@ from livekit_metal.runtime.slots.switchover import Switchover
 # At the deadline of a drain: the processes of streams, children of the service, end them in an orderly way. The service
 # itself has had its signal and hears no other.
 _FINISH = 'pkill -INT -P "$(systemctl show -p MainPID --value "$unit")"'
-# The gauge has a line for each kind of stream, and none before the first stream.
-_OCCUPANCY = r"""metrics=$(port metrics)
-  [ -z "$metrics" ] || ! all=$(curl -sf -m 2 "http://127.0.0.1:$metrics/metrics") ||
-    printf '%s\n' "$all" | awk -v slot="$slot" '
-      /^livekit_ingress_requests[{]/ { streams += $NF } END { print slot, "sessions", streams + 0 }'"""
-
-
-# A stream that nobody knows: livekit-server says so over Redis. Answers 404; 503 when nothing was heard. Whoever says
-# nothing is not asked more: that takes its time.
-_HEARS = r"""
-  [ "$http" != 200 ] || code=$(curl -s -m 6 -o /dev/null -w '%{http_code}' --data x \
-    -H 'Content-Type: application/sdp' "http://127.0.0.1:$(port whip)/w/livekit-metal-asks") || :
-  case $http:${code:-404} in 200:404 | [!2]*) ;; *) echo "$slot unheard WHIP says $code" ;; esac"""
+_OCCUPANCY, _HEARS = (shell.program(__file__, name) for name in ("occupancy", "hears"))
 
 
 class Ingress(SlottedDaemon[Settings]):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from livekit_metal.core.slots.decision import ALONE, AWAITED
+from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS, ISOLATED_SUFFIX
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File, text
@@ -21,7 +21,7 @@ class View(SlotView[Settings]):
 
     @property
     def stamp(self) -> str:
-        return f"{self.generation}{ALONE}" if self.alone else self.generation
+        return f"{self.generation}{ISOLATED_SUFFIX}" if self.alone else self.generation
 
     @property
     def suffix(self) -> str:
@@ -47,7 +47,7 @@ class View(SlotView[Settings]):
     @property
     def awaited(self) -> str:
         """Where HAProxy comes from."""
-        return AWAITED
+        return CLIENT_SOURCE_ADDRESS
 
 
 def keys_file(settings: Settings) -> str:

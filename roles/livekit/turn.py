@@ -43,7 +43,7 @@ class Turn(Checked):
 
     def problems(self, path: str) -> Iterator[Problem]:
         if self.domain and not is_domain(self.name("host")):
-            yield Problem(f"{path}.domain", f"{self.domain!r} is no name", "write one such as turn.example.org")
+            yield Problem(f"{path}.domain", f"{self.domain!r} is not a name", "write one such as turn.example.org")
         if self.ttl < 60:
             yield Problem(f"{path}.ttl", f"is {self.ttl}", "give a client a minute at least to open its relay")
 

@@ -109,8 +109,8 @@ def _ports(settings: Settings, seen: HostState) -> Iterator[Finding]:
                 yield finding(
                     settings, "port", f"{what} is taken by {who}", f"stop it, or move {port.option}", stops=stops
                 )
-            elif port.owner != "redis":  # slots of before expect Redis there
-                remedy = f"move Redis first, and {port.option} by a later deploy, when slots of before have ended"
+            elif port.owner != "redis":  # earlier slots expect Redis there
+                remedy = f"move Redis first, and {port.option} by a later deploy, when earlier slots have ended"
                 yield finding(settings, "port", f"{what} is where Redis is or was", remedy)
 
 

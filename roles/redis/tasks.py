@@ -18,6 +18,7 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.redis import forwarder
 from livekit_metal.roles.redis.settings import UNIT, Settings
 from livekit_metal.roles.redis.settings import host as host_of
@@ -34,14 +35,7 @@ from livekit_metal.runtime.run.task import Action, Plan, Task
 # them, nor the hashes that users are set by (redis-cli tells an error of a line it reads by words only).
 _ANSWERS = """said=$(REDISCLI_AUTH=$secret timeout 5 redis-cli -h "$1" -p "$2" --user "$3" ping 2>&1)
 [ "$said" = PONG ] || { echo "$said"; false; }"""
-_SET_USERS = """cli() { timeout 5 redis-cli -e -h "$host" -p "$port" --user deploy "$@"; }
-host=$1 port=$2; export REDISCLI_AUTH
-IFS= read -r passwords
-for REDISCLI_AUTH in $passwords; do ! cli ping >/dev/null 2>&1 </dev/null || break; done
-while read -r line; do
-  said=$(printf 'acl %s\\n' "$line" | cli 2>&1) || { echo "$said"; exit 1; }
-  case $said in OK | [0-9] | [0-9][0-9]) ;; *) echo "$said"; exit 1 ;; esac
-done"""
+_SET_USERS = shell.program(__file__, "set-users")
 
 
 def retire(settings: Settings) -> Task:

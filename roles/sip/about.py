@@ -64,7 +64,7 @@ class Sip(SlottedRole[Settings]):
             for i, host in enumerate(trunk.hosts):
                 if host not in names:
                     remedy = f"hosts with it: {', '.join(names) or 'none'}"
-                    yield Problem(f"{path}.hosts[{i}]", f"{host!r} is no host with the role sip", remedy)
+                    yield Problem(f"{path}.hosts[{i}]", f"{host!r} is not a host with the role sip", remedy)
             if out and trunk.hosts and set(names) - set(trunk.hosts):
                 remedy = "LiveKit chooses the host of a call out: name all, or give calls out a trunk of their own"
                 yield Problem(f"{path}.outbound", "is of a trunk that only some hosts serve", remedy)

@@ -84,7 +84,7 @@ def parse(text: str) -> Pattern:
         last = first[: -len(tail)] + tail if len(tail) < len(first) else tail
         if again not in ("", sign) or len(last) != len(first) or last < first:
             raise ValueError(
-                f"{text!r} is no range; write the first number, and the last or its last digits: +4930100-99"
+                f"{text!r} is not a range; write the first number, and the last or its last digits: +4930100-99"
             )
         if (count := int(last) - int(first) + 1) > LARGEST:
             raise ValueError(f"{text!r} has {count} numbers; write a prefix ({sign}{_common(first, last)}*)")
@@ -133,9 +133,11 @@ def _exact(text: str, whole: str) -> str:
     if _NAME.fullmatch(text):
         return text
     if not _DIGITS.fullmatch(text):
-        raise ValueError(f"{whole!r} is no number; {_SHOWN}")
+        raise ValueError(f"{whole!r} is not a number; {_SHOWN}")
     if text.startswith("+0") or (text.startswith("+") and len(text) > 16):
-        raise ValueError(f"{whole!r} is no number; after + comes a country's code, and 15 digits are the most (E.164)")
+        raise ValueError(
+            f"{whole!r} is not a number; after + comes a country's code, and 15 digits are the most (E.164)"
+        )
     return text
 
 

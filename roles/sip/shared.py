@@ -19,13 +19,13 @@ from livekit_metal.core.types.text import Kind, Text
 Header = Annotated[
     str,
     Kind(
-        "name of a header of yours",
+        "a name of a header of yours",
         lambda value: re.fullmatch(r"[XP]-[A-Za-z0-9-]{1,62}", value, re.ASCII | re.IGNORECASE) is not None,
         "write one such as X-Queue",
     ),
 ]
 Value = Annotated[
-    str, Kind("value of a header", lambda value: value.isascii(), "write ASCII", empty=True, longest=1024)
+    str, Kind("a value of a header", lambda value: value.isascii(), "write ASCII", empty=True, longest=1024)
 ]
 MOST_SILENCE = 600  # s, protocol's MaxSIPMediaTimeout
 

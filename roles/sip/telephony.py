@@ -17,6 +17,7 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.sip.merging import differs, merged, unsaid
 from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired
 from livekit_metal.roles.sip.settings import Settings
@@ -26,15 +27,8 @@ from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _PROBE = "sip.telephony"
 _VALID = 600  # s that a token is good for
-# What is sent (passwords and PINs are in it) comes by standard input, the token by a file descriptor of its own: no
-# argument list has them.
-_CALL = r"""call() { curl -s -m 10 -K /dev/fd/3 -H 'Content-Type: application/json' -w '\n%{http_code}\n' \
-  --data-binary @- "$url/$1" 3<<END
-header = "Authorization: Bearer $token"
-END
-}
-"""
-_LISTS = "\n".join(f"echo '{kind.name}'; echo '{{}}' | call {kind.list}" for kind in KINDS)
+_CALL = shell.program(__file__, "call")
+_LISTS = tuple(word for kind in KINDS for word in (kind.name, kind.list, "{}"))
 
 
 def token(key: str, secret: str, now: float) -> str:
@@ -58,13 +52,13 @@ class Found:
 
 def reconcile(settings: Settings) -> Task:
     """Have LiveKit's trunks and rules be those of the site; drift shows in the plan."""
-    return Task("sip", StateQuery(queries=((_PROBE, _asks(settings) + _LISTS),)), partial(_plan, settings))
+    return Task("sip", StateQuery(queries=((_PROBE, _asks(settings, *_LISTS)),)), partial(_plan, settings))
 
 
-def _asks(settings: Settings) -> str:
+def _asks(settings: Settings, *calls: str) -> str:
     key, secret = next(iter(settings.api_keys.items()))
     url = settings.ws_url.replace("ws", "http", 1) + "/twirp/livekit.SIP"
-    return f"token={token(key, secret.reveal(), time.time())} url={url}\n{_CALL}"
+    return shell.given(_CALL, url, token(key, secret.reveal(), time.time()), *calls)
 
 
 def parse(lines: list[str]) -> dict[str, Found] | None:
@@ -138,7 +132,7 @@ def _ids(found: Mapping[str, Found]) -> dict[str, str]:
 
 def _apply(host: Host, *, settings: Settings, kind: Kind, name: str) -> None:
     """Bring one object to what the site says. What LiveKit has is asked again: a rule needs its trunks' new ids."""
-    found = parse(read(host, "sh -s", stdin=_asks(settings) + _LISTS).splitlines())
+    found = parse(read(host, "sh -s", stdin=_asks(settings, *_LISTS)).splitlines())
     if found is None:
         raise HostError("LiveKit does not tell its trunks: its API does not answer, or not to the first API key")
     wanted, now = desired(settings, _ids(found))[kind.name].get(name), found[kind.name].ours.get(name)
@@ -151,7 +145,6 @@ def _apply(host: Host, *, settings: Settings, kind: Kind, name: str) -> None:
 
 
 def _call(host: Host, settings: Settings, method: str, body: Mapping[str, Any]) -> None:
-    script = _asks(settings) + f"call {method} <<'END'\n{json.dumps(body)}\nEND\n"
-    said = run(host, "sh -s", stdin=script).splitlines()
+    said = run(host, "sh -s", stdin=_asks(settings, "", method, json.dumps(body))).splitlines()
     if said[-1:] != ["200"]:
         raise HostError(f"LiveKit refuses {method}: {' '.join(said) or 'no answer'}")

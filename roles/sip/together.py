@@ -23,7 +23,7 @@ def together(trunks: Trunks, rules: Mapping[str, Rule], path: str) -> Iterator[P
         for name in names:
             if not _NAME.fullmatch(name):
                 remedy = "use up to 31 lower-case letters, digits and dashes"
-                yield Problem(f"{path}.{kind}.{name}", "is no name for it", remedy)
+                yield Problem(f"{path}.{kind}.{name}", "is not a name for it", remedy)
     for name, rule in rules.items():
         yield from _refers(trunks, rule, f"{path}.rules.{name}")
     yield from _overlaps(trunks, path)
@@ -36,7 +36,9 @@ def _refers(trunks: Trunks, rule: Rule, path: str) -> Iterator[Problem]:
     known = []
     for i, trunk in enumerate(rule.trunks):
         if trunk not in trunks:
-            yield Problem(f"{path}.trunks[{i}]", f"{trunk!r} is no trunk", f"known here: {', '.join(trunks) or 'none'}")
+            yield Problem(
+                f"{path}.trunks[{i}]", f"{trunk!r} is not a trunk", f"known here: {', '.join(trunks) or 'none'}"
+            )
         elif not trunks[trunk].takes_calls:
             remedy = f"give trunks.{trunk} numbers or a user, or drop it here"
             yield Problem(f"{path}.trunks[{i}]", f"{trunk} is for calls out only", remedy)

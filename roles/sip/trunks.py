@@ -39,7 +39,7 @@ class Outbound(Mapped):
 
     def more_problems(self, path: str) -> Iterator[Problem]:
         if not _ADDRESS.fullmatch(self.address):
-            yield Problem(f"{path}.address", f"{self.address!r} is no host:port", "write sip.example.org or 192.0.2.5")
+            yield Problem(f"{path}.address", f"{self.address!r} is not host:port", "write sip.example.org or 192.0.2.5")
         yield from numbers.problems(self.numbers, f"{path}.numbers", exact=True)
         yield from _user(self.user, f"{path}.user")
 
@@ -61,7 +61,7 @@ class Register(Checked):
         for name in ("registrar", "domain"):
             value = getattr(self, name)
             if value and not _ADDRESS.fullmatch(value):
-                yield Problem(f"{path}.{name}", f"{value!r} is no host:port", "write sip.example.org or 192.0.2.5")
+                yield Problem(f"{path}.{name}", f"{value!r} is not host:port", "write sip.example.org or 192.0.2.5")
         if not self.user:
             yield Problem(f"{path}.user", "is empty", "write the user that the carrier gave you")
         yield from _user(self.user, f"{path}.user")
@@ -173,7 +173,7 @@ def _networks(networks: Iterable[str], path: str, *, anywhere: bool) -> Iterator
     for i, text in enumerate(networks):
         if (found := network(text)) is None:
             remedy = "write an IPv4 network such as '192.0.2.0/24' (livekit-sip knows no IPv6)"
-            yield Problem(f"{path}[{i}]", f"{text!r} is no IPv4 network", remedy)
+            yield Problem(f"{path}[{i}]", f"{text!r} is not an IPv4 network", remedy)
         elif found.prefixlen == 0 and not anywhere:
             yield Problem(f"{path}[{i}]", "is everybody", "name the networks that the carrier signals from")
 
@@ -188,4 +188,4 @@ def _sound(text: str) -> bool:
 
 def _user(user: str, path: str) -> Iterator[Problem]:
     if user and not _USER.fullmatch(user):
-        yield Problem(path, f"{user!r} is no user of SIP", "use letters, digits and . _ + @ -")
+        yield Problem(path, f"{user!r} is not a user of SIP", "use letters, digits and . _ + @ -")

@@ -43,7 +43,7 @@ def wrong(sip: Sip, known: Mapping[str, Secret]) -> Iterator[Problem]:
     for name, rule in sip.rules.items():
         secret = known.get(key := f"sip-rule-{name}")
         if rule.pin and secret is not None and not re.fullmatch(r"[0-9]+", secret.reveal()):
-            yield _unusable(key, "is no PIN: callers type digits")
+            yield _unusable(key, "is not a PIN: callers type digits")
     pins = {name: known[f"sip-rule-{name}"].reveal() for name, rule in sip.rules.items() if f"sip-rule-{name}" in known}
     yield from alike({name: rule for name, rule in sip.rules.items() if rule.pin and name in pins}, pins, "sip")
     for source in sources(sip, known):
@@ -57,7 +57,7 @@ def _wrong_numbers(trunk: str, key: str, found: list[str], owners: dict[str, str
         yield _unusable(key, "holds no number, so that any could be called")
     for i, number in enumerate(found, 1):
         if not is_number(number):
-            yield _unusable(key, f"word {i} of {len(found)} is no number (as +4930123456; '*' and lists are none)")
+            yield _unusable(key, f"word {i} of {len(found)} is not a number (as +4930123456; '*' and lists are none)")
         elif (first := owners.setdefault(normal(number), trunk)) != trunk:
             yield _unusable(key, f"word {i} of {len(found)} is also a number of {first}")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import setuptools
 
-from tests.support.programs.package import ROOT, build
+from tests.support.artifacts.package import ROOT, build
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from lab import state
+from tests.support.artifacts.package import build
 from tests.support.hosts.deploys import outcome
 from tests.support.hosts.lab import INVENTORY, ROOT
-from tests.support.programs.package import build
 
 LAB = state.facts()
 SITE = "inventories/lab.py"  # in the repository that is made

@@ -64,7 +64,7 @@ def test_a_deploy_is_refused_while_a_secret_opens_a_trunk(phones: Site, no_downl
     site.vault.set_password("sip-carrier-numbers", "*")
     found = site.for_host("lk1").sip
     assert found
-    with pytest.raises(PyinfraError, match=r"secrets.passwords.sip-carrier-numbers: word 1 of 1 is no number"):
+    with pytest.raises(PyinfraError, match=r"secrets.passwords.sip-carrier-numbers: word 1 of 1 is not a number"):
         tasks.Sip(found).desired()
 
 

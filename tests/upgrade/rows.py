@@ -76,7 +76,7 @@ def _new_password(ground: Ground) -> Told:
 
 
 def _retire_password(ground: Ground) -> None:
-    ground.drained()  # a slot of before the rotation uses the old one
+    ground.drained()  # a slot from before the rotation uses the old one
     ground.secrets("retire", "redis")
     ground.settle()
 

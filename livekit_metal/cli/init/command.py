@@ -87,7 +87,7 @@ def _answers(given: argparse.Namespace) -> Answers:
 def _refuse(name: str) -> None:
     """A name that could be no file of Python's, or leads elsewhere."""
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", name, re.ASCII):
-        raise SiteError([Problem("--name", f"{name!r} is no name for a site", "use letters, digits, - and _")])
+        raise SiteError([Problem("--name", f"{name!r} is not a name for a site", "use letters, digits, - and _")])
 
 
 def _complete(answers: Answers) -> None:

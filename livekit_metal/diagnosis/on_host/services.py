@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from livekit_metal.core import shell
 from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.base.settings import Settings as Base
@@ -21,12 +22,7 @@ from livekit_metal.runtime.slots.occupancy import active as serving_of
 if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack
 
-# The words of OccupancyQuery. Of the keys a host tells only what they hash to, as Keys below.
-_HEALTH = r"""
-  http=$(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port health)/") || :
-  echo "$slot http $http"
-  echo "$slot keys $(sed -n 's/^  "api_\(key\|secret\)": "\(.*\)",\{0,1\}$/\1 \2/p' "$of/$slot.yaml" |
-    sort | sha256sum | cut -d ' ' -f 1)" """
+_HEALTH = shell.program(__file__, "health")
 
 
 def questions(stack: HostStack) -> dict[str, OccupancyQuery]:

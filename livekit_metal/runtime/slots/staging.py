@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
-import click
 from pyinfra.api.exceptions import PyinfraError
 
 from livekit_metal.core.errors import Problem, SiteError
@@ -15,6 +14,7 @@ from livekit_metal.releases import catalogue
 from livekit_metal.runtime.artifacts import fetch
 from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.artifacts.push import bring
+from livekit_metal.runtime.artifacts.status_line import StatusLine
 from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.files import File
@@ -36,8 +36,8 @@ def fetched(release: catalogue.Release, arch: str, lock: str, missing: Problem |
 
 @cache
 def _fetched(release: catalogue.Release, arch: str, lock: str) -> Artifact:
-    say = partial(click.echo, err=True)  # standard output may be pyinfra's --json
-    return fetch.fetch(release, arch, lock=Path(lock) if lock else None, progress=say)
+    with StatusLine() as say:
+        return fetch.fetch(release, arch, lock=Path(lock) if lock else None, progress=say)
 
 
 def directory(release_root: str, program: str, found: Artifact) -> str:

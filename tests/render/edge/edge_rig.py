@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import http.client
 import json
@@ -201,6 +202,13 @@ class Edge:
         self.process.terminate()
         self.process.wait(10)
         self._notified.close()
+
+
+def tried_in_vain(edge: Edge) -> int:
+    """How often the edge has tried to connect to a slot or another host, and could not (its own statistics)."""
+    lines = edge.tell("show stat").removeprefix("# ").splitlines()
+    rows = [row for row in csv.DictReader(lines) if row["svname"] not in ("FRONTEND", "BACKEND")]
+    return sum(int(row[name] or 0) for row in rows for name in ("econ", "wretr", "wredis"))
 
 
 def get(port: int, path: str = "/x", **headers: str) -> tuple[int, str]:

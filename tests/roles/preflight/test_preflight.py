@@ -119,7 +119,7 @@ def test_a_sound_host_has_no_finding(settings: Settings) -> None:
         (
             {"sockets": ["tcp LISTEN 0 9 127.0.0.1:7880 0.0.0.0:* cgroup:/system.slice/livekit-redis-forward.service"]},
             "lk2: port: 7880/tcp of edge/http is where Redis is or was; move Redis first, and edge.http by a later "
-            "deploy, when slots of before have ended",
+            "deploy, when earlier slots have ended",
         ),
         (
             {"sockets": ["udp UNCONN 0 0 [::]:50003 [::]:* cgroup:/user.slice/user-0.slice"]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -167,7 +168,7 @@ def test_it_is_proved_at_the_address_that_clients_expect(
         lambda: one_by_one("redis", activate(after)), answer=lambda _h, c: answer if "sh -s" in c else "PONG"
     )
     assert done.results["lk1"].word == "done"
-    assert [c.rsplit(" sh ", 1)[1].split()[:2] for c in done.commands["lk1"] if "ping 2>&1" in c] == [
+    assert [shlex.split(c)[-3:-1] for c in done.commands["lk1"] if "ping 2>&1" in c] == [
         NEW.split(":"),
         OLD.split(":"),
     ]

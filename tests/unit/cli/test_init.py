@@ -118,13 +118,13 @@ def test_any_setting_can_be_given(tmp_path: Path) -> None:
 
 MAIL = "the CA of the certificates asks for one"
 BAD = {
-    "hosts.lk1.address: '10.0.0.300' is no IP address; write an IP address; names are for ssh.config": (
+    "hosts.lk1.address: '10.0.0.300' is not an IP address; write an IP address; names are for ssh.config": (
         *("--host", "10.0.0.300", "--admin", "198.51.100.0/24"),
     ),
-    "firewall.admin[0]: '198.51.100.1/24' is no network; write one such as 192.0.2.0/24, without host bits": (
+    "firewall.admin[0]: '198.51.100.1/24' is not a network; write one such as 192.0.2.0/24, without host bits": (
         *("--host", "203.0.113.11", "--admin", "198.51.100.1/24"),
     ),
-    "edge.domain: 'lk example' is no name for clients; write one such as lk.example.org": (
+    "edge.domain: 'lk example' is not a name for clients; write one such as lk.example.org": (
         *(*ONE, "--domain", "lk example", "--email", "ops@example.org"),
     ),
     "--redis: there is no host 'lk2'; name some of lk1, or all, none": (*ONE, "--redis", "lk2"),
@@ -133,7 +133,7 @@ BAD = {
     "--admin: is missing; name the network that you come from: --admin 198.51.100.0/24": ("--host", "203.0.113.11"),
     f"--email: is missing; {MAIL}": (*ONE, "--domain", "lk.example.org"),
     "--domain: is missing; certificates are for a name": (*ONE, "--tls", "acme", "--email", "ops@example.org"),
-    "--name: '../prod' is no name for a site; use letters, digits, - and _": (*ONE, "--name", "../prod"),
+    "--name: '../prod' is not a name for a site; use letters, digits, - and _": (*ONE, "--name", "../prod"),
     "--set livekit: has no value; write it as livekit.source=module": (*ONE, "--set", "livekit"),
     "livekit.releas: unknown key; did you mean 'release'?": (*ONE, "--set", "livekit.releas=1"),
 }

@@ -51,9 +51,9 @@ def test_what_is_wrong_is_asked_again_with_the_reason() -> None:
     )
     assert asked(terminal).hosts == ("203.0.113.11",)
     assert sum("Hosts" in question for question in terminal.asked) == 3
-    assert "  '10.0.0.300' is no IP address; write an IP address; names are for ssh.config" in terminal.said
-    assert "  '198.51.100.1/24' is no network; write one such as 192.0.2.0/24, without host bits" in terminal.said
-    assert "  'lk example' is no name for clients; write one such as lk.example.org" in terminal.said
+    assert "  '10.0.0.300' is not an IP address; write an IP address; names are for ssh.config" in terminal.said
+    assert "  '198.51.100.1/24' is not a network; write one such as 192.0.2.0/24, without host bits" in terminal.said
+    assert "  'lk example' is not a name for clients; write one such as lk.example.org" in terminal.said
 
 
 def test_without_a_domain_no_mail_is_asked_for() -> None:

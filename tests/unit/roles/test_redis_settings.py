@@ -36,13 +36,13 @@ def external_data(site_data: dict[str, Any]) -> dict[str, Any]:
             "redis.external: needs exactly one of address and sentinels; ",
         ),
         ({"external": {"sentinels": ["10.9.9.8:26379"]}}, "redis.external.sentinel_master: is missing; "),
-        ({"external": {"address": "10.9.9.9"}}, "redis.external.address: '10.9.9.9' is no host:port; write it as "),
-        ({"external": {"address": "redis://10.9.9.9:6379"}}, "redis.external.address: 'redis://10.9.9.9:6379' is no "),
-        ({"external": {"address": "fd00::9:6379"}}, "redis.external.address: 'fd00::9:6379' is no host:port; "),
-        ({"external": {"address": "redis:65536"}}, "redis.external.address: 'redis:65536' is no host:port; "),
+        ({"external": {"address": "10.9.9.9"}}, "redis.external.address: '10.9.9.9' is not host:port; write it as "),
+        ({"external": {"address": "redis://10.9.9.9:6379"}}, "redis.external.address: 'redis://10.9.9.9:6379' is not "),
+        ({"external": {"address": "fd00::9:6379"}}, "redis.external.address: 'fd00::9:6379' is not host:port; "),
+        ({"external": {"address": "redis:65536"}}, "redis.external.address: 'redis:65536' is not host:port; "),
         (
             {"external": {"sentinels": ["10.9.9.8:26379", "here"], "sentinel_master": "m"}},
-            "redis.external.sentinels[1]: 'here' is no host:port; ",
+            "redis.external.sentinels[1]: 'here' is not host:port; ",
         ),
         (
             {"external": {"address": "10.9.9.9:6379", "ca_file": "/etc/ca.pem"}},

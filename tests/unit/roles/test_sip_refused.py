@@ -31,7 +31,7 @@ MakeSite = Callable[[dict[str, Any]], Site]
         (
             "sip/trunks/carrier/numbers",
             ["+15550100", "+1555010", "+4930123400-+4930123399"],
-            "sip.trunks.carrier.numbers[2]: '+4930123400-+4930123399' is no range; write the first number, and the",
+            "sip.trunks.carrier.numbers[2]: '+4930123400-+4930123399' is not a range; write the first number, and the",
         ),
         (
             "sip/trunks/carrier/numbers",
@@ -61,7 +61,7 @@ MakeSite = Callable[[dict[str, Any]], Site]
         (
             "sip/trunks/out/hosts",
             ["lk9"],
-            "sip.trunks.out.hosts[0]: 'lk9' is no host with the role sip; hosts with it: lk1",
+            "sip.trunks.out.hosts[0]: 'lk9' is not a host with the role sip; hosts with it: lk1",
         ),
         (
             "sip/trunks/out/outbound",
@@ -71,7 +71,7 @@ MakeSite = Callable[[dict[str, Any]], Site]
         (
             "sip/trunks/carrier/headers",
             {"Contact": "<sip:me@example.org>"},
-            "sip.trunks.carrier.headers: 'Contact' is no name of a header of yours; write one such as X-Queue",
+            "sip.trunks.carrier.headers: 'Contact' is not a name of a header of yours; write one such as X-Queue",
         ),
         (
             "sip/trunks/carrier/media_timeout",

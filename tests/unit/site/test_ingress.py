@@ -30,7 +30,7 @@ MakeSite = Callable[[dict[str, Any]], Site]
         ({"rtmp": "1936-1937"}, "ingress.rtmp: has 2 ports for 3 slots; widen it"),
         ({"relay": "8081-8083"}, "ingress.whip: ingress/whip-b (tcp 8081) overlaps ingress/relay-a (tcp 8081) on lk1"),
         ({"slots": ["a"]}, "ingress.slots: are ['a']; name two to five different slots"),
-        ({"rtmp_base_url": "live.example.com"}, "ingress.rtmp_base_url: 'live.example.com' is no URL; write scheme"),
+        ({"rtmp_base_url": "live.example.com"}, "ingress.rtmp_base_url: 'live.example.com' is not a URL; write scheme"),
         ({"whip_base_url": "rtmp://x/w"}, "ingress.whip_base_url: is 'rtmp://x/w'; write it as 'http://"),
         ({"cpu_cost": {"rtmp": 0}}, "ingress.cpu_cost.rtmp: is 0; say how many cores it needs"),
         ({"cpu_cost": {"min_idle": 1}}, "ingress.cpu_cost.min_idle: is 1; write a share between 0 and 1"),

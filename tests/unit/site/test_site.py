@@ -79,7 +79,7 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         ),
         ("livekit/batch_interval", "2", "livekit.batch_interval: is '2'; write it like '2ms'"),
         ("livekit/source", "file", "livekit.file: is empty while source is 'file'; set it to the path of the program"),
-        ("hosts/lk1/address", "lk1.example.org", "hosts.lk1.address: 'lk1.example.org' is no IP address; "),
+        ("hosts/lk1/address", "lk1.example.org", "hosts.lk1.address: 'lk1.example.org' is not an IP address; "),
         (
             "hosts/lk2/address",
             "192.0.2.11",
@@ -111,14 +111,14 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "firewall/admin",
             ["10.0.0.1/8"],
-            "firewall.admin[0]: '10.0.0.1/8' is no network; write one such as",
+            "firewall.admin[0]: '10.0.0.1/8' is not a network; write one such as",
         ),
         (
             "firewall/admin",
             [],
             "firewall.admin: is empty; name the networks you administer from, or nobody gets in",
         ),
-        ("paths/config", "etc", "paths.config: 'etc' is no path on a host; write an absolute path"),
+        ("paths/config", "etc", "paths.config: 'etc' is not a path on a host; write an absolute path"),
         ("hosts", [], "hosts: is [] (list); make it a mapping"),
     ],
 )
