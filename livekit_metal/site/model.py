@@ -82,6 +82,10 @@ class Role(Generic[S]):
         """Networks by the names that ``Port.clients`` has for them: where it comes from."""
         return {self.name: site.cluster_addresses(self.name)} if self.named else {}
 
+    def networks_of(self, site: Site, host: str) -> Mapping[str, tuple[str, ...]]:
+        """The same for one host: fewer, where not every host has to do with all of them."""
+        return self.networks(site)
+
     def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
         """What other roles of a host get from it: role -> derived settings. Tuples of several roles are joined."""
         return {}
