@@ -15,4 +15,5 @@ NAMES = (
     "sip",
     "exporters",
     "prometheus",
+    "alertmanager",
 )
