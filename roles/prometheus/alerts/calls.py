@@ -92,7 +92,7 @@ and sum by (host) (increase(livekit_session_start_time_ms_count{job="livekit"}[1
     ),
     Alert(
         name="TurnFailing",
-        expr="""sum by (host) (increase(haproxy_backend_connection_errors_total{job="edge",proxy=~"turn_.+"}[5m])) >= 3""",
+        expr='sum by (host) (increase(haproxy_backend_connection_errors_total{job="edge",proxy=~"turn_.+"}[5m])) >= 3',
         hold="2m",
         severity="page",
         summary="{{ $labels.host }} could not pass {{ $value | humanize }} connections to TURN on in 5 minutes",
