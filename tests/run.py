@@ -25,7 +25,7 @@ from tests.turns import Turns
 # these have rows of their own
 _FAULTS = "tests/faults " + " ".join(
     f"--ignore=tests/faults/{what}"
-    for what in ("calls", "cluster", "doctor", "test_disk_full.py", "test_afterwards.py")
+    for what in ("alerts", "calls", "cluster", "doctor", "test_disk_full.py", "test_afterwards.py")
 )
 # under a call, and that calls are heard after all of it
 _UNDER_A_CALL = "tests/faults/test_disk_full.py tests/faults/test_afterwards.py"
@@ -137,6 +137,13 @@ ROWS = (
         hosts=2,
         inventory="inventories/lab_doctor.py",
         steps=(_alone(f"tests/faults/doctor {_AFTERWARDS}"),),
+        asked=True,
+    ),
+    Row(
+        "alerts",
+        hosts=1,
+        inventory="inventories/lab_alerts.py",
+        steps=(Step("tests/host/metrics tests/host/test_units.py tests/host/test_ports.py -rP tests/faults/alerts"),),
         asked=True,
     ),
 )

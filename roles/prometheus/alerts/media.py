@@ -1,6 +1,6 @@
 """Recordings, streams and phone calls that do not begin or are cut short.
 
-Names of metrics: pkg/stats of egress 1.14.1, ingress 1.5.0 and sip 1.11.0. livekit_node_cpu_load is of all three.
+Names of metrics: pkg/stats of each program. livekit_node_cpu_load is one of all three: select it by job.
 """
 
 from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS_DOWN, STATUS, Alert
@@ -65,24 +65,24 @@ MEDIA = (
     ),
     Alert(
         name="SipRefusing",
-        expr="""max by (host) (livekit_sip_available{job="sip"}) == 0""",
+        expr="""max by (host) (livekit_sip_available) == 0""",
         hold="2m",
         severity="page",
-        summary="livekit-sip on {{ $labels.host }} takes no phone calls",
+        summary="{{ $labels.host }} takes no phone calls",
         consequence="Whoever phones hears that the line is busy.",
         command=DOCTOR + " --limit {{ $labels.host }}",
         explained_by=_NONE,
     ),
     Alert(
         name="PhoneCallsFailing",
-        expr="""100 * sum by (host, dir) (increase(livekit_sip_invite_error{job="sip"}[15m]))
-  / sum by (host, dir) (increase(livekit_sip_invite_requests{job="sip"}[15m])) > $join_failures
-and sum by (host, dir) (increase(livekit_sip_invite_error{job="sip"}[15m])) >= 3""",
+        expr="""100 * sum by (host, dir) (increase(livekit_sip_invite_error[15m]))
+  / sum by (host, dir) (increase(livekit_sip_invite_requests[15m])) > $join_failures
+and sum by (host, dir) (increase(livekit_sip_invite_error[15m])) >= 3""",
         hold="1m",
         severity="ticket",
         summary="{{ $value | humanize }} % of phone calls ({{ $labels.dir }}) on {{ $labels.host }} are refused",
         consequence="People cannot phone in, or are not called.",
-        command="journalctl -u 'livekit-sip@*' --since -30m on {{ $labels.host }}",
+        command=DOCTOR + " --limit {{ $labels.host }}",
         explained_by=("SipRefusing", *_NONE),
     ),
 )

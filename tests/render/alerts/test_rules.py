@@ -15,7 +15,8 @@ from livekit_metal.roles.prometheus.alerts.alert import Alert
 from livekit_metal.roles.prometheus.alerts.deploys import DEAD_MAN
 from livekit_metal.roles.prometheus.alerts.every import ALERTS, inhibitions
 from livekit_metal.roles.prometheus.thresholds import Thresholds
-from tests.render.alerts.cases import CASES, Case
+from tests.render.alerts.cases import CASES
+from tests.render.alerts.series import Case
 
 Program = Callable[[str, str], str]
 RUNBOOK = Path(__file__).parents[3] / "docs/runbook.md"
