@@ -82,7 +82,7 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
 	$(RUN)pytest tests/build -m long
-	$(RUN)python -m tests.run calls steps long longmed cluster acme doctor
+	$(RUN)python -m tests.run calls steps long longmed cluster acme proxies doctor
 
 test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
 	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media

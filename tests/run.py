@@ -131,7 +131,15 @@ ROWS = (
         asked=True,
     ),
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
+    Row(
+        "agents",
+        hosts=1,
+        inventory="inventories/lab_agents.py",
+        steps=(Step("tests/host/slots/test_agents.py"), _alone("tests/agents")),
+        asked=True,
+    ),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
+    Row("proxies", hosts=1, steps=(_alone("tests/proxies"),), asked=True),
     Row(
         "doctor",
         hosts=2,

@@ -12,6 +12,7 @@ from pathlib import Path
 NEEDED = {
     "auditd": ("auditd", ["auditd.service"]),
     "bwrap": ("bubblewrap", []),
+    "caddy": ("caddy", ["caddy.service", "caddy-api.service"]),
     "docker-registry": ("docker-registry", ["docker-registry.service"]),
     "ffmpeg": ("ffmpeg", []),
     "ffprobe": ("ffmpeg", []),
@@ -20,6 +21,8 @@ NEEDED = {
     "*/kamailio/modules/tls.so": ("kamailio-tls-modules", []),
     "mmdebstrap": ("mmdebstrap", []),
     "nft": ("nftables", []),
+    "nginx": ("nginx", ["nginx.service"]),
+    "*/nginx/modules/ngx_stream_module.so": ("libnginx-mod-stream", []),
     "promtool": ("prometheus", ["prometheus.service", "prometheus-node-exporter.service"]),
     "redis-server": ("redis-server", ["redis-server.service"]),
     "ruby": ("ruby", []),

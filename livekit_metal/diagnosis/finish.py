@@ -17,6 +17,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError
 from livekit_metal.core import check_result as rows
 from livekit_metal.core.check_result import CheckResult, Result, failed
+from livekit_metal.core.errors import as_called_here
 from livekit_metal.core.switches import switches
 from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
@@ -57,7 +58,7 @@ def show(run: State, found: Mapping[str, Any]) -> None:
     if any(switches(host.data.get).json for host in run.inventory):
         click.echo(rows.as_json(_judged, rows.moment(time.time())))
         return
-    click.echo("\n".join(["", *rows.table(_judged)]))
+    click.echo(as_called_here("\n".join(["", *rows.table(_judged)])))
 
 
 def _of(name: str, one: Any) -> Sequence[CheckResult]:

@@ -69,7 +69,7 @@ def bad(component: str, version: str) -> Bad | None:
     return next((found for entry in _of("bad", component) if version in (found := Bad(**entry))), None)
 
 
-def jump(component: str, before: str, after: str) -> Problem | None:
+def version_skip(component: str, before: str, after: str) -> Problem | None:
     """Why ``after`` must not follow ``before`` while that still runs, and what to deploy first."""
     for entry in _of("jump", component):
         start, end = Span(**entry["from"]), Span(**entry["to"])

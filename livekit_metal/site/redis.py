@@ -37,3 +37,8 @@ def client(site: Site, role: str) -> RedisClient:
         )
     password = vault.passwords("redis" if role == "livekit" else f"redis-{role}")[0]
     return RedisClient(address=address(site), username=user(role, password), password=password)
+
+
+def callers(site: Site) -> tuple[str, ...]:
+    """The roles that need it: those that need livekit-server, but for whom that is enough."""
+    return tuple(role.name for role in site.roles if role.caller and role.on_redis)

@@ -105,6 +105,16 @@ class SlottedSettings(Checked):
         )
 
     @property
+    def path(self) -> str:
+        """Where it stands in the inventory."""
+        return self.component
+
+    @property
+    def templates(self) -> str:
+        """The directory of its templates; its configuration and its unit are called so as well."""
+        return self.component
+
+    @property
     def generations(self) -> str:
         """The directory of its generations on a host."""
         return f"{self.config_root}/{self.component}"
@@ -131,7 +141,7 @@ class SlottedSettings(Checked):
                     decision.part(self.ranges[setting], self.slots, slot),
                     port.reach,
                     port.purpose.format(slot),
-                    f"{self.component}.{setting}",
+                    f"{self.path}.{setting}",
                     port.clients,
                 )
 

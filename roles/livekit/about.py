@@ -18,7 +18,7 @@ class Livekit(SlottedRole[Settings]):
     purpose = "livekit-server"
     settings = Settings
     by_edge = "WebSockets"
-    tells = False
+    reports = False
 
     def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         at, names = site.hosts[host], site.with_role(self.name)

@@ -87,7 +87,7 @@ def vantage(settings: Settings) -> call.Vantage:
     return call.Vantage(settings.probe, settings.peers, f"{settings.release_root}/probe")
 
 
-def through_active(host: Host, *, settings: Settings) -> str:
+def call_active_slot(host: Host, *, settings: Settings) -> str:
     """A call through the slot that serves now: why it fails, or ''; '-' when none serves."""
     unit = settings.unit.format("%s")
     said = read(

@@ -40,7 +40,7 @@ def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
     if not artifact.is_tree:
         push(host, artifact.path, directory, program, artifact.sha256)
         return
-    parts = _squeezed(progress(host, _read(artifact.path), artifact.size))
+    parts = squeezed(progress(host, pieces(artifact.path), artifact.size))
     args = (directory, TREE, artifact.sha256, str((artifact.size >> 10) * 11 // 10))
     send(host, _RECEIVE_TREE, args, parts, f"{artifact.size >> 20} MB to {directory}")
 
@@ -48,7 +48,7 @@ def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
 def push(host: Host, artifact: Path, directory: str, program: str, sha256: str) -> None:
     """Bring the file ``artifact`` to the host. Raises HostError when it does not arrive whole."""
     size = artifact.stat().st_size
-    parts = _squeezed(progress(host, _read(artifact), size))
+    parts = squeezed(progress(host, pieces(artifact), size))
     send(host, _RECEIVE, (directory, program, sha256), parts, f"{size >> 20} MB to {directory}")
 
 
@@ -94,13 +94,14 @@ def progress(host: Host, parts: Iterable[bytes], size: int) -> Iterator[bytes]:
             host.log(f"pushing: {sent * 100 // size} % of {size >> 20} MB")
 
 
-def _read(file: Path) -> Iterator[bytes]:
+def pieces(file: Path) -> Iterator[bytes]:
+    """The bytes of a file."""
     with file.open("rb") as opened:
         while chunk := opened.read(_CHUNK):
             yield chunk
 
 
-def _squeezed(parts: Iterable[bytes]) -> Iterator[bytes]:
+def squeezed(parts: Iterable[bytes]) -> Iterator[bytes]:
     """One gzip stream."""
     squeeze = zlib.compressobj(1, wbits=31)  # 31: with gzip's header
     for part in parts:

@@ -91,6 +91,11 @@ class FakeSlot:
         self._server = Server(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
+    def speak(self, tls: ssl.SSLContext) -> None:
+        """Nothing but TLS from now on."""
+        assert self._server
+        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+
     def stop(self) -> None:
         self.answers.set()
         if self._server:
@@ -112,7 +117,9 @@ class Edge:
         **settings: object,
     ) -> None:
         self.got = got  # by ACME
-        self.http, self.https, self.redirect, self.own_peer, self.metrics, *metrics = free_ports(5 + len(slots))
+        self.http, self.https, self.redirect, self.own_peer, self.metrics, self.turn, *metrics = free_ports(
+            6 + len(slots)
+        )
         directory.mkdir()
         self.active = Active(str(directory / "active.map"), str(directory / "admin.sock"))
         Path(self.active.file).touch()
@@ -121,6 +128,7 @@ class Edge:
             "https": PortRange(self.https, self.https),
             "redirect": PortRange(self.redirect, self.redirect),
             "peer": PortRange(self.own_peer, self.own_peer),
+            "turn": PortRange(self.turn, self.turn),
             "metrics": PortRange(self.metrics, self.metrics),
             "slots": tuple(
                 Slot(name=n, signal=s.port, metrics=m) for (n, s), m in zip(slots.items(), metrics, strict=True)
@@ -128,7 +136,7 @@ class Edge:
             "config_root": str(directory),
             "active": self.active,
             "monitored": True,
-            "address": "127.0.0.1",
+            "cluster_address": "127.0.0.1",
             "connections": 100,
             "description": "first",
             "acme": Acme(config_root=str(directory), thumbprint=THUMBPRINT) if got else None,
@@ -229,7 +237,7 @@ def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") 
         if trusted:
             s = stack.enter_context(trusted.wrap_socket(s, server_hostname=name))
         key = f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n"
-        s.sendall(f"GET /rtc?access_token=SECRET HTTP/1.1\r\nHost: x\r\n{_UPGRADE}{key}\r\n".encode())
+        s.sendall(f"GET /rtc?access_token=SECRET HTTP/1.1\r\nHost: {name or 'x'}\r\n{_UPGRADE}{key}\r\n".encode())
         assert b" 101 " in s.recv(1024)
 
         def say(text: str) -> str:
