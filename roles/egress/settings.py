@@ -124,8 +124,7 @@ class Settings(SlottedSettings):
         """Cores that a host must have for each kind of recording the site wants: by cpu_cost in ``extra``, too."""
         said = self.extra.get("cpu_cost", {})
         costs = said if isinstance(said, Mapping) else {}
-        own = {kind: next((c for n in _COST_KEYS[kind] if _is_cost(c := costs.get(n))), COSTS[kind]) for kind in COSTS}
-        return {kind: own[kind] for kind in self.records}
+        return {kind: next(_costs(costs, kind), COSTS[kind]) for kind in self.records}
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -188,8 +187,10 @@ class Settings(SlottedSettings):
         return own
 
 
-def _is_cost(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+def _costs(said: Mapping[str, object], kind: str) -> Iterator[float]:
+    for value in map(said.get, _COST_KEYS[kind]):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+            yield float(value)
 
 
 def _go(time: Duration) -> str:

@@ -64,7 +64,7 @@ class Staging:
 
     def _faults(self) -> tuple[str, ...]:
         """What is known of the version that a host does not have yet: a line, as most have something."""
-        version = self.artifact.version
+        version = upgrade_guard.version_of(self.wanted.release)
         if not (found := compatibility.faults(self.program, version)):
             return ()
         mended = max((f.before for f in found), key=compatibility.numbers)

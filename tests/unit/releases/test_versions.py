@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from livekit_metal.releases import compatibility
 from livekit_metal.releases.catalogue import File
-from livekit_metal.releases.compatibility import bad, faults, jump
+from livekit_metal.releases.compatibility import bad, faults, version_skip
 from livekit_metal.roles.livekit.settings import Settings as Livekit
-from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.slots.components import components
@@ -56,20 +54,10 @@ def test_of_a_build_of_ones_own_nothing_is_known() -> None:
 def _brought(site: Site, version: str, there: tuple[str, ...] = ()) -> tuple[str, ...]:
     daemon = components(site.for_host("lk1"))["livekit"]
     wanted = Generation("new", "/etc/x/new", f"/opt/x/{version}-abc")
-    artifact = Artifact(
-        component="livekit-server",
-        version=version,
-        source="file",
-        arch="amd64",
-        sha256="ab" * 32,
-        path=Path("/x"),
-        size=1,
-        identity="x",
-    )
     answers = {"livekit.active": [], "livekit.generations": [], "livekit.releases": list(there)}
     seen = HostState(answers=answers)
     return (
-        Staging(daemon.service(wanted), "livekit-server", artifact, wanted, ())
+        Staging(daemon.service(wanted), "livekit-server", lambda _: None, wanted, ())
         .plan(seen, accept=(), accept_skip=False)
         .notes
     )
@@ -84,11 +72,11 @@ def test_a_deploy_that_brings_a_version_says_what_is_known_of_it(single: Site) -
 
 
 def test_the_step_between_1_9_and_1_13_can_be_followed(make_site: MakeSite, site_data: dict[str, Any]) -> None:
-    refused = jump("livekit-server", "1.9.11", "1.13.7")
+    refused = version_skip("livekit-server", "1.9.11", "1.13.7")
     assert refused
     assert "deploy 1.12.0 first (download its archive and checksums.txt from https://" in refused.remedy
     for before, after in (("1.9.11", "1.12.0"), ("1.12.0", "1.13.7")):
-        assert jump("livekit-server", before, after) is None
+        assert version_skip("livekit-server", before, after) is None
     site_data["livekit"] = {"release": "1.12.0", "source": "file", "file": "livekit-server", "sha256": "ab" * 32}
     own = make_site(site_data).for_host("lk1").the(Livekit)
     assert isinstance(own.release_spec().origin, File)
