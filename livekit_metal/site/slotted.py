@@ -67,6 +67,7 @@ def told(site: Site, host: str) -> dict[str, Any]:
     """The derived settings that all daemons in slots have, by name."""
     return {
         "api_keys": dict([site.opened.used_by_daemons]),
+        "trusted": site.trusted,
         "ws_url": f"ws://127.0.0.1:{site.of(Edge).http.first}",
         "config_root": site.paths.config,
         "release_root": site.paths.releases,

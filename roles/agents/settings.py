@@ -168,7 +168,7 @@ class Settings(Checked):
         for name in self.fleets:
             if not re.fullmatch(_NAME, name, re.ASCII):
                 remedy = "use 16 lower-case letters, digits and dashes at most"
-                yield Problem(f"{path}.{name}", f"{name!r} is no name of a fleet", remedy)
+                yield Problem(f"{path}.{name}", f"{name!r} is not a name for a fleet", remedy)
 
     def ports(self) -> Iterator[Port]:
         for fleet in self.daemons:

@@ -32,7 +32,7 @@ _END = Duration(60)  # s after the deadline of a drain: callbacks of the jobs th
 class Agents(SlottedDaemon[Fleet]):
     """A new worker is proved by a job before any other one can reach it."""
 
-    title, noun, ask, proof, view = "agents", "jobs", _OCCUPANCY, Proof, View
+    title, unit_noun, ask, proof, view = "agents", "jobs", _OCCUPANCY, Proof, View
     template = "livekit-agents@.service.j2"
 
     def missing(self) -> Problem | None:

@@ -42,7 +42,7 @@ class Edge(Role[Settings]):
                     name=s,
                     signal=livekit.part("signal", s).first,
                     metrics=livekit.part("metrics", s).first,
-                    turn=livekit.part("turn-tls", s).first,
+                    turn=livekit.part("turn-tls", s).first if livekit.turn.enabled else 0,
                 )
                 for s in (livekit.slots if host in serving else ())
             ),

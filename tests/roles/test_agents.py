@@ -123,6 +123,6 @@ def test_who_is_on_a_slot_is_what_its_worker_says(fleet: Fleet) -> None:
     lines = ["active b", "a state deactivating", "a stamp g", "a sessions 3", "b state active", "b stamp h"]
     found = question.sessions([*lines, "b sessions 0", "end"])
     assert {name: one.sessions for name, one in found.items()} == {"a": 3, "b": 0, "c": None}
-    assert question.total([*lines, "b sessions 2", "end"]) == 5
+    assert question.count([*lines, "b sessions 2", "end"]) == 5
     with pytest.raises(HostError):
         question.sessions(lines)
