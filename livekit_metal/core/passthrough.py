@@ -9,7 +9,7 @@ from livekit_metal.core.errors import Problem
 
 
 def collisions(extra: Mapping[str, Any], own: Any, path: str) -> Iterator[Problem]:
-    """Keys of ``extra``, which stands at ``path``, that are in ``own`` already, for programs without a table of keys."""
+    """Keys of ``extra``, which stands at ``path``, that are in ``own`` already: of programs without a table of keys."""
     for key, value in extra.items():
         if not isinstance(own, Mapping) or key not in own:
             continue

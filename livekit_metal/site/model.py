@@ -139,7 +139,7 @@ class Site(Checked):
 
     name: str = derived("")
     vault: Vault | None = derived(None)
-    trusted: str = derived("")  # what is in the file ``trust``
+    trusted: str = derived("")  # what is in ``trust``
     lock: Path | None = derived(None)  # built artifacts' sums, see livekit_metal/runtime/artifacts/fetch.py
     ca_file: Path | None = derived(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = derived({})  # by the edge of each host
