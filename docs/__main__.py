@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from docs import network
+from docs.releases import releases_md
 from livekit_metal.core import switches
 from livekit_metal.core.fields import options
 from livekit_metal.core.ports import Port, Reach
@@ -166,7 +167,12 @@ def _default(field: dataclasses.Field[Any], inner: type | None) -> str:
     return f"`{value if type(value).__name__ == 'PortRange' else repr(value)}`"
 
 
-GENERATED = {"ports.md": ports_md, "network.md": network_md, "configuration.md": configuration_md}
+GENERATED = {
+    "ports.md": ports_md,
+    "network.md": network_md,
+    "configuration.md": configuration_md,
+    "releases.md": releases_md,
+}
 
 
 def main() -> int:

@@ -85,7 +85,7 @@ one_by_one(
     patching.empty(list(mine.values())),
     patching.upgrade(),
     patching.restart(),
-    *(patching.only(each, begun=True) for each in back),
+    *map(patching.only_begun, back),
     patching.finish(rows, run.call_check()),
     marker=marker,
     ours=WHY,

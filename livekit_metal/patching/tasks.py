@@ -21,7 +21,7 @@ from livekit_metal.runtime.host.commands import HostError, read, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.host.wait import poll
 from livekit_metal.runtime.run import maintenance
-from livekit_metal.runtime.run.task import Action, Plan, Task
+from livekit_metal.runtime.run.task import Action, DeferredTask, Plan, Task
 from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.runtime.slots.occupancy import State
 
@@ -60,6 +60,12 @@ class Patching:
 
         silent = replace(task, closing=lambda _: ())
         return replace(silent, needs=task.needs | self.needs, plan=plan)
+
+    def only_begun(self, task: Task | DeferredTask) -> Task | DeferredTask:
+        """``task``, also one that is named later, on a host that is out of service."""
+        if isinstance(task, Task):
+            return self.only(task, begun=True)
+        return replace(task, tasks=lambda seen: tuple(self.only(each, begun=True) for each in task.tasks(seen)))
 
     def consent(self, *, nobody_else: bool) -> Task:
         """Refuse where nobody else serves and it was not said that this may be. Says what is due and what it costs."""
@@ -190,7 +196,7 @@ def _occupied(host: Host, daemons: Iterable[SlottedDaemon[Any]]) -> str:
         slots = [one for one, _ in each.query_all.read(lines) if one.state is not State.EMPTY]
         if slots:
             left.append(
-                f"{each.total(lines)} {each.query_all.noun} on {', '.join(f'slot {one.slot}' for one in slots)}"
+                f"{each.count(lines)} {each.query_all.unit_noun} on {', '.join(f'slot {one.slot}' for one in slots)}"
             )
     return " and ".join(left)
 
