@@ -9,7 +9,7 @@ LAB ?= lab
 INVENTORY ?= inventories/lab.py
 export LAB
 
-.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs tools test test-alerts test-faults test-media test-upgrade bench
+.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-media test-upgrade bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -70,15 +70,19 @@ wheel: $(VENV)/.made  ## the package, as a wheel and as an archive of its source
 docs: $(VENV)/.made  ## write docs/ports.md, docs/configuration.md and the tables of docs/network.md again
 	$(RUN)python -m docs
 
+keys: $(VENV)/.made  ## write livekit_metal/releases/keys again: what each release of upstream reads from its configuration
+	$(RUN)python -m tests.support.upstream
+
 tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never started
 	$(RUN)python -m tests.tools
 
 test: check  ## everything: check, then labs of one host, three hosts, TLS, Debian 13, media: half an hour on two cores
-	$(RUN)pytest tests/build
+	$(RUN)pytest tests/build -m 'not long'
 	$(RUN)python -m tests.run
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
-	$(RUN)python -m tests.run calls steps long longmed cluster acme doctor alerts
+	$(RUN)pytest tests/build -m long
+	$(RUN)python -m tests.run calls steps long longmed cluster acme proxies doctor alerts
 
 test-alerts: $(VENV)/.made  ## faults on a lab of one host, and who is told of them: ten minutes
 	$(RUN)python -m tests.run alerts

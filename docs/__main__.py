@@ -21,7 +21,8 @@ from livekit_metal.site.model import Site
 HERE = Path(__file__).parent
 _REACH = {
     Reach.PUBLIC: "open to everybody",
-    Reach.CLUSTER: "open to the hosts of the site named under *clients* (media: those of livekit-server)",
+    Reach.CLUSTER: "open to the hosts of the site named under *clients* (media: those of livekit-server; "
+    "proxies: `edge.proxies`)",
     Reach.TRUNK: "open to the networks of SIP trunks (`sip.trunks`): those they signal from, or those of their media",
     Reach.ADMIN: "open to `firewall.admin`",
     Reach.LOCAL: "for the host itself, never open",
@@ -60,7 +61,8 @@ def ports_md() -> str:
         "",
         "Generated from the port registry (`python -m docs`); do not edit. These are the defaults; every port can be",
         "moved in the inventory. A slot that is not running keeps its ports open and reserved: a change never waits",
-        "for one. With `edge.tls` off nothing is on `edge.https` and `edge.redirect`, and `edge.http` is PUBLIC.",
+        "for one. With `edge.tls` off nothing is on `edge.https` and `edge.redirect`, and `edge.http` is PUBLIC; with",
+        "`edge.proxies` it is open to these alone, as `edge.turn` is then, or LOCAL where they are on the host itself.",
         "",
         *(f"- **{reach}**: {text}." for reach, text in _REACH.items()),
         "",

@@ -38,7 +38,7 @@ _EXPLAINS: dict[str, tuple[str, ...]] = {
     "tcp": ("across",),
 }
 # A daemon beside livekit-server has a check of its role's name; it says itself what explains that.
-_DAEMONS = {role.name: role.explained_by for role in every_role() if role.slots and role.tells}
+_DAEMONS = {role.name: role.explained_by for role in every_role() if role.slots and role.reports}
 EXPLAINS = {
     cause: (*rows, *(name for name, causes in _DAEMONS.items() if cause in causes)) for cause, rows in _EXPLAINS.items()
 } | dict.fromkeys(_DAEMONS, ("targets",))

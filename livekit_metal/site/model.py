@@ -1,4 +1,4 @@
-"""What a site is: everything an inventory says, checked, complete and frozen, and what a role tells about itself.
+"""What a site is: everything an inventory says, checked, complete and frozen, and what a role reports about itself.
 
 Nothing here names a role: :mod:`livekit_metal.site.loading` makes the class of a site from the list of roles.
 """
@@ -36,10 +36,12 @@ class Role(Generic[S]):
     settings: type[S]
     named: ClassVar[bool] = False  # hosts carry it when their ``roles`` name it
     rank: ClassVar[int] = 2  # when it starts: 0 what the rest stands on, 1 what is in front, 2 what serves, 3 the rest
-    caller: ClassVar[bool] = False  # needs Redis, and livekit-server through the edge of its host
+    caller: ClassVar[bool] = False  # needs livekit-server through the edge of its host
+    on_redis: ClassVar[bool] = True  # a caller that needs Redis, too
     slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
+    several: ClassVar[bool] = False  # settings have ``daemons``: any number of them in slots, by component
     explained_by: ClassVar[tuple[str, ...]] = ()  # checks of the doctor whose failure explains that of the role
-    tells: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
+    reports: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
     outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
 
@@ -128,10 +130,12 @@ class Site(Checked):
     )
     secrets: File = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: File = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
+    trust: File = option("", "file with CAs (PEM) that daemons trust besides the system's: of stores, webhooks, Redis")
     load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
 
     name: str = derived("")
     vault: Vault | None = derived(None)
+    trusted: str = derived("")  # what is in the file ``trust``
     lock: Path | None = derived(None)  # built artifacts' sums, see livekit_metal/runtime/artifacts/fetch.py
     ca_file: Path | None = derived(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = derived({})  # by the edge of each host

@@ -101,4 +101,4 @@ def lines(stack: HostStack, seen: HostState) -> tuple[str, ...]:
 
 
 def _service(question: OccupancyQuery, lines: list[str]) -> Service:
-    return Service(question.noun, active(lines), question.sessions(lines))
+    return Service(question.unit_noun, active(lines), question.sessions(lines))

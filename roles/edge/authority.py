@@ -38,7 +38,8 @@ def names(site: Site) -> tuple[str, ...]:
     turn, edge = site.of(Livekit).turn, site.of(Settings)
     # hosts come and go: whatever stands for one
     parent = turn.domain.partition(HOST)[2].partition(".")[2]
-    called = (edge.domain, *edge.names, *([parent] if parent else map(turn.name, site.hosts)))
+    others = (name for each in edge.backends.values() for name in each.names)
+    called = (edge.domain, *edge.names, *others, *([parent] if parent else map(turn.name, site.hosts)))
     reached = (a for host in site.hosts.values() for a in (host.public_address, host.ipv6, host.address))
     return tuple(dict.fromkeys(name.lower().removeprefix("*.") for name in (*called, *reached) if name))
 

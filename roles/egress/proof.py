@@ -7,6 +7,7 @@ from pyinfra.api.host import Host
 from livekit_metal.core import shell
 from livekit_metal.roles.egress import store
 from livekit_metal.roles.egress.settings import Settings
+from livekit_metal.runtime.artifacts.push import TREE
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.wait import ALIVE, journal, until
 from livekit_metal.runtime.slots import proof
@@ -22,13 +23,19 @@ class Proof(proof.Proof[Settings]):
     def check(self, host: Host, slot: str) -> None:
         """Before anything starts: the store takes, gives and deletes, and LiveKit answers where egress will look."""
         if self.settings.storage.kind:
-            store.prove(host, self.settings)
+            store.prove(host, self.settings, system=self._system)
         url = self.settings.ws_url.replace("ws", "http", 1)
         try:
             read(host, _LIVEKIT, url)
         except HostError as error:
             remedy = "livekit-server must serve on some host first (procedures/status.py)"
             raise HostError(f"egress: LiveKit does not answer at {url} on {host.name} ({error}); {remedy}") from error
+
+    @property
+    def _system(self) -> str:
+        """The CAs that an image brings: rclone, which is the host's, is to trust what egress in there trusts."""
+        image = self.settings.source == "image"
+        return f"{self.generation.release}/{TREE}/etc/ssl/certs/ca-certificates.crt" if image else ""
 
     def ready(self, host: Host, slot: str, fresh: bool) -> None:
         """Its own process has its ports, health answers, it has asked Redis for requests, and it stays so for 5 s."""

@@ -28,16 +28,20 @@ _REMEDIES = (
     (("NoSuchBucket", "ContainerNotFound", "bucket doesn't exist"), "make the bucket, or correct its name"),
     (("immutable file modified",), "the store has another file of that name: compare, then remove or rename one"),
     (("AccessDenied", "403"), "allow these keys to put, get and delete objects there"),
+    (("x509: certificate signed by unknown authority",), "name the file with its CA: trust"),
     (("dial tcp", "lookup", "timeout", "deadline"), "correct endpoint, or let the host get there"),
 )
 
 
-def prove(host: Host, settings: Settings) -> None:
-    """Write, read and delete an object from ``host``. Raises HostError, as ``path: fact; remedy``."""
+def prove(host: Host, settings: Settings, *, system: str = "") -> None:
+    """Write, read and delete an object from ``host``. Raises HostError, as ``path: fact; remedy``.
+
+    ``system`` is the file with the CAs of the image that egress runs in; '' for those of the host.
+    """
     kind = settings.storage.kind
     name = f"{_target(settings)}livekit-metal-probe-{secrets.token_hex(8)}"
     try:
-        words = (name, f"written by {host.name}", settings.as_user)
+        words = (name, f"written by {host.name}", settings.as_user, *filter(None, (system,)))
         run(host, _PROVE, *words, stdin=_credentials(settings))
     except HostError as error:
         step, _, said = str(error).partition("\n")
@@ -81,7 +85,7 @@ def _target(settings: Settings) -> str:
 
 def _credentials(settings: Settings) -> str:
     secret = settings.storage_secret.reveal() if settings.storage_secret else ""
-    return _lines(settings.storage.rclone(secret).items())
+    return _lines(settings.storage.rclone(secret).items()) + settings.trusted
 
 
 def _lines(words: Iterable[tuple[str, str]]) -> str:

@@ -28,7 +28,7 @@ _FINISH = """exec /bin/sh "$(dirname "$(readlink "/etc/systemd/system/$unit.d/50
 class Egress(SlottedDaemon[Settings]):
     """What has to be shown is the same for every generation; without Redis it does not start."""
 
-    title, noun, ask, proof, view = "egress", "recordings", occupancy.ASK, Proof, View
+    title, unit_noun, ask, proof, view = "egress", "recordings", occupancy.ASK, Proof, View
 
     def missing(self) -> Problem | None:
         storage = self.settings.storage

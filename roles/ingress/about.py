@@ -67,7 +67,7 @@ def _urls(site: Site, first: str) -> dict[str, str]:
     own, edge = site.of(Settings), site.of(Edge)
     public = edge.domain or site.hosts[first].public_address
     whip = f"http://{endpoint(public, edge.http.first)}{edge.path_prefix}/w"
-    if edge.encrypted:
+    if edge.encrypted or edge.proxied_site:
         whip = f"https://{f'[{public}]' if ':' in public else public}{edge.url_suffix}/w"
     return {
         "rtmp_base_url": own.rtmp_base_url or f"rtmp://{endpoint(public, edge.rtmp.first)}/x",

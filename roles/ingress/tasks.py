@@ -26,7 +26,7 @@ _OCCUPANCY, _HEARS = (shell.program(__file__, name) for name in ("occupancy", "h
 class Ingress(SlottedDaemon[Settings]):
     """Without Redis it does not start, and a slot that is not active gets no stream: there is no proof alone."""
 
-    title, noun, ask, proof = "ingress", "streams", _OCCUPANCY, Proof
+    title, unit_noun, ask, proof = "ingress", "streams", _OCCUPANCY, Proof
     hears = _HEARS
 
     def shared_files(self, view: SlotView[Settings]) -> Iterable[File]:

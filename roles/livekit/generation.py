@@ -70,5 +70,5 @@ def slot_files(view: SlotView[Settings]) -> Iterable[File]:
     for alone in (False, True):
         each = View(**{f.name: getattr(view, f.name) for f in dataclasses.fields(SlotView)}, alone=alone)
         # rare options may be secrets of their own: not for other users, and with them not for --diff
-        yield each.config(secret=bool(view.settings.extra))
+        yield each.config(secret=bool(view.settings.extra or view.settings.redis.sentinel_password))
         yield each.drop_in

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from livekit_metal.core import shell
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.slots import occupancy
-from livekit_metal.runtime.slots.occupancy import FIELDS, OccupancyQuery, State, count
+from livekit_metal.runtime.slots.occupancy import FIELDS, OccupancyQuery, State, number
 
-__all__ = ["ASK", "NOUN", "Occupancy", "State", "parse", "question", "words"]
+__all__ = ["ASK", "NOUN", "Occupancy", "State", "parse", "question"]
 
 NOUN = "participants"
 
@@ -44,16 +44,16 @@ def parse(lines: Iterable[str], settings: Settings) -> dict[str, Occupancy]:
     return {
         one.slot: Occupancy(
             **{name: getattr(one, name) for name in FIELDS},
-            rooms=count("".join(said.get("rooms", [])[:1])),
-            participants=count("".join(said.get("participants", [])[:1])),
+            rooms=number("".join(said.get("rooms", [])[:1])),
+            participants=number("".join(said.get("participants", [])[:1])),
             unjoined=tuple(map(_room, said.get("unjoined", []))) if "debug" in said else None,
-            websockets=count("".join(said.get("websockets", [])[:1])),
+            websockets=number("".join(said.get("websockets", [])[:1])),
         )
         for one, said in question(settings).read(lines)
     }
 
 
-def words(one: Occupancy) -> str:
+def describe(one: Occupancy) -> str:
     """A slot that drains, in a sentence."""
     who = "who is on it is not known"
     if one.participants is not None and one.rooms is not None:

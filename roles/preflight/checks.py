@@ -81,9 +81,13 @@ def _clock(settings: Settings, seen: HostState) -> Iterator[Finding]:
 
 def _addresses(settings: Settings, seen: HostState) -> Iterator[Finding]:
     there = seen.answers["preflight.addresses"]
+    usable = ", ".join(a for a in there if not a.startswith(("127.", "::1", "fe80:"))) or "none"
+    for address in settings.bound:
+        if address not in there:
+            fact = f"edge.address {address} is on no interface (there are: {usable})"
+            yield finding(settings, "address", fact, "correct edge.address, or give the host that address")
     for address in settings.addresses:
         if address not in there:
-            usable = ", ".join(a for a in there if not a.startswith(("127.", "::1", "fe80:"))) or "none"
             remedy = f"correct hosts.{settings.host}.address or .cluster; behind NAT, address is the inner one"
             yield finding(settings, "address", f"{address} is on no interface (there are: {usable})", remedy)
 
@@ -103,6 +107,8 @@ def _ports(settings: Settings, seen: HostState) -> Iterator[Finding]:
         for port in declared:
             if port.proto is not listener.proto or not port.range.first <= number <= port.range.last:
                 continue
+            if port.addresses and listener.address and listener.address not in port.addresses:
+                continue  # beside ours
             what = f"{number}/{port.proto} of {port.owner}/{port.name}"
             if listener.unit not in _REDIS:
                 stops = number < port.range.first + bound or port.proto is Proto.TCP

@@ -54,6 +54,7 @@ class Settings(Checked):
     host: str = derived("")
     ports: tuple[Port, ...] = derived(())  # of this host
     addresses: tuple[str, ...] = derived(())  # that this host must carry on an interface
+    bound: tuple[str, ...] = derived(())  # the same, of edge.address
     arch: str = derived("")
     peers: tuple[Peer, ...] = derived(())
     media_ports_per_slot: int = derived(0)  # 0: no livekit-server here

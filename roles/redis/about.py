@@ -26,7 +26,7 @@ class Redis(Role[Settings]):
         if (own := super().on(site, host)) is None:
             return None
         vault = site.opened
-        daemons = [role for role in site.callers if role != "livekit" and site.with_role(role)]
+        daemons = [role for role in redis.callers(site) if role != "livekit" and site.with_role(role)]
         return dataclasses.replace(
             own,
             address=redis.address(site),
@@ -35,7 +35,7 @@ class Redis(Role[Settings]):
             daemon_passwords={role: vault.passwords(f"redis-{role}") for role in daemons},
             monitor_passwords=vault.passwords("redis-monitor"),
             deploy_passwords=vault.passwords("redis-deploy"),
-            callers=site.callers,
+            callers=redis.callers(site),
             config_root=site.paths.config,
             state_root=site.paths.state,
         )

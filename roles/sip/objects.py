@@ -19,7 +19,7 @@ class Kind:
     """One kind of object, and the methods of livekit.SIP that deal with it."""
 
     name: str
-    noun: str
+    unit_noun: str
     id: str
     create_key: str
     list: str
@@ -28,9 +28,9 @@ class Kind:
     delete: str
 
 
-def _kind(name: str, noun: str, words: str, delete: str) -> Kind:
+def _kind(name: str, unit_noun: str, words: str, delete: str) -> Kind:
     word, id_, key = words.split()
-    return Kind(name, noun, id_, key, f"List{word}", f"Create{word}", f"Update{word}", delete)
+    return Kind(name, unit_noun, id_, key, f"List{word}", f"Create{word}", f"Update{word}", delete)
 
 
 # in the order of creation

@@ -18,7 +18,7 @@ _TELL, _FINISH, _OCCUPANCY = (shell.program(__file__, name) for name in ("tell",
 class Sip(SlottedDaemon[Settings]):
     """Without Redis it does not start."""
 
-    title, noun, ask, proof = "livekit-sip", "phone calls", _OCCUPANCY, Proof
+    title, unit_noun, ask, proof = "livekit-sip", "phone calls", _OCCUPANCY, Proof
     healthy = ("200", "429")  # 429: it is busy
 
     def missing(self) -> Problem | None:

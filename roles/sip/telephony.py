@@ -5,9 +5,6 @@ The API is asked on the host, through its own edge: the controller makes a token
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -20,25 +17,19 @@ from pyinfra.api.host import Host
 from livekit_metal.core import shell
 from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired, differs
 from livekit_metal.roles.sip.settings import Settings
+from livekit_metal.runtime.host import tokens
 from livekit_metal.runtime.host.commands import HostError, read, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _PROBE = "sip.telephony"
-_VALID = 600  # s that a token is good for
 _CALL = shell.program(__file__, "call")
 _LISTS = tuple(word for kind in KINDS for word in (kind.name, kind.list, "{}"))
 
 
 def token(key: str, secret: str, now: float) -> str:
     """A JWT that lets its bearer manage SIP, for ten minutes."""
-
-    def part(data: bytes) -> str:
-        return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-    claims = {"iss": key, "exp": int(now) + _VALID, "sip": {"admin": True}}
-    text = ".".join(part(json.dumps(each).encode()) for each in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return f"{text}.{part(hmac.digest(secret.encode(), text.encode(), hashlib.sha256))}"
+    return tokens.token(key, secret, now, {"sip": {"admin": True}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +82,13 @@ def _plan(settings: Settings, seen: HostState) -> Plan:
     found = parse(seen.answers[_PROBE])
     steps, words = [], []
     for kind, name, change in _changes(settings, found):
-        words.append(f"{kind.noun} {name}: {change}")
+        words.append(f"{kind.unit_noun} {name}: {change}")
         steps.append(Action(words[-1], partial(_apply, settings=settings, kind=kind, name=name)))
     notes = []
     if found:
         for kind in KINDS:
             if others := found[kind.name].foreign:
-                notes.append(f"{kind.noun}s that are not ours, left alone: {', '.join(others)}")
+                notes.append(f"{kind.unit_noun}s that are not ours, left alone: {', '.join(others)}")
     return Plan(tuple(steps), f"{len(steps)} of trunks and rules changed" if steps else "", tuple(notes))
 
 

@@ -69,7 +69,7 @@ def _daemon(
     journal = f"journalctl -u {asked.unit.format(name)}; a deploy mends it"
     if one is None or one.state is not State.ACTIVE:
         where = f"slot {name}, which is {one.state}" if one else "no slot of this host"
-        yield failed(role, here, here, f"new {asked.noun} go to {where}", journal if one else "deploy")
+        yield failed(role, here, here, f"new {asked.unit_noun} go to {where}", journal if one else "deploy")
         return
     if (code := said.get("http", "000")) not in daemon.healthy:
         yield failed(role, here, here, f"slot {name} says HTTP {code}", journal)
@@ -77,7 +77,7 @@ def _daemon(
         fact = f"slot {name} and livekit-server do not hear each other on Redis ({said['unheard']})"
         yield failed(role, here, here, fact, journal)
     else:
-        told = f"slot {name} answers, {said.get('sessions', '?')} {asked.noun}"
+        told = f"slot {name} answers, {said.get('sessions', '?')} {asked.unit_noun}"
         yield CheckResult(check=role, about=here, vantage=here, said=told)
     check = f"{role}-keys"
     if said.get("keys") in {_hash(key, secret) for key, secret in keys.items()}:

@@ -5,6 +5,7 @@ It holds the program, or the tree of an image as ``rootfs`` (:data:`TREE`), for 
 
 from __future__ import annotations
 
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -16,6 +17,7 @@ from pyinfra.connectors.util import make_unix_command_for_host
 from livekit_metal.core import shell
 from livekit_metal.core.errors import SiteError
 from livekit_metal.runtime.artifacts.fetch import Artifact, verify
+from livekit_metal.runtime.artifacts.status_line import INTERVAL
 from livekit_metal.runtime.host.commands import HostError, changing, privilege, run
 from livekit_metal.runtime.host.connect_errors import BREAKS, broken, lost
 
@@ -38,7 +40,7 @@ def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
     if not artifact.is_tree:
         push(host, artifact.path, directory, program, artifact.sha256)
         return
-    parts = _squeezed(progress(host, _read(artifact.path), artifact.size))
+    parts = squeezed(progress(host, pieces(artifact.path), artifact.size))
     args = (directory, TREE, artifact.sha256, str((artifact.size >> 10) * 11 // 10))
     send(host, _RECEIVE_TREE, args, parts, f"{artifact.size >> 20} MB to {directory}")
 
@@ -46,7 +48,7 @@ def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
 def push(host: Host, artifact: Path, directory: str, program: str, sha256: str) -> None:
     """Bring the file ``artifact`` to the host. Raises HostError when it does not arrive whole."""
     size = artifact.stat().st_size
-    parts = _squeezed(progress(host, _read(artifact), size))
+    parts = squeezed(progress(host, pieces(artifact), size))
     send(host, _RECEIVE, (directory, program, sha256), parts, f"{size >> 20} MB to {directory}")
 
 
@@ -82,23 +84,24 @@ def send(host: Host, script: str, args: Iterable[str], parts: Iterable[bytes], w
 
 
 def progress(host: Host, parts: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same parts, with a line on the screen every few seconds; ``size`` is that of all, in bytes."""
-    sent, said = 0, time.monotonic()
+    """The same parts, told every few seconds on a terminal, else each half minute; ``size``: of all, in bytes."""
+    sent, said, every = 0, time.monotonic(), 3 if sys.stderr.isatty() else INTERVAL
     for part in parts:
         yield part
         sent += len(part)
-        if time.monotonic() - said > 3:
+        if time.monotonic() - said > every:
             said = time.monotonic()
             host.log(f"pushing: {sent * 100 // size} % of {size >> 20} MB")
 
 
-def _read(file: Path) -> Iterator[bytes]:
+def pieces(file: Path) -> Iterator[bytes]:
+    """The bytes of a file."""
     with file.open("rb") as opened:
         while chunk := opened.read(_CHUNK):
             yield chunk
 
 
-def _squeezed(parts: Iterable[bytes]) -> Iterator[bytes]:
+def squeezed(parts: Iterable[bytes]) -> Iterator[bytes]:
     """One gzip stream."""
     squeeze = zlib.compressobj(1, wbits=31)  # 31: with gzip's header
     for part in parts:

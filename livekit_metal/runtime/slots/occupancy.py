@@ -57,9 +57,9 @@ class Sessions(Occupancy):
 
     sessions: int | None = None  # None: it does not answer, or was not asked
 
-    def words(self, noun: str) -> str:
-        """A slot that drains, in a sentence; ``noun``: see OccupancyQuery."""
-        who = "what is on it is not known" if self.sessions is None else f"{self.sessions} {noun}"
+    def describe(self, unit_noun: str) -> str:
+        """A slot that drains, in a sentence; ``unit_noun``: see OccupancyQuery."""
+        who = "what is on it is not known" if self.sessions is None else f"{self.sessions} {unit_noun}"
         return f"slot {self.slot} drains: {who}{self.until()}"
 
 
@@ -80,14 +80,14 @@ class OccupancyQuery:
     root: str  # of its generations
     active_file: str
     ask: str
-    noun: str = "sessions"  # what is on a slot, in the plural
+    unit_noun: str = "sessions"  # what is on a slot, in the plural
     draining: bool = False  # only of slots that drain: costs next to nothing while none does
 
     @classmethod
-    def of(cls, settings: SlottedSettings, ask: str, noun: str) -> OccupancyQuery:
+    def of(cls, settings: SlottedSettings, ask: str, unit_noun: str) -> OccupancyQuery:
         """About every slot of the daemon that has these settings."""
         own = settings
-        return cls(own.component, own.unit, own.slots, own.generations, own.active.file, ask, noun)
+        return cls(own.component, own.unit, own.slots, own.generations, own.active.file, ask, unit_noun)
 
     @property
     def name(self) -> str:
@@ -129,17 +129,19 @@ class OccupancyQuery:
         """The answer, by slot, for a daemon whose ``ask`` prints ``$slot sessions NUMBER``."""
         found = {}
         for one, words in self.read(lines):
-            number = count("".join(words.get("sessions", [])[:1]))
-            found[one.slot] = Sessions(**{name: getattr(one, name) for name in FIELDS}, sessions=number)
+            told = number("".join(words.get("sessions", [])[:1]))
+            found[one.slot] = Sessions(**{name: getattr(one, name) for name in FIELDS}, sessions=told)
         return found
 
-    def total(self, lines: Iterable[str]) -> int:
-        """How much is on all slots together, as far as they say (for ``SlottedDaemon.total``)."""
+    def count(self, lines: Iterable[str]) -> int:
+        """How much is on all slots together, as far as they say (for ``SlottedDaemon.count``)."""
         return sum(one.sessions or 0 for one in self.sessions(lines).values())
 
-    def closing(self, lines: Iterable[str]) -> tuple[str, ...]:
-        """For the last table of a run: a sentence for each slot that drains (for ``SlottedDaemon.words``)."""
-        return tuple(one.words(self.noun) for one in self.sessions(lines).values() if one.state is State.DRAINING)
+    def describe(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """For the last table of a run: a sentence for each slot that drains (for ``SlottedDaemon.describe``)."""
+        return tuple(
+            one.describe(self.unit_noun) for one in self.sessions(lines).values() if one.state is State.DRAINING
+        )
 
 
 FIELDS = ("slot", "state", "generation", "release", "since", "deadline")
@@ -170,7 +172,7 @@ def _occupancy(name: str, words: Mapping[str, list[str]], serving: str) -> Occup
     )
 
 
-def count(text: str) -> int | None:
+def number(text: str) -> int | None:
     """A number as Prometheus writes it ("2", "1e+06")."""
     try:
         return int(float(text))

@@ -70,7 +70,7 @@ class Switchover:
     finish: str = ""
     grace: Duration = Duration(0)  # after the deadline, then it is killed
 
-    def hand_over(self, host: Host, slot: str, old: Sequence[str] = (), mark: str = "") -> str:
+    def switch_traffic(self, host: Host, slot: str, old: Sequence[str] = (), mark: str = "") -> str:
         """New sessions go to ``slot`` ('' = to no slot of this host); then every slot of ``old`` drains.
 
         Touches the file ``mark`` when the slot has become active. Returns what the drains could not wait for.
@@ -78,7 +78,7 @@ class Switchover:
         return self._run(host, self.flip if slot else self.close, slot, old, mark)
 
     def drain(self, host: Host, old: Sequence[str]) -> str:
-        """Tell slots to end when nobody needs them any more; does not wait for that. See :meth:`hand_over`."""
+        """Tell slots to end when nobody needs them any more; does not wait for that. See :meth:`switch_traffic`."""
         return self._run(host, "", "", old, "")
 
     def _run(self, host: Host, change: str, slot: str, old: Sequence[str], mark: str) -> str:

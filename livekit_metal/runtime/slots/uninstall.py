@@ -43,8 +43,8 @@ def removal(traces: Footprint, name: str, components: Iterable[SlottedDaemon[Any
     needs = StateQuery(files=frozenset(traces.files), queries=tuple(each.query_all.probe for each in components))
 
     def plan(seen: HostState) -> Plan:
-        left = ((each.total(seen.answers[each.query_all.name]), each.query_all.noun) for each in components)
-        people = " and ".join(f"{number} {noun}" for number, noun in left if number)
+        left = ((each.count(seen.answers[each.query_all.name]), each.query_all.unit_noun) for each in components)
+        people = " and ".join(f"{number} {unit_noun}" for number, unit_noun in left if number)
         if people and not drop_calls:
             raise HostError(
                 f"{people} are still on {name}, which drains: nobody new comes; run the same again when "

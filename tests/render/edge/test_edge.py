@@ -99,7 +99,7 @@ def test_every_door_has_limits_and_none_where_the_site_wants_none(edge: Settings
 
 
 def test_an_address_of_ipv6_is_written_in_brackets(edge: Settings) -> None:
-    six = dataclasses.replace(edge, address="2001:db8::1", peers={"other": "2001:db8::2"})
+    six = dataclasses.replace(edge, cluster_address="2001:db8::1", peers={"other": "2001:db8::2"})
     found = sections(six)
     assert starting(found["frontend peer"], "bind") == [f"[2001:db8::1]:{edge.peer}"]
     assert starting(found["backend peers"], "server") == [f"other [2001:db8::2]:{edge.peer}"]

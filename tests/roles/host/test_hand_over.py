@@ -56,7 +56,7 @@ def test_new_sessions_go_over_before_the_old_slot_is_told_to_end(
     fakes: Fakes, change: Switchover, tmp_path: Path
 ) -> None:
     mark = tmp_path / "marks/active"
-    assert change.hand_over(HOST, "a", ["b"], str(mark)) == ""
+    assert change.switch_traffic(HOST, "a", ["b"], str(mark)) == ""
     assert (tmp_path / "active").read_text().splitlines() == ["other x", "daemon a"]
     assert mark.exists()
     beside = tmp_path / "system/livekit-daemon@b.service.d"
@@ -87,7 +87,7 @@ def test_a_drain_alone_leaves_the_active_file(fakes: Fakes, change: Switchover, 
 
 
 def test_no_slot_of_the_host_has_no_line(fakes: Fakes, change: Switchover, tmp_path: Path) -> None:
-    change.hand_over(HOST, "", ["b"])
+    change.switch_traffic(HOST, "", ["b"])
     assert (tmp_path / "active").read_text() == "other x\n"
     assert STOP in fakes.calls
 
@@ -95,7 +95,7 @@ def test_no_slot_of_the_host_has_no_line(fakes: Fakes, change: Switchover, tmp_p
 def test_nothing_drains_when_new_sessions_cannot_go_over(fakes: Fakes, change: Switchover, tmp_path: Path) -> None:
     broken = replace(change, flip='echo "nobody answers" >&2; false; write "$component $slot"')
     with pytest.raises(HostError, match="nobody answers"):
-        broken.hand_over(HOST, "a", ["b"], str(tmp_path / "mark"))
+        broken.switch_traffic(HOST, "a", ["b"], str(tmp_path / "mark"))
     assert fakes.calls == []
     assert not (tmp_path / "mark").exists()
     assert (tmp_path / "active").read_text() == "other x\ndaemon b\n"
@@ -115,7 +115,7 @@ def test_what_stands_in_front_is_told_after_the_active_file(
     dispatch = tmp_path / "it's $(id) dispatch"
     dispatch.write_text(f"grep daemon {tmp_path}/active >{tmp_path}/told || :\n")
     tell = shell.given(sip._TELL, str(dispatch))
-    replace(change, flip=tell, close=tell).hand_over(HOST, slot, ["b"])
+    replace(change, flip=tell, close=tell).switch_traffic(HOST, slot, ["b"])
     assert (tmp_path / "told").read_text() == line
     assert STOP in fakes.calls
 

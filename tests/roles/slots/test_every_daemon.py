@@ -125,9 +125,9 @@ def test_what_was_rolled_back_is_not_deployed_again_unasked(daemon: Slotted, wan
 def test_a_slot_that_drains_is_told_with_its_name(daemon: Slotted) -> None:
     slot = daemon.settings.slots[0]
     lines = ["only draining", f"{slot} state deactivating", f"{slot} stamp g", "end"]
-    (words,) = daemon.words(lines)
+    (words,) = daemon.describe(lines)
     assert words.startswith(f"slot {slot} drains: "), "who is on it is not known"
-    assert daemon.total(lines) == 0
+    assert daemon.count(lines) == 0
 
 
 def test_a_generation_is_named_by_all_that_a_slot_would_run(daemon: Slotted) -> None:

@@ -128,7 +128,7 @@ def test_people_who_are_still_there_stop_it_unless_their_calls_are_to_be_dropped
 ) -> None:
     stack = single.for_host("lk1")
     (livekit,) = components(stack).values()
-    monkeypatch.setattr(livekit, "total", len)
+    monkeypatch.setattr(livekit, "count", len)
     seen = HostState(answers={livekit.query_all.name: ["ada", "bob", "eve"]})
 
     def plan(*, drop: bool) -> Plan:

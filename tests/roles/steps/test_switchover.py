@@ -49,7 +49,7 @@ def test_new_sessions_go_to_the_new_slot_and_the_old_one_keeps_what_it_has(
     local.write(switchover.candidate("livekit", "a"))
     with websocket(edge.http) as say:
         assert say("1") == "a:1"
-        assert change.hand_over(HOST, "b", ("a",), mark="/etc/livekit/livekit/served/new") == ""
+        assert change.switch_traffic(HOST, "b", ("a",), mark="/etc/livekit/livekit/served/new") == ""
         assert (who(edge), say("2")) == ("b", "a:2")
     assert active(edge) == "# note\nsip z\nlivekit b\n"
     assert local.path("/etc/livekit/livekit/served/new").exists()
@@ -63,14 +63,14 @@ def test_new_sessions_go_to_the_new_slot_and_the_old_one_keeps_what_it_has(
 def test_what_haproxy_says_is_what_it_does_and_not_what_the_file_says(edge: Edge, change: Switchover) -> None:
     """The witness of tests of deployed hosts."""
     here = testinfra.get_host("local://")
-    change.hand_over(HOST, "b")
+    change.switch_traffic(HOST, "b")
     Path(edge.active.file).write_text("livekit c\n")
     assert haproxy.active_slot(here, edge.active, "livekit") == who(edge) == "b"
 
 
 def test_it_may_be_repeated(edge: Edge, change: Switchover, units: Units) -> None:
     for _ in range(2):
-        change.hand_over(HOST, "b", ("a",))
+        change.switch_traffic(HOST, "b", ("a",))
         assert (who(edge), active(edge)) == ("b", "livekit b\n")
         assert (units[A], units[B]) == ("deactivating", "active")
 
@@ -80,7 +80,7 @@ def test_a_slot_that_haproxy_does_not_see_gets_nothing_and_nothing_drains(
 ) -> None:
     soon = replace(change, flip=active_slot.FLIP.replace("+ 15", "+ 1"))
     with pytest.raises(HostError, match="did not see slot c of livekit answer"):
-        soon.hand_over(HOST, "c", ("a",), mark="/etc/livekit/livekit/served/new")
+        soon.switch_traffic(HOST, "c", ("a",), mark="/etc/livekit/livekit/served/new")
     assert (who(edge), active(edge), units[A]) == ("a", "livekit a\n", "active")
     assert not local.path("/etc/livekit/livekit/served/new").exists()
     assert not local.path(DRAIN).exists()
@@ -91,14 +91,14 @@ def test_before_haproxy_runs_the_file_alone_is_written(
 ) -> None:
     file = tmp_path / "edge/other.map"
     early = replace(change, active=replace(edge.active, file=str(file), socket=str(tmp_path / "edge/no.sock")))
-    early.hand_over(HOST, "c")
+    early.switch_traffic(HOST, "c")
     assert file.read_text() == "livekit c\n"
     assert file.stat().st_mode & 0o777 == 0o644, "the health of slots is asked by others than root"
 
 
 def test_a_host_may_have_no_active_slot(edge: Edge, change: Switchover, units: Units) -> None:
     Path(edge.active.file).write_text("sip z\nlivekit a\n")
-    change.hand_over(HOST, "", ("a", "b"))
+    change.switch_traffic(HOST, "", ("a", "b"))
     assert active(edge) == "sip z\n"
     assert get(edge.http)[0] == 503
     assert (units[A], units[B]) == ("deactivating", "inactive")

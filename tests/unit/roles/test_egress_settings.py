@@ -80,7 +80,7 @@ def recording(site_data: dict[str, Any]) -> dict[str, Any]:
         (
             "extra",
             {"logging": {"level": "warn"}},
-            "egress.extra.logging.level: is set by livekit-metal; use the setting that owns it",
+            "egress.extra.logging.level: is set by livekit-metal; use egress.log_level",
         ),
         ("extra", {"backup": {}, "health_port": 1}, "egress.extra.health_port: is set by livekit-metal; "),
     ],

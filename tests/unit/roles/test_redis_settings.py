@@ -48,6 +48,27 @@ def external_data(site_data: dict[str, Any]) -> dict[str, Any]:
             {"external": {"address": "10.9.9.9:6379", "ca_file": "/etc/ca.pem"}},
             "redis.external.ca_file: is set and tls is not; set tls, or drop it",
         ),
+        (
+            {"external": {"cluster": ["10.9.9.9:6379"]}},
+            "redis.external.cluster: is a cluster, in which LiveKit cannot delete trunks and dispatch rules "
+            "(CROSSSLOT, livekit#3654); use one Redis (address), or Sentinels",
+        ),
+        (
+            {"external": {"address": "10.9.9.9:6379", "tls": True, "client_key": "/etc/k.pem"}},
+            "redis.external.client_certificate: and client_key belong together; set both, or none",
+        ),
+        (
+            {"external": {"address": "10.9.9.9:6379", "client_certificate": "/etc/c.pem", "client_key": "/etc/k.pem"}},
+            "redis.external.client_certificate: is set and tls is not; set tls, or drop it",
+        ),
+        (
+            {"external": {"address": "10.9.9.9:6379", "sentinel_password": True}},
+            "redis.external: names a login at Sentinels and no Sentinels; set sentinels, or drop it",
+        ),
+        (
+            {"external": {"address": "10.9.9.9:6379", "db": -1}},
+            "redis.external.db: is -1; give the number of a database",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused(

@@ -58,7 +58,8 @@ def test_one_host_may_have_a_plain_name(make_site: MakeSite) -> None:
         (
             {"domain": "turn.example.org"},
             {},
-            "livekit.turn.domain: is set and edge.tls is 'off'; set edge.tls, or leave it empty for TURN over UDP only",
+            "livekit.turn.domain: is set and edge.tls is 'off'; set edge.tls, name the proxy of yours that speaks TLS "
+            "for it in edge.proxies, or leave it empty",
         ),
         (
             {"domain": "LK.example.org"},

@@ -41,7 +41,7 @@ MakeSite = Callable[[dict[str, Any]], Site]
             "ingress.drain.finish: is 5s, and a stream may take 15 s to end; give it at least",
         ),
         ({"drain": {"deadline": "6h"}}, "edge.hard_stop_after: is 5h, less than ingress.drain.deadline (6h); raise it"),
-        ({"extra": {"rtmp_port": 1}}, "ingress.extra.rtmp_port: is set by livekit-metal; use the setting that owns it"),
+        ({"extra": {"rtmp_port": 1}}, "ingress.extra.rtmp_port: is set by livekit-metal; use ingress.rtmp"),
         (
             {"extra": {"rtc_config": {"use_external_ip": True}}},
             "ingress.extra.rtc_config.use_external_ip: is set by livekit-metal",

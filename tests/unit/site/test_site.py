@@ -45,8 +45,8 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         ),
         (
             "livekit/extra",
-            {"webtransport": {"port": 4433}},
-            "livekit.extra.webtransport: is not known to livekit-server 1.13.7; remove it, or choose 1.13.8 or newer",
+            {"agents": {"endpoints": {"disabled": True}}},
+            "livekit.extra.agents.endpoints: is not known to livekit-server 1.13.7; remove it, or choose 1.13.8 or",
         ),
         ("hosts/lk1/arch", "arm64", "livekit.release: livekit-server 1.13.9 has no known archive for arm64"),
         ("livekit/slots", ["a"], "livekit.slots: are ['a']; name two to five different slots"),
@@ -60,17 +60,17 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "livekit/extra",
             {"port": 1},
-            "livekit.extra.port: is set by livekit-metal; use the setting that owns it",
+            "livekit.extra.port: is set by livekit-metal; use livekit.signal",
         ),
         (
             "livekit/extra",
             {"rtc": {"tcp_port": 1}},
-            "livekit.extra.rtc.tcp_port: is set by livekit-metal; use the setting that owns it",
+            "livekit.extra.rtc.tcp_port: is set by livekit-metal; use livekit.ice_tcp",
         ),
         (
             "livekit/extra",
             {"rtc": {"batch_io": {"batch_size": 64}}},
-            "livekit.extra.rtc.batch_io.batch_size: is set by livekit-metal; use the setting that owns it",
+            "livekit.extra.rtc.batch_io.batch_size: is set by livekit-metal; use livekit.batch_size",
         ),
         (
             "livekit/batch_size",

@@ -46,9 +46,7 @@ NAMES = {
 }
 # Where one of them stands for something else, or has yet to go: the name, and where.
 NAMES_LEFT = {
-    "jump": "livekit_metal/releases/compatibility.py",
     "phones": "tests/conftest.py",  # a site with phone calls
-    "through_active": "roles/livekit/proof.py",
 }
 # What is said, in messages, docstrings and documents: a regular expression, and what to write.
 WORDS = {
