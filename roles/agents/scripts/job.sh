@@ -31,6 +31,7 @@ while :; do
     [ -n "$here" ] || { echo "it has taken a job, and its agent does not join the room" >&2; exit 1; }
     echo "its agent has joined the room and publishes no sound" >&2; exit 1
   fi
+  case $worker in *'"pending": '[1-9]*) next=$((now + 8)) ;; esac
   [ -n "$mine" ] || [ "$now" -lt "$next" ] || { must AgentDispatchService/CreateDispatch "$asked"; next=$((now + 8)); }
   sleep 0.5
 done
