@@ -3,7 +3,8 @@
 #   speaks: 1 when the agent must publish sound, too
 #   within: s
 #   made asked: bodies of the two requests
-# A dispatch that comes before the node knows of the worker gets nobody, and nobody tries it again: another one is made.
+# A dispatch that comes before the node knows of the worker gets nobody, and nobody tries it again: another one is made,
+# unless a job waits for its process (`pending`).
 token=$1 url=$2 room=$3 port=$4
 speaks=$5 within=$6 made=$7 asked=$8
 call() {
