@@ -82,6 +82,10 @@ class Role(Generic[S]):
         """Networks by the names that ``Port.clients`` has for them: where it comes from."""
         return {self.name: site.cluster_addresses(self.name)} if self.named else {}
 
+    def networks_of(self, site: Site, host: str) -> Mapping[str, tuple[str, ...]]:
+        """The same for one host: fewer, where not every host has to do with all of them."""
+        return self.networks(site)
+
     def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
         """What other roles of a host get from it: role -> derived settings. Tuples of several roles are joined."""
         return {}
@@ -130,14 +134,12 @@ class Site(Checked):
     )
     secrets: File = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: File = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
-    trust: File = option(
-        "", "file with CAs (PEM) that every daemon trusts besides those of its system: of stores, webhooks, Redis"
-    )
+    trust: File = option("", "file with CAs (PEM) that daemons trust besides the system's: of stores, webhooks, Redis")
     load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
 
     name: str = derived("")
     vault: Vault | None = derived(None)
-    trusted: str = derived("")  # what is in the file ``trust``
+    trusted: str = derived("")  # what is in ``trust``
     lock: Path | None = derived(None)  # built artifacts' sums, see livekit_metal/runtime/artifacts/fetch.py
     ca_file: Path | None = derived(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = derived({})  # by the edge of each host
