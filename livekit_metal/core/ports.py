@@ -81,7 +81,8 @@ class PortRange:
 class Port:
     """A port, or a range of them, that a role binds on a host.
 
-    ``clients`` names the roles whose hosts may connect when reach is CLUSTER; empty means every host of the site.
+    ``clients`` names who may connect when reach is CLUSTER: hosts of roles, or networks that a role knows by that name
+    (Role.networks: ``media``, ``proxies``); empty means every host of the site.
     When reach is TRUNK it names which networks of the trunks may: those they signal from, or those media comes from.
     ``option`` is the path in the site that moves the port (for error messages). ``addresses`` are those that it is
     bound to, where that is not every one of the host.

@@ -75,13 +75,15 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
     except CallError:
         return None
     public = {name: host.public_address for name, host in site.hosts.items()}
+    livekit = site.of(Livekit)
     return Subject(
         access=access,
         nodes={name: one.node for name, one in found.items() if isinstance(one, Found) and one.node},
         closed={public[name]: shut(site.ports(name)) for name in found},
         beyond={public[name]: no_relays(site.ports(name)) for name in found},
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
-        turn={name: site.of(Livekit).turn.name(name) for name in site.with_role("livekit")},
+        turn={name: livekit.turn.name(name) for name in site.with_role("livekit") if livekit.turn.enabled},
+        tcp=livekit.ice_over_tcp,
         here=HERE,
     )
 

@@ -28,6 +28,7 @@ class Subject:
     """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
     by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
+    ``tcp`` says whether there must be ICE over TCP;
     ``here`` is what this place is called.
     """
 
@@ -37,6 +38,7 @@ class Subject:
     beyond: Mapping[str, Closed] = field(default_factory=dict)
     addresses: Sequence[str] = ()
     turn: Mapping[str, str] = field(default_factory=dict)
+    tcp: bool = True
     here: str = "here"
 
     @classmethod

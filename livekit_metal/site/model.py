@@ -134,14 +134,12 @@ class Site(Checked):
     )
     secrets: File = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: File = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
-    trust: File = option(
-        "", "file with CAs (PEM) that every daemon trusts besides those of its system: of stores, webhooks, Redis"
-    )
+    trust: File = option("", "file with CAs (PEM) that daemons trust besides the system's: of stores, webhooks, Redis")
     load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
 
     name: str = derived("")
     vault: Vault | None = derived(None)
-    trusted: str = derived("")  # what is in the file ``trust``
+    trusted: str = derived("")  # what is in ``trust``
     lock: Path | None = derived(None)  # built artifacts' sums, see livekit_metal/runtime/artifacts/fetch.py
     ca_file: Path | None = derived(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = derived({})  # by the edge of each host
@@ -156,8 +154,7 @@ class Site(Checked):
     def having(self, own: Any) -> Site:
         """The site with other settings of one role."""
         name = next(role.name for role in self.roles if role.settings is type(own))
-        changed: dict[str, Any] = {name: own}
-        return dataclasses.replace(self, **changed)
+        return dataclasses.replace(self, **dict[str, Any]({name: own}))
 
     def with_role(self, role: str) -> tuple[str, ...]:
         """Names of the hosts that carry ``role``, in order."""

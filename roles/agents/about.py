@@ -39,7 +39,7 @@ class Agents(Role[Settings]):
             for i, host in enumerate(fleet.hosts):
                 if host not in having:
                     remedy = f"give the host the role, or name one of: {', '.join(having) or 'no host has it yet'}"
-                    yield Problem(f"agents.{name}.hosts[{i}]", f"{host} is no host with the role agents", remedy)
+                    yield Problem(f"agents.{name}.hosts[{i}]", f"{host} is not a host with the role agents", remedy)
 
     def loaded(self, site: Site, directory: Path) -> Site:
         own = site.of(Settings)

@@ -9,11 +9,11 @@ import time
 from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
-from livekit_metal.core.tokens import token
 from livekit_metal.roles.agents.generation import deployment
 from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.sandbox import ask_inside
+from livekit_metal.runtime.host.tokens import token
 from livekit_metal.runtime.host.wait import ALIVE, journal, until
 from livekit_metal.runtime.slots import proof
 

@@ -152,7 +152,7 @@ class Settings(Checked):
 
     rest: ClassVar[str] = "fleets"
 
-    fleets: Mapping[str, Fleet] = option({}, "fleets by name")
+    fleets: Mapping[str, Fleet] = option({}, "a fleet, by its name; any number of them")
 
     @property
     def daemons(self) -> tuple[Fleet, ...]:
@@ -168,7 +168,7 @@ class Settings(Checked):
         for name in self.fleets:
             if not re.fullmatch(_NAME, name, re.ASCII):
                 remedy = "use 16 lower-case letters, digits and dashes at most"
-                yield Problem(f"{path}.{name}", f"{name!r} is no name of a fleet", remedy)
+                yield Problem(f"{path}.{name}", f"{name!r} is not a name for a fleet", remedy)
 
     def ports(self) -> Iterator[Port]:
         for fleet in self.daemons:

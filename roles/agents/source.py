@@ -24,7 +24,7 @@ def problems(fleet: Fleet) -> Iterator[Problem]:
     """What speaks against it before anything is built."""
     where, path, root = fleet.source, f"{fleet.path}.source", Path(fleet.directory)
     if not root.is_dir():
-        yield Problem(f"{path}.python", f"{root} is no directory", "name the directory with the code")
+        yield Problem(f"{path}.python", f"{root} is not a directory", "name the directory with the code")
         return
     if not (root / where.entrypoint).is_file():
         yield Problem(f"{path}.entrypoint", f"{root} has no {where.entrypoint}", "name a file that is in there")

@@ -75,9 +75,7 @@ class Proof(proof.Proof[Settings]):
             if isinstance(error, call.NoMedia):
                 if not node:  # alone: nobody is on it, and its end frees the very ports that the call used
                     run(host, "systemctl stop $1", unit)
-                goal = reachability.MediaTarget(
-                    settings.node_ip, settings.part("media", slot), settings.part("ice-tcp", slot).first
-                )
+                goal = reachability.MediaTarget(settings.node_ip, settings.part("media", slot), settings.tcp[slot])
                 why = "\n".join(filter(None, (reachability.verdict(host, vantage(settings), goal), why)))
             raise HostError(why) from error
 

@@ -9,7 +9,7 @@ import pytest
 from testinfra.host import Host
 
 from tests.agents.conftest import Change, Talking
-from tests.support.hosts import workers
+from tests.support.calls import workers
 from tests.support.hosts.deploys import deploy
 
 HEAD = """

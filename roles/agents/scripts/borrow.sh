@@ -6,6 +6,6 @@ d=$1
 t=$1.lkm-new
 mkdir -p "${d%/*}"; rm -rf "${d%/*}"/*.lkm-new
 for each in "${d%/*}"/*/packages; do
-  [ -e "$each" ] && [ "$(cat "$each")" = "$2" ] || continue
+  [ "$(cat "$each" 2>/dev/null)" = "$2" ] || continue
   mkdir "$t"; cp -al "${each%/*}/site" "$t/site"; printf '%s\n' "$2" >"$t/packages"; echo borrowed; exit
 done

@@ -24,7 +24,7 @@ while :; do
   people=$(call RoomService/ListParticipants "{\"room\":\"$room\"}" | tr -d ' \n')
   case $people in *'"kind":"AGENT"'*) here=1 ;; *) here= ;; esac
   case $people in *'"type":"AUDIO"'*) sound=1 ;; *) sound= ;; esac  # nobody else is in the room
-  [ -z "$mine" ] || [ -z "$here" ] || [ -n "$speaks" -a -z "$sound" ] || { echo joined; exit 0; }
+  [ -z "$mine" ] || [ -z "$here" ] || { [ -n "$speaks" ] && [ -z "$sound" ]; } || { echo joined; exit 0; }
   if [ "$now" -ge "$end" ]; then
     [ -n "$here" ] || [ -n "$mine" ] || { echo "it takes no job" >&2; exit 1; }
     [ -n "$mine" ] || { echo "another worker got the job: does livekit-server know deployments?" >&2; exit 1; }

@@ -4,7 +4,7 @@
 set -eu; umask 022; d=$1; t=$1.lkm-new; mkdir -p "$t"; trap 'rm -rf "$t"' EXIT
 free=$(df -Pk "${d%/*}" | awk 'NR == 2 { print $4 }')
 [ "$free" -gt "$4" ] || { echo "$(($4 >> 10)) MB are needed below ${d%/*}, $((free >> 10)) MB are free" >&2; exit 1; }
-rm -rf "$t/$2"; mkfifo "$t/pipe"; sha256sum <"$t/pipe" >"$t/sum" & sum=$!
+rm -rf "${t:?}/$2"; mkfifo "$t/pipe"; sha256sum <"$t/pipe" >"$t/sum" & sum=$!
 gzip -dc | tee "$t/pipe" | tar -x --no-same-owner -C "$t" || s=$?
 wait "$sum"; trap '' PIPE
 [ "${s:-0}" = 0 ] || { echo "tar ended with $s" >&2; exit 1; }

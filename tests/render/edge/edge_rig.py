@@ -6,17 +6,14 @@ import contextlib
 import csv
 import dataclasses
 import http.client
-import json
 import os
 import random
 import signal
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from livekit_metal.core.ports import PortRange
@@ -24,14 +21,11 @@ from livekit_metal.core.slots.active import Active
 from livekit_metal.roles.edge.backends import Acme, Slot
 from livekit_metal.roles.edge.settings import Settings
 from livekit_metal.roles.edge.tasks import _certificates, _config
-from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot
 from livekit_metal.vault.certificate import Certificate, metric
+from tests.render.edge.fake_slot import KEY, UPGRADE, FakeSlot
 
 THUMBPRINT = "IuwuhozLOjjsf9NyRp_L_ubXPxeElMPMysnYz945XuY"  # of some account
-# The example handshake of RFC 6455, 1.3: HAProxy checks that the answer fits.
-_UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-_KEY, _ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 def free_ports(count: int) -> list[int]:
@@ -45,63 +39,6 @@ def free_ports(count: int) -> list[int]:
             if len(found) == count:
                 return found
     raise AssertionError(f"of 1000 ports only {len(found)} are free")
-
-
-class FakeSlot:
-    """Answers as livekit-server does to an edge: 200 or 406 on /, WebSockets (echo), JSON about all else."""
-
-    def __init__(self, name: str, port: int) -> None:
-        self.name, self.port, self.health = name, port, 200
-        self.answers = threading.Event()  # /later waits for it
-        self._server: ThreadingHTTPServer | None = None
-
-    def start(self) -> None:
-        slot = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.headers.get("Upgrade") == "websocket":
-                    self.wfile.write(
-                        f"HTTP/1.1 101 Switching\r\n{_UPGRADE}Sec-WebSocket-Accept: {_ACCEPT}\r\n\r\n".encode()
-                    )
-                    while said := self.connection.recv(1024):
-                        self.connection.sendall(f"{slot.name}:".encode() + said)
-                    return
-                if self.path == "/later":
-                    slot.answers.wait()
-                said = {"slot": slot.name, "path": self.path, "headers": dict(self.headers)}
-                body = json.dumps(said | {"from": self.client_address[0]}).encode()
-                self.send_response(slot.health if self.path == "/" else 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self) -> None:
-                self.do_GET()
-
-            def log_message(self, *_words: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads, block_on_close = True, False
-
-            def handle_error(self, *_words: object) -> None:
-                """A health check goes without waiting for the body."""
-
-        self._server = Server(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def speak(self, tls: ssl.SSLContext) -> None:
-        """Nothing but TLS from now on."""
-        assert self._server
-        self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-
-    def stop(self) -> None:
-        self.answers.set()
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
 
 
 class Edge:
@@ -236,8 +173,8 @@ def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") 
         s = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
         if trusted:
             s = stack.enter_context(trusted.wrap_socket(s, server_hostname=name))
-        key = f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n"
-        s.sendall(f"GET /rtc?access_token=SECRET HTTP/1.1\r\nHost: {name or 'x'}\r\n{_UPGRADE}{key}\r\n".encode())
+        key = f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n"
+        s.sendall(f"GET /rtc?access_token=SECRET HTTP/1.1\r\nHost: {name or 'x'}\r\n{UPGRADE}{key}\r\n".encode())
         assert b" 101 " in s.recv(1024)
 
         def say(text: str) -> str:
@@ -245,11 +182,3 @@ def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") 
             return s.recv(1024).decode()
 
         yield say
-
-
-def run_here(_host: None, script: str, *args: str) -> str:
-    """``sh`` of the kit, on this machine."""
-    done = subprocess.run(["sh", "-c", script, "sh", *args], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise HostError(done.stderr)
-    return done.stdout

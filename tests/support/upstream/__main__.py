@@ -1,4 +1,4 @@
-"""``python -m tests.support.upstream``: write livekit_metal/releases/keys anew, from the modules that the proxy has.
+"""``python -m tests.support.upstream``: write livekit_metal/releases/keys again, from the modules that the proxy has.
 
 Of egress and sip it has none: what is known of them stays, unless ``COMPONENT VERSION DIRECTORY [-with …]`` names a
 copy of the source at that version; keys.go says what follows.

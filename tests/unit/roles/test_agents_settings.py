@@ -31,9 +31,9 @@ def said(make_site: Make, data: dict[str, Any]) -> list[str]:
     [
         (
             {"Echo": {}},
-            ["agents.Echo: 'Echo' is no name of a fleet; use 16 lower-case letters, digits and dashes at most"],
+            ["agents.Echo: 'Echo' is not a name for a fleet; use 16 lower-case letters, digits and dashes at most"],
         ),
-        ({"echo": {"hosts": ["lk2"]}}, ["agents.echo.hosts[0]: lk2 is no host with the role agents; give the host "
+        ({"echo": {"hosts": ["lk2"]}}, ["agents.echo.hosts[0]: lk2 is not a host with the role agents; give the host "
           "the role, or name one of: lk1"]),
         ({"echo": {"environment": {"LIVEKIT_URL": "ws://x"}}}, ["agents.echo.environment.LIVEKIT_URL: is set by "
           "livekit-metal; use the setting that owns it"]),
@@ -109,7 +109,7 @@ def test_a_lock_that_is_none_is_told(make_site: Make, tmp_path: Path, lock: str 
 
 
 def test_directory_entry_point_and_python_must_fit(make_site: Make, tmp_path: Path) -> None:
-    assert "is no directory" in said(make_site, talking(echo={"source": {"python": "nowhere"}}))[0]
+    assert "is not a directory" in said(make_site, talking(echo={"source": {"python": "nowhere"}}))[0]
     (tmp_path / "bot").mkdir()
     (tmp_path / "bot/requirements.txt").write_text(LOCK)
     bot = {"python": "bot"}

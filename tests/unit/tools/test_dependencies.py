@@ -32,7 +32,8 @@ def imported(files: Iterable[Path]) -> set[str]:
                 modules |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module)
-    own = {"livekit_metal", "procedures"} | sys.stdlib_module_names
+    # roles/agents/on_host runs beside the agents of others, with their packages
+    own = {"livekit_metal", "procedures", "told"} | sys.stdlib_module_names
     return {_distribution(name) for name in modules if name.partition(".")[0] not in own}
 
 

@@ -9,7 +9,8 @@ import threading
 import pytest
 
 from lab.run import wait_until
-from tests.run import ROOT, ROWS, Row
+from tests.rows import ROWS, Row
+from tests.run import ROOT
 from tests.turns import Turns
 
 

@@ -13,7 +13,7 @@ _VALID = 600  # s that a token is good for
 
 
 def token(key: str, secret: str, now: float, grants: Mapping[str, Any]) -> str:
-    """A JWT with ``grants`` (such as {"sip": {"admin": True}}) for ten minutes from ``now``, in Unix seconds."""
+    """A JWT with ``grants`` (such as {"video": {"roomAdmin": True}}) for ten minutes from ``now``, in Unix seconds."""
 
     def part(data: bytes) -> str:
         return base64.urlsafe_b64encode(data).decode().rstrip("=")
