@@ -167,11 +167,14 @@ def answer(to: str, peer: Peer, tag: str = "slot") -> str:
 
 
 def _free() -> int:
-    with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        two.bind(("127.0.0.1", port))
-        return port
+    """A port that nobody has, neither for UDP nor for TCP."""
+    while True:
+        with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            with contextlib.suppress(OSError):
+                two.bind(("127.0.0.1", port))
+                return port
 
 
 def _range(port: int) -> PortRange:
