@@ -1,7 +1,4 @@
-"""What a site is: everything an inventory says, checked, complete and frozen, and what a role reports about itself.
-
-Nothing here names a role: :mod:`livekit_metal.site.loading` makes the class of a site from the list of roles.
-"""
+"""What a site is, checked, complete and frozen, and what a role reports about itself. Nothing here names a role."""
 
 from __future__ import annotations
 
