@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports
+from tests.render.edge.edge_rig import Edge, free_ports
+from tests.render.edge.fake_slot import FakeSlot
 from tests.support.hosts.local_host import LocalHost, local_host
 from tests.support.hosts.stand_ins import Units
 
