@@ -9,7 +9,7 @@ LAB ?= lab
 INVENTORY ?= inventories/lab.py
 export LAB
 
-.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-faults test-media test-upgrade bench
+.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-media test-upgrade bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -82,7 +82,10 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
 	$(RUN)pytest tests/build -m long
-	$(RUN)python -m tests.run calls steps long longmed cluster acme proxies doctor
+	$(RUN)python -m tests.run calls steps long longmed cluster acme proxies doctor agents field alerts
+
+test-alerts: $(VENV)/.made  ## faults on a lab of one host, and who is told of them: ten minutes
+	$(RUN)python -m tests.run alerts
 
 test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
 	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media

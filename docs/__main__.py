@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from docs import network
+from docs.releases import releases_md
 from livekit_metal.core import switches
 from livekit_metal.core.fields import options
 from livekit_metal.core.ports import Port, Reach
@@ -34,11 +35,12 @@ _EXAMPLE = {
         "lk1": {
             "address": "192.0.2.11",
             "cluster": "10.0.0.11",
-            "roles": ["livekit", "ingress", "sip", "redis", "prometheus"],
+            "roles": ["livekit", "ingress", "sip", "redis", "prometheus", "agents"],
         },
         "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
     },
     "sip": {"file": "livekit-sip", "sha256": "0" * 64},
+    "agents": {"echo": {"source": {"python": str(HERE.parent / "examples/agents/echo-python")}}},
     "kamailio": {"certificate": "/etc/ssl/cert.pem", "certificate_key": "/etc/ssl/key.pem"},
 }
 
@@ -122,10 +124,11 @@ def _section(cls: type, title: str, depth: int) -> Iterator[str]:
         inner = _inner(hints[name])
         if inner is not None:
             below.append((inner, name))
-        yield f"| `{name}` | {_type(hints[name])} | {_default(field, inner)} | {field.metadata['doc']} |"
+        shown = "NAME" if name == getattr(cls, "rest", "") else name
+        yield f"| `{shown}` | {_type(hints[name])} | {_default(field, inner)} | {field.metadata['doc']} |"
     yield ""
     for inner, name in below:
-        child = name if title == "site" else f"{title}.{name}"
+        child = name if title == "site" else f"{title}.{'NAME' if name == getattr(cls, 'rest', '') else name}"
         yield from _section(inner, f"{child}.*" if name == "hosts" else child, min(depth + 1, 4))
 
 
@@ -162,7 +165,12 @@ def _default(field: dataclasses.Field[Any], inner: type | None) -> str:
     return f"`{value if type(value).__name__ == 'PortRange' else repr(value)}`"
 
 
-GENERATED = {"ports.md": ports_md, "network.md": network_md, "configuration.md": configuration_md}
+GENERATED = {
+    "ports.md": ports_md,
+    "network.md": network_md,
+    "configuration.md": configuration_md,
+    "releases.md": releases_md,
+}
 
 
 def main() -> int:

@@ -16,4 +16,5 @@ NAMES = (
     "agents",
     "exporters",
     "prometheus",
+    "alertmanager",
 )

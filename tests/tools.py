@@ -10,6 +10,7 @@ from pathlib import Path
 
 # program, or file below /usr/lib -> (Debian package, its units)
 NEEDED = {
+    "amtool": ("prometheus-alertmanager", ["prometheus-alertmanager.service"]),
     "auditd": ("auditd", ["auditd.service"]),
     "bwrap": ("bubblewrap", []),
     "caddy": ("caddy", ["caddy.service", "caddy-api.service"]),

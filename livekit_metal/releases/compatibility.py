@@ -45,6 +45,23 @@ class Bad(Span):
     link: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault(Span):
+    """What is wrong with versions that may be run all the same, in the words of who meets it."""
+
+    means: str
+    link: str
+
+
+def faults(component: str, version: str = "") -> tuple[Fault, ...]:
+    """Those of a release of upstream, the gravest first; all that are known without ``version``.
+
+    A build of one's own may be mended, so nothing is known of it.
+    """
+    known = (Fault(**entry) for entry in _of("fault", component))
+    return tuple(f for f in known if not version or (_NUMBERS.fullmatch(version) and version in f))
+
+
 def bad(component: str, version: str) -> Bad | None:
     """What is wrong with a release of upstream; a build of one's own may be mended, so nothing is known of it."""
     if not _NUMBERS.fullmatch(version):
@@ -59,7 +76,9 @@ def version_skip(component: str, before: str, after: str) -> Problem | None:
         if before in start and after in end:
             fact = f"{before} runs, and with {after} {entry['reason']} ({entry['link']})"
             if by := entry.get("by"):
-                return Problem(component, fact, f"deploy {by} first, and {after} when no slot runs {before} any more")
+                how = f" ({entry['how']})" if "how" in entry else ""
+                remedy = f"deploy {by} first{how}, and {after} when no slot runs {before} any more"
+                return Problem(component, fact, remedy)
             return Problem(component, fact, f"choose {start.since} or newer")
     return None
 
@@ -115,7 +134,7 @@ def _without(config: Mapping[str, Any], key: Sequence[str]) -> dict[str, Any]:
 
 
 def _of(kind: str, component: str) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = _table()[kind].get(component, [])
+    entries: list[dict[str, Any]] = _table().get(kind, {}).get(component, [])
     return entries
 
 

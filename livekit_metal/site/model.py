@@ -82,6 +82,10 @@ class Role(Generic[S]):
         """Networks by the names that ``Port.clients`` has for them: where it comes from."""
         return {self.name: site.cluster_addresses(self.name)} if self.named else {}
 
+    def networks_of(self, site: Site, host: str) -> Mapping[str, tuple[str, ...]]:
+        """The same for one host: fewer, where not every host has to do with all of them."""
+        return self.networks(site)
+
     def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
         """What other roles of a host get from it: role -> derived settings. Tuples of several roles are joined."""
         return {}
@@ -135,7 +139,7 @@ class Site(Checked):
 
     name: str = derived("")
     vault: Vault | None = derived(None)
-    trusted: str = derived("")  # what is in the file ``trust``
+    trusted: str = derived("")  # what is in ``trust``
     lock: Path | None = derived(None)  # built artifacts' sums, see livekit_metal/runtime/artifacts/fetch.py
     ca_file: Path | None = derived(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = derived({})  # by the edge of each host
@@ -150,8 +154,7 @@ class Site(Checked):
     def having(self, own: Any) -> Site:
         """The site with other settings of one role."""
         name = next(role.name for role in self.roles if role.settings is type(own))
-        changed: dict[str, Any] = {name: own}
-        return dataclasses.replace(self, **changed)
+        return dataclasses.replace(self, **dict[str, Any]({name: own}))
 
     def with_role(self, role: str) -> tuple[str, ...]:
         """Names of the hosts that carry ``role``, in order."""

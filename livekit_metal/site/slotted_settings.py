@@ -78,7 +78,7 @@ class SlottedSettings(Checked):
     drain: Drain = option(Drain(), DRAIN.format("session"))
     memory: Memory = option(MOST, WORDS.format("it, and it starts again"))
     log_level: str = option("info", "logging.level")
-    extra: Mapping[str, Any] = option({}, "other upstream options as nested mappings; none that is set from here")
+    extra: Mapping[str, Any] = option({}, "upstream's options that no setting has, as nested mappings")
 
     api_keys: Mapping[str, Secret] = derived({})
     redis: RedisClient = derived(RedisClient())

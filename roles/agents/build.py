@@ -123,4 +123,4 @@ def _refused(path: str, said: str, interpreter: str, platform: str) -> Problem:
     plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
     words = "\n".join(f"    {line}" for line in plain.strip().splitlines()[-_LAST_WORDS:])
     fact = f"the packages of {source.LOCK} cannot be had for Python {interpreter} on {platform}"
-    return Problem(f"{path}.source", fact, f"see what uv says, and write the lock again\n{words}")
+    return Problem(f"{path}.source", fact, f"see what uv says, and make the lock again\n{words}")

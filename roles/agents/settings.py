@@ -152,7 +152,7 @@ class Settings(Checked):
 
     rest: ClassVar[str] = "fleets"
 
-    fleets: Mapping[str, Fleet] = option({}, "fleets by name")
+    fleets: Mapping[str, Fleet] = option({}, "a fleet, by its name; any number of them")
 
     @property
     def daemons(self) -> tuple[Fleet, ...]:

@@ -102,7 +102,7 @@ class Edge(Role[Settings]):
         port, at = own.metrics.first, {"host": host, "address": site.inside(host)}
         yield Target(job="edge", port=port, **at)
         if own.encrypted:
-            yield Target(job="certificate", port=port, path="/certificate", **at)
+            yield Target(job="certificate", component="edge", port=port, path="/certificate", **at)
         for s in own.scraped:
             yield Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at)
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from livekit_metal.roles.egress.settings import Settings
+from livekit_metal.roles.exporters.settings import Kept
 from livekit_metal.roles.preflight.settings import Demand
 from livekit_metal.site.model import HostStack, Site
 from livekit_metal.site.slotted import SlottedRole
+
+_WAITING = ("backup", "cut-short")  # kinds of files that somebody must look after, as their directories are called
 
 
 class Egress(SlottedRole[Settings]):
@@ -27,7 +30,12 @@ class Egress(SlottedRole[Settings]):
         if not site.with_role(self.name):
             return {}
         presets = {"room_configurations": site.of(Settings).room_configurations}
-        return {"livekit": presets, **super().gives(site, host)}
+        kept = tuple(
+            Kept(component=self.name, kind=kind, directory=f"{site.paths.state}/{self.name}/{kind}")
+            for kind in _WAITING
+        )
+        here = {"exporters": {"kept": kept}} if host in site.with_role(self.name) else {}
+        return {"livekit": presets, **here, **super().gives(site, host)}
 
     def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
         cores = (Demand(path="egress.records", what=kind, cores=need) for kind, need in own.cores.items())

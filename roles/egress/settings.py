@@ -27,6 +27,10 @@ COSTS = {
     "room_composite": 4.0,
     "web": 4.0,
 }
+# The keys of cpu_cost that say otherwise, the first that is there (InitDefaults of pkg/config/service.go).
+_COST_KEYS = {kind: (f"{kind}_cpu_cost",) for kind in COSTS} | {
+    "audio_room": ("sdk_audio_room_composite_cpu_cost", "audio_room_composite_cpu_cost")
+}
 BROWSER = ("room_composite", "web")  # recorded by a browser
 Kind = Literal["track", "track_composite", "audio_room", "participant", "room_composite", "web"]
 
@@ -117,8 +121,10 @@ class Settings(SlottedSettings):
 
     @property
     def cores(self) -> dict[str, float]:
-        """Cores that a host must have for each kind of recording the site wants."""
-        return {kind: COSTS[kind] for kind in self.records}
+        """Cores that a host must have for each kind of recording the site wants: by cpu_cost in ``extra``, too."""
+        said = self.extra.get("cpu_cost", {})
+        costs = said if isinstance(said, Mapping) else {}
+        return {kind: next(_costs(costs, kind), COSTS[kind]) for kind in self.records}
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -179,6 +185,12 @@ class Settings(SlottedSettings):
         else:  # a name without a slash in front would otherwise be one below /
             own["storage"] = {"prefix": f"{self.state}/files"}
         return own
+
+
+def _costs(said: Mapping[str, object], kind: str) -> Iterator[float]:
+    for value in map(said.get, _COST_KEYS[kind]):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0:
+            yield float(value)
 
 
 def _go(time: Duration) -> str:

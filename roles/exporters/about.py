@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, NODE_USER, REDIS_UNIT, Settings
+from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, NODE_USER, REDIS_UNIT, Settings, Slotted
 from livekit_metal.roles.prometheus.settings import Target
 from livekit_metal.site import redis
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
+from livekit_metal.site.slotted import active
+from livekit_metal.site.slotted_settings import SlottedSettings
 
 _NODE, _REDIS = "prometheus-node-exporter", "prometheus-redis-exporter"
 
@@ -30,7 +32,13 @@ class Exporters(Role[Settings]):
             redis_address=redis.address(site) if here else "",
             redis_password=site.opened.passwords("redis-monitor")[0] if here else None,
             config_root=site.paths.config,
+            active_file=active(site).file,
+            **site.given_to(self.name, host),
         )
+
+    def finished(self, site: Site, stack: HostStack, own: Settings) -> Settings:
+        here = (getattr(stack, role.name) for role in site.roles)
+        return dataclasses.replace(own, slotted=tuple(_slotted(d) for d in here if isinstance(d, SlottedSettings)))
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
         beside = bool(own.redis_address)
@@ -46,6 +54,12 @@ class Exporters(Role[Settings]):
         yield Target(job="node", port=own.node.first, **at)
         if host in site.with_role("redis"):
             yield Target(job="redis", port=own.redis.first, **at)
+
+
+def _slotted(daemon: SlottedSettings) -> Slotted:
+    return Slotted(
+        component=daemon.component, unit=daemon.unit, generations=daemon.generations, drop_in=daemon.drain_drop_in
+    )
 
 
 ROLE = Exporters()

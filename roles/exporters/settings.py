@@ -46,6 +46,42 @@ COLLECTORS = (
 )
 
 
+# What livekit-host-metrics says of deploys, by the name after livekit_metal_; docs/operations/alerts.md explains them.
+DESCRIBED = (
+    ("slot", "1 for each slot that runs, with the release that it runs and its state (active, draining, running)."),
+    ("slot_active_since_seconds", "When new sessions began to go to the slot."),
+    ("active_slots", "Slots of the host that run and get new sessions."),
+    ("drain_began_seconds", "When the slot was told to end when nobody needs it any more."),
+    ("drain_deadline_seconds", "When systemd kills the slot."),
+    ("generations", "Generations that the host keeps."),
+    ("last_change", "1 for how the last change of the host by a deploy or another procedure has ended."),
+    ("last_change_seconds", "When that was."),
+    ("lock_held_since_seconds", "Since when a run has the host; 0 when none has it."),
+    ("maintenance", "1 while the host is out of service on purpose."),
+    ("maintenance_since_seconds", "Since when; 0 when it is not."),
+    ("kept_files", "Files that wait on the host for somebody: not uploaded (backup), or cut short."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slotted:
+    """A daemon in slots on this host, as the metrics of its slots are made."""
+
+    component: str
+    unit: str  # with {} for the slot
+    generations: str  # a directory
+    drop_in: str  # what a drain leaves beside a unit, with its deadline
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A directory whose files wait for somebody."""
+
+    component: str
+    kind: str
+    directory: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
     """node_exporter on every host, redis_exporter beside Redis; for Prometheus hosts only."""
@@ -59,6 +95,9 @@ class Settings(Checked):
     redis_address: str = derived("")  # host:port of the Redis on this host; empty: none runs here
     redis_password: Secret | None = derived(None)  # of the Redis user monitor
     config_root: str = derived("")
+    active_file: str = derived("")  # which slots get new sessions
+    slotted: tuple[Slotted, ...] = derived(())
+    kept: tuple[Kept, ...] = derived(())
 
     @property
     def collectors(self) -> tuple[str, ...]:

@@ -9,16 +9,18 @@ from operator import or_
 
 from pyinfra.api.host import Host
 
-from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settings
+from livekit_metal.core import records, shell
+from livekit_metal.roles.exporters.settings import DESCRIBED, METRICS_UNIT, NODE_UNIT, REDIS_UNIT, Settings
 from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.files import File
 from livekit_metal.runtime.host.old_code import OURS, SCRIPT
 from livekit_metal.runtime.host.service import SMALL, UNITS, Service
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.host.wait import until
-from livekit_metal.runtime.run import task
+from livekit_metal.runtime.run import lock_script, task
 from livekit_metal.runtime.run.task import Plan, Task
 
+_DEPLOY_STATE = shell.program(__file__, "deploy-state")
 Proof = Callable[[Host], object]
 # redis_exporter answers without Redis too: redis_up says whether its password is right
 _COUNTS = "grep -qs '^livekit_metal_old_code' /run/$1/livekit.prom || return 1"  # grep's 2 would mean: no use to wait
@@ -29,9 +31,12 @@ _GIVES = 'curl -fsS -m 5 "http://$1/metrics" | grep "^$2"'
 class _Script:
     """What host-metrics.sh sees."""
 
+    deploy_state: str
     old_code: str = SCRIPT.strip()
     processes: str = OURS
-    interval: int = 300  # s
+    interval: int = 30  # s: what alerts about drains and deploys are told
+    seldom: int = 300  # s: between looks for old code
+    described: tuple[tuple[str, str], ...] = DESCRIBED
 
 
 def activate(settings: Settings) -> Task:
@@ -51,7 +56,7 @@ def _todo(service: Service, proof: Proof, seen: HostState) -> Plan:
 
 def _metrics(settings: Settings) -> tuple[Service, Proof]:
     unit = files.text("exporters/livekit-host-metrics.service.j2", exporters=settings)
-    script = files.text("exporters/host-metrics.sh.j2", exporters=_Script())
+    script = files.text("exporters/host-metrics.sh.j2", exporters=_Script(_deploy_state(settings)))
     proof = partial(_counts, settings=settings)
     return Service(
         METRICS_UNIT, (File(f"{UNITS}/{METRICS_UNIT}", unit), File(settings.metrics_script, script)), limits=SMALL
@@ -70,6 +75,15 @@ def _redis(settings: Settings) -> tuple[Service, Proof]:
     secret = File(settings.redis_environment, password, "600", secret=True)
     proof = partial(_gives, unit=REDIS_UNIT, listen=settings.redis_listen, metric="redis_up 1")
     return Service(REDIS_UNIT, (File(f"{UNITS}/{REDIS_UNIT}", text), secret), limits=SMALL), proof
+
+
+def _deploy_state(settings: Settings) -> str:
+    words = [settings.active_file, records.maintenance(settings.config_root), records.AUDIT, lock_script.LOCK, OURS]
+    for each in settings.slotted:
+        words += ["slots", each.component, each.unit.replace("{}", "%s"), each.generations, each.drop_in]
+    for kept in settings.kept:
+        words += ["kept", kept.component, kept.kind, kept.directory]
+    return shell.given(_DEPLOY_STATE, *words).strip()
 
 
 def _counts(host: Host, settings: Settings) -> None:

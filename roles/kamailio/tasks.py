@@ -61,7 +61,9 @@ def _service(settings: Settings) -> Service:
     if settings.certificate:
         reread.append(file(settings.tls_file, "kamailio/tls.cfg.j2"))
     unit = file(f"{UNITS}/{UNIT}", "kamailio/livekit-kamailio.service.j2")
-    config = file(settings.config_file, "kamailio/kamailio.cfg.j2")
+    # with calls out it holds the key that binds them
+    bound = bool(settings.outgoing)
+    config = file(settings.config_file, "kamailio/kamailio.cfg.j2", "640" if bound else "644", secret=bound)
     return Service(UNIT, (config, unit), partial(_check, settings), tuple(reread), limits(tasks=1024))
 
 

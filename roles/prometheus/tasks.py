@@ -34,16 +34,26 @@ def activate(settings: Settings) -> Task:
 
 
 def _stamped(settings: Settings) -> Settings:
-    draft = files.text("prometheus/prometheus.yml.j2", prometheus=settings)
+    draft = "".join(
+        files.text(f"prometheus/{name}.j2", prometheus=settings) for name in ("prometheus.yml", "rules.yml")
+    )
     # the prefix keeps YAML from taking the hash for a number
     return dataclasses.replace(settings, stamp=f"lkm-{hashlib.sha256(draft.encode()).hexdigest()[:16]}")
 
 
 def _service(settings: Settings) -> Service:
     config = File(settings.config, files.text("prometheus/prometheus.yml.j2", prometheus=settings))
+    if settings.remote_write:  # passwords may be among it
+        config = dataclasses.replace(config, mode="640", group="prometheus", secret=True)
+    rules = File(settings.rules, files.text("prometheus/rules.yml.j2", prometheus=settings))
     unit = File(f"{UNITS}/{UNIT}", files.text("prometheus/livekit-prometheus.service.j2", prometheus=settings))
-    check = sandbox.check(unit.path, "/usr/bin/promtool check config", config.path)
-    return Service(UNIT, (unit,), check, reread=(config,), limits=limits(tasks=1024))
+    # the syntax alone: the rules that it names are checked as they will be, not as they are
+    checks = (
+        sandbox.check(unit.path, "/usr/bin/promtool check config --syntax-only", config.path),
+        sandbox.check(unit.path, "/usr/bin/promtool check rules", rules.path),
+    )
+    check: files.Validate = lambda new: " && ".join(each(new) for each in checks)  # noqa: E731
+    return Service(UNIT, (unit,), check, reread=(config, rules), limits=limits(tasks=1024))
 
 
 def _plan(settings: Settings, service: Service, seen: HostState) -> Plan:

@@ -8,7 +8,7 @@ from livekit_metal.core import shell
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.roles.sip.proof import Proof
-from livekit_metal.roles.sip.settings import MEDIA_TIMEOUT, Settings
+from livekit_metal.roles.sip.settings import Settings
 from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.runtime.slots.switchover import Switchover
 
@@ -30,7 +30,7 @@ class Sip(SlottedDaemon[Settings]):
 
     def switchover(self) -> Switchover:
         tell = shell.given(_TELL, self.settings.dispatch)
-        grace = Duration(MEDIA_TIMEOUT + 30)  # it looks every 5 s whether calls are left
+        grace = Duration(self.settings.patience + 30)  # it looks every 5 s whether calls are left
         return replace(super().switchover(), flip=tell, close=tell, signal="SIGTERM", finish=_FINISH, grace=grace)
 
 

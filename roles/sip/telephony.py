@@ -15,7 +15,8 @@ from typing import Any
 from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
-from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired, differs
+from livekit_metal.roles.sip.merging import differs, merged, unsaid
+from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired
 from livekit_metal.roles.sip.settings import Settings
 from livekit_metal.runtime.host import tokens
 from livekit_metal.runtime.host.commands import HostError, read, run
@@ -89,7 +90,17 @@ def _plan(settings: Settings, seen: HostState) -> Plan:
         for kind in KINDS:
             if others := found[kind.name].foreign:
                 notes.append(f"{kind.unit_noun}s that are not ours, left alone: {', '.join(others)}")
+        notes += _foreign_fields(settings, found)
     return Plan(tuple(steps), f"{len(steps)} of trunks and rules changed" if steps else "", tuple(notes))
+
+
+def _foreign_fields(settings: Settings, found: Mapping[str, Found]) -> Iterator[str]:
+    """What somebody else has set on objects of ours."""
+    wanted = desired(settings, _ids(found))
+    for kind in KINDS:
+        for name, target in wanted[kind.name].items():
+            if fields := unsaid(target, found[kind.name].ours.get(name, {})):
+                yield f"{kind.unit_noun} {name}: not in the inventory, left as it is: {', '.join(fields)}"
 
 
 def _changes(settings: Settings, found: dict[str, Found] | None) -> Iterator[tuple[Kind, str, str]]:
@@ -119,9 +130,9 @@ def _apply(host: Host, *, settings: Settings, kind: Kind, name: str) -> None:
     if wanted is None and now is not None:
         _call(host, settings, kind.delete, {kind.id: now[kind.id]})
     elif wanted is not None and now is None:
-        _call(host, settings, kind.create, {kind.create_key: wanted})
+        _call(host, settings, kind.create, {kind.create_key: merged(wanted, {})})
     elif wanted is not None and now is not None and differs(wanted, now):
-        _call(host, settings, kind.update, {kind.id: now[kind.id], "replace": wanted})
+        _call(host, settings, kind.update, {kind.id: now[kind.id], "replace": merged(wanted, now)})
 
 
 def _call(host: Host, settings: Settings, method: str, body: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,7 @@ from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure
 from tests.support.hosts.deploys import deploy, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab, over_ssh
 
+STILL = 3.0  # s of sound that must come back when all is over
 ECHO = ROOT / "examples/agents/echo-python"
 
 
@@ -73,7 +75,11 @@ class Talk:
         return asyncio.run(both())
 
     def unnoticed(self) -> None:
-        """Assert, at the end, that it went on as if nothing had happened."""
+        """Assert, at the end, that it went on as if nothing had happened, and still does."""
+        before, end = self.conversation.came_back, time.monotonic() + 30
+        while self.conversation.came_back < before + STILL:
+            assert time.monotonic() < end, "nothing comes back any more"
+            time.sleep(0.1)
         background_call.unnoticed(*self.stop())
 
 

@@ -13,6 +13,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.agents import build
+from livekit_metal.roles.agents.former import former
 from livekit_metal.roles.agents.settings import Fleet, Settings
 from livekit_metal.roles.agents.tasks import Agents
 from livekit_metal.runtime.artifacts.store import Store
@@ -126,3 +127,16 @@ def test_who_is_on_a_slot_is_what_its_worker_says(fleet: Fleet) -> None:
     assert question.count([*lines, "b sessions 2", "end"]) == 5
     with pytest.raises(HostError):
         question.sessions(lines)
+
+
+def test_a_fleet_that_the_site_no_longer_has_drains_and_then_goes(fleet: Fleet) -> None:
+    told = {name: getattr(fleet, name) for name in ("active", "config_root", "release_root", "refresh")}
+
+    def planned(**slots: str) -> list[list[str]]:
+        found = seen("a" if slots else "", **slots)
+        found.answers["agents.fleets"] = ["echo", "sales"]
+        later = former(["sales"], told).tasks(found)
+        return [[action.name for action in task.plan(found).actions] for task in later]
+
+    assert planned(a="active 0123456789abcdef") == [["new sessions go to other hosts, slot a drains"], []]
+    assert planned() == [[], ["remove what is left of it"]]

@@ -43,7 +43,7 @@ def plan(settings: Settings, seen: HostState) -> list[str]:
 def test_a_fresh_host_gets_all_of_it(prometheus: Settings) -> None:
     assert plan(prometheus, HostState(answers={"prometheus.loaded": []})) == [
         f"make {prometheus.data}",
-        "write livekit-prometheus.service, prometheus.yml, 40-limits.conf, 50-stamp.conf",
+        "write livekit-prometheus.service, prometheus.yml, rules.yml, 40-limits.conf and 1 more",
         f"enable {UNIT}",
         *RESTART,
     ]
@@ -71,6 +71,12 @@ def test_a_file_changed_by_hand_is_put_back_and_read(prometheus: Settings) -> No
     assert plan(prometheus, seen) == ["write prometheus.yml", *RELOAD]
 
 
+def test_other_thresholds_are_a_reload_of_checked_rules(prometheus: Settings) -> None:
+    stricter = dataclasses.replace(prometheus, alerts=dataclasses.replace(prometheus.alerts, loss=2.0))
+    # the stamp of the rules is in the configuration, by which the process tells what it has
+    assert plan(stricter, host(prometheus)) == ["write prometheus.yml, rules.yml", *RELOAD]
+
+
 def test_another_retention_is_a_restart(prometheus: Settings) -> None:
     longer = dataclasses.replace(prometheus, retention_days=30)
     assert plan(longer, host(prometheus)) == ["write livekit-prometheus.service, 50-stamp.conf", *RESTART]
@@ -90,7 +96,7 @@ def test_the_new_configuration_is_checked_before_it_is_in_place(
         lambda: one_by_one("prometheus", activate(prometheus)), answer=lambda _h, c: answer if "sh -s" in c else ""
     )
     (write,) = [c for c in done.commands["lk1"] if "base64 -d" in c]
-    assert f"promtool check config {prometheus.config}.lkm-" in write
+    assert f"promtool check config --syntax-only {prometheus.config}.lkm-" in write
     assert write.index("base64 -d") < write.index('eval "$check"') < write.index("mv -fT")
     assert [c for c in done.commands["lk1"] if "systemctl reload" in c]
     assert not [c for c in done.commands["lk1"] if "systemctl restart" in c]

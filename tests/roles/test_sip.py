@@ -16,8 +16,8 @@ from pyinfra.api.exceptions import PyinfraError
 from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.sip import tasks, telephony
 from livekit_metal.roles.sip.objects import KINDS, desired
+from livekit_metal.roles.sip.rules import Rule
 from livekit_metal.roles.sip.settings import Settings
-from livekit_metal.roles.sip.trunks import Rule
 from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.model import Site

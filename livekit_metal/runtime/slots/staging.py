@@ -11,7 +11,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.host import Host
 
 from livekit_metal.core.errors import Problem, SiteError
-from livekit_metal.releases import catalogue
+from livekit_metal.releases import catalogue, compatibility
 from livekit_metal.runtime.artifacts import fetch
 from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.artifacts.status_line import StatusLine
@@ -62,6 +62,15 @@ class Staging:
     def needs(self) -> StateQuery:
         return files.needs(self.files) | self.daemon.needs | reboot_guard.NEEDS
 
+    def _faults(self) -> tuple[str, ...]:
+        """What is known of the version that a host does not have yet: a line, as most have something."""
+        version = upgrade_guard.version_of(self.wanted.release)
+        if not (found := compatibility.faults(self.program, version)):
+            return ()
+        mended = max((f.before for f in found), key=compatibility.numbers)
+        newer = f", none from {mended} on" if all(f.before for f in found) else ""
+        return (f"{self.program} {version} has {len(found)} known faults{newer} (docs/releases.md): {found[0].means}",)
+
     def plan(self, seen: HostState, *, accept: Collection[str], accept_skip: bool) -> Plan:
         """Refuses here, before any host is changed, what cannot be activated; see ``History`` and ``jump``.
 
@@ -72,5 +81,6 @@ class Staging:
         notes = upgrade_guard.allowed(self.program, self.daemon, self.wanted, seen, accept=accept_skip)
         if self.wanted.release not in seen.answers[f"{self.daemon.component}.releases"]:
             steps.append(Action(f"push {self.program} {self.wanted.release.rsplit('/', 1)[-1]}", self.bring))
+            notes += self._faults()
         steps += files.bundle(self.files, seen)
         return Plan(tuple(steps), notes=notes)

@@ -25,7 +25,7 @@ def allowed(
         if slot.state not in (State.RUNNING, State.DRAINING) or slot.generation not in records:
             continue
         problem = compatibility.version_skip(
-            program, _version(records[slot.generation].release), _version(wanted.release)
+            program, version_of(records[slot.generation].release), version_of(wanted.release)
         )
         if problem and not accept:
             raise HostError(
@@ -36,6 +36,6 @@ def allowed(
     return tuple(accepted)
 
 
-def _version(release: str) -> str:
+def version_of(release: str) -> str:
     """From the directory of a release, which ends in VERSION-HASH."""
     return release.rsplit("/", 1)[-1].rpartition("-")[0]

@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from livekit_metal.roles.agents.on_host.told import Told, served
 else:
-    from told import Told, served  # beside this file
+    _beside = importlib.import_module("told")
+    Told, served = _beside.Told, _beside.served
 
 FOREVER = 10**9  # attempts: an outage of LiveKit must not end a worker, whose jobs would end with it
 SHORT = 5  # s that jobs get at a stop that is no drain (a reboot), then their callbacks run

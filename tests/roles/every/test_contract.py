@@ -66,8 +66,9 @@ def test_every_template_belongs_to_its_role_and_is_rendered(role: str) -> None:
     settings = getattr(loading.site_class()(hosts={}), role).__class__ if role in ROLES else None
     slotted = settings is not None and issubclass(settings, SlottedSettings)
     usual = {f"{role}.yaml.j2", "slot.conf.j2", f"{settings.unit.format('')}.j2"} if slotted else set()
-    # and a fleet, which is a daemon of a role that has several, its configuration
-    usual |= {f"{role}.yaml.j2" for each in loading.every_role() if each.several and each.name == role}
+    # and so does each of the daemons of a role that has several
+    several = any(each.several for each in loading.every_role() if each.name == role)
+    usual |= {f"{role}.yaml.j2", "slot.conf.j2", f"livekit-{role}@.service.j2"} if several else set()
     for template in (ROOT / "templates" / role).iterdir():
         if template.name in usual:
             continue

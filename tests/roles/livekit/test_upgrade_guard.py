@@ -18,7 +18,9 @@ from tests.roles.conftest import FakeRun
 
 REFUSED = (
     "slot {}: 1.11.0 runs, and with 1.13.7 clients of the old slot get no new relay over TLS, because from 1.13.0 on "
-    "TURN credentials must expire (https://github.com/livekit/livekit/pull/4539); deploy 1.12.0 first, and 1.13.7 when "
+    "TURN credentials must expire (https://github.com/livekit/livekit/pull/4539); deploy 1.12.0 first (download its "
+    "archive and checksums.txt from https://github.com/livekit/livekit/releases/tag/v1.12.0; livekit.source 'file', "
+    "livekit.file and livekit.sha256 take the program in it), and 1.13.7 when "
     "no slot runs 1.11.0 any more, or accept it with --data version-skip=accept"
 )
 RELEASES = {"old": "1.11.0-0123456789ab", "own": "1.12.0-mine-0123456789ab", "new": "1.13.7-0123456789ab"}

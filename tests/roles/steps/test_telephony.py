@@ -12,8 +12,8 @@ import pytest
 
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.sip import telephony
+from livekit_metal.roles.sip.rules import Rule
 from livekit_metal.roles.sip.settings import Settings
-from livekit_metal.roles.sip.trunks import Rule
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.run.task import Plan
 from livekit_metal.site.model import Site
@@ -64,7 +64,7 @@ def test_where_nothing_is_all_is_made_and_rules_lead_to_the_trunks_they_name(
     }
     assert trunks["office"]["auth_password"] == "pass:word"
     assert {trunk["allowed_addresses"][0] for trunk in trunks.values()} == {"127.0.0.1/32"}
-    assert api.named(OUT)["out"]["address"] == "sip.example.org"
+    assert api.named(OUT)["out"]["address"] == sip.way_out, "Kamailio knows where that leads"
     assert rules["hotline"]["trunk_ids"] == [trunks["carrier"]["sip_trunk_id"]]
     assert rules["rest"]["trunk_ids"] == [trunks[name]["sip_trunk_id"] for name in ("carrier", "office")]
     assert rules["hotline"]["rule"]["dispatch_rule_direct"]["room_name"] == "hotline"

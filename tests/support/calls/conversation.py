@@ -46,7 +46,13 @@ class Conversation(Aside[Report]):
         self.room = f"talk-{uuid4().hex[:12]}"
         self.identity = ""  # of the agent
         self.answered = 0.0
+        self._listener: Listener | None = None
         super().__init__(self.room)
+
+    @property
+    def came_back(self) -> float:
+        """Seconds of the own sound that have come back so far."""
+        return len(self._listener.ear.steps) * STEP / RATE if self._listener else 0.0
 
     async def _session(self) -> Report:
         trust(self._access)
@@ -64,6 +70,7 @@ class Conversation(Aside[Report]):
             async with asyncio.timeout(self._within):
                 await listener.heard.wait()
             self.answered, self.identity = time.monotonic() - asked, listener._publisher
+            self._listener = listener
             self._up.set_result(None)
             await asyncio.wrap_future(self._stop)
             ear, begin, now = listener.ear, diary.begin, time.monotonic()

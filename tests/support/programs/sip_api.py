@@ -53,7 +53,7 @@ class SipApi:
         made = {**_UNSET[kind], **copy.deepcopy(dict(item)), id_: f"{prefix}{next(self._numbers)}"}
         made["created_at"] = {"seconds": str(int(time.time()))}
         if kind == "SIPDispatchRule":
-            made["media"] = {}
+            made.setdefault("media", {})
         self.items[kind][made[id_]] = made
         return made
 

@@ -71,6 +71,7 @@ MOVED: dict[str, Any] = {
     "kamailio": {"port": 15060, "tls_port": 15061, "inside": 15059},
     "exporters": {"node": 19100, "redis": 19121},
     "prometheus": {"port": 19090},
+    "alertmanager": {"port": 19093, "peer": 19094},
 }
 
 

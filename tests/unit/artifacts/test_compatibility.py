@@ -104,7 +104,9 @@ def test_egress_that_shows_its_secrets_is_bad() -> None:
             "1.13.7",
             "livekit-server: 1.11.0 runs, and with 1.13.7 clients of the old slot get no new relay over TLS, because "
             "from 1.13.0 on TURN credentials must expire (https://github.com/livekit/livekit/pull/4539); "
-            "deploy 1.12.0 first, and 1.13.7 when no slot runs 1.11.0 any more",
+            "deploy 1.12.0 first (download its archive and checksums.txt from "
+            "https://github.com/livekit/livekit/releases/tag/v1.12.0; livekit.source 'file', livekit.file and "
+            "livekit.sha256 take the program in it), and 1.13.7 when no slot runs 1.11.0 any more",
         ),
         (
             "1.13.7",

@@ -93,7 +93,12 @@ LOAD: dict[str, dict[str, Any]] = {
         "egress": {"extra": {"cpu_cost": {"track_cpu_cost": 0.25}, "template_base": "https://layout.example.org/"}},
         "ingress": {"extra": {"enable_stream_latency_reduction": True, "rtc_config": {"use_mdns": False}}},
         "sip": {
-            "extra": {"codecs": {"G722": False}, "audio_dtmf": True, "symmetric_rtp": True, "media_timeout": "60s"}
+            "extra": {
+                "codecs": {"G722": False},
+                "audio_dtmf": True,
+                "symmetric_rtp": True,
+                "media_timeout_initial": "60s",
+            }
         },
     },
 }

@@ -32,7 +32,7 @@ COMPONENTS = {"livekit": "livekit-server", "egress": "egress", "ingress": "ingre
         ("livekit", {"sip": {}, "rtc": {"sctp_min_cwnd": None}}),
         ("egress", {"chrome_flags": {"disable-gpu": True}, "storage": {"s3": {"tagging": "a=b"}}, "io_workers": 6}),
         ("ingress", {"rtc_config": {"interfaces": {"includes": ["eth0"]}}, "logging": {"json": False}}),
-        ("sip", {"media_timeout": "60s", "codecs": {"G722": False}, "rtp_draining_idle_timeout": "-1s"}),
+        ("sip", {"media_timeout_initial": "60s", "codecs": {"G722": False}, "rtp_draining_idle_timeout": "-1s"}),
     ],
 )
 def test_what_nothing_decides_is_free(make_site: MakeSite, every: dict[str, Any], role: str, value: object) -> None:

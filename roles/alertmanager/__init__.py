@@ -1,0 +1,1 @@
+"""Alertmanager: who is told of what Prometheus has found, once for each fault."""

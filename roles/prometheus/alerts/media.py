@@ -1,0 +1,88 @@
+"""Recordings, streams and phone calls that do not begin or are cut short.
+
+Names of metrics: pkg/stats of each program. livekit_node_cpu_load is one of all three: select it by job.
+"""
+
+from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS_DOWN, STATUS, Alert
+
+_NONE = ("NoActiveSlot", REDIS_DOWN, HOST_DOWN, "InMaintenance")
+_BAD = 'livekit_egress_handler_results_total{job="egress",result!~"completed|aborted"}'
+
+
+def _since(counter: str) -> str:
+    """What was added in 15 minutes; a counter that began meanwhile counts from 0: increase() does not see that."""
+    return f"sum by (host, type, result) (increase({counter}[15m]) > 0 or ({counter} unless {counter} offset 15m))"
+
+
+MEDIA = (
+    Alert(
+        name="EgressRefusing",
+        expr="""max by (host) (livekit_egress_can_accept_request{job="egress"}) == 0""",
+        hold="5m",
+        severity="page",
+        summary="egress on {{ $labels.host }} takes no recordings",
+        consequence="New recordings go to other hosts, or fail with a site of one.",
+        command=STATUS + " --limit {{ $labels.host }}",
+        explained_by=_NONE,
+    ),
+    Alert(
+        name="EgressFailing",
+        expr=f"{_since(_BAD)} > 0",
+        hold="0s",
+        severity="ticket",
+        summary="{{ $value | humanize }} recordings on {{ $labels.host }} ended with {{ $labels.result }}",
+        consequence="These recordings are missing, or end early.",
+        command="journalctl -u 'livekit-egress@*' --since -30m on {{ $labels.host }}",
+        explained_by=(HOST_DOWN,),
+    ),
+    Alert(
+        name="RecordingsNotUploaded",
+        expr="""livekit_metal_kept_files{kind="backup"} > 0""",
+        hold="10m",
+        severity="ticket",
+        summary="{{ $value }} files of recordings wait on {{ $labels.host }}",
+        consequence="Applications do not find them in the store; nothing is lost while the host is there.",
+        command="pyinfra INVENTORY procedures/reupload.py --limit {{ $labels.host }}",
+    ),
+    Alert(
+        name="RecordingCutShort",
+        expr="""livekit_metal_kept_files{kind="cut-short"} > 0""",
+        hold="0s",
+        severity="ticket",
+        summary="{{ $value }} files on {{ $labels.host }} are of recordings that were cut short",
+        consequence="What came after that moment was not recorded.",
+        command=STATUS + " --limit {{ $labels.host }}",
+    ),
+    Alert(
+        name="IngressRefusing",
+        expr="""max by (host) (livekit_ingress_available{job="ingress"}) == 0""",
+        hold="5m",
+        severity="page",
+        summary="ingress on {{ $labels.host }} takes no streams: its cores are busy",
+        consequence="Encoders are turned away, or go to other hosts.",
+        command=STATUS + " --limit {{ $labels.host }}",
+        explained_by=_NONE,
+    ),
+    Alert(
+        name="SipRefusing",
+        expr="""max by (host) (livekit_sip_available) == 0""",
+        hold="2m",
+        severity="page",
+        summary="{{ $labels.host }} takes no phone calls",
+        consequence="Whoever phones hears that the line is busy.",
+        command=DOCTOR + " --limit {{ $labels.host }}",
+        explained_by=_NONE,
+    ),
+    Alert(
+        name="PhoneCallsFailing",
+        expr="""100 * sum by (host, dir) (increase(livekit_sip_invite_error[15m]))
+  / sum by (host, dir) (increase(livekit_sip_invite_requests[15m])) > $join_failures
+and sum by (host, dir) (increase(livekit_sip_invite_error[15m])) >= 3""",
+        hold="1m",
+        severity="ticket",
+        summary="{{ $value | humanize }} % of phone calls ({{ $labels.dir }}) on {{ $labels.host }} are refused",
+        consequence="People cannot phone in, or are not called.",
+        command=DOCTOR + " --limit {{ $labels.host }}",
+        explained_by=("SipRefusing", *_NONE),
+    ),
+)

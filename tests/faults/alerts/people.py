@@ -1,0 +1,65 @@
+"""Who is told: a web server on the lab's bridge that keeps what Alertmanager posts; and what Alertmanager says."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from testinfra.host import Host
+
+PORT = 18099  # inventories/lab_alerts.py
+LONGEST = 300  # s that an alert may take to fire or to clear
+
+
+@dataclass
+class People:
+    """``told``: (alert, "firing" or "resolved"), as it came."""
+
+    told: list[tuple[str, str]] = field(default_factory=list)
+
+    def heard(self, name: str, state: str = "firing") -> bool:
+        return (name, state) in self.told
+
+
+@contextlib.contextmanager
+def listening(address: str) -> Iterator[People]:
+    """The receiver of the inventory."""
+    people = People()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            said: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            people.told += [(alert["labels"]["alertname"], alert["status"]) for alert in said["alerts"]]
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer((address, PORT), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield people
+        finally:
+            server.shutdown()
+
+
+def states(host: Host, listen: str) -> dict[str, str]:
+    """What Alertmanager knows: alert -> active, or suppressed by another one."""
+    said = json.loads(host.check_output("curl -fsS http://%s/api/v2/alerts", listen))
+    return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in said}
+
+
+def until(what: Callable[[], bool], about: str) -> float:
+    """Seconds until it is so."""
+    began = time.monotonic()
+    while not what():
+        assert time.monotonic() - began < LONGEST, f"not within {LONGEST} s: {about}"
+        time.sleep(1)
+    return time.monotonic() - began
