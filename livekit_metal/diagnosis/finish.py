@@ -22,6 +22,7 @@ from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
 from livekit_metal.diagnosis.root_cause import attribute
 from livekit_metal.diagnosis.subject import Subject, no_relays, shut
+from livekit_metal.roles.firewall.settings import Settings as Firewall
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.probe import on_host
@@ -81,6 +82,7 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
         beyond={public[name]: no_relays(site.ports(name)) for name in found},
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
         turn={name: site.of(Livekit).turn.name(name) for name in site.with_role("livekit")},
+        filtered=site.of(Firewall).filters,
         here=HERE,
     )
 

@@ -9,22 +9,19 @@ from livekit_metal.core.ports import PortRange, Proto, Reach
 from livekit_metal.roles.firewall.relays import Former
 from livekit_metal.roles.firewall.rules import Opened
 from livekit_metal.roles.firewall.settings import TABLE, UNIT, Settings
+from livekit_metal.roles.firewall.way_in import CONNECTION
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import SYSTEM, HostState
 
 PROBE = "firewall.rules"
 
-# from ADDRESS: where this SSH connection comes from (sudo drops the variable; an ancestor still has it).
+# from ADDRESS: where this SSH connection comes from.
 # stamp, intact: the comment of our table, and whether the kernel lists it as it did when it was confirmed.
 # open, bound: what the confirmed rules open to other machines (those that the unit loads: paths.config may have moved),
 # and what the lasting units' sockets hold; asked only when the rules in force are not those of the site alone.
 # former, age: ports that relays had before those rules, and how many seconds ago they were confirmed.
 _PROBE = r"""
-s=$SSH_CONNECTION p=$$
-while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
-  s=$(tr '\0' '\n' </proc/$p/environ | sed -n 's/^SSH_CONNECTION=//p')
-  p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status)
-done
+@CONNECTION@
 echo "from ${s%% *}"
 if t=$(nft -s list table inet @TABLE@); then
   c=${t#*comment '"'}; [ "$c" = "$t" ] || echo "stamp ${c%%'"'*}"
@@ -63,6 +60,7 @@ class Observed:
 def probe(settings: Settings, stamp: str) -> tuple[str, str]:
     """The probe for a host whose rules should have ``stamp``."""
     words = {
+        "CONNECTION": CONNECTION,
         "TABLE": TABLE,
         "MAIN": settings.main,
         "STAMP": stamp,

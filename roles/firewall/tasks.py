@@ -17,6 +17,15 @@ from livekit_metal.roles.firewall.relays import Former, still
 from livekit_metal.roles.firewall.rules import admits, kept, rules
 from livekit_metal.roles.firewall.settings import ROLLBACK, TABLE, UNIT, Settings
 from livekit_metal.roles.firewall.state import Observed, observed, probe
+from livekit_metal.roles.firewall.way_in import (
+    FRESH_TABLE,
+    QUERY,
+    WayIn,
+    carriers,
+    fresh_table,
+    refused,
+    way_in,
+)
 from livekit_metal.runtime.host import files, ssh
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.files import File, bundle
@@ -31,6 +40,7 @@ _BACK = "the old rules come back by themselves within {} s"
 # $0 rules that nobody confirmed. The unit loads the confirmed ones; before the first confirmation there is no unit, and
 # the host was without rules.
 _RESTORE = f"""rm -f "$0"
+nft 'add table inet {FRESH_TABLE}; delete table inet {FRESH_TABLE}'
 systemctl cat {UNIT} >/dev/null 2>&1 && exec systemctl restart {UNIT}
 nft 'add table inet {TABLE}; delete table inet {TABLE}'
 """
@@ -47,6 +57,8 @@ nft -f "$1" || {{ systemctl stop {ROLLBACK}.timer; rm -f "$1"; exit 1; }}
 """
 # $1 new rules, $2 what brings the old ones back: at once, not when the timer does.
 _UNDO = f'systemctl stop {ROLLBACK}.timer {ROLLBACK}.service 2>/dev/null || :; sh -c "$2" "$1"'
+# What carries the way in counts as new while the login is tried; see way_in.py.
+_FRESH, _USUAL = "nft -f -", f"nft delete table inet {FRESH_TABLE}"
 # $1 new rules, $2 where they are loaded from at boot, $3 their stamp. The listing shows later whether somebody changed
 # the rules in the kernel: their comment alone would not.
 _CONFIRM = f"""set -eu; umask 022
@@ -65,10 +77,12 @@ def prepare(settings: Settings) -> None:
     _, stamp = _main(settings)
 
     def plan(seen: HostState) -> Plan:
-        _lets_us_in(settings, observed(seen))
+        _lets_us_in(settings, observed(seen), way_in(seen))
         return Plan()
 
-    in_parallel(Task("firewall", StateQuery(queries=(probe(settings, stamp),)), plan), "Firewall: the way back in")
+    in_parallel(
+        Task("firewall", StateQuery(queries=(probe(settings, stamp), QUERY)), plan), "Firewall: the way back in"
+    )
 
 
 Prove = Callable[[Host], str]  # a call through what serves on the host: why it fails; '' when it works
@@ -78,7 +92,7 @@ def activate(settings: Settings, prove: Prove | None = None) -> Task:
     """Have exactly the site's ports open, now and at boot. ``prove``: what must work as well after it as before."""
     wanted, stamp = _main(settings)
     boot = _boot_files(settings)
-    needs = StateQuery(units=frozenset({UNIT, f"{ROLLBACK}.timer"}), queries=(probe(settings, stamp),))
+    needs = StateQuery(units=frozenset({UNIT, f"{ROLLBACK}.timer"}), queries=(probe(settings, stamp), QUERY))
     return Task("firewall", needs | files.needs((wanted, *boot)), partial(_plan, settings, wanted, stamp, prove=prove))
 
 
@@ -98,26 +112,33 @@ def _boot_files(settings: Settings) -> tuple[File, File]:
 
 def _plan(settings: Settings, wanted: File, stamp: str, seen: HostState, *, prove: Prove | None) -> Plan:
     now = observed(seen)
-    _lets_us_in(settings, now)
+    way = way_in(seen)
+    _lets_us_in(settings, now, way)
     beyond, former = kept(settings, now.opened, now.bound), still(settings, now.relays, now.bound, now.age)
     if beyond or former:
         wanted, stamp = _main(settings, beyond, former)
     armed = seen.unit(f"{ROLLBACK}.timer", "ActiveState") == "active"
     confirmed = now.stamp == stamp and now.intact and wanted.current(seen) and not armed
-    steps = () if confirmed else _change(settings, wanted, stamp, prove)
+    steps = () if confirmed else _change(settings, wanted, stamp, prove, way)
     summary = "" if confirmed else f"rules {now.stamp or '(none)'} -> {stamp}"
     return Plan((*steps, *_boot(_boot_files(settings), seen)), summary, _notes(now, beyond))
 
 
-def _lets_us_in(settings: Settings, now: Observed) -> None:
-    """Raises HostError when the rules would keep out the address that this deploy comes from."""
+def _lets_us_in(settings: Settings, now: Observed, way: WayIn) -> None:
+    """Raises HostError when the rules would keep out the address that this deploy comes from, or what carries it."""
+    if not settings.filters:
+        return
     if now.source and not admits(settings, now.source):
         own = f"{now.source}/{128 if ':' in now.source else 32}"
         raise HostError(f"firewall.admin: your own address {now.source} is not in it; add {own!r}")
+    if why := refused(settings, way):
+        raise HostError(why)
 
 
-def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -> tuple[Action, ...]:
+def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None, way: WayIn) -> tuple[Action, ...]:
     new, within = f"{wanted.path}.new", settings.confirm
+    carried = carriers(settings, way)
+    through = f" (by {way.through}: what carries it was judged as new)" if carried else ""
 
     def load(host: Host) -> None:
         files.show(host, [wanted])
@@ -125,10 +146,14 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -
 
     def log_in(host: Host) -> None:
         try:
+            if carried:
+                run(host, _FRESH, stdin=fresh_table(carried), timeout=max(5, within // 4))
             ssh.new_login(host, within / 2)
+            if carried:
+                run(host, _USUAL, timeout=max(5, within // 4))
         except HostError as error:
             raise HostError(
-                f"{error}; {_BACK.format(within)}: check firewall.admin and hosts.*.ssh.port, "
+                f"{error}{through}; {_BACK.format(within)}: check firewall.admin and hosts.*.ssh.port, "
                 "then run the same command again"
             ) from error
 

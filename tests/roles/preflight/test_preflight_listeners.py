@@ -20,7 +20,7 @@ WIREGUARD = "udp UNCONN 0 0 0.0.0.0:41194 0.0.0.0:* cgroup:unreachable:1"
 TAILSCALE = (
     'udp UNCONN 0 0 {}:41641 0.0.0.0:* users:(("tailscaled",pid=70,fd=3)) cgroup:/system.slice/tailscaled.service'
 )
-IN_FORCE = [*SOUND["chains"], "table inet livekit_metal {"]
+IN_FORCE = [*SOUND["chains"], "table inet livekit_metal {", "\tchain input {"]
 
 
 @pytest.fixture

@@ -151,7 +151,7 @@ def test_the_registry_closes_what_it_still_names(reach: Reach) -> None:
         ),
         (
             {"open": [{"port": "9000", "proto": "sctp"}]},
-            "firewall.open[0].proto: is 'sctp'; choose one of tcp, udp",
+            "firewall.open[0].proto: is 'sctp'; choose one of tcp, udp, gre, esp, ah, ipip, ipv6, l2tp",
         ),
         ({"open": [{"purpose": "x"}]}, "firewall.open[0].port: is missing; set it: port, or range of ports"),
         (

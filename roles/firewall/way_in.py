@@ -1,0 +1,208 @@
+"""The way by which a deploy comes to a host, and whether the rules would let it in afresh.
+
+A new SSH connection through a tunnel that ends on the host itself (or through a jump host on it) proves nothing: what
+carries it is established and goes on, while the tunnel's next handshake would find its port closed. So the carrier
+counts: its port must be among those that the inventory opens, and while the confirming login is made, packets to it are
+kept out of connection tracking, as if there had been none before. Pure, but for the question and the texts for hosts.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from livekit_metal.core.foreign import RAW, given_up
+from livekit_metal.core.ports import PortRange, Proto, Reach, merged
+from livekit_metal.roles.firewall.settings import TABLE, Settings
+from livekit_metal.runtime.host.listeners import LINKS, TUNNELS, Listener, kinds, parse
+from livekit_metal.runtime.host.state import HostState
+
+NAME = "firewall.way"
+FRESH_TABLE = f"{TABLE}_fresh"  # while the confirming login is made
+
+# Shell text that sets s to SSH_CONNECTION: sudo drops the variable, an ancestor still has it.
+CONNECTION = r"""s=$SSH_CONNECTION p=$$
+while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
+  s=$(tr '\0' '\n' </proc/$p/environ | sed -n 's/^SSH_CONNECTION=//p')
+  p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status)
+done"""
+# dev INTERFACE TYPE: where answers to this connection go; of type "local" when they go to the host itself. The rest is
+# told only when that is no device of hardware. process PID: who has the other end of it (tun); port N: WireGuard's.
+QUERY = (
+    NAME,
+    rf"""{CONNECTION}
+set -- $s
+case $1 in
+  "") ;;
+  *%*) d=${{1#*%}}; echo "dev $d" ;;
+  *) r=$(ip -o route get "$1" from "$3" 2>/dev/null || ip -o route get "$1"); d=${{r#* dev }}; d=${{d%% *}}
+     echo "dev $d ${{r%% *}}" ;;
+esac
+ip xfrm policy 2>/dev/null | awk '/^src/ {{ s = $2 }} $1 == "dir" && $2 == "in" {{ print "ipsec_from", s }}'
+case $(readlink "/sys/class/net/$d") in */virtual/*|"") ;; *) exit ;; esac
+echo "from ${{1%%%*}}"
+{LINKS}
+for f in -4 -6; do ip -o $f route show default | sed -n 's/.* dev \([^ ]*\).*/default \1/p'; done
+[ ! -e "/sys/class/net/$d/tun_flags" ] || grep -s "^iff:[[:space:]]*$d\$" /proc/[0-9]*/fdinfo/* |
+  sed 's#^/proc/\([0-9]*\)/.*#process \1#' | sort -u
+wg show "$d" listen-port 2>/dev/null | sed 's/^/port /'
+echo "span $(cat /proc/sys/net/ipv4/ip_local_port_range)"
+ss -Hlntup --cgroup | sed 's/^/socket /'""",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WayIn:
+    """``device`` is '' for a way that ends at the host's hardware; ``through`` what the device is made of, in words."""
+
+    device: str = ""
+    through: str = ""
+    raw: str = ""  # the protocol that it travels in, where that has no ports
+    own: tuple[Listener, ...] = ()  # where it is known: sockets of whoever made the device
+    others: tuple[Listener, ...] = ()  # everything that listens, for other hosts too
+    clients: PortRange = PortRange(1, 1)  # which ports clients get
+
+    def __bool__(self) -> bool:
+        return bool(self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class Carriers:
+    """What may carry the way in: ports as nft writes them, protocols by number."""
+
+    tcp: tuple[str, ...] = ()
+    udp: tuple[str, ...] = ()
+    raw: tuple[int, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tcp or self.udp or self.raw)
+
+
+def way_in(seen: HostState) -> WayIn:
+    """The way of this connection. One whose source is hidden counts as each tunnel that there is."""
+    said = [line.partition(" ") for line in seen.answers[NAME]]
+    told = {word: text for word, _, text in said}
+    device, _, kind_of_route = told.get("dev", "").partition(" ")
+    links = kinds(seen.answers[NAME])
+    default = {text for word, _, text in said if word == "default"}
+    kind = links.get(device, "")
+    if policy := _policy(told.get("from", ""), (text for word, _, text in said if word == "ipsec_from")):
+        return WayIn(device or "IPsec", f"IPsec for {policy}", raw="esp")
+    if kind_of_route == "local" or device == "lo":
+        device, through = "lo", "the host itself"
+    elif kind in TUNNELS:
+        through = f"{device} ({kind})"
+    elif kind == "bridge" and device not in default:
+        through = f"{device} (a bridge of this host's own)"
+    elif "from" in told and not device and (tunnels := [name for name, each in links.items() if each in TUNNELS]):
+        device, through = tunnels[0], f"{', '.join(tunnels)}, or none of them: where this login comes from is hidden"
+        kind = ""
+    else:
+        return WayIn()
+    listeners = [one for one in parse(text for word, _, text in said if word == "socket") if _for_others(one)]
+    makers = {text for word, _, text in said if word == "process"}
+    own = [one for one in listeners if one.process in makers]
+    if kind == "wireguard":
+        port = told.get("port", "")
+        own = [one for one in listeners if one.proto is Proto.UDP and not one.program and port in ("", str(one.port))]
+    first, last = map(int, told["span"].split())
+    return WayIn(device, through, TUNNELS.get(kind, ""), tuple(own), tuple(listeners), PortRange(first, last))
+
+
+def refused(settings: Settings, way: WayIn) -> str:
+    """Why the rules would close the way that this deploy comes by, with what opens it; '' when they would not."""
+    if not way:
+        return ""
+    where = f"you come in by {way.through}, a tunnel that ends on this host"
+    lost = "which the rules would close: it goes on while it is established, and its next handshake gets no answer"
+    if way.raw:
+        if any(each.covers(way.raw) for each in settings.open):
+            return ""
+        kept: dict[str, object] = {"proto": way.raw, "purpose": way.device}
+        return f"firewall.open: {where} and travels in {way.raw}, {lost}; add {kept}"
+    if not way.own or any(_opened(settings, each) for each in way.own):
+        return ""
+    first = min(way.own, key=lambda each: (each.proto is not Proto.UDP, each.port))
+    kept = {"port": first.port, "proto": str(first.proto), "purpose": first.program or way.device}
+    return f"firewall.open: {where} at {first} ({first.program or 'the kernel'}), {lost}; add {kept}"
+
+
+def carriers(settings: Settings, way: WayIn) -> Carriers:
+    """Everything that may carry the way in; of a tunnel whose maker is not known, every listener that is not ours."""
+    if not way:
+        return Carriers()
+    if way.raw:
+        return Carriers(raw=(RAW[way.raw],))
+    found = way.own or [one for one in way.others if _may_carry(settings, way, one)]
+    numbers = {proto: {PortRange(one.port, one.port) for one in found if one.proto is proto} for proto in Proto}
+    if way.device == "lo" and not way.own:
+        numbers[Proto.TCP].add(PortRange(settings.ssh_port, settings.ssh_port))  # ssh -L, or a jump by the host itself
+    every = () if way.own or way.device == "lo" else tuple(RAW.values())
+    return Carriers(_written(numbers[Proto.TCP]), _written(numbers[Proto.UDP]), every)
+
+
+def fresh_table(what: Carriers) -> str:
+    """A table that keeps the carriers out of connection tracking: each packet of theirs is judged as the first one."""
+    return "\n".join(
+        [
+            f"table inet {FRESH_TABLE}",
+            f"delete table inet {FRESH_TABLE}",
+            f"table inet {FRESH_TABLE} {{",
+            *_chain("prerouting", "dport", what),
+            *_chain("output", "sport", what),
+            "}",
+            "",
+        ]
+    )
+
+
+def _chain(hook: str, side: str, what: Carriers) -> Iterator[str]:
+    yield f"    chain {hook} {{"
+    yield f"        type filter hook {hook} priority raw; policy accept;"
+    for proto, ports in (("tcp", what.tcp), ("udp", what.udp)):
+        if ports:
+            yield f"        {proto} {side} {{ {', '.join(ports)} }} notrack"
+    if what.raw:
+        yield f"        meta l4proto {{ {', '.join(map(str, what.raw))} }} notrack"
+    yield "    }"
+
+
+def _written(ports: Iterable[PortRange]) -> tuple[str, ...]:
+    return tuple(map(str, merged(ports)))
+
+
+def _for_others(one: Listener) -> bool:
+    return not one.for_the_host_alone
+
+
+def _opened(settings: Settings, one: Listener) -> bool:
+    number = PortRange(one.port, one.port)
+    return any(each.covers(one.proto, number) for each in settings.open) or any(
+        port.proto is one.proto and port.range.overlaps(number) and port.reach in (Reach.PUBLIC, Reach.ADMIN)
+        for port in settings.ports
+    )
+
+
+def _may_carry(settings: Settings, way: WayIn, one: Listener) -> bool:
+    """Not the site's own, not a client's socket (its answers need their state), not a container's published port."""
+    number = PortRange(one.port, one.port)
+    if one.program == "docker-proxy" or any(
+        port.proto is one.proto and port.range.overlaps(number) for port in settings.ports
+    ):
+        return False
+    named = any(given_up(entry, one.proto, one.port, one.program) for entry in settings.closed)
+    listens = one.proto is Proto.TCP or not one.program or not way.clients.overlaps(number)
+    return listens or named or _opened(settings, one)
+
+
+def _policy(source: str, selectors: Iterable[str]) -> str:
+    """The selector of IPsec's policies for what comes in that has ``source`` in it; one for everybody is a socket's."""
+    if not source:
+        return ""
+    address = ipaddress.ip_address(source)
+    for selector in selectors:
+        network = ipaddress.ip_network(selector, strict=False)
+        if network.prefixlen and address in network:
+            return selector
+    return ""
