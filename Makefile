@@ -73,7 +73,7 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 	$(RUN)python -m tests.run
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
-	$(RUN)python -m tests.run calls steps long longmed cluster acme doctor
+	$(RUN)python -m tests.run calls steps long longmed cluster acme doctor field
 
 test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
 	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media

@@ -73,6 +73,7 @@ class Row:
     steps: tuple[Step, ...] = ()
     bench: bool = False
     hardened: bool = False  # hosts with umask 027, deployed by a user with sudo
+    bare: bool = False  # the first of its tests deploys it
     asked: bool = False  # runs only when it is named: longer than every change can wait for
 
 
@@ -135,6 +136,15 @@ ROWS = (
         hosts=2,
         inventory="inventories/lab_doctor.py",
         steps=(_alone(f"tests/faults/doctor {_AFTERWARDS}"),),
+        asked=True,
+    ),
+    # a host with a web server, a tunnel and a bridge of containers, before its first deploy
+    Row(
+        "field",
+        hosts=1,
+        inventory="inventories/lab_field.py",
+        steps=(Step("tests/field"), _alone("tests/online/test_paths.py")),
+        bare=True,
         asked=True,
     ),
 )
@@ -214,8 +224,9 @@ def _run(row: Row, turns: Turns, screen: _Screen) -> _Ran:
     failed: list[str] = []
     try:
         hosts = ["--hosts", str(row.hosts), "--release", row.release, *(["--hardened"] if row.hardened else [])]
-        if not step("lab", "demo", *hosts, "--inventory", row.inventory):
-            return _Ran(row, ["demo"], said[-20:], worked)
+        demo = ["up", *hosts] if row.bare else ["demo", *hosts, "--inventory", row.inventory]
+        if not step("lab", *demo):
+            return _Ran(row, [demo[0]], said[-20:], worked)
         for each in row.steps:
             words = shlex.split(each.words)
             if not step("pytest", *words, alone=each.alone):
