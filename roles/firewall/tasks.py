@@ -147,7 +147,7 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None, w
     def log_in(host: Host) -> None:
         try:
             if carried:
-                run(host, _FRESH, stdin=fresh_table(carried), timeout=max(5, within // 4))
+                run(host, _FRESH, stdin=fresh_table(settings, carried), timeout=max(5, within // 4))
             ssh.new_login(host, within / 2)
             if carried:
                 run(host, _USUAL, timeout=max(5, within // 4))

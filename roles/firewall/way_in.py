@@ -2,18 +2,19 @@
 
 A new SSH connection through a tunnel that ends on the host itself (or through a jump host on it) proves nothing: what
 carries it is established and goes on, while the tunnel's next handshake would find its port closed. So the carrier
-counts: its port must be among those that the inventory opens, and while the confirming login is made, packets to it are
-kept out of connection tracking, as if there had been none before. Pure, but for the question and the texts for hosts.
+counts: its port must be among those that the inventory opens, and while the confirming login is made, each packet to it
+is judged by the new rules as if there had been none before. Pure, but for the question and the texts for hosts.
 """
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from livekit_metal.core.foreign import RAW, given_up
 from livekit_metal.core.ports import PortRange, Proto, Reach, merged
+from livekit_metal.roles.firewall.rules import rules
 from livekit_metal.roles.firewall.settings import TABLE, Settings
 from livekit_metal.runtime.host.listeners import LINKS, TUNNELS, Listener, kinds, parse
 from livekit_metal.runtime.host.state import HostState
@@ -134,7 +135,7 @@ def carriers(settings: Settings, way: WayIn) -> Carriers:
         return Carriers()
     if way.raw:
         return Carriers(raw=(RAW[way.raw],))
-    found = way.own or [one for one in way.others if _may_carry(settings, way, one)]
+    found = [one for one in way.own or way.others if _may_carry(settings, way, one)]
     numbers = {proto: {PortRange(one.port, one.port) for one in found if one.proto is proto} for proto in Proto}
     if way.device == "lo" and not way.own:
         numbers[Proto.TCP].add(PortRange(settings.ssh_port, settings.ssh_port))  # ssh -L, or a jump by the host itself
@@ -142,30 +143,40 @@ def carriers(settings: Settings, way: WayIn) -> Carriers:
     return Carriers(_written(numbers[Proto.TCP]), _written(numbers[Proto.UDP]), every)
 
 
-def fresh_table(what: Carriers) -> str:
-    """A table that keeps the carriers out of connection tracking: each packet of theirs is judged as the first one."""
-    return "\n".join(
-        [
-            f"table inet {FRESH_TABLE}",
-            f"delete table inet {FRESH_TABLE}",
-            f"table inet {FRESH_TABLE} {{",
-            *_chain("prerouting", "dport", what),
-            *_chain("output", "sport", what),
-            "}",
-            "",
-        ]
+def fresh_table(settings: Settings, what: Carriers) -> str:
+    """A table that has the carriers' packets judged as the first ones: before the rules, and without their state.
+
+    What the rules would let in goes on to them, the rest is dropped. Connection tracking sees every packet, so that a
+    connection that goes on afterwards is in order.
+    """
+    new = rules(settings)
+    admitted = [
+        'iif "lo" accept',
+        *(f'iifname "{name}" accept' for name in new.trusted),
+        *(statement for _, statement in new.openings),
+        *(
+            f"{word} saddr {{ {', '.join(found)} }} tcp dport {settings.ssh_port} accept"
+            for word, found in (("ip", new.admin.v4), ("ip6", new.admin.v6))
+            if found
+        ),
+    ]
+    carried = [
+        *(
+            f"{proto} dport {{ {', '.join(ports)} }}"
+            for proto, ports in (("tcp", what.tcp), ("udp", what.udp))
+            if ports
+        ),
+        *([f"meta l4proto {{ {', '.join(map(str, what.raw))} }}"] if what.raw else []),
+    ]
+    head = (
+        f"table inet {FRESH_TABLE}\ndelete table inet {FRESH_TABLE}\ntable inet {FRESH_TABLE} {{\n    chain input {{\n"
     )
-
-
-def _chain(hook: str, side: str, what: Carriers) -> Iterator[str]:
-    yield f"    chain {hook} {{"
-    yield f"        type filter hook {hook} priority raw; policy accept;"
-    for proto, ports in (("tcp", what.tcp), ("udp", what.udp)):
-        if ports:
-            yield f"        {proto} {side} {{ {', '.join(ports)} }} notrack"
-    if what.raw:
-        yield f"        meta l4proto {{ {', '.join(map(str, what.raw))} }} notrack"
-    yield "    }"
+    lines = [
+        "type filter hook input priority filter - 10; policy accept;",
+        *admitted,
+        *(f'{each} counter drop comment "not admitted as new"' for each in carried),
+    ]
+    return head + "".join(f"        {line}\n" for line in lines) + "    }\n}\n"
 
 
 def _written(ports: Iterable[PortRange]) -> tuple[str, ...]:
@@ -187,10 +198,11 @@ def _opened(settings: Settings, one: Listener) -> bool:
 def _may_carry(settings: Settings, way: WayIn, one: Listener) -> bool:
     """Not the site's own, not a client's socket (its answers need their state), not a container's published port."""
     number = PortRange(one.port, one.port)
-    if one.program == "docker-proxy" or any(
-        port.proto is one.proto and port.range.overlaps(number) for port in settings.ports
-    ):
+    ours = any(port.proto is one.proto and port.range.overlaps(number) for port in settings.ports)
+    if ours or one.program == "docker-proxy":
         return False
+    if one in way.own:
+        return True
     named = any(given_up(entry, one.proto, one.port, one.program) for entry in settings.closed)
     listens = one.proto is Proto.TCP or not one.program or not way.clients.overlaps(number)
     return listens or named or _opened(settings, one)

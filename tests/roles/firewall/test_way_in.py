@@ -183,8 +183,13 @@ def test_the_question_is_shell_text() -> None:
     assert way_in(HostState(answers={NAME: lines})).device == "lo"
 
 
-def test_the_table_is_gone_with_the_rollback() -> None:
-    text = fresh_table(Carriers(tcp=("22",), udp=("41194",), raw=(47,)))
-    assert text.count("notrack") == 6
-    assert "udp dport { 41194 } notrack" in text
-    assert "udp sport { 41194 } notrack" in text
+def test_what_carries_is_let_on_only_as_the_rules_would_let_it_in_anew(firewall: Settings) -> None:
+    keep = Opening(port=PortRange(41194, 41194), proto="udp", networks=("192.0.2.0/24",))
+    text = fresh_table(opened(firewall, keep), Carriers(tcp=("22",), udp=("41194",), raw=(47,)))
+    lines = [line.strip() for line in text.splitlines()]
+    dropped = lines.index('udp dport { 41194 } counter drop comment "not admitted as new"')
+    assert lines.index("ip saddr { 192.0.2.0/24 } udp dport 41194 accept") < dropped
+    assert lines.index("ip saddr { 198.51.100.0/24 } tcp dport 22 accept") < dropped
+    assert lines.index('iif "lo" accept') < dropped
+    assert 'meta l4proto { 47 } counter drop comment "not admitted as new"' in lines
+    assert "notrack" not in text, "a connection that goes on afterwards would be out of order"
