@@ -57,6 +57,11 @@ class Field:
     directory: Path
     tunnel: subprocess.Popen[bytes] | None = None
 
+    @property
+    def device(self) -> str:
+        """The operator's end: named by the lab, as the sockets of such devices share a directory."""
+        return f"wg-{self.name}"
+
     def on_host(self, script: str, *, check: bool = True) -> str:
         """Output of a shell script there."""
         pid = verbs.machine(LabPlace(self.name), self.host).pid
@@ -76,12 +81,15 @@ class Field:
         self.leave()
         key = self.directory / "tunnel.key"
         theirs = self.on_host("wg pubkey </run/wg.key")
-        command = ["ip", "netns", "exec", self.outside, "wireguard-go", "-f", "wgt"]
+        # gone with whoever runs the tests: its socket in /run would be in the way of the next one's
+        ends = ["setpriv", "--pdeathsig", "TERM"]
+        command = [*ends, "ip", "netns", "exec", self.outside, "wireguard-go", "-f", self.device]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self.tunnel = subprocess.Popen(command, **quiet)
-        up = f"""wg set wgt private-key {key} peer {theirs} endpoint {self.address}:51820 allowed-ips {FAR}/32 &&
-        ip addr add {NEAR}/24 dev wgt && ip link set wgt up"""
-        assert wait_until(lambda: self.within("ip", "link", "show", "wgt").returncode == 0, 5)
+        peer = f"peer {theirs} endpoint {self.address}:51820 allowed-ips {FAR}/32"
+        up = f"""wg set {self.device} private-key {key} {peer} &&
+        ip addr add {NEAR}/24 dev {self.device} && ip link set {self.device} up"""
+        assert wait_until(lambda: self.within("ip", "link", "show", self.device).returncode == 0, 5)
         done = self.within("sh", "-c", up)
         assert done.returncode == 0, done.stderr
 
@@ -89,7 +97,7 @@ class Field:
         if self.tunnel:
             self.tunnel.terminate()
             self.tunnel.wait(10)
-            assert wait_until(lambda: self.within("ip", "link", "show", "wgt").returncode != 0, 5)
+            assert wait_until(lambda: self.within("ip", "link", "show", self.device).returncode != 0, 5)
 
     def logs_in(self) -> bool:
         """Over a connection of its own, through the tunnel."""
