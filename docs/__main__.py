@@ -21,7 +21,8 @@ from livekit_metal.site.model import Site
 HERE = Path(__file__).parent
 _REACH = {
     Reach.PUBLIC: "open to everybody",
-    Reach.CLUSTER: "open to the hosts of the site named under *clients* (media: those of livekit-server)",
+    Reach.CLUSTER: "open to the hosts of the site named under *clients* (media: those of livekit-server; "
+    "proxies: `edge.proxies`)",
     Reach.TRUNK: "open to the networks of SIP trunks (`sip.trunks`): those they signal from, or those of their media",
     Reach.ADMIN: "open to `firewall.admin`",
     Reach.LOCAL: "for the host itself, never open",
@@ -33,11 +34,12 @@ _EXAMPLE = {
         "lk1": {
             "address": "192.0.2.11",
             "cluster": "10.0.0.11",
-            "roles": ["livekit", "ingress", "sip", "redis", "prometheus"],
+            "roles": ["livekit", "ingress", "sip", "redis", "prometheus", "agents"],
         },
         "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
     },
     "sip": {"file": "livekit-sip", "sha256": "0" * 64},
+    "agents": {"echo": {"source": {"python": str(HERE.parent / "examples/agents/echo-python")}}},
     "kamailio": {"certificate": "/etc/ssl/cert.pem", "certificate_key": "/etc/ssl/key.pem"},
 }
 
@@ -60,7 +62,8 @@ def ports_md() -> str:
         "",
         "Generated from the port registry (`python -m docs`); do not edit. These are the defaults; every port can be",
         "moved in the inventory. A slot that is not running keeps its ports open and reserved: a change never waits",
-        "for one. With `edge.tls` off nothing is on `edge.https` and `edge.redirect`, and `edge.http` is PUBLIC.",
+        "for one. With `edge.tls` off nothing is on `edge.https` and `edge.redirect`, and `edge.http` is PUBLIC; with",
+        "`edge.proxies` it is open to these alone, as `edge.turn` is then, or LOCAL where they are on the host itself.",
         "",
         *(f"- **{reach}**: {text}." for reach, text in _REACH.items()),
         "",
@@ -120,14 +123,15 @@ def _section(cls: type, title: str, depth: int) -> Iterator[str]:
         inner = _inner(hints[name])
         if inner is not None:
             below.append((inner, name))
-        yield f"| `{name}` | {_type(hints[name])} | {_default(field, inner)} | {field.metadata['doc']} |"
+        shown = "NAME" if name == getattr(cls, "rest", "") else name
+        yield f"| `{shown}` | {_type(hints[name])} | {_default(field, inner)} | {field.metadata['doc']} |"
     yield ""
     for inner, name in below:
-        child = name if title == "site" else f"{title}.{name}"
+        child = name if title == "site" else f"{title}.{'NAME' if name == getattr(cls, 'rest', '') else name}"
         yield from _section(inner, f"{child}.*" if name == "hosts" else child, min(depth + 1, 4))
 
 
-def _inner(hint: Any) -> type | None:
+def _inner(hint: Any) -> Any:
     """The settings class behind a hint, if there is one."""
     candidates = [hint, *typing.get_args(hint)]
     return next((c for c in candidates if dataclasses.is_dataclass(c) and not hasattr(c, "parse")), None)

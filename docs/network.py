@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from livekit_metal.core.ports import Port, Reach, merged
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site.model import Site
 
-_BLOCK = re.compile(r"<!-- (?P<name>[a-z]+): generated -->\n.*?<!-- end -->\n", re.S)
+_RECIPES = Path(__file__).parent / "proxies"
+_BLOCK = re.compile(r"<!-- (?P<name>[a-z-]+): generated -->\n.*?<!-- end -->\n", re.S)
 _FROM = {
     Reach.PUBLIC: "anywhere",
     Reach.CLUSTER: "hosts of the site",
-    Reach.TRUNK: "carriers (`sip.trunks`)",
+    Reach.TRUNK: "carriers",
     Reach.ADMIN: "`firewall.admin`, and where deploys come from",
 }
 _PATHS = """\
@@ -99,6 +101,11 @@ def _clients(site: Site, host: str, _: list[Port]) -> str:
     return "\n".join([*head, *(f"| {' | '.join(map(str, row))} |" for row in rows), ""])
 
 
+def _recipe(file: str) -> Callable[[Site, str, list[Port]], str]:
+    """A file that tests run with the program it is for."""
+    return lambda *_: f"```\n{(_RECIPES / file).read_text()}```\n"
+
+
 _PARTS: dict[str, Callable[[Site, str, list[Port]], str]] = {
     "public": _table(Reach.PUBLIC),
     "cluster": _table(Reach.CLUSTER),
@@ -106,4 +113,8 @@ _PARTS: dict[str, Callable[[Site, str, list[Port]], str]] = {
     "admin": _table(Reach.ADMIN),
     "paths": _paths,
     "clients": _clients,
+    "nginx": _recipe("nginx.conf"),
+    "haproxy": _recipe("haproxy.cfg"),
+    "caddy": _recipe("Caddyfile"),
+    "caddy-turn": _recipe("caddy-turn.conf"),
 }

@@ -62,7 +62,7 @@ class Lab:
 
     @property
     def outside(self) -> str:
-        """The network namespace that is no host of the lab."""
+        """The network namespace that is not a host of the lab."""
         return f"lkm-{self.name}"
 
     @property

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from livekit_metal.core.errors import Problem
+from livekit_metal.runtime.artifacts.status_line import StatusLine
 
 T = TypeVar("T")
 
-HEARTBEAT = 10.0  # seconds between two signs of life of a long command
 TAIL = 12  # lines of a log shown when its command failed
 
 
@@ -68,16 +68,17 @@ def run_logged(what: str, command: Sequence[str | Path], log: Path, remedy: str)
             env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
         )
         began = time.monotonic()
-        while True:
-            try:
-                status = child.wait(HEARTBEAT)
-                break
-            except subprocess.TimeoutExpired:
-                say(f"  {time.monotonic() - began:3.0f} s  {tail(log, 1)[:90]}")
-            except BaseException:
-                child.kill()
-                child.wait()
-                raise
+        with StatusLine() as show:
+            while True:
+                try:
+                    status = child.wait(1)
+                    break
+                except subprocess.TimeoutExpired:
+                    show(f"lab:   {time.monotonic() - began:3.0f} s  {tail(log, 1)[:90]}", what)
+                except BaseException:
+                    child.kill()
+                    child.wait()
+                    raise
     if status:
         print(tail(log, TAIL), file=sys.stderr)
         raise LabError(what, f"ended with {status}; the whole log is {log}", remedy)

@@ -121,7 +121,7 @@ def machine(lab: Lab, host: str) -> Machine:
     """Raises LabError when the lab has no such host."""
     hosts = _need(lab)["hosts"]
     if host not in hosts:
-        raise LabError(host, f"is no host of the lab {lab.name}", f"choose one of {', '.join(hosts)}")
+        raise LabError(host, f"is not a host of the lab {lab.name}", f"choose one of {', '.join(hosts)}")
     return Machine(lab, host, hosts[host]["address"])
 
 
@@ -139,7 +139,7 @@ def _known(lab: Lab) -> dict[str, Any] | None:
 def _need(lab: Lab) -> dict[str, Any]:
     known = _known(lab)
     if known is None:
-        raise LabError(lab.dir, "is no lab", "run 'make lab'")
+        raise LabError(lab.dir, "is not a lab", "run 'make lab'")
     return known
 
 

@@ -58,7 +58,9 @@ def mark(seen: HostState, each: SlottedDaemon[Any]) -> tuple[Action, ...]:
         return ()
     if not given.alone:
         here = context.ctx_host.get()
-        need_another(here, [n for n in site.with_role(each.role) if n != here.name], each)
+        need_another(
+            here, [n for n in site.hosts if n != here.name and each.role in components(site.for_host(n))], each
+        )
     return (Action("mark the host", lambda h: maintenance.begin(h, marker, given.why)),)
 
 

@@ -14,8 +14,6 @@ from pyinfra import host
 from livekit_metal.core import records
 from livekit_metal.core.switches import switches
 from livekit_metal.roles.edge.settings import Settings as Edge
-from livekit_metal.roles.egress import tasks as egress
-from livekit_metal.roles.egress.settings import Settings as Egress
 from livekit_metal.roles.livekit import maintenance
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.redis.settings import Settings as Redis
@@ -44,8 +42,9 @@ if not given.calls:
     for role, each in components(stack).items():
         if role != "livekit":
             in_parallel(each.retire(), f"Drain {role}")
-    if stack.of(Egress):
-        in_parallel(egress.delivered(stack.the(Egress)), "Recordings")
+    for role, each in components(stack).items():
+        if kept := each.kept():
+            in_parallel(kept, f"What {role} keeps here")
 in_parallel(
     removal(
         footprint(site, stack),

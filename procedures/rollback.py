@@ -2,7 +2,7 @@
 
     pyinfra inventories/prod.py procedures/rollback.py --data why="no video since the upgrade"
 
-Of livekit-server, or of the daemon that ``--data role=egress`` (and so on) names.
+Of livekit-server, or of the daemon in slots that ``--data role=NAME`` names.
 
 Works while the last change still drains. Each host goes back to what served on it before; what is given up is recorded
 on the hosts, and a deploy of it is refused until the inventory changes (or with ``--data accept=GENERATION``). Hosts
@@ -11,7 +11,6 @@ has been edited since the last deploy; ``--data version-skip=accept`` also goes 
 the present one (livekit_metal/releases/versions.toml).
 """
 
-import dataclasses
 from functools import partial
 from typing import Any
 
@@ -32,7 +31,7 @@ from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.runtime.run.task import DeferredTask, Task
 from livekit_metal.runtime.run.turns import Run
 from livekit_metal.runtime.slots import rollback
-from livekit_metal.runtime.slots.components import components
+from livekit_metal.runtime.slots.components import changed, components
 from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.site import inventory
 
@@ -48,7 +47,7 @@ def parts(seen: HostState, now: SlottedDaemon[Any]) -> tuple[Task, ...]:
     to = rollback.target(now, seen, anything=given.any)
     if isinstance(to, str):
         return ()
-    then = site.having(dataclasses.replace(getattr(site, role), **to.then)).for_host(name)
+    then = changed(site, role, to.then).for_host(name)
     return (
         kernel.activate(then.the(Kernel)),
         firewall.activate(then.the(Firewall), Run(site, then, given).call_check()),

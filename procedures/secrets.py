@@ -3,13 +3,13 @@
     show [--reveal]             the current API key, as lines that a shell can source
     import-key KEY              add an API key that is in use already; its secret is read from stdin
     set NAME                    take over a password that others decide (redis-external), read from stdin
-    rotate api-key | NAME       make a new API key, or password NAME (redis, redis-egress); the old one stays valid
-    rotate daemons              make another API key for egress, ingress and sip; the old one stays valid
+    rotate api-key | NAME       make a new API key, or password NAME (redis, redis-ROLE); the old one stays valid
+    rotate daemons              make another API key for the daemons beside livekit-server; the old one stays valid
     rotate acme-account         make a new account for ACME; the CA is told of it when a certificate is next due
     rotate ca                   make another CA of the site's own, which clients trust besides; edges go on with the old
     retire api-key KEY | NAME   end an old API key, or the previous password NAME
     retire ca                   have edges go on with the new CA; once more: have clients trust the old one no longer
-    separate daemons            have egress, ingress and sip use an API key of their own, when every host is deployed
+    separate daemons            give the daemons beside livekit-server their own API key, when every host is deployed
     join daemons                have them use the applications' API key again
     rekey                       encrypt the file with a new key; every secret stays
     unite FILE                  take in what FILE has, another copy of the secrets file that went its own way
@@ -31,12 +31,15 @@ from pathlib import Path
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.roles.acme import certificates as acme
 from livekit_metal.roles.edge import authority
-from livekit_metal.roles.sip import wiring as sip
-from livekit_metal.roles.sip.settings import Settings as Sip
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 from livekit_metal.vault.values import DAEMONS
 from livekit_metal.vault.vault import Vault
+
+# in a wheel there is no module `procedures`
+_PROGRAM = (
+    "livekit-metal secrets" if (__package__ or "").startswith("livekit_metal") else "python -m procedures.secrets"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,7 +72,8 @@ def import_key(vault: Vault, args: argparse.Namespace) -> str:
 def set_password(vault: Vault, args: argparse.Namespace) -> str:
     vault.set_password(args.name, _asked(args.name))
     known = {args.name: vault.passwords(args.name)[0]}
-    if problems := [*sip.wrong(inventory.read(Path(args.inventory)).of(Sip), known)]:
+    site = inventory.read(Path(args.inventory))
+    if problems := [problem for role in site.roles for problem in role.wrong_secrets(site, known)]:
         raise SiteError(problems)
     return _changed(vault, args, f"{args.name} has the password you gave")
 
@@ -93,7 +97,10 @@ def rotate(vault: Vault, args: argparse.Namespace) -> str:
         return _changed(vault, args, f"{told}\nwhen all clients trust that file: {_command(args, 'retire ca')}")
     elif args.what == DAEMONS:
         vault.rotate_password(args.what)
-        told, end = "egress, ingress and sip have another API key; the previous one stays valid", f"retire {args.what}"
+        told, end = (
+            "the daemons beside livekit-server have another API key; the previous one stays valid",
+            f"retire {args.what}",
+        )
     else:
         vault.rotate_password(args.what)
         told, end = f"{args.what} has a new password; the previous one stays valid", f"retire {args.what}"
@@ -101,7 +108,7 @@ def rotate(vault: Vault, args: argparse.Namespace) -> str:
 
 
 def _command(args: argparse.Namespace, words: str) -> str:
-    return f"python -m procedures.secrets {args.inventory} {words}"
+    return f"{_PROGRAM} {args.inventory} {words}"
 
 
 def retire(vault: Vault, args: argparse.Namespace) -> str:
@@ -112,7 +119,7 @@ def retire(vault: Vault, args: argparse.Namespace) -> str:
         return _changed(vault, args, authority.retire(vault) + _once_more(vault, args))
     if args.key is None:
         vault.retire_password(args.what)
-        what = "API key of egress, ingress and sip" if args.what == DAEMONS else f"password of {args.what}"
+        what = "API key of the daemons beside livekit-server" if args.what == DAEMONS else f"password of {args.what}"
         return _changed(vault, args, f"the previous {what} ends")
     vault.retire_api_key(args.key)
     return _changed(vault, args, f"{args.key} ends; the current API key is {vault.api_key}")
@@ -127,14 +134,14 @@ def _once_more(vault: Vault, args: argparse.Namespace) -> str:
 
 def separate(vault: Vault, args: argparse.Namespace) -> str:
     vault.separate()
-    told = "egress, ingress and sip will use an API key of their own; the applications' stays theirs"
+    told = "the daemons beside livekit-server will use an API key of their own; the applications' stays theirs"
     undo = f"before a roll back to a livekit-server that does not know it yet: {_command(args, 'join daemons')}"
     return _changed(vault, args, f"{told}\n{undo}")
 
 
 def join(vault: Vault, args: argparse.Namespace) -> str:
     vault.join()
-    return _changed(vault, args, "egress, ingress and sip will use the applications' API key")
+    return _changed(vault, args, "the daemons beside livekit-server will use the applications' API key")
 
 
 def rekey(vault: Vault, args: argparse.Namespace) -> str:
@@ -188,9 +195,13 @@ def _changed(vault: Vault, args: argparse.Namespace, told: str) -> str:
     return f"{told}\nnext: pyinfra {args.inventory} deploy.py"
 
 
+def _about() -> str:
+    return (__doc__ or "").replace("python -m procedures.secrets", _PROGRAM)
+
+
 def _parser() -> argparse.ArgumentParser:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m procedures.secrets", description=__doc__, formatter_class=raw)
+    parser = argparse.ArgumentParser(_PROGRAM, description=_about(), formatter_class=raw)
     parser.add_argument("inventory", metavar="INVENTORY")
     verbs = parser.add_subparsers(metavar="VERB", required=True)
 

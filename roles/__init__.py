@@ -13,6 +13,7 @@ NAMES = (
     "acme",
     "kamailio",
     "sip",
+    "agents",
     "exporters",
     "prometheus",
 )

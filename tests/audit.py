@@ -17,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("requirements.lock", "requirements-go.lock")
@@ -54,10 +55,10 @@ def of_python(lock: str) -> list[Found]:
     return list(python_findings(lock, json.loads(said)))
 
 
-def python_findings(lock: str, said: Mapping[str, list[Mapping[str, object]]]) -> Iterator[Found]:
+def python_findings(lock: str, said: Mapping[str, Any]) -> Iterator[Found]:
     """What is in pip-audit's JSON."""
     for package in said["dependencies"]:
-        for one in package.get("vulns", ()):  # type: ignore[attr-defined]
+        for one in package.get("vulns", ()):
             names = (one["id"], *one.get("aliases", ()))
             yield Found(lock, f"{package['name']} {package['version']}", names, " or ".join(one["fix_versions"]))
 
@@ -124,10 +125,9 @@ def main() -> int:
     """The exit status: 1 when something is found that is not allowed."""
     allowed = tomllib.loads((ROOT / "audit.toml").read_text())["allowed"]
     status = 0
-    questions = [(lock, lambda lock=lock: of_python(lock)) for lock in LOCKS]
-    questions += [
-        (d.name, lambda d=d: of_module(d)) for d in sorted((ROOT / "livekit_metal/releases/modules").iterdir())
-    ]
+    modules = sorted((ROOT / "livekit_metal/releases/modules").iterdir())
+    questions = [(lock, functools.partial(of_python, lock)) for lock in LOCKS]
+    questions += [(module.name, functools.partial(of_module, module)) for module in modules]
     for name, ask in questions:
         try:
             found = ask()

@@ -20,134 +20,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.rows import ROWS, Row
 from tests.turns import Turns
 
-# these have rows of their own
-_FAULTS = "tests/faults " + " ".join(
-    f"--ignore=tests/faults/{what}"
-    for what in ("calls", "cluster", "doctor", "test_disk_full.py", "test_afterwards.py")
-)
-# under a call, and that calls are heard after all of it
-_UNDER_A_CALL = "tests/faults/test_disk_full.py tests/faults/test_afterwards.py"
-_CALL = "tests/online/test_call.py"
-# but what another row proves, and with more: tokens and paths over TLS, moved ports and passwords with three hosts
-_EACH = "tests/online --ignore=tests/online/test_tokens.py"
-_ONLINE = f"{_EACH} --ignore=tests/online/test_batches.py"
-_ONE = f"{_EACH} --ignore=tests/online/test_paths.py --ignore=tests/online/test_moved.py"
-_TLS = " ".join(f"tests/online/test_{what}.py" for what in ("certificate", "paths", "turn", "relay", "scan", "tokens"))
-_ACME = "tests/acme/test_issue.py tests/acme/test_retired.py"
-# What depends on the system of a host and not on the site: rows one and trixie have it, for each system once.
-_SYSTEM = ("tree", "preflight", "base", "kernel")
-_SITE = "tests/host " + " ".join(f"--ignore=tests/host/test_{what}.py" for what in _SYSTEM)
 _TELLING = re.compile(r"FAILED |ERROR |E   |lab: .*(not|cannot)|.*(No space|OSError)")
 ROOT = Path(__file__).parents[1]
 PYTHON = sys.executable
 TOGETHER = 2  # rows at work at once, on the two cores that `make test` is meant for
 LABS = 5  # that are up at once; one that waits for its turn does next to nothing
-
-
-@dataclass(frozen=True)
-class Step:
-    """What pytest is given, and whether nothing else may run on this machine meanwhile."""
-
-    words: str  # as a shell would split them
-    alone: bool = False
-
-
-_LONG, _SHORT = "-m long", "-m 'not long'"
-
-
-def _alone(words: str) -> Step:
-    """Tests that judge the media of calls, which a busy machine would disturb."""
-    return Step(words, alone=True)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A lab, the inventory deployed on it, and the tests that then run against it."""
-
-    name: str  # of the lab: seven characters at most
-    hosts: int
-    release: str = "bookworm"
-    inventory: str = "inventories/lab.py"
-    steps: tuple[Step, ...] = ()
-    bench: bool = False
-    hardened: bool = False  # hosts with umask 027, deployed by a user with sudo
-    bare: bool = False  # the first of its tests deploys it
-    asked: bool = False  # runs only when it is named: longer than every change can wait for
-
-
-_AFTERWARDS = "tests/faults/test_afterwards.py"
-ROWS = (
-    # hardened: a first deploy that is killed, changes and a removal are all in its tests
-    Row(
-        "one",
-        hosts=1,
-        steps=(Step("tests/host"), Step(f"{_FAULTS} {_SHORT}"), _alone(_ONE), _alone(_UNDER_A_CALL)),
-        bench=True,
-        hardened=True,
-    ),
-    # lk2 and lk3 are alike: row cluster looks at lk2 too
-    Row(
-        "three",
-        hosts=3,
-        steps=(
-            Step(f"{_SITE} -k 'not lk2'"),
-            _alone(f"{_ONLINE} --ignore=tests/online/test_old_code.py"),
-        ),
-    ),
-    Row(
-        "media",
-        hosts=1,
-        inventory="inventories/lab_media.py",
-        steps=(Step(_SITE), _alone(f"tests/media tests/sip {_SHORT}")),
-    ),
-    Row(
-        "tls", hosts=1, inventory="inventories/lab_tls.py", steps=(Step(_SITE), Step(_ACME), _alone(f"{_CALL} {_TLS}"))
-    ),
-    # Debian 13, and every port and path moved: a row for each would prove no more
-    Row(
-        "trixie",
-        hosts=1,
-        release="trixie",
-        inventory="inventories/alternative.py",
-        steps=(Step("tests/host"), _alone(_CALL)),
-    ),
-    Row("calls", hosts=1, steps=(_alone(f"tests/faults/calls {_AFTERWARDS}"),), asked=True),
-    Row(
-        "steps",
-        hosts=1,
-        steps=(Step("tests/faults/test_fresh_host.py tests/faults/test_killed.py --every-step"), _alone(_AFTERWARDS)),
-        hardened=True,
-        asked=True,
-    ),
-    Row("long", hosts=1, steps=(Step(f"{_FAULTS} {_LONG}"), _alone(_AFTERWARDS)), hardened=True, asked=True),
-    Row(
-        "longmed",
-        hosts=1,
-        inventory="inventories/lab_media.py",
-        steps=(_alone(f"tests/media tests/sip {_LONG}"), _alone(_CALL)),
-        asked=True,
-    ),
-    Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
-    Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
-    Row(
-        "doctor",
-        hosts=2,
-        inventory="inventories/lab_doctor.py",
-        steps=(_alone(f"tests/faults/doctor {_AFTERWARDS}"),),
-        asked=True,
-    ),
-    # a host with a web server, a tunnel and a bridge of containers, before its first deploy
-    Row(
-        "field",
-        hosts=1,
-        inventory="inventories/lab_field.py",
-        steps=(Step("tests/field"), _alone("tests/online/test_paths.py")),
-        bare=True,
-        asked=True,
-    ),
-)
 
 
 class _Screen:
@@ -224,9 +104,10 @@ def _run(row: Row, turns: Turns, screen: _Screen) -> _Ran:
     failed: list[str] = []
     try:
         hosts = ["--hosts", str(row.hosts), "--release", row.release, *(["--hardened"] if row.hardened else [])]
-        demo = ["up", *hosts] if row.bare else ["demo", *hosts, "--inventory", row.inventory]
-        if not step("lab", *demo):
-            return _Ran(row, [demo[0]], said[-20:], worked)
+        if row.first and not (step("lab", "up", *hosts) and step("pytest", row.first)):
+            failed.append(row.first)
+        if not step("lab", *(["up", *hosts] if row.bare else ["demo", *hosts, "--inventory", row.inventory])):
+            return _Ran(row, [*failed, "demo"], said[-20:], worked)
         for each in row.steps:
             words = shlex.split(each.words)
             if not step("pytest", *words, alone=each.alone):

@@ -12,6 +12,7 @@ from pathlib import Path
 NEEDED = {
     "auditd": ("auditd", ["auditd.service"]),
     "bwrap": ("bubblewrap", []),
+    "caddy": ("caddy", ["caddy.service", "caddy-api.service"]),
     "docker-registry": ("docker-registry", ["docker-registry.service"]),
     "ffmpeg": ("ffmpeg", []),
     "ffprobe": ("ffmpeg", []),
@@ -20,9 +21,12 @@ NEEDED = {
     "*/kamailio/modules/tls.so": ("kamailio-tls-modules", []),
     "mmdebstrap": ("mmdebstrap", []),
     "nft": ("nftables", []),
+    "nginx": ("nginx", ["nginx.service"]),
+    "*/nginx/modules/ngx_stream_module.so": ("libnginx-mod-stream", []),
     "promtool": ("prometheus", ["prometheus.service", "prometheus-node-exporter.service"]),
     "redis-server": ("redis-server", ["redis-server.service"]),
     "ruby": ("ruby", []),
+    "shellcheck": ("shellcheck", []),
     "sipp": ("sip-tester", []),
     "skopeo": ("skopeo", []),
     "systemd-analyze": ("systemd", []),
@@ -50,9 +54,9 @@ def main() -> int:
         _POLICY.write_text("#!/bin/sh\nexit 101\n")
         _POLICY.chmod(0o755)
     try:
-        quiet = {"stdout": subprocess.DEVNULL, "env": os.environ | {"DEBIAN_FRONTEND": "noninteractive"}}
-        subprocess.run(["apt-get", "-q", "update"], check=True, **quiet)
-        subprocess.run([*_INSTALL, *packages], check=True, **quiet)
+        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+        for command in (["apt-get", "-q", "update"], [*_INSTALL, *packages]):
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env=environment)
     except subprocess.CalledProcessError as error:
         print(f"tests: {' '.join(error.cmd)} failed with status {error.returncode}", file=sys.stderr)
         return 1

@@ -53,7 +53,7 @@ class Access:
         except OSError as error:
             raise CallError("access", f"{path}: {error.strerror}", "run 'make lab' or name the file") from None
         except ValueError as error:
-            raise CallError("access", f"{path} is no JSON ({error})", "write it again: 'make lab'") from None
+            raise CallError("access", f"{path} is not JSON ({error})", "write it again: 'make lab'") from None
         return cls.parse(data, str(path))
 
     @classmethod
@@ -81,8 +81,11 @@ class Access:
         edge = site.of(Settings)
         hosts = {n: Host(address=h.address, url=_url(site, edge, n), roles=h.roles) for n, h in site.hosts.items()}
         first = site.with_role("livekit")[0]  # a site has one at least
+        if (url := _url(site, edge, first, edge.domain)) is None:
+            fact = "nobody but edge.proxies may connect, and edge.domain is missing"
+            raise CallError("access", fact, "give the name by which clients come to your proxy")
         return cls(
-            url=_url(site, edge, first, edge.domain) or "",
+            url=url,
             api_key=vault.api_key,
             api_secret=vault.api_secret.reveal(),
             ca_file=str(site.ca_file) if site.ca_file else None,
@@ -110,6 +113,9 @@ def _url(site: Site, edge: Edge, host: str, name: str = "") -> str | None:
     at = site.hosts[host].public_address
     if "livekit" not in site.hosts[host].roles:
         return None
+    if edge.proxied_site:  # nobody but the operator's proxy gets to a host, and it to any of several
+        name = name or (edge.domain if len(site.with_role("livekit")) == 1 else "")
+        return f"wss://{name}{edge.url_suffix}" if name else None
     if not edge.encrypted:
         return f"ws://{endpoint(at, edge.http.first)}{edge.path_prefix}"
     if not name and not ((served := site.served.get(host)) and served.covers(at)):

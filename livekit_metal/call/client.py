@@ -18,7 +18,7 @@ from livekit_metal.call.background import Aside
 from livekit_metal.call.errors import CallError
 from livekit_metal.call.forced_path import Path, forced
 from livekit_metal.call.join_info import where
-from livekit_metal.call.participants import Diary, Ice, Publisher, Subscriber, bounded
+from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber, bounded
 from livekit_metal.call.report import Report, largest_gap
 from livekit_metal.call.server import Node, token, trust
 from livekit_metal.call.tone import RATE, STEP, Sound, tone
@@ -67,9 +67,9 @@ class Call(Aside[Report]):
         return await where(self._access, self.room, self._through)
 
     async def _session(self) -> Report:
-        started, diary = time.time(), Diary()
-        publisher = Publisher(diary, self._sound)
-        subscriber = Subscriber(diary, f"publisher-{self._tag}")
+        started, event_log = time.time(), EventLog()
+        publisher = Publisher(event_log, self._sound)
+        subscriber = Subscriber(event_log, f"publisher-{self._tag}")
         ways = contextlib.AsyncExitStack()
         stopped = asyncio.wrap_future(self._stop)
         starting = asyncio.create_task(self._start(publisher, subscriber, ways))
@@ -80,7 +80,7 @@ class Call(Aside[Report]):
             await stopped
             return self._reported(subscriber, started, node)
         finally:
-            diary.closed = True
+            event_log.closed = True
             await subscriber.leave()
             await publisher.leave()
             await ways.aclose()
@@ -94,7 +94,7 @@ class Call(Aside[Report]):
             self._say(f"{seat.who} joins {self.room} through {url}")
             identity = f"{seat.who}-{self._tag}"
             await seat.join(url, token(self._access, room=self.room, identity=identity), ice)
-        node = await self._node(subscriber.diary)
+        node = await self._node(subscriber.event_log)
         self._say(f"publisher publishes the tone; the room is on {node.id or 'an unknown node'}")
         await publisher.publish(PUBLISH)
         await bounded("subscribe", "subscriber's track", SUBSCRIBE, subscriber.subscribed.wait())
@@ -104,18 +104,18 @@ class Call(Aside[Report]):
                 await subscriber.heard.wait()
         except TimeoutError:
             raise _unheard(subscriber, self._within) from None
-        self._say(f"first frame after {subscriber.ear.steps[0] - subscriber.diary.begin:.2f} s")
+        self._say(f"first frame after {subscriber.ear.steps[0] - subscriber.event_log.begin:.2f} s")
         return node
 
-    async def _node(self, diary: Diary) -> Node:
+    async def _node(self, event_log: EventLog) -> Node:
         try:
             return await self.where()
         except CallError as error:  # nice to know; a call is a call without it
-            diary.note("witness", "node unknown", error.problem.fact)
+            event_log.note("witness", "node unknown", error.problem.fact)
             return Node(id="", version="")
 
     def _reported(self, subscriber: Subscriber, started: float, node: Node) -> Report:
-        ear, begin, now = subscriber.ear, subscriber.diary.begin, time.monotonic()
+        ear, begin, now = subscriber.ear, subscriber.event_log.begin, time.monotonic()
         gap = largest_gap(ear.steps, now)
         return Report(
             room=self.room,
@@ -131,7 +131,7 @@ class Call(Aside[Report]):
             largest_gap_ms=gap.ms,
             largest_gap_at_s=gap.at - begin,
             tone_share=ear.share,
-            events=tuple(subscriber.diary.events),
+            events=tuple(subscriber.event_log.events),
         )
 
 

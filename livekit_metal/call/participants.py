@@ -1,6 +1,6 @@
 """The two participants of a call, on the native SDK (PyPI ``livekit``).
 
-Both live in the event loop of their call's thread. They note what the SDK tells them in a :class:`Diary` and
+Both live in the event loop of their call's thread. They note what the SDK tells them in a :class:`EventLog` and
 leave judgement to the report.
 """
 
@@ -31,7 +31,7 @@ _LOADING = threading.Lock()  # the SDK's client is a singleton that two threads 
 T = TypeVar("T")
 
 
-class Diary:
+class EventLog:
     """Events of one call with their time; closed before the clients leave, so a normal end is no event."""
 
     def __init__(self) -> None:
@@ -81,16 +81,16 @@ class Ice:
 class Seat:
     """One participant."""
 
-    def __init__(self, who: str, diary: Diary) -> None:
-        self.who, self.diary = who, diary
+    def __init__(self, who: str, event_log: EventLog) -> None:
+        self.who, self.event_log = who, event_log
         self.room = rtc.Room()
         self._joining: asyncio.Future[None] | None = None
-        self.room.on("reconnecting", lambda: diary.note(who, "reconnecting"))
-        self.room.on("reconnected", lambda: diary.note(who, "reconnected"))
+        self.room.on("reconnecting", lambda: event_log.note(who, "reconnecting"))
+        self.room.on("reconnected", lambda: event_log.note(who, "reconnected"))
         self.room.on("disconnected", self._disconnected)
 
     def _disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self.diary.note(self.who, "disconnected", rtc.DisconnectReason.Name(reason).lower())
+        self.event_log.note(self.who, "disconnected", rtc.DisconnectReason.Name(reason).lower())
 
     async def join(self, url: str, token: str, ice: Ice) -> None:
         """Takes the SDK half a minute when the server is mute, a minute when media has no path.
@@ -112,8 +112,8 @@ class Seat:
 class Publisher(Seat):
     """Plays a sound, for ever, at the speed of the SDK's clock."""
 
-    def __init__(self, diary: Diary, sound: Sound) -> None:
-        super().__init__("publisher", diary)
+    def __init__(self, event_log: EventLog, sound: Sound) -> None:
+        super().__init__("publisher", event_log)
         self._sound = sound
         with _LOADING:
             self._source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
@@ -136,7 +136,7 @@ class Publisher(Seat):
                 await self._source.capture_frame(rtc.AudioFrame(piece.tobytes(), RATE, 1, STEP))
                 first += STEP
         except Exception as error:  # the SDK raises nothing narrower; the report shows the gap, this says why
-            self.diary.note(self.who, "stopped playing", str(error))
+            self.event_log.note(self.who, "stopped playing", str(error))
 
     async def leave(self) -> None:
         self._over = True
@@ -149,8 +149,8 @@ class Publisher(Seat):
 class Subscriber(Seat):
     """Listens to the tracks of one publisher, one after the other when it has to publish again."""
 
-    def __init__(self, diary: Diary, publisher: str) -> None:
-        super().__init__("subscriber", diary)
+    def __init__(self, event_log: EventLog, publisher: str) -> None:
+        super().__init__("subscriber", event_log)
         self.ear = ToneDetector()
         self.subscribed, self.heard = asyncio.Event(), asyncio.Event()
         self._publisher = publisher
@@ -163,7 +163,7 @@ class Subscriber(Seat):
         if whose.identity != self._publisher:
             return
         if self.subscribed.is_set():
-            self.diary.note(self.who, "track subscribed again")
+            self.event_log.note(self.who, "track subscribed again")
         self.subscribed.set()
         stream = rtc.AudioStream(track, sample_rate=RATE, num_channels=1, frame_size_ms=FRAME * 1000 // RATE)
         self._streams.append(stream)
@@ -171,7 +171,7 @@ class Subscriber(Seat):
 
     def _unsubscribed(self, _: rtc.Track, __: rtc.RemoteTrackPublication, whose: rtc.RemoteParticipant) -> None:
         if whose.identity == self._publisher:
-            self.diary.note(self.who, "track unsubscribed")
+            self.event_log.note(self.who, "track unsubscribed")
 
     async def _hear(self, stream: rtc.AudioStream) -> None:
         async for event in stream:

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from livekit_metal.core.printable import printable
 
 _LONGEST = 2000  # characters of a part: enough for a journal's last words, and no wall of text
 _BREAKS = "\n\t"  # a journal's last words have them
+
+
+_OURS = re.compile(r"python -m procedures\.(\w+)|\bprocedures[/.](\w+?)(?:\.py)?(?=\W|$)")
+
+
+def as_called_here(text: str) -> str:
+    """Our commands in a message as one calls them where this runs.
+
+    A checkout has them in ``procedures/``, as messages say it; a site in a repository of its own has ``livekit-metal``.
+    """
+    if Path("procedures").is_dir():
+        return text
+    return _OURS.sub(lambda found: f"livekit-metal {(found[1] or found[2]).replace('_', '-')}", text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +36,7 @@ class Problem:
 
     def __str__(self) -> str:
         path, remedy = printable(self.path), printable(self.remedy, _LONGEST)
-        return f"{path}: {printable(self.fact, _LONGEST, keep=_BREAKS)}; {remedy}"
+        return as_called_here(f"{path}: {printable(self.fact, _LONGEST, keep=_BREAKS)}; {remedy}")
 
 
 class SiteError(Exception):

@@ -40,7 +40,10 @@ def derived(default: Any) -> Any:
 
 
 class Checked:
-    """Base of dataclasses whose fields depend on each other."""
+    """Base of dataclasses whose fields depend on each other.
+
+    A class variable ``rest`` names an option that is a mapping and takes every key that is no option.
+    """
 
     __slots__ = ()
 
@@ -70,6 +73,12 @@ def build(cls: type, data: object, path: str, problems: Problems) -> Any:
     known, hints = options(cls), _hints(cls)
     values: dict[str, Any] = {}
     sound = True
+    if rest := getattr(cls, "rest", ""):
+        found = {key: value for key, value in data.items() if key == rest or key not in known}
+        data = {key: value for key, value in data.items() if key not in found}
+        before = len(list(problems))
+        values[rest] = _mapping(typing.get_args(hints[rest]), found, path, problems)
+        sound = len(list(problems)) == before
     for key, value in data.items():
         if key not in known:
             problems.add(f"{path}.{key}", "unknown key", nearest(str(key), known))

@@ -1,22 +1,9 @@
-"""``extra`` of a component: rare upstream options, passed through; none that livekit-metal sets itself."""
+"""``extra`` of a component: rare upstream options, passed through (livekit_metal/releases/extra.py checks them)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from livekit_metal.core.errors import Problem
-
-
-def collisions(extra: Mapping[str, Any], own: Any, path: str) -> Iterator[Problem]:
-    """Keys of ``extra``, which stands at ``path``, that are in ``own`` already."""
-    for key, value in extra.items():
-        if not isinstance(own, Mapping) or key not in own:
-            continue
-        if isinstance(value, Mapping) and isinstance(own[key], Mapping):
-            yield from collisions(value, own[key], f"{path}.{key}")
-        else:
-            yield Problem(f"{path}.{key}", "is set by livekit-metal", "use the setting that owns it")
 
 
 def merged(own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ class Reach(StrEnum):
 
     PUBLIC = "PUBLIC"  # anybody
     CLUSTER = "CLUSTER"  # hosts of the site (only those with a role in Port.clients, when that is set)
-    TRUNK = "TRUNK"  # the networks of SIP trunks that Port.clients names (sip.trunks)
+    TRUNK = "TRUNK"  # the networks of SIP trunks that Port.clients names
     ADMIN = "ADMIN"  # the operator's networks (site.firewall.admin)
     LOCAL = "LOCAL"  # nobody: for the host itself
 
@@ -81,9 +81,11 @@ class PortRange:
 class Port:
     """A port, or a range of them, that a role binds on a host.
 
-    ``clients`` names the roles whose hosts may connect when reach is CLUSTER; empty means every host of the site.
+    ``clients`` names who may connect when reach is CLUSTER: hosts of roles, or networks that a role knows by that name
+    (Role.networks: ``media``, ``proxies``); empty means every host of the site.
     When reach is TRUNK it names which networks of the trunks may: those they signal from, or those media comes from.
-    ``option`` is the path in the site that moves the port (for error messages).
+    ``option`` is the path in the site that moves the port (for error messages). ``addresses`` are those that it is
+    bound to, where that is not every one of the host.
     """
 
     owner: str
@@ -94,6 +96,7 @@ class Port:
     purpose: str
     option: str
     clients: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.name} ({self.proto} {self.range})"

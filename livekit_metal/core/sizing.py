@@ -2,7 +2,7 @@
 
 Sources: [B] upstream's benchmark of livekit-server on 16 cores (docs.livekit.io, self-hosting, benchmark): 10 audio
 publishers and 3000 listeners; a meeting of 150 with 720p video; one 720p publisher and 3000 viewers. [O] an operator's
-run of 1.13.6 on 4 virtual cores, 500 viewers of 720p (2026-09). [E] livekit/egress, pkg/config (cpu_cost) and README.
+run of 1.13.6 on 4 virtual cores, 500 viewers of 720p (2026-09). [E] LiveKit's recorder: pkg/config (cpu_cost), README.
 [D] derived here, not measured. It errs on the large side and is no substitute for a load test.
 """
 
@@ -50,8 +50,8 @@ class Load(Checked):
     participants: int = option(0, "people in each of them")
     publishers: int = option(0, "of these, who sends; 0 = everybody")
     profile: Literal["audio", "video"] = option("video", "what they send: sound, or sound and 720p video")
-    recordings: int = option(0, "room recordings at the same time (egress)")
-    phone_calls: int = option(0, "phone calls at the same time (sip)")
+    recordings: int = option(0, "room recordings at the same time")
+    phone_calls: int = option(0, "phone calls at the same time")
 
     def problems(self, path: str) -> Iterator[Problem]:
         for name in ("rooms", "participants", "publishers", "recordings", "phone_calls"):

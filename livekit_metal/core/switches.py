@@ -46,7 +46,7 @@ class Switches:
         _DEPLOYS,
         "deploy a secrets file that is older than the hosts' or went apart; it is the newest then",
     )
-    role: str = _switch("livekit", "ROLE", ("rollback",), "whose generation goes back: livekit, egress, ingress, sip")
+    role: str = _switch("livekit", "ROLE", ("rollback",), "whose generation goes back, of the roles that have slots")
     any: bool = _switch(
         False, "yes", ("rollback",), "roll back what serves, also if the inventory was edited since the last deploy"
     )

@@ -17,6 +17,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError
 from livekit_metal.core import check_result as rows
 from livekit_metal.core.check_result import CheckResult, Result, failed
+from livekit_metal.core.errors import as_called_here
 from livekit_metal.core.switches import switches
 from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
@@ -58,7 +59,7 @@ def show(run: State, found: Mapping[str, Any]) -> None:
     if any(switches(host.data.get).json for host in run.inventory):
         click.echo(rows.as_json(_judged, rows.moment(time.time())))
         return
-    click.echo("\n".join(["", *rows.table(_judged)]))
+    click.echo(as_called_here("\n".join(["", *rows.table(_judged)])))
 
 
 def _of(name: str, one: Any) -> Sequence[CheckResult]:
@@ -75,13 +76,15 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
     except CallError:
         return None
     public = {name: host.public_address for name, host in site.hosts.items()}
+    livekit = site.of(Livekit)
     return Subject(
         access=access,
         nodes={name: one.node for name, one in found.items() if isinstance(one, Found) and one.node},
         closed={public[name]: shut(site.ports(name)) for name in found},
         beyond={public[name]: no_relays(site.ports(name)) for name in found},
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
-        turn={name: site.of(Livekit).turn.name(name) for name in site.with_role("livekit")},
+        turn={name: livekit.turn.name(name) for name in site.with_role("livekit") if livekit.turn.enabled},
+        tcp=livekit.ice_over_tcp,
         filtered=site.of(Firewall).filters,
         here=HERE,
     )

@@ -9,37 +9,39 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from livekit_metal.core.check_result import BAD, CheckResult, Result
+from livekit_metal.site.loading import every_role
 
 MEDIA = ("udp", "tcp", "turn-udp", "turn-tls", "across")
-DAEMONS = ("egress", "ingress", "sip")
 _SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", "turn", *MEDIA)
 
 # What a check that fails explains, on the same host; the order is from the ground up. Whatever is about the site is
 # explained by a failure on any host.
-EXPLAINS: dict[str, tuple[str, ...]] = {
+_EXPLAINS: dict[str, tuple[str, ...]] = {
     "reach": ("peer", "redis", "bus", "targets", "segment", "closed", "ipv6", "tls", *_SERVICE),
     "ipv6-route": ("ipv6",),
-    "hairpin": ("turn-udp", "turn-tls", "ingress"),
+    "hairpin": ("turn-udp", "turn-tls"),
     "conntrack": ("bus", "peer", "tls", *_SERVICE),
-    "redis": ("bus", "targets", *DAEMONS, *_SERVICE),
-    "bus": (*DAEMONS, *_SERVICE),
+    "redis": ("bus", "targets", *_SERVICE),
+    "bus": _SERVICE,
     "keys": ("join", "refused", *MEDIA),
     "node_ip": MEDIA,
     # what the other end of an older connection sends is lost; below 1280 the kernel takes IPv6 off the interface
     "mtu": ("segment", "address", "ipv6", *_SERVICE),
-    "slot": ("edge", "backup", "signalling", "join", "refused", "targets", "ingress", *MEDIA),
+    "slot": ("edge", "backup", "signalling", "join", "refused", "targets", *MEDIA),
     "edge": ("peer", "backup", "tls", "signalling", "join", "refused", "targets", *MEDIA),
     "peer": ("backup", "targets", "across"),
     "tls": ("signalling", "join", "refused", *MEDIA),
     "signalling": ("join", "refused", *MEDIA),
     "join": ("refused", *MEDIA),
     "turn-cert": ("turn-tls",),
-    "egress": ("targets",),
-    "ingress": ("targets",),
-    "sip": ("targets",),
     "udp": ("across",),
     "tcp": ("across",),
 }
+# A daemon beside livekit-server has a check of its role's name; it says itself what explains that.
+_DAEMONS = {role.name: role.explained_by for role in every_role() if role.slots and role.reports}
+EXPLAINS = {
+    cause: (*rows, *(name for name, causes in _DAEMONS.items() if cause in causes)) for cause, rows in _EXPLAINS.items()
+} | dict.fromkeys(_DAEMONS, ("targets",))
 _EVERYWHERE = ("redis",)  # there is one for all hosts
 
 

@@ -24,7 +24,7 @@ class Lost:
     sid: str
     created: int
     outcome: Outcome = "lost"
-    people: int = 0  # in it now; Redis' count of before says nothing
+    people: int = 0  # in it now; Redis' earlier count says nothing
     until: int | None = None  # when it ends, if it lives and nobody joins
     detail: str = ""
 

@@ -163,7 +163,7 @@ def _good(component: str, source: str = "") -> list[str]:
 
 
 def _near(version: str, versions: list[str]) -> str:
-    """The newest not above ``version``; the oldest when all are above, the newest when that is no number."""
+    """The newest not above ``version``; the oldest when all are above, the newest when that is not a number."""
     wanted = _numbers(version)
     below = [v for v in versions if not wanted or _numbers(v) <= wanted]
     return (below or versions[:1])[-1]

@@ -52,7 +52,7 @@ def bad(component: str, version: str) -> Bad | None:
     return next((found for entry in _of("bad", component) if version in (found := Bad(**entry))), None)
 
 
-def jump(component: str, before: str, after: str) -> Problem | None:
+def version_skip(component: str, before: str, after: str) -> Problem | None:
     """Why ``after`` must not follow ``before`` while that still runs, and what to deploy first."""
     for entry in _of("jump", component):
         start, end = Span(**entry["from"]), Span(**entry["to"])
@@ -66,8 +66,14 @@ def jump(component: str, before: str, after: str) -> Problem | None:
 
 def unknown(component: str, version: str, config: Mapping[str, Any]) -> dict[str, str]:
     """The keys of ``config``, with dots, that ``version`` does not know, and the first version that does."""
-    since: Mapping[str, str] = _table()["keys"].get(component, {})
-    return {k: v for k, v in since.items() if version not in Span(since=v) and _has(config, k.split("."))}
+    first: Mapping[str, str] = _table()["keys"].get(component, {})
+    return {k: v for k, v in first.items() if version not in Span(since=v) and _has(config, k.split("."))}
+
+
+def since(component: str, key: str) -> str:
+    """The oldest version that knows ``key``, where that is written; '' where it is not."""
+    table: Mapping[str, str] = _table()["keys"].get(component, {})
+    return table.get(key, "")
 
 
 def known(component: str, version: str, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Host(Checked):
     def _media(self, path: str) -> Iterator[Problem]:
         """Combinations that livekit-server cannot serve, or that would leave clients without media."""
         if self.ipv6 and ":" not in self.ipv6:
-            yield Problem(f"{path}.ipv6", f"{self.ipv6} is no IPv6 address", "IPv4 goes into address and public")
+            yield Problem(f"{path}.ipv6", f"{self.ipv6} is not an IPv6 address", "IPv4 goes into address and public")
         elif self.ipv6 and ":" in self.public_address:
             remedy = "leave ipv6 empty: that address is told to clients already"
             yield Problem(f"{path}.ipv6", f"goes beside IPv4, and clients come to {self.public_address}", remedy)
@@ -91,4 +91,4 @@ class Host(Checked):
 
 def name_problem(name: str) -> str:
     """What is wrong with a host's name, or ''."""
-    return "" if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", name) else "is no host name"
+    return "" if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", name) else "is not a host name"

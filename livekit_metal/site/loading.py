@@ -14,6 +14,7 @@ from livekit_metal.core import ports
 from livekit_metal.core.errors import Problem, Problems, SiteError
 from livekit_metal.core.fields import build, option
 from livekit_metal.roles.firewall.settings import Settings as Firewall
+from livekit_metal.site import trust
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.vault.key import KeySource
 from livekit_metal.vault.vault import Vault
@@ -64,6 +65,7 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
         source = dataclasses.replace(source, default=directory / site.secrets_key)
     vault = Vault.open(secrets, key=source)
     site = dataclasses.replace(site, name=name, vault=vault, lock=secrets.with_suffix(".lock"))
+    site = trust.loaded(site, directory)
     for role in site.roles:
         site = role.loaded(site, directory)
     firewall = site.of(Firewall)

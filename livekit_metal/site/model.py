@@ -1,4 +1,4 @@
-"""What a site is: everything an inventory says, checked, complete and frozen, and what a role tells about itself.
+"""What a site is: everything an inventory says, checked, complete and frozen, and what a role reports about itself.
 
 Nothing here names a role: :mod:`livekit_metal.site.loading` makes the class of a site from the list of roles.
 """
@@ -15,6 +15,7 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import REQUIRED, Checked, derived, option
 from livekit_metal.core.ports import Port
 from livekit_metal.core.sizing import Load
+from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import File
 from livekit_metal.site.host import Host, name_problem
 from livekit_metal.site.paths import Installed, Paths
@@ -35,9 +36,12 @@ class Role(Generic[S]):
     settings: type[S]
     named: ClassVar[bool] = False  # hosts carry it when their ``roles`` name it
     rank: ClassVar[int] = 2  # when it starts: 0 what the rest stands on, 1 what is in front, 2 what serves, 3 the rest
-    caller: ClassVar[bool] = False  # needs Redis, and livekit-server through the edge of its host
+    caller: ClassVar[bool] = False  # needs livekit-server through the edge of its host
+    on_redis: ClassVar[bool] = True  # a caller that needs Redis, too
     slots: ClassVar[bool] = False  # settings have ``slots``, ``drain`` and ``refresh``
-    tells: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
+    several: ClassVar[bool] = False  # settings have ``daemons``: any number of them in slots, by component
+    explained_by: ClassVar[tuple[str, ...]] = ()  # checks of the doctor whose failure explains that of the role
+    reports: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
     outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
 
@@ -62,6 +66,10 @@ class Role(Generic[S]):
         """What is wrong about it in the whole site."""
         yield from ()
 
+    def wrong_secrets(self, site: Site, known: Mapping[str, Secret]) -> Iterator[Problem]:
+        """What is wrong about those secrets, by their names, that are known. No value is told."""
+        yield from ()
+
     def notes(self, site: Site, host: str) -> Iterator[Problem]:
         """What the operator of a host should know before a deploy, though it stops nothing."""
         yield from ()
@@ -73,6 +81,10 @@ class Role(Generic[S]):
     def networks(self, site: Site) -> Mapping[str, tuple[str, ...]]:
         """Networks by the names that ``Port.clients`` has for them: where it comes from."""
         return {self.name: site.cluster_addresses(self.name)} if self.named else {}
+
+    def networks_of(self, site: Site, host: str) -> Mapping[str, tuple[str, ...]]:
+        """The same for one host: fewer, where not every host has to do with all of them."""
+        return self.networks(site)
 
     def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
         """What other roles of a host get from it: role -> derived settings. Tuples of several roles are joined."""
@@ -122,10 +134,12 @@ class Site(Checked):
     )
     secrets: File = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: File = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
+    trust: File = option("", "file with CAs (PEM) that daemons trust besides the system's: of stores, webhooks, Redis")
     load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
 
     name: str = derived("")
     vault: Vault | None = derived(None)
+    trusted: str = derived("")  # what is in the file ``trust``
     lock: Path | None = derived(None)  # built artifacts' sums, see livekit_metal/runtime/artifacts/fetch.py
     ca_file: Path | None = derived(None)  # of the site's own CA or a private one, for its clients; None: they need none
     served: Mapping[str, Certificate] = derived({})  # by the edge of each host
@@ -140,8 +154,7 @@ class Site(Checked):
     def having(self, own: Any) -> Site:
         """The site with other settings of one role."""
         name = next(role.name for role in self.roles if role.settings is type(own))
-        changed: dict[str, Any] = {name: own}
-        return dataclasses.replace(self, **changed)
+        return dataclasses.replace(self, **dict[str, Any]({name: own}))
 
     def with_role(self, role: str) -> tuple[str, ...]:
         """Names of the hosts that carry ``role``, in order."""

@@ -18,6 +18,7 @@ def client(site: Site, role: str) -> RedisClient:
     vault = site.opened
     if external := site.of(Settings).external:
         known = external.password and vault.knows("redis-external")
+        sentinel = external.sentinel_password and vault.knows("redis-external-sentinel")
         return RedisClient(
             address=external.address,
             username=external.user,
@@ -27,6 +28,17 @@ def client(site: Site, role: str) -> RedisClient:
             ca_file=external.ca_file,
             sentinel_master=external.sentinel_master,
             sentinels=external.sentinels,
+            sentinel_user=external.sentinel_user,
+            sentinel_password=vault.passwords("redis-external-sentinel")[0] if sentinel else None,
+            lacks_sentinel_password=external.sentinel_password and not sentinel,
+            db=external.db,
+            client_certificate=external.client_certificate,
+            client_key=external.client_key,
         )
     password = vault.passwords("redis" if role == "livekit" else f"redis-{role}")[0]
     return RedisClient(address=address(site), username=user(role, password), password=password)
+
+
+def callers(site: Site) -> tuple[str, ...]:
+    """The roles that need it: those that need livekit-server, but for whom that is enough."""
+    return tuple(role.name for role in site.roles if role.caller and role.on_redis)

@@ -24,7 +24,8 @@ S = TypeVar("S", bound=SlottedSettings)
 class SlottedRole(Role[S]):
     """A daemon in slots; a role adds how it differs from the others."""
 
-    named = caller = slots = tells = True
+    named = caller = slots = reports = True
+    explained_by: ClassVar[tuple[str, ...]] = ("redis", "bus")
     by_edge: ClassVar[str] = ""  # what of it a reload of the edge would cut: the edge waits as long as its drain
 
     def __init_subclass__(cls) -> None:
@@ -33,7 +34,8 @@ class SlottedRole(Role[S]):
     def on(self, site: Site, host: str) -> S | None:
         if (own := super().on(site, host)) is None:
             return None
-        return dataclasses.replace(own, **self._told(site, host) | dict(self.wired(site, host, own)))
+        everybody = told(site, host) | {"redis": redis.client(site, self.name)}
+        return dataclasses.replace(own, **everybody | dict(self.wired(site, host, own)))
 
     def wired(self, site: Site, host: str, own: S) -> Mapping[str, Any]:
         """Derived settings that only this daemon has, by name."""
@@ -60,20 +62,21 @@ class SlottedRole(Role[S]):
             return {}
         return {"edge": {"others": scraped(self.name, site.of(self.settings))}}
 
-    def _told(self, site: Site, host: str) -> dict[str, Any]:
-        """The derived settings that all have, by name."""
-        return {
-            "api_keys": dict([site.opened.used_by_daemons]),
-            "redis": redis.client(site, self.name),
-            "ws_url": f"ws://127.0.0.1:{site.of(Edge).http.first}",
-            "config_root": site.paths.config,
-            "release_root": site.paths.releases,
-            "state_root": site.paths.state,
-            "active": active(site),
-            "lock_file": str(site.lock or ""),
-            "arch": site.hosts[host].arch,
-            "refresh": _refresh(site),
-        }
+
+def told(site: Site, host: str) -> dict[str, Any]:
+    """The derived settings that all daemons in slots have, by name."""
+    return {
+        "api_keys": dict([site.opened.used_by_daemons]),
+        "trusted": site.trusted,
+        "ws_url": f"ws://127.0.0.1:{site.of(Edge).http.first}",
+        "config_root": site.paths.config,
+        "release_root": site.paths.releases,
+        "state_root": site.paths.state,
+        "active": active(site),
+        "lock_file": str(site.lock or ""),
+        "arch": site.hosts[host].arch,
+        "refresh": _refresh(site),
+    }
 
 
 def active(site: Site) -> Active:

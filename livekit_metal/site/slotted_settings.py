@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
-from livekit_metal.core.passthrough import collisions, merged
+from livekit_metal.core.passthrough import merged
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach
 from livekit_metal.core.redis_client import RedisClient
 from livekit_metal.core.slots import decision
@@ -21,7 +21,7 @@ from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import File
-from livekit_metal.releases import catalogue
+from livekit_metal.releases import catalogue, extra
 
 RELEASE = "version from livekit_metal/releases/releases.toml"
 DRAIN = "what a slot does after a change, until its last {} has ended"
@@ -82,6 +82,7 @@ class SlottedSettings(Checked):
 
     api_keys: Mapping[str, Secret] = derived({})
     redis: RedisClient = derived(RedisClient())
+    trusted: str = derived("")  # certificates (PEM) of CAs that it trusts besides those of its system
     ws_url: str = derived("")  # of livekit-server, through the edge of the host
     config_root: str = derived("")
     release_root: str = derived("")
@@ -102,6 +103,16 @@ class SlottedSettings(Checked):
             image=str(getattr(self, "image", "")),
             path=f"{self.component}.release",
         )
+
+    @property
+    def path(self) -> str:
+        """Where it stands in the inventory."""
+        return self.component
+
+    @property
+    def templates(self) -> str:
+        """The directory of its templates; its configuration and its unit are called so as well."""
+        return self.component
 
     @property
     def generations(self) -> str:
@@ -130,7 +141,7 @@ class SlottedSettings(Checked):
                     decision.part(self.ranges[setting], self.slots, slot),
                     port.reach,
                     port.purpose.format(slot),
-                    f"{self.component}.{setting}",
+                    f"{self.path}.{setting}",
                     port.clients,
                 )
 
@@ -150,8 +161,12 @@ class SlottedSettings(Checked):
         if found := tuple(decision.problems(path, self.slots, self.ranges, least)):
             yield from found
             return
-        yield from self.more_problems(path)
-        yield from collisions(self.extra, self.own_config(self.slots[0]), f"{path}.extra")
+        own = self.own_config(self.slots[0])
+        if found := tuple(self.more_problems(path)):
+            yield from found
+        else:
+            yield from extra.own_problems(self.program, self.release, own, path)
+        yield from extra.problems(self.program, self.release, self.extra, own, f"{path}.extra")
 
     def more_problems(self, path: str) -> Iterator[Problem]:
         """What is wrong with a daemon's own settings, once its slots have their ports."""

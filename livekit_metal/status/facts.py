@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from livekit_metal.core import records
+from livekit_metal.core import records, shell
 from livekit_metal.roles.acme import state
 from livekit_metal.roles.acme.settings import Settings as Acme
 from livekit_metal.roles.base.settings import Settings as Base
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack, Site
 
 _LAST = 3  # lines of the audit log
-# One line per record, whatever its file looks like.
-_MARKS = r"""one() { [ ! -f "$2" ] || printf '%s %s\n' "$1" "$(tr '\n' ' ' <"$2")"; }
-one maintenance @MAINTENANCE@
-for f in @REJECTED@; do one "rejected ${f##*/}" "$f"; done"""
+_MARKS = shell.program(__file__, "marks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +59,8 @@ class Overview:
 def needs(site: Site, stack: HostStack) -> StateQuery:
     """What to look at on one host."""
     config = site.paths.config
-    marks = _MARKS.replace("@MAINTENANCE@", records.maintenance(config))
-    marks = marks.replace("@REJECTED@", " ".join(f"{q.root}/rejected/*" for q in _questions(stack).values()))
+    rejected = (f"{question.root}/rejected" for question in _questions(stack).values())
+    marks = shell.given(_MARKS, records.maintenance(config), *rejected)
     probes = [lock.PROBE, ("marks", marks), ("audit", f"tail -n {_LAST} {records.AUDIT}")]
     probes += [media.LINKS] if stack.the(Preflight).offered else []
     found = StateQuery(queries=(*probes, *(question.probe for question in _questions(stack).values())))
@@ -104,4 +101,4 @@ def lines(stack: HostStack, seen: HostState) -> tuple[str, ...]:
 
 
 def _service(question: OccupancyQuery, lines: list[str]) -> Service:
-    return Service(question.noun, active(lines), question.sessions(lines))
+    return Service(question.unit_noun, active(lines), question.sessions(lines))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from livekit_metal.core.errors import as_called_here
 from livekit_metal.core.printable import printable
 from livekit_metal.core.switches import switches
 from livekit_metal.roles.livekit.occupancy import Occupancy as People
@@ -34,7 +35,7 @@ def show(run: Run, found: Mapping[str, Any]) -> None:
         click.echo(as_json(found, time.time()))
         return
     for line in table(found, time.time()):
-        click.echo(line)
+        click.echo(as_called_here(line))
 
 
 def as_json(found: Mapping[str, Any], now: float) -> str:

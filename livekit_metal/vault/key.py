@@ -141,7 +141,7 @@ class KeySource:
             raise refused(f"the key is in {TEXT}, which a program cannot change", f"{remedy} what the variable must be")
         if not self.path.is_file():
             raise refused(
-                f"the key comes from {self.path}, which is no file", f"write it to one and set {FILE} to that"
+                f"the key comes from {self.path}, which is not a file", f"write it to one and set {FILE} to that"
             )
 
     def prepare(self, key: Key) -> None:

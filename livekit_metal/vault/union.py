@@ -39,7 +39,8 @@ def unite(mine: Document, other: Document) -> list[str]:
     made.apart = newer.apart
     if made.apart != mine.apart:
         told.append(
-            "egress, ingress and sip use " + ("the applications' API key" if made.apart is None else "their own")
+            "the daemons beside livekit-server use "
+            + ("the applications' API key" if made.apart is None else "their own")
         )
     made.before = {
         serial: tuple(dict.fromkeys((*mine.before.get(serial, ()), *other.before.get(serial, ()))))

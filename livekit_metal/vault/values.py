@@ -47,12 +47,12 @@ class Values:
 
     @property
     def daemon_keys(self) -> Mapping[str, Secret]:
-        """API keys of egress, ingress and sip, the current one first, whether they use them yet or not."""
+        """API keys of the daemons beside livekit-server, the current one first, whether they use them yet or not."""
         return {_key_of(secret): secret for secret in self.passwords(DAEMONS)}
 
     @property
     def used_by_daemons(self) -> tuple[str, Secret]:
-        """The API key that egress, ingress and sip use, and its secret: the applications' until :meth:`separate`."""
+        """API key and secret of the daemons beside livekit-server: the applications' until :meth:`separate`."""
         keys = self.api_keys if self.apart is None else self.daemon_keys
         return next(iter(keys.items()))
 
@@ -67,7 +67,7 @@ class Values:
         return self._document.apart
 
     def separate(self) -> None:
-        """Have egress, ingress and sip use their own API key.
+        """Have the daemons beside livekit-server use their own API key.
 
         Raises SiteError where no deploy has put the key into the file: no livekit-server can know it.
         """
@@ -78,7 +78,7 @@ class Values:
         self._document.apart = self._document.serial
 
     def join(self) -> None:
-        """Have egress, ingress and sip use the applications' API key again, which every node knows."""
+        """Have the daemons beside livekit-server use the applications' API key again, which every node knows."""
         if self._document.apart is None:
             raise refused("use the applications' API key", "there is nothing to do", "daemons")
         self._document.apart = None

@@ -169,7 +169,7 @@ class Settings(Checked):
         for i, name in enumerate(self.names):
             plain = name.replace("{host}", "host").removeprefix("*.")
             if not is_domain(plain):
-                yield Problem(f"{path}.names[{i}]", f"{name!r} is no name", "write one such as '*.turn.example.org'")
+                yield Problem(f"{path}.names[{i}]", f"{name!r} is not a name", "write one such as '*.turn.example.org'")
             elif name.startswith("*.") and self.challenge == "http":
                 remedy = "set it to dns, or name every host: a CA gives wildcards for a record in the DNS only"
                 yield Problem(f"{path}.names[{i}]", "is a wildcard and acme.challenge is 'http'", remedy)
@@ -181,7 +181,7 @@ class Settings(Checked):
             yield Problem(f"{path}.email", f"is {self.email!r}", "write an address such as ops@example.org")
         if "/" not in self.directory and self.directory not in DIRECTORIES:
             remedy = f"{nearest(self.directory, DIRECTORIES)} Or write the URL of its directory"
-            yield Problem(f"{path}.directory", f"{self.directory!r} is no CA known here", remedy)
+            yield Problem(f"{path}.directory", f"{self.directory!r} is not a CA known here", remedy)
         elif not is_url(self.url) or not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~/-]*)?", self.url):
             yield Problem(
                 f"{path}.directory", f"is {self.url!r}", "write its URL: https://ca.example.org/acme/directory"

@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import time
-from shlex import quote
 
+from livekit_metal.core import shell
 from livekit_metal.roles.acme.settings import TIMER, UNIT, Settings
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.slots import active_slot
 from livekit_metal.vault.certificate import DAY, day
 
 _OVERDUE = 4  # less than a fourth of its life is left; due is a third
-# What lies there: the request that it answers, when it begins and ends (Unix time), its fingerprint.
-_LIES = r"""f={}; [ -s "$f" ] || exit 0; sed -n 's/^# request /request /p' "$f"
-for d in startdate enddate; do date -d "$(openssl x509 -noout -in "$f" -$d | cut -d = -f 2)" "+$d %s"; done
-echo "is $(openssl x509 -noout -in "$f" -fingerprint -sha1 | cut -d = -f 2 | tr -d :)"
-"""
-# What the last run said that failed, in one line.
-_WHY = """[ "$(systemctl show -p ActiveState --value {0})" = failed ] || exit 0
-said=$(journalctl "_SYSTEMD_INVOCATION_ID=$(systemctl show -p InvocationID --value {0})" -o cat --no-pager |
-  grep -i -e error -e ' not ' -e could | tail -n 1 | cut -c 1-400)
-echo "${{said:-it said nothing}}"
-"""
+_LIES, _WHY = (shell.program(__file__, name) for name in ("lies", "why"))
 
 
 def needs(settings: Settings) -> StateQuery:
@@ -29,9 +19,9 @@ def needs(settings: Settings) -> StateQuery:
     shown = active_slot.question(settings.active, f"show ssl cert {settings.served}")
     loaded = f"{shown} | sed -n 's/^SHA1 FingerPrint: //p'"
     probes = (
-        ("acme.lies", _LIES.format(quote(settings.served))),
+        ("acme.lies", shell.given(_LIES, settings.served)),
         ("acme.loaded", loaded),
-        ("acme.why", _WHY.format(UNIT)),
+        ("acme.why", shell.given(_WHY, UNIT)),
     )
     return StateQuery(queries=probes)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,12 @@ from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.acme.certificates import at_edge
 from livekit_metal.roles.edge import authority, certificates
 from livekit_metal.roles.edge.backends import Slot
+from livekit_metal.roles.edge.doors import EACH, PROXIES, is_loopback
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.prometheus.settings import Target
-from livekit_metal.site import slotted
+from livekit_metal.site import redis, slotted
+from livekit_metal.site.host import Host
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 
@@ -33,13 +35,14 @@ class Edge(Role[Settings]):
         own, livekit, serving = site.of(Settings), site.of(Livekit), site.with_role("livekit")
         return dataclasses.replace(
             own,
-            address=site.inside(host),
+            listens=_meant(own.address, site.hosts[host]),
+            cluster_address=site.inside(host),
             slots=tuple(
                 Slot(
                     name=s,
                     signal=livekit.part("signal", s).first,
                     metrics=livekit.part("metrics", s).first,
-                    turn=livekit.part("turn-tls", s).first,
+                    turn=livekit.part("turn-tls", s).first if livekit.turn.enabled else 0,
                 )
                 for s in (livekit.slots if host in serving else ())
             ),
@@ -47,7 +50,8 @@ class Edge(Role[Settings]):
             turn_address=site.hosts[host].address,
             slot_unit=livekit.unit,
             peers={n: site.hosts[n].cluster_address for n in serving if n != host},
-            callers=site.callers,
+            # they name the rules of the firewall: a role that came later changes rules only where it is
+            callers=tuple(role for role in site.callers if role in redis.callers(site) or site.with_role(role)),
             config_root=site.paths.config,
             active=slotted.active(site),
             monitored=bool(site.with_role("prometheus")),
@@ -60,7 +64,11 @@ class Edge(Role[Settings]):
         return Installed(packages=("haproxy",), masked=("haproxy.service",), units=(UNIT, GUARD))
 
     def problems(self, site: Site) -> Iterator[Problem]:
-        return certificates.problems(site)
+        yield from certificates.problems(site)
+        yield from _unfit(site)
+
+    def networks(self, site: Site) -> Mapping[str, tuple[str, ...]]:
+        return {PROXIES: site.of(Settings).proxies}
 
     def notes(self, site: Site, host: str) -> Iterator[Problem]:
         own, address = site.of(Settings), site.hosts[host].public_address
@@ -73,15 +81,20 @@ class Edge(Role[Settings]):
             yield Problem(f"{host}: edge.tls", fact, remedy)
 
     def loaded(self, site: Site, directory: Path) -> Site:
-        internal, vault = site.of(Settings).tls == "internal", site.opened
-        ca_file = authority.file(vault)
+        own, vault = site.of(Settings), site.opened
+        internal, ca_file = own.tls == "internal", authority.file(vault)
+        site = site.having(dataclasses.replace(own, backends=certificates.with_authorities(own.backends, directory)))
         site = dataclasses.replace(site, served=certificates.served(site, vault, directory, ca_file))
         if internal:
             site = dataclasses.replace(site, ca_file=ca_file, words=tuple(authority.words(vault)))
+        if own.ca_file:
+            certificates.text(own.ca_file, "edge.ca_file", directory)
+            site = dataclasses.replace(site, ca_file=directory / Path(own.ca_file).expanduser())
         return site
 
     def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
-        return {"unsigned": certificates.unsigned(site, stack.host)}
+        bound = tuple(a for a in own.listens if not is_loopback(a)) if own.public else ()
+        return {"unsigned": certificates.unsigned(site, stack.host), "bound": bound}
 
     def scraped(self, site: Site, host: str) -> Iterator[Target]:
         if (own := self.on(site, host)) is None:
@@ -92,6 +105,26 @@ class Edge(Role[Settings]):
             yield Target(job="certificate", port=port, path="/certificate", **at)
         for s in own.scraped:
             yield Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at)
+
+
+def _meant(addresses: Iterable[str], host: Host) -> tuple[str, ...]:
+    """The addresses of ``host`` that edge.address names."""
+    said = {"address": host.address, "ipv6": host.ipv6, "cluster": host.cluster_address}
+    found = (said.get(each, each) for each in addresses)
+    return tuple(dict.fromkeys(str(ipaddress.ip_address(each)) for each in found if each))
+
+
+def _unfit(site: Site) -> Iterator[Problem]:
+    """Addresses that not every host with clients at its edge can have."""
+    hosts = certificates.hosts(site)
+    for i, each in enumerate(site.of(Settings).address):
+        path = f"edge.address[{i}]"
+        if each == "ipv6":
+            for name in (n for n in hosts if not site.hosts[n].ipv6):
+                yield Problem(path, f"is ipv6, and hosts.{name} has none", f"give hosts.{name}.ipv6, or drop it")
+        elif each not in EACH and len(hosts) > 1 and not is_loopback(each):
+            remedy = f"write {', '.join(EACH)}: what hosts.NAME says"
+            yield Problem(path, f"{each} is of one host, and {len(hosts)} have clients at their edges", remedy)
 
 
 ROLE = Edge()

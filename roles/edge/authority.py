@@ -38,7 +38,8 @@ def names(site: Site) -> tuple[str, ...]:
     turn, edge = site.of(Livekit).turn, site.of(Settings)
     # hosts come and go: whatever stands for one
     parent = turn.domain.partition(HOST)[2].partition(".")[2]
-    called = (edge.domain, *edge.names, *([parent] if parent else map(turn.name, site.hosts)))
+    others = (name for each in edge.backends.values() for name in each.names)
+    called = (edge.domain, *edge.names, *others, *([parent] if parent else map(turn.name, site.hosts)))
     reached = (a for host in site.hosts.values() for a in (host.public_address, host.ipv6, host.address))
     return tuple(dict.fromkeys(name.lower().removeprefix("*.") for name in (*called, *reached) if name))
 
@@ -95,7 +96,7 @@ def words(vault: Vault) -> Iterator[Problem]:
         yield Problem("edge.tls", "a new CA is trusted besides, and signs nothing yet", remedy)
     elif vault.kept(_FORMER):
         remedy = f"when every host has been deployed: {_VERB} retire ca, and give clients the file"
-        yield Problem("edge.tls", f"{file(vault)} still has the CA of before", remedy)
+        yield Problem("edge.tls", f"{file(vault)} still has the previous CA", remedy)
     elif (found := vault.kept(CA)) and not certificates.constrained(_read(found)):
         fact = "whoever gets the key of the site's CA signs any name with it (an earlier version made it)"
         yield Problem("edge.tls", fact, f"make one that signs for this site alone: {_VERB} rotate ca")

@@ -14,7 +14,7 @@ class Slot:
     name: str
     signal: int
     metrics: int
-    turn: int = 0  # none: a slot of before there was TURN
+    turn: int = 0  # none: a slot from before there was TURN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ def scraped(component: str, settings: Any) -> tuple[Scraped, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSlot:
-    """A slot of ingress as HAProxy reaches it: its ports on loopback."""
+    """A slot that takes streams, as HAProxy reaches it: its ports on loopback."""
 
     name: str
     rtmp: int
@@ -45,7 +45,7 @@ class StreamSlot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streams:
-    """What takes streams (ingress) in the site: slots of this host, and the edges of the other hosts that have some."""
+    """What takes streams in the site: slots of this host, and the edges of the other hosts that have some."""
 
     slots: tuple[StreamSlot, ...] = ()
     unit: str = ""  # name of a slot's unit, with {} for the slot

@@ -8,14 +8,16 @@ nothing to do changes nothing. The CA's certificate is for everybody and lies be
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.edge import authority
+from livekit_metal.roles.edge.services import Backend
 from livekit_metal.roles.edge.settings import Settings
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site.model import Site
@@ -30,7 +32,8 @@ _AGAIN = "get a new one from your CA"
 def names(site: Site, host: str) -> tuple[str, ...]:
     """The names by which clients ask the edge of ``host``."""
     turn = site.of(Livekit).turn.name(host) if "livekit" in site.hosts[host].roles else ""
-    wanted = (site.of(Settings).domain, *site.of(Settings).names, turn)
+    edge = site.of(Settings)
+    wanted = (edge.domain, *edge.names, turn, *(name for each in edge.backends.values() for name in each.names))
     return tuple(dict.fromkeys(name.lower() for name in wanted if name))
 
 
@@ -47,8 +50,9 @@ def problems(site: Site) -> Iterator[Problem]:
     if not turn.domain:
         return
     path = "livekit.turn.domain"
-    if not edge.encrypted:
-        yield Problem(path, "is set and edge.tls is 'off'", "set edge.tls, or leave it empty for TURN over UDP only")
+    if not edge.encrypted and not edge.proxies:
+        remedy = "set edge.tls, name the proxy of yours that speaks TLS for it in edge.proxies, or leave it empty"
+        yield Problem(path, "is set and edge.tls is 'off'", remedy)
     elif edge.https_suffix:
         fact = f"clients are told port 443 for it, and edge.https is {edge.https}"
         yield Problem(path, fact, "leave edge.https at 443, or the domain empty")
@@ -59,11 +63,15 @@ def problems(site: Site) -> Iterator[Problem]:
     for host in serving:
         name = turn.name(host)
         if not is_domain(name):
-            yield Problem(path, f"is {name!r} for {host}, which is no name", f"rename hosts.{host}")
+            yield Problem(path, f"is {name!r} for {host}, which is not a name", f"rename hosts.{host}")
         if name in (edge.domain.lower(), *(n.lower() for n in edge.names)):
             yield Problem(
                 path, f"{name!r} is also a name of the site", "give TURN one of its own: names tell them apart"
             )
+        for key, backend in edge.backends.items():
+            if name in (n.lower() for n in backend.names):
+                remedy = "give TURN one of its own: names tell them apart"
+                yield Problem(path, f"{name!r} is also a name of edge.backends.{key}", remedy)
 
 
 def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str, Certificate]:
@@ -85,6 +93,28 @@ def served(site: Site, vault: Vault, directory: Path, ca_file: Path) -> dict[str
             problems += error.problems
     if problems:
         raise SiteError(dict.fromkeys(problems))
+    return found
+
+
+def with_authorities(backends: Mapping[str, Backend], directory: Path) -> dict[str, Backend]:
+    """The backends with what their ``ca_file`` holds. Raises SiteError with all that is wrong."""
+    found, wrong = dict(backends), list[Problem]()
+    for key, backend in backends.items():
+        if not backend.ca_file:
+            continue
+        path = f"edge.backends.{key}.ca_file"
+        try:
+            ca, file = text(backend.ca_file, path, directory)
+        except SiteError as error:
+            wrong += error.problems
+            continue
+        from livekit_metal.vault import certificates  # noqa: PLC0415
+
+        if not certificates.readable(ca):
+            wrong.append(Problem(path, f"{file} has no certificate in PEM", "name the one of its CA"))
+        found[key] = dataclasses.replace(backend, ca=ca)
+    if wrong:
+        raise SiteError(wrong)
     return found
 
 
@@ -156,4 +186,4 @@ def text(name: str, path: str, directory: Path) -> tuple[str, Path]:
         raise SiteError([Problem(path, f"{file}: {error.strerror}", "name a file that you may read")]) from error
     except UnicodeDecodeError as error:
         remedy = "write it as PEM (openssl x509, openssl pkey), a program as a script"
-        raise SiteError([Problem(path, f"{file} is no text", remedy)]) from error
+        raise SiteError([Problem(path, f"{file} is not text", remedy)]) from error

@@ -25,6 +25,8 @@ class Limits:
 
         @property
         def serves_tls(self) -> bool: ...
+        @property
+        def turn_door(self) -> bool: ...
 
     @property
     def client_connections(self) -> int:
@@ -35,6 +37,8 @@ class Limits:
     def process_connections(self) -> int:
         """HAProxy's own count: over TLS a client's connection comes by twice."""
         own = self.connections * 2 + self.redirect_connections if self.serves_tls else self.connections
+        if self.turn_door:  # as many for TURN as for signalling
+            own += self.connections
         return own + (self.stream_connections if self.streams else 0)
 
     @property
@@ -78,5 +82,5 @@ class Limits:
 
         Those for RTMP are a tenth of them, and beside them.
         """
-        each = (40 if self.serves_tls else 20) + (2 if self.streams else 0)  # tenths
+        each = (40 if self.serves_tls or self.turn_door else 20) + (2 if self.streams else 0)  # tenths
         return min(self.max_connections, (min(open_files, self.open_files) - _SPARE_FILES) * 10 // each)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
-from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
+from livekit_metal.core.ports import PortRange, endpoint
 from livekit_metal.core.slots.active import Active
-from livekit_metal.core.slots.decision import AWAITED
+from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.text import Domain, File, Network
 from livekit_metal.roles.edge import validation
 from livekit_metal.roles.edge.backends import Acme, Scraped, Slot, Streams
-from livekit_metal.roles.edge.limits import Limits
+from livekit_metal.roles.edge.doors import Doors
+from livekit_metal.roles.edge.services import Backend, Name
 from livekit_metal.vault.certificate import Certificate, metric
 
 UNIT = "livekit-edge.service"
@@ -25,12 +27,12 @@ _HTTPS = 443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings(Limits, Checked):
+class Settings(Doors, Checked):
     """HAProxy on each host that has a slot of livekit-server, or a daemon that needs one."""
 
     user: ClassVar[str] = "haproxy"  # made by Debian's package
     runtime: ClassVar[str] = _RUNTIME
-    awaited: ClassVar[str] = AWAITED
+    awaited: ClassVar[str] = CLIENT_SOURCE_ADDRESS
     open_files: ClassVar[int] = 1048576  # asked for in the unit; a host may give less
 
     tls: Literal["off", "provided", "internal", "acme"] = option(
@@ -62,12 +64,35 @@ class Settings(Limits, Checked):
         PortRange(7880, 7880), "signalling and API in plain HTTP: for clients with tls 'off', else for the host itself"
     )
     peer: PortRange = option(PortRange(7870, 7870), "the same for the edges of other hosts, never forwarded further")
-    rtmp: PortRange = option(PortRange(1935, 1935), "RTMP for encoders, where the site has ingress")
+    rtmp: PortRange = option(PortRange(1935, 1935), "RTMP for encoders, where the site takes streams")
     rtmp_peer: PortRange = option(PortRange(7871, 7871), "the same for the edges of other hosts")
     metrics: PortRange = option(
         PortRange(8404, 8404), "metrics of HAProxy and, below /livekit/SLOT and so on, of the slots"
     )
-    proxies: tuple[Network, ...] = option((), "networks of your TLS proxies: believed about the client's address")
+    turn: PortRange = option(
+        PortRange(7872, 7872),
+        "tls 'off' with proxies and livekit.turn.domain: TURN over TCP for your proxies, which speak TLS for that name",
+    )
+    turn_proxy_protocol: bool = option(
+        False, "your proxies say by the PROXY protocol whose connection it is, on the port for TURN"
+    )
+    address: tuple[str, ...] = option(
+        (),
+        "addresses that clients come to, where others have 80 and 443 on the rest; address, ipv6 and cluster stand for "
+        "what hosts.NAME says; empty: every address (with tls 'off' and proxies on the host itself: loopback)",
+    )
+    proxies: tuple[Network, ...] = option(
+        (),
+        "networks of your TLS proxies: believed about the client's address; with tls 'off' nobody else may connect",
+    )
+    ca_file: File = option(
+        "",
+        "tls 'off' with proxies: file with the private CA that your proxy's certificate is from (PEM), relative to the "
+        "inventory; for the calls of deploys and of the doctor",
+    )
+    backends: Mapping[Name, Backend] = option(
+        {}, "other services behind the edge, by a name of your choice: by names of their own, by paths, or both"
+    )
     max_connections: int = option(20000, "connections at once, if the host's file-descriptor limit allows them")
     max_per_address: int = option(
         1000,
@@ -87,10 +112,11 @@ class Settings(Limits, Checked):
         Duration.parse("5h"), "how long an old HAProxy worker may live for its WebSockets after a reload"
     )
 
-    address: str = derived("")  # of this host in the cluster
+    listens: tuple[str, ...] = derived(())  # the addresses that edge.address means here
+    cluster_address: str = derived("")  # of this host
     slots: tuple[Slot, ...] = derived(())  # of livekit-server; none where only its clients run
     others: tuple[Scraped, ...] = derived(())  # slots of the other daemons
-    streams: Streams | None = derived(None)  # None: the site has no ingress
+    streams: Streams | None = derived(None)  # None: the site takes no streams
     slot_unit: str = derived("")  # name of a slot's unit, with {} for the slot
     callers: tuple[str, ...] = derived(())  # roles whose hosts have edges
     peers: Mapping[str, str] = derived({})  # host -> cluster address of the other edges
@@ -107,26 +133,6 @@ class Settings(Limits, Checked):
     ipv6: bool = derived(False)  # the host's kernel has it
     description: str = derived("")  # names this very configuration; the running HAProxy reports it
 
-    def ports(self) -> Iterator[Port]:
-        what = "signalling (WebSocket) and API"
-        if self.serves_tls:
-            yield Port("edge", "https", Proto.TCP, self.https, Reach.PUBLIC, f"{what} over TLS", "edge.https")
-            port, purpose = self.redirect, "leads to https, answers ACME"
-            yield Port("edge", "redirect", Proto.TCP, port, Reach.PUBLIC, purpose, "edge.redirect")
-        where = Reach.PUBLIC if self.public and not self.encrypted else Reach.LOCAL
-        yield Port("edge", "http", Proto.TCP, self.http, where, what, "edge.http")
-        if self.local:
-            purpose, clients = "signalling from peers' edges", self.callers
-            yield Port("edge", "peer", Proto.TCP, self.peer, Reach.CLUSTER, purpose, "edge.peer", clients)
-        if self.streams:
-            yield Port("edge", "rtmp", Proto.TCP, self.rtmp, Reach.PUBLIC, "RTMP", "edge.rtmp")
-            if self.streams.slots:
-                port, purpose = self.rtmp_peer, "RTMP from peers' edges"
-                yield Port("edge", "rtmp-peer", Proto.TCP, port, Reach.CLUSTER, purpose, "edge.rtmp_peer", self.callers)
-        if self.monitored:
-            purpose, scrapers = "metrics of HAProxy and slots", ("prometheus",)
-            yield Port("edge", "metrics", Proto.TCP, self.metrics, Reach.CLUSTER, purpose, "edge.metrics", scrapers)
-
     @property
     def scraped(self) -> tuple[Scraped, ...]:
         """Every slot whose metrics can be had here."""
@@ -134,30 +140,23 @@ class Settings(Limits, Checked):
         return (*own, *self.others)
 
     @property
-    def public(self) -> bool:
-        """Whether clients come here."""
-        return bool(self.slots or self.streams)
-
-    @property
-    def local(self) -> bool:
-        """Whether there is anything here for the edges of other hosts."""
-        return bool(self.slots or (self.streams and self.streams.slots))
-
-    @property
-    def encrypted(self) -> bool:
-        return self.tls != "off"
-
-    @property
-    def serves_tls(self) -> bool:
-        """Whether clients come here over TLS."""
-        return self.encrypted and self.public
-
-    @property
     def certificate_file(self) -> str:
         """Where the certificate of now is: of ours each has a file of its own, so that none is ever written over."""
         if self.acme:
             return self.acme.file
         return f"{self.config_root}/edge/cert-{self.served.fingerprint}.pem" if self.served else ""
+
+    @property
+    def others_have_names(self) -> bool:
+        """Whether a name leads to something else than LiveKit."""
+        return any(each.names for each in self.backends.values())
+
+    @property
+    def authorities(self) -> Mapping[str, str]:
+        """Backend -> file with the CA of its own: another CA is another file, and another configuration."""
+        found = {name: each.ca for name, each in self.backends.items() if each.ca}
+        root = f"{self.config_root}/edge"
+        return {name: f"{root}/ca-{hashlib.sha256(ca.encode()).hexdigest()[:16]}.pem" for name, ca in found.items()}
 
     @property
     def metric(self) -> str:
@@ -175,7 +174,9 @@ class Settings(Limits, Checked):
     @property
     def endpoints(self) -> Mapping[str, str]:
         """Where the cluster reaches this host: ``peer``, ``rtmp_peer`` and ``metrics`` as address:port."""
-        return {name: endpoint(self.address, getattr(self, name).first) for name in ("peer", "rtmp_peer", "metrics")}
+        return {
+            name: endpoint(self.cluster_address, getattr(self, name).first) for name in ("peer", "rtmp_peer", "metrics")
+        }
 
     @property
     def peer_endpoints(self) -> Mapping[str, str]:
@@ -183,7 +184,7 @@ class Settings(Limits, Checked):
         return {host: endpoint(address, self.peer.first) for host, address in self.peers.items()}
 
     def stream_peers(self, port: PortRange) -> Mapping[str, str]:
-        """Host -> address:port of the other edges that have a slot of ingress."""
+        """Host -> address:port of the other edges that have slots for streams."""
         peers = self.streams.peers if self.streams else {}
         return {host: endpoint(address, port.first) for host, address in peers.items()}
 

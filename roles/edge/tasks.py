@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import time
-from dataclasses import dataclass
 from functools import partial
 from shlex import quote
 
 from pyinfra.api.host import Host
 
-from livekit_metal.roles.edge.backends import Slot, Streams, StreamSlot
+from livekit_metal.core import shell
+from livekit_metal.roles.edge.seen import Running, entries, slots, streams
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.runtime.host import files, old_code, sandbox
 from livekit_metal.runtime.host.commands import HostError, run
@@ -35,38 +34,8 @@ _RENEWAL = {
     "internal": "its CA ends then too: make the site another one",
 }
 
-# What HAProxy says, and how it was called.
-_HAPROXY = r"""said=$({}); printf '%s\n' "$said"; pid=$(printf '%s\n' "$said" | sed -n 's/^Pid: //p')
-[ -z "$pid" ] || echo "called $(tr '\0' ' ' < /proc/$pid/cmdline)"
-"""
+_HAPROXY = shell.program(__file__, "haproxy")
 _LOADED = '[ "$(systemctl show -p ActiveState --value $unit)" = active ]'  # HAProxy has told systemd READY=1
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """What the running HAProxy says of itself."""
-
-    description: str = ""
-    command: str = ""
-    map: tuple[tuple[str, str], ...] = ()
-
-    @classmethod
-    def of(cls, seen: HostState) -> _Running:
-        lines = seen.answers.get("edge.haproxy", [])
-
-        def said(start: str) -> str:
-            return next((line.removeprefix(start) for line in lines if line.startswith(start)), "")
-
-        entries = (re.fullmatch(r"0x[0-9a-f]+ (\S+) (\S+)", line) for line in lines)
-        return cls(
-            description=said("description: "),
-            command=said("called "),
-            map=tuple(sorted((m[1], m[2]) for m in entries if m)),
-        )
-
-    def reads(self, config: str) -> bool:
-        """Whether a reload brings the file ``config`` into force (one that says nothing may)."""
-        return not self.command or f" -f {config} " in self.command
 
 
 def activate(settings: Settings, *, cut: bool = False) -> Task:
@@ -88,9 +57,12 @@ def _needs(settings: Settings) -> StateQuery:
                 ("edge.ipv6", "ls /proc/net/if_inet6"),
                 ("edge.active", f"cat {quote(settings.active.file)}"),
                 ("edge.slots", f"sed -n 's/^# slot //p' {quote(settings.config_file)}"),
-                ("edge.certificates", f"ls -1 {quote(settings.config_root)}/edge/cert-*.pem"),
+                (
+                    "edge.certificates",
+                    "ls -1 {0}/edge/cert-*.pem {0}/edge/ca-*.pem".format(quote(settings.config_root)),
+                ),
                 ("edge.streams", rf"sed -n 's/^# stream slot //p' {quote(settings.config_file)}"),
-                ("edge.haproxy", _HAPROXY.format(said)),
+                ("edge.haproxy", shell.given(_HAPROXY, said)),
             ),
         )
         | service.needs
@@ -100,7 +72,7 @@ def _needs(settings: Settings) -> StateQuery:
 def _plan(settings: Settings, seen: HostState, *, cut: bool) -> Plan:
     wanted, notes = _complete(settings, seen)
     config, service = _files(wanted)
-    running, state = _Running.of(seen), seen.unit(UNIT, "ActiveState")
+    running, state = Running.of(seen), seen.unit(UNIT, "ActiveState")
     runs = state in ("active", "reloading")
     other_unit = seen.unit(UNIT, "Stamp") != service.stamp
     if runs and not cut and not running.reads(settings.config_file):
@@ -126,7 +98,7 @@ def _plan(settings: Settings, seen: HostState, *, cut: bool) -> Plan:
     elif running.description != wanted.description or old_code.of_main(seen, UNIT):
         steps += [Action(f"reload {UNIT}", _reload), prove]
         summary = "reloaded"
-    elif running.map != _entries(seen):
+    elif running.map != entries(seen):
         steps.append(Action("HAProxy follows the active file", lambda h: active_slot.follow(h, settings.active)))
     steps += _prune(wanted, seen)
     if runs and other_unit and not cut:
@@ -135,11 +107,12 @@ def _plan(settings: Settings, seen: HostState, *, cut: bool) -> Plan:
 
 
 def _prune(settings: Settings, seen: HostState) -> tuple[Action, ...]:
-    """Certificates of before go, with their keys: a running HAProxy has what it serves in memory."""
-    old = [path for path in seen.answers.get("edge.certificates", []) if path != settings.certificate_file]
+    """Previous certificates go, with their keys: a running HAProxy has what it serves in memory."""
+    kept = {file.path for file in _certificates(settings)}
+    old = [path for path in seen.answers.get("edge.certificates", []) if path not in kept]
     if not old:
         return ()
-    return (Action("remove the certificate of before", lambda host: run(host, 'rm -f -- "$@"', *old)),)
+    return (Action("remove the previous certificate", lambda host: run(host, 'rm -f -- "$@"', *old)),)
 
 
 def _ending(settings: Settings) -> tuple[str, ...]:
@@ -162,59 +135,31 @@ def _complete(settings: Settings, seen: HostState) -> tuple[Settings, tuple[str,
         notes = (f"{fact}: a process may open {open_files} files here",)
     known = dataclasses.replace(
         settings,
-        slots=_slots(settings, seen),
-        streams=_streams(settings.streams, seen),
+        slots=slots(settings, seen),
+        streams=streams(settings.streams, seen),
         connections=connections,
         ipv6=bool(seen.answers.get("edge.ipv6")),
     )
     return dataclasses.replace(known, description=files.digest([_config(known)])), notes
 
 
-def _slots(settings: Settings, seen: HostState) -> tuple[Slot, ...]:
-    """The site's slots, but those that run now as the present configuration has them.
-
-    A process keeps its ports until it ends: HAProxy may follow the site only then.
-    """
-    slots = {slot.name: slot for slot in settings.slots}
-    for line in seen.answers.get("edge.slots", []):
-        name, signal, metrics, *turn = line.split()
-        if seen.unit(settings.slot_unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
-            slots[name] = Slot(name=name, signal=int(signal), metrics=int(metrics), turn=int("".join(turn) or 0))
-    return tuple(slots.values())
-
-
-def _streams(streams: Streams | None, seen: HostState) -> Streams | None:
-    """The same for slots of ingress."""
-    if not streams:
-        return None
-    slots = {slot.name: slot for slot in streams.slots}
-    for line in seen.answers.get("edge.streams", []):
-        name, *ports = line.split()
-        if seen.unit(streams.unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
-            rtmp, whip, health = map(int, ports)
-            slots[name] = StreamSlot(name=name, rtmp=rtmp, whip=whip, health=health)
-    return dataclasses.replace(streams, slots=tuple(slots.values()))
-
-
-def _entries(seen: HostState) -> tuple[tuple[str, str], ...]:
-    """The lines of the active file."""
-    words = (line.split() for line in seen.answers.get("edge.active", []))
-    return tuple(sorted((w[0], w[1]) for w in words if len(w) == 2 and not w[0].startswith("#")))
-
-
 def _config(settings: Settings) -> File:
     text = files.text("edge/haproxy.cfg.j2", edge=settings)
+    if settings.backends and settings.public:
+        text += files.text("edge/services.cfg.j2", edge=settings)
     if settings.streams:
         text += files.text("edge/streams.cfg.j2", edge=settings)
     return File(settings.config_file, text, mode="640", group=settings.user)
 
 
 def _certificates(settings: Settings) -> tuple[File, ...]:
-    """What HAProxy serves, with its key."""
-    if settings.served is None:
-        return ()
-    pem = settings.served.pem.reveal()
-    return (File(settings.certificate_file, pem, mode="640", group=settings.user, secret=True),)
+    """What HAProxy serves, with its key, and the CAs of those behind it."""
+    authorities = {path: settings.backends[name].ca for name, path in settings.authorities.items()}
+    found = [File(path, ca, mode="640", group=settings.user) for path, ca in authorities.items()]
+    if settings.served:
+        pem = settings.served.pem.reveal()
+        found.append(File(settings.certificate_file, pem, mode="640", group=settings.user, secret=True))
+    return tuple(found)
 
 
 def _files(settings: Settings) -> tuple[File, Service]:
@@ -243,7 +188,7 @@ def _prove(host: Host, settings: Settings) -> None:
     if settings.local:
         urls.append(f"http://{settings.endpoints['peer']}/")
     if settings.serves_tls:  # whether a client can trust it is not this host's to say: it may not know the CA
-        urls += [f"http://127.0.0.1:{settings.redirect}/", f"https://127.0.0.1:{settings.https}/"]
+        urls += [f"http://{settings.answers_at('redirect')}/", f"https://{settings.answers_at('https')}/"]
     if settings.monitored:
         urls.append(f"http://{settings.endpoints['metrics']}/metrics")
     test = 'for url in "$@"; do curl -sk -m 2 -o /dev/null "$url" || { echo "$url does not"; return 1; }; done'

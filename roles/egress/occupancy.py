@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from livekit_metal.core import shell
 from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.runtime.host.state import HostState, StateQuery
 
-# Health tells of every recording by its id (pkg/server/server.go Status). Nobody's room name can look like such a key:
-# JSON escapes quotes inside of strings. Only the number may be shown: a request's own keys for a store stand there too.
-ASK = r"""health=$(port health)
-  [ -z "$health" ] || ! all=$(curl -sf -m 3 "http://127.0.0.1:$health/") ||
-    echo "$slot sessions $(printf '%s' "$all" | grep -aoE '[{,]"EG_[A-Za-z0-9]+":' | grep -c '')" """
+ASK = shell.program(__file__, "occupancy")
 _LEFT = "egress.left"
 _KEPT = ("backup", "cut-short", "files")
 

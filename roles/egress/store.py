@@ -12,30 +12,13 @@ from collections.abc import Iterable
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.roles.egress.storage import Storage
 from livekit_metal.runtime.host.commands import HostError, run
 
-_REMOTE = "store"
-_RCLONE = f"""while IFS= read -r line && [ -n "$line" ]; do export "RCLONE_CONFIG_{_REMOTE.upper()}_$line"; done
-rc() {{ ${{as-}} rclone --config= --retries 1 --low-level-retries 2 --contimeout 10s --timeout 60s "$@"; }}
-"""
-# $1 an object that is nobody's, $2 what to write, $3 words that make a command egress' own
-_PROVE = """as=$3; set -- "$1" "$2"
-step=write; said=$(printf %s "$2" | rc rcat "$1" 2>&1) &&
-step=read && said=$(rc cat "$1" 2>&1) && { [ "$said" = "$2" ] || { said="Failed: it gave something else"; false; }; } &&
-step=delete && said=$(rc deletefile "$1" 2>&1) || { printf '%s\\n%s\\n' "$step" "$said" >&2; exit 1; }
-"""
-# $1 directory, $2 where to, $3 words that make a command egress' own, which may have put a link there. What is being
-# written is younger than 10 s; what is there already and differs stays here.
-_DELIVER = """as=$3; had=$(find "$1" -type f | grep -c '' || :)
-young=$(find "$1" -type f -newermt '-10 seconds' | grep -c '' || :)
-said=$(rc move --immutable --min-age 10s --delete-empty-src-dirs "$1" "$2" 2>&1) || failed=1
-left=$(find "$1" -type f | grep -c '' || :)
-[ "$young" = 0 ] || more=" ($young written in the last 10 s: run the same again)"
-echo "$((had - left)) delivered, $left left${more-}"
-[ -z "${failed-}" ] || { printf '%s\\n' "$said" >&2; exit 1; }
-"""
+_REMOTE = "store"  # as in scripts/rclone.sh
+_PROVE, _DELIVER = (shell.program(__file__, "rclone", name) for name in ("prove", "deliver"))
 LONGEST = 24 * 3600  # s for a delivery
 
 _ERROR = re.compile(r"(?: ERROR : |Failed to )(?:.*?Failed to \w+: )?(.+)(?:\n\tstatus code: (\d+)|\ncaused by: (.*))?")
@@ -45,17 +28,21 @@ _REMEDIES = (
     (("NoSuchBucket", "ContainerNotFound", "bucket doesn't exist"), "make the bucket, or correct its name"),
     (("immutable file modified",), "the store has another file of that name: compare, then remove or rename one"),
     (("AccessDenied", "403"), "allow these keys to put, get and delete objects there"),
+    (("x509: certificate signed by unknown authority",), "name the file with its CA: trust"),
     (("dial tcp", "lookup", "timeout", "deadline"), "correct endpoint, or let the host get there"),
 )
 
 
-def prove(host: Host, settings: Settings) -> None:
-    """Write, read and delete an object from ``host``. Raises HostError, as ``path: fact; remedy``."""
+def prove(host: Host, settings: Settings, *, system: str = "") -> None:
+    """Write, read and delete an object from ``host``. Raises HostError, as ``path: fact; remedy``.
+
+    ``system`` is the file with the CAs of the image that egress runs in; '' for those of the host.
+    """
     kind = settings.storage.kind
     name = f"{_target(settings)}livekit-metal-probe-{secrets.token_hex(8)}"
     try:
-        words = (name, f"written by {host.name}", settings.as_user)
-        run(host, f"{_RCLONE}{_PROVE}", *words, stdin=_credentials(settings))
+        words = (name, f"written by {host.name}", settings.as_user, *filter(None, (system,)))
+        run(host, _PROVE, *words, stdin=_credentials(settings))
     except HostError as error:
         step, _, said = str(error).partition("\n")
         where = name.rpartition("/")[0].removeprefix(f"{_REMOTE}:")
@@ -67,7 +54,7 @@ def deliver(host: Host, settings: Settings) -> str:
     """Move what an upload left behind to the store; how much. Raises HostError when some of it has to stay."""
     words = (f"{settings.state}/backup", _target(settings), settings.as_user)
     try:
-        return run(host, f"{_RCLONE}{_DELIVER}", *words, stdin=_credentials(settings), timeout=LONGEST).strip()
+        return run(host, _DELIVER, *words, stdin=_credentials(settings), timeout=LONGEST).strip()
     except HostError as error:
         again = "and run the same again: what did not get there is still here"
         said = str(error)
@@ -98,7 +85,7 @@ def _target(settings: Settings) -> str:
 
 def _credentials(settings: Settings) -> str:
     secret = settings.storage_secret.reveal() if settings.storage_secret else ""
-    return _lines(settings.storage.rclone(secret).items())
+    return _lines(settings.storage.rclone(secret).items()) + settings.trusted
 
 
 def _lines(words: Iterable[tuple[str, str]]) -> str:

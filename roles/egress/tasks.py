@@ -28,7 +28,7 @@ _FINISH = """exec /bin/sh "$(dirname "$(readlink "/etc/systemd/system/$unit.d/50
 class Egress(SlottedDaemon[Settings]):
     """What has to be shown is the same for every generation; without Redis it does not start."""
 
-    title, noun, ask, proof, view = "egress", "recordings", occupancy.ASK, Proof, View
+    title, unit_noun, ask, proof, view = "egress", "recordings", occupancy.ASK, Proof, View
 
     def missing(self) -> Problem | None:
         storage = self.settings.storage
@@ -46,7 +46,7 @@ class Egress(SlottedDaemon[Settings]):
 
     def switchover(self) -> Switchover:
         # recordings are placed over Redis: nothing stands in front
-        flip = 'write "$component $slot"\n'
+        flip = 'write "$component $slot"'
         return replace(super().switchover(), flip=flip, finish=_FINISH, grace=self.settings.drain.finalise)
 
     def preparation(self, accept: Collection[str], *, accept_skip: bool) -> Task:
@@ -71,20 +71,20 @@ class Egress(SlottedDaemon[Settings]):
 
         return replace(task, needs=task.needs | occupancy.needs(self.settings), closing=closing)
 
+    def kept(self) -> Task:
+        """Recordings on the host, which would go with it."""
+        state = self.settings.state
+
+        def plan(seen: HostState) -> Plan:
+            if there := [f"{number} in {state}/{name}" for name, number in occupancy.left(seen).items() if number]:
+                remedy = "fetch them, or deliver them with procedures/reupload.py, or drop them with --data calls=drop"
+                raise HostError(f"recordings are still here ({', '.join(there)}); {remedy}")
+            return Plan()
+
+        return Task(self.role, occupancy.needs(self.settings), plan)
+
 
 DAEMON = Egress
-
-
-def delivered(settings: Settings) -> Task:
-    """Refuse to go on while recordings are on the host: what comes next removes them."""
-
-    def plan(seen: HostState) -> Plan:
-        if there := [f"{number} in {settings.state}/{name}" for name, number in occupancy.left(seen).items() if number]:
-            remedy = "fetch them, or deliver them with procedures/reupload.py, or drop them with --data calls=drop"
-            raise HostError(f"recordings are still here ({', '.join(there)}); {remedy}")
-        return Plan()
-
-    return Task(settings.component, occupancy.needs(settings), plan)
 
 
 def deliver(settings: Settings) -> None:

@@ -29,7 +29,7 @@ class Firewall(Role[Settings]):
     def on(self, site: Site, host: str) -> Settings:
         networks: dict[str, tuple[str, ...]] = {"": site.cluster_addresses()}
         for role in site.roles:
-            networks |= role.networks(site)
+            networks |= role.networks_of(site, host)
         return dataclasses.replace(
             site.of(Settings),
             ssh_port=site.hosts[host].ssh.port,

@@ -5,37 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from livekit_metal.core import shell
 from livekit_metal.core.ports import PortRange, Proto, Reach
 from livekit_metal.roles.firewall.relays import Former
 from livekit_metal.roles.firewall.rules import Opened
 from livekit_metal.roles.firewall.settings import TABLE, UNIT, Settings
-from livekit_metal.roles.firewall.way_in import CONNECTION
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import SYSTEM, HostState
 
 PROBE = "firewall.rules"
 
-# from ADDRESS: where this SSH connection comes from.
-# stamp, intact: the comment of our table, and whether the kernel lists it as it did when it was confirmed.
-# open, bound: what the confirmed rules open to other machines (those that the unit loads: paths.config may have moved),
-# and what the lasting units' sockets hold; asked only when the rules in force are not those of the site alone.
-# former, age: ports that relays had before those rules, and how many seconds ago they were confirmed.
-_PROBE = r"""
-@CONNECTION@
-echo "from ${s%% *}"
-if t=$(nft -s list table inet @TABLE@); then
-  c=${t#*comment '"'}; [ "$c" = "$t" ] || echo "stamp ${c%%'"'*}"
-  read -r l <@MAIN@.listing; [ "$(printf '%s\n' "$t" | sha256sum)" != "$l" ] || echo intact
-fi
-case $t in *'comment "@STAMP@"'*) ;; *)
-  m=$(sed -n 's/^ExecStart=.*nft -f \([^ ]*\) && .*/\1/p' @UNIT@)
-  sed -n 's/^# \(PUBLIC\|CLUSTER\|TRUNK\) \([a-z]* [0-9-]* [^ :]*\): .*/open \1 \2/p
-    s/^# FORMER \([0-9-]* [^ :]*\): .*/former \1/p' "$m"
-  [ -z "$m" ] || echo "age $(($(date +%s) - $(stat -c %Y "$m")))"
-  ss -Hlntu --cgroup | awk '
-    $NF ~ "^cgroup:@SYSTEM@(@LASTING@)[^/]*$" { print "bound", $1, $5 }' ;;
-esac
-"""
+_PROBE = shell.program(__file__, "connection", "rules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +39,8 @@ class Observed:
 
 def probe(settings: Settings, stamp: str) -> tuple[str, str]:
     """The probe for a host whose rules should have ``stamp``."""
-    words = {
-        "CONNECTION": CONNECTION,
-        "TABLE": TABLE,
-        "MAIN": settings.main,
-        "STAMP": stamp,
-        "UNIT": f"{UNITS}/{UNIT}",
-        "SYSTEM": SYSTEM,
-        "LASTING": "|".join(settings.lasting) or "^$",
-    }
-    text = _PROBE
-    for name, value in words.items():
-        text = text.replace(f"@{name}@", value)
-    return PROBE, text
+    words = (TABLE, settings.main, stamp, f"{UNITS}/{UNIT}", SYSTEM, "|".join(settings.lasting) or "^$")
+    return PROBE, shell.given(_PROBE, *words)
 
 
 def observed(seen: HostState) -> Observed:

@@ -12,6 +12,7 @@ from functools import partial
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.core.ports import Port
 from livekit_metal.roles.firewall.relays import Former, still
 from livekit_metal.roles.firewall.rules import admits, kept, rules
@@ -37,39 +38,10 @@ from livekit_metal.runtime.run.task import Action, Plan, Task
 _FALLBACK = "fallback"
 _BACK = "the old rules come back by themselves within {} s"
 
-# $0 rules that nobody confirmed. The unit loads the confirmed ones; before the first confirmation there is no unit, and
-# the host was without rules.
-_RESTORE = f"""rm -f "$0"
-nft 'add table inet {FRESH_TABLE}; delete table inet {FRESH_TABLE}'
-systemctl cat {UNIT} >/dev/null 2>&1 && exec systemctl restart {UNIT}
-nft 'add table inet {TABLE}; delete table inet {TABLE}'
-"""
-# $1 new rules, $2 seconds, $3 what brings the old ones back. A rollback that is armed already belongs to rules that
-# nobody confirmed: they go before new ones come.
-_LOAD = f"""set -eu; umask 022
-! systemctl -q is-active {ROLLBACK}.timer || sh -c "$3" "$1"
-systemctl stop {ROLLBACK}.timer {ROLLBACK}.service 2>/dev/null || :
-systemctl reset-failed {ROLLBACK}.service 2>/dev/null || :
-mkdir -p "${{1%/*}}"; cat >"$1"
-nft -c -f "$1" || {{ rm -f "$1"; exit 1; }}
-systemd-run -q --unit={ROLLBACK} --on-active="$2" --timer-property=AccuracySec=100ms sh -c "$3" "$1"
-nft -f "$1" || {{ systemctl stop {ROLLBACK}.timer; rm -f "$1"; exit 1; }}
-"""
-# $1 new rules, $2 what brings the old ones back: at once, not when the timer does.
-_UNDO = f'systemctl stop {ROLLBACK}.timer {ROLLBACK}.service 2>/dev/null || :; sh -c "$2" "$1"'
+_LOAD, _UNDO, _CONFIRM = (shell.program(__file__, name) for name in ("load", "undo", "confirm"))
+_RESTORE = (shell.program(__file__, "restore"), UNIT, TABLE, FRESH_TABLE)
 # What carries the way in counts as new while the login is tried; see way_in.py.
 _FRESH, _USUAL = "nft -f -", f"nft delete table inet {FRESH_TABLE}"
-# $1 new rules, $2 where they are loaded from at boot, $3 their stamp. The listing shows later whether somebody changed
-# the rules in the kernel: their comment alone would not.
-_CONFIRM = f"""set -eu; umask 022
-systemctl stop {ROLLBACK}.timer 2>/dev/null || :
-now=$(nft -s list table inet {TABLE}) || :
-case $now in *"comment \\"$3\\""*) ;; *)
-  echo 'the old rules came back before the new ones were confirmed; run the same command again' >&2; exit 1 ;;
-esac
-printf '%s\\n' "$now" | sha256sum >"$2.listing"
-mv -fT "$1" "$2"
-"""
 
 
 def prepare(settings: Settings) -> None:
@@ -142,7 +114,7 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None, w
 
     def load(host: Host) -> None:
         files.show(host, [wanted])
-        run(host, _LOAD, new, str(within), _RESTORE, stdin=wanted.text)
+        run(host, _LOAD, new, str(within), ROLLBACK, *_RESTORE, stdin=wanted.text)
 
     def log_in(host: Host) -> None:
         try:
@@ -161,7 +133,7 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None, w
         why = prove(host) if prove else ""
         if why in ("", "-"):  # "-": nothing serves yet
             return ""
-        run(host, _UNDO, new, _RESTORE)  # are the new rules to blame? The ones of before will tell
+        run(host, _UNDO, new, ROLLBACK, *_RESTORE)  # are the new rules to blame? The previous ones will tell
         if prove and not prove(host):
             raise HostError(
                 f"no call gets through the new rules: {why}; the old ones are back, and a call gets through"
@@ -174,7 +146,7 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None, w
         Action(f"load the rules (they go after {within} s unless confirmed)", load),
         Action("log in again", log_in),
         *([Action("call through what serves", talk)] if prove else []),
-        Action("confirm the rules", lambda host: run(host, _CONFIRM, new, wanted.path, stamp)),
+        Action("confirm the rules", lambda host: run(host, _CONFIRM, new, wanted.path, stamp, ROLLBACK, TABLE)),
     )
 
 

@@ -12,6 +12,7 @@ import ipaddress
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from livekit_metal.core import shell
 from livekit_metal.core.foreign import RAW, given_up
 from livekit_metal.core.ports import PortRange, Proto, Reach, merged
 from livekit_metal.roles.firewall.rules import rules
@@ -22,35 +23,7 @@ from livekit_metal.runtime.host.state import HostState
 NAME = "firewall.way"
 FRESH_TABLE = f"{TABLE}_fresh"  # while the confirming login is made
 
-# Shell text that sets s to SSH_CONNECTION: sudo drops the variable, an ancestor still has it.
-CONNECTION = r"""s=$SSH_CONNECTION p=$$
-while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
-  s=$(tr '\0' '\n' </proc/$p/environ | sed -n 's/^SSH_CONNECTION=//p')
-  p=$(sed -n 's/^PPid:[[:space:]]*//p' /proc/$p/status)
-done"""
-# dev INTERFACE TYPE: where answers to this connection go; of type "local" when they go to the host itself. The rest is
-# told only when that is no device of hardware. process PID: who has the other end of it (tun); port N: WireGuard's.
-QUERY = (
-    NAME,
-    rf"""{CONNECTION}
-set -- $s
-case $1 in
-  "") ;;
-  *%*) d=${{1#*%}}; echo "dev $d" ;;
-  *) r=$(ip -o route get "$1" from "$3" 2>/dev/null || ip -o route get "$1"); d=${{r#* dev }}; d=${{d%% *}}
-     echo "dev $d ${{r%% *}}" ;;
-esac
-ip xfrm policy 2>/dev/null | awk '/^src/ {{ s = $2 }} $1 == "dir" && $2 == "in" {{ print "ipsec_from", s }}'
-case $(readlink "/sys/class/net/$d") in */virtual/*|"") ;; *) exit ;; esac
-echo "from ${{1%%%*}}"
-{LINKS}
-for f in -4 -6; do ip -o $f route show default | sed -n 's/.* dev \([^ ]*\).*/default \1/p'; done
-[ ! -e "/sys/class/net/$d/tun_flags" ] || grep -s "^iff:[[:space:]]*$d\$" /proc/[0-9]*/fdinfo/* |
-  sed 's#^/proc/\([0-9]*\)/.*#process \1#' | sort -u
-wg show "$d" listen-port 2>/dev/null | sed 's/^/port /'
-echo "span $(cat /proc/sys/net/ipv4/ip_local_port_range)"
-ss -Hlntup --cgroup | sed 's/^/socket /'""",
-)
+QUERY = (NAME, "\n".join((LINKS, shell.program(__file__, "connection", "way_in"))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ from livekit_metal.core.slots.decision import HIDEPID, SEES
 from livekit_metal.roles.edge.backends import Streams, StreamSlot
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.ingress.settings import CACHE, Settings
-from livekit_metal.roles.preflight.settings import Cost
-from livekit_metal.roles.preflight.settings import Streams as Asked
 from livekit_metal.site.model import HostStack, Site
 from livekit_metal.site.paths import Installed
 from livekit_metal.site.slotted import SlottedRole
@@ -31,6 +29,7 @@ class Ingress(SlottedRole[Settings]):
     settings = Settings
     at_every_edge = True
     by_edge = "RTMP"
+    explained_by = ("redis", "bus", "hairpin", "slot")  # streams reach livekit-server at its public address
 
     def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         return {"node_ip": site.hosts[host].public_address, "media_address": site.hosts[host].address}
@@ -60,24 +59,7 @@ class Ingress(SlottedRole[Settings]):
         }
 
     def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
-        costs = own.cpu_cost
-        kinds = {"rtmp": costs.min_idle / 2, "whip": costs.min_idle / 2, "url": costs.min_idle}
-        each = (
-            Cost(
-                path=f"ingress.cpu_cost.{kind}",
-                cores=costs.cost(kind),
-                kept=kept,
-                said=getattr(costs, kind) is not None,
-            )
-            for kind, kept in kinds.items()
-        )
-        streams = Asked(
-            costs=tuple(each),
-            cores=costs.cores,
-            media_ports_per_slot=min(len(own.part("media", s)) for s in own.slots),
-            refuse_shown_arguments=own.process_list == "refuse",
-        )
-        return {"addresses": (site.hosts[stack.host].address,), "streams": streams}
+        return {"addresses": (site.hosts[stack.host].address,)}
 
 
 def _urls(site: Site, first: str) -> dict[str, str]:
@@ -85,7 +67,7 @@ def _urls(site: Site, first: str) -> dict[str, str]:
     own, edge = site.of(Settings), site.of(Edge)
     public = edge.domain or site.hosts[first].public_address
     whip = f"http://{endpoint(public, edge.http.first)}{edge.path_prefix}/w"
-    if edge.encrypted:
+    if edge.encrypted or edge.proxied_site:
         whip = f"https://{f'[{public}]' if ':' in public else public}{edge.url_suffix}/w"
     return {
         "rtmp_base_url": own.rtmp_base_url or f"rtmp://{endpoint(public, edge.rtmp.first)}/x",

@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.core.ports import Proto
 from livekit_metal.roles.ingress.settings import Settings
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.sandbox import ask_inside
-from livekit_metal.runtime.host.wait import until
+from livekit_metal.runtime.host.wait import ALIVE, until
 from livekit_metal.runtime.slots import proof
 
-# Whatever it finds, it ends with status 0: only the text tells. A library that is not here fails before that.
-_RUNS = """said=$("$1" --version 2>&1) || { echo "$said" >&2; exit 1; }
-case $said in *"$2 version"*) ;; *) echo "$said" >&2; exit 1 ;; esac"""
-# At start it says nothing of a port of WHIP, relay, health or debugging that somebody else has.
-_OWNS = """case $(systemctl show -p NRestarts -p SubState $unit) in
-*NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) [ "$1" = no ] || { echo "it exits at start"; exit 2; } ;; esac
-shift; pid=$(systemctl show -p MainPID --value $unit); missing=
-for at in "$@"; do
-  ss -Hln${at%%:*}p "sport = :${at#*:}" | grep -q "pid=$pid," || missing="$missing ${at#*:}"
-done
-[ -z "$missing" ] || { echo "it does not listen on$missing"; return 1; }
-"""
+_RUNS = shell.program(__file__, "runs")
+_OWNS = shell.program(__file__, "owns")
 _HEALTHY = '[ "$(curl -s -m 2 -o /dev/null -w "%{http_code}" http://127.0.0.1:$1/)" = 200 ]'
-# A stream that nobody knows: livekit-server says so over Redis. $1 the port of WHIP.
-_HEARD = """said=$(curl -s -m 8 -w ' %{http_code}' -H 'Content-Type: application/sdp' --data x \\
-  http://127.0.0.1:$1/w/livekit-metal-asks) || :
-case $said in *" 404") ;; *) echo "WHIP says: $said"; return 1 ;; esac"""
+_HEARD = shell.program(__file__, "heard")
 _ANSWERS = """said=$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://$1/") || :
 [ "$said" = 200 ] || { echo "HTTP $said"; return 1; }"""
 
@@ -54,8 +42,8 @@ class Proof(proof.Proof[Settings]):
             for port in settings.ports()
             if port.name.endswith(f"-{slot}")
         ]
-        start = "yes" if fresh else "no"
-        until(host, f"slot {slot} has its ports", unit, _OWNS, start, *ports, within=30)
+        owns = (ALIVE if fresh else "") + _OWNS
+        until(host, f"slot {slot} has its ports", unit, owns, *ports, within=30)
         until(host, f"slot {slot} is healthy", unit, _HEALTHY, self.port("health", slot), within=10)
         whip = self.port("whip", slot)
         until(host, f"slot {slot} and livekit-server hear each other on Redis", unit, _HEARD, whip, within=20)

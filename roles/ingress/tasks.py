@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from livekit_metal.core import shell
 from livekit_metal.roles.ingress.proof import Proof
 from livekit_metal.roles.ingress.settings import Settings
 from livekit_metal.runtime.generations.slot_files import SlotView
@@ -19,17 +20,14 @@ from livekit_metal.runtime.slots.switchover import Switchover
 # At the deadline of a drain: the processes of streams, children of the service, end them in an orderly way. The service
 # itself has had its signal and hears no other.
 _FINISH = 'pkill -INT -P "$(systemctl show -p MainPID --value "$unit")"'
-# The gauge has a line for each kind of stream, and none before the first stream.
-_OCCUPANCY = r"""metrics=$(port metrics)
-  [ -z "$metrics" ] || ! all=$(curl -sf -m 2 "http://127.0.0.1:$metrics/metrics") ||
-    printf '%s\n' "$all" | awk -v slot="$slot" '
-      /^livekit_ingress_requests[{]/ { streams += $NF } END { print slot, "sessions", streams + 0 }'"""
+_OCCUPANCY, _HEARS = (shell.program(__file__, name) for name in ("occupancy", "hears"))
 
 
 class Ingress(SlottedDaemon[Settings]):
     """Without Redis it does not start, and a slot that is not active gets no stream: there is no proof alone."""
 
-    title, noun, ask, proof = "ingress", "streams", _OCCUPANCY, Proof
+    title, unit_noun, ask, proof = "ingress", "streams", _OCCUPANCY, Proof
+    hears = _HEARS
 
     def shared_files(self, view: SlotView[Settings]) -> Iterable[File]:
         yield view.ports

@@ -1,1 +1,1 @@
-"""Kamailio in front of livekit-sip: it owns the SIP ports and points at the active slot."""
+"""Kamailio, which phone calls come in through: it owns the SIP ports and points at the active slot."""

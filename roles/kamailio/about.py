@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from livekit_metal.roles.kamailio.settings import UNIT, Settings
+from livekit_metal.roles.kamailio.settings import KEY, UNIT, Settings
 from livekit_metal.roles.sip import wiring
 from livekit_metal.roles.sip.settings import Settings as Sip
 from livekit_metal.site import slotted
@@ -20,14 +20,18 @@ class Kamailio(Role[Settings]):
     def on(self, site: Site, host: str) -> Settings | None:
         if host not in site.with_role("sip"):
             return None
-        trunks = site.of(Sip)
+        own, trunks = site.of(Settings), site.of(Sip)
+        trunks = dataclasses.replace(trunks, secure_out=bool(own.certificate))
+        outgoing = wiring.outgoing(trunks)
         known, _ = wiring.secrets(trunks, site.opened)
         return dataclasses.replace(
-            site.of(Settings),
+            own,
             address=site.hosts[host].address,
             public_address=site.hosts[host].public_address,
-            sources=wiring.sources(trunks, known),
-            registrations=wiring.registrations(trunks, known),
+            sources=wiring.sources(trunks, known, host),
+            registrations=wiring.registrations(trunks, known, host),
+            outgoing=outgoing,
+            key=site.opened.passwords(KEY)[0] if outgoing else own.key,
             config_root=site.paths.config,
             active=slotted.active(site),
             slot_unit=trunks.unit,

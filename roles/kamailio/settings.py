@@ -15,6 +15,9 @@ from livekit_metal.core.types.text import HostPath
 
 UNIT = "livekit-kamailio.service"
 _RUNTIME = "livekit-kamailio"  # directory below /run
+# A slot says in it through which trunk a call leads out. No carrier is shown it.
+TRUNK_HEADER = "X-LiveKit-Metal-Trunk"
+KEY = "kamailio"  # the name of the password that binds calls out to their dialogs
 SIGNALLING = "trunks"  # the networks that may call, as Port.clients names them
 
 
@@ -48,9 +51,24 @@ class Registration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Outgoing:
+    """Where calls out through a trunk lead."""
+
+    trunk: str
+    address: str  # host or host:port
+    transport: str  # auto: as DNS says, else UDP
+
+    @property
+    def target(self) -> str:
+        """What follows the @ of its URIs."""
+        return self.address + (f";transport={self.transport}" if self.transport != "auto" else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings(Checked):
     """Kamailio on each host with the role ``sip``: what carriers reach."""
 
+    header: ClassVar[str] = TRUNK_HEADER
     user: ClassVar[str] = "kamailio"  # made by Debian's package
     runtime: ClassVar[str] = _RUNTIME
 
@@ -68,6 +86,8 @@ class Settings(Checked):
     public_address: str = derived("")  # that carriers reach
     sources: tuple[Source, ...] = derived(())
     registrations: tuple[Registration, ...] = derived(())
+    outgoing: tuple[Outgoing, ...] = derived(())
+    key: Secret = derived(Secret("kamailio", ""))
     config_root: str = derived("")
     active: Active = derived(Active())
     slot_unit: str = derived("")  # name of a slot's unit, with {} for the slot
@@ -119,6 +139,11 @@ class Settings(Checked):
         registrations = (f"{self.registrations_directory}/uacreg",) if self.registrations else ()
         tls = (self.tls_file, self.certificate, self.certificate_key) if self.certificate else ()
         return (self.sources_file, *registrations, *tls)
+
+    def way_out(self, out: Outgoing) -> str:
+        """The socket that calls to a carrier leave from: the one that it calls."""
+        proto = "udp" if out.transport == "auto" else out.transport
+        return f"{proto}:{self.address}:{self.tls_port if proto == 'tls' else self.port}"
 
     @property
     def socket_field(self) -> str:

@@ -12,6 +12,7 @@ from shlex import join, quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.kamailio.settings import UNIT, Settings
 from livekit_metal.runtime.host import files, sandbox
 from livekit_metal.runtime.host.commands import run
@@ -26,12 +27,7 @@ _FILES, _FOLLOWS = "kamailio.files", "kamailio.follows"
 _HAS_FILES = (
     'n=$(cat {} | sha256sum | cut -c 1-16); {} timeout 5 kamcmd -s unix:{} pv.shvGet files | grep -q "$n" && echo y'
 )
-# As its user: what root may read proves nothing.
-_CERTIFICATE = """as() {{ {as_user} openssl "$@"; }}
-cert=$(as x509 -in {cert} -noout -pubkey) || {{ echo 'kamailio.certificate: {user} finds no certificate in '{cert} >&2
-  exit 1; }}
-key=$(as pkey -in {key} -pubout) || {{ echo 'kamailio.certificate_key: {user} finds no key in '{key} >&2; exit 1; }}
-[ "$cert" = "$key" ] || {{ echo 'kamailio.certificate_key: '{key}' is not the key of '{cert} >&2; exit 1; }}"""
+_CERTIFICATE = shell.program(__file__, "certificate")
 _ANSWERS = """$4 timeout 5 kamcmd -s unix:$1 core.uptime >/dev/null && ss -Hlun "src $2 and sport = :$3" | grep -q . &&
 ss -Hltn "src $2 and sport = :$3" | grep -q ."""
 
@@ -65,7 +61,9 @@ def _service(settings: Settings) -> Service:
     if settings.certificate:
         reread.append(file(settings.tls_file, "kamailio/tls.cfg.j2"))
     unit = file(f"{UNITS}/{UNIT}", "kamailio/livekit-kamailio.service.j2")
-    config = file(settings.config_file, "kamailio/kamailio.cfg.j2")
+    # with calls out it holds the key that binds them
+    bound = bool(settings.outgoing)
+    config = file(settings.config_file, "kamailio/kamailio.cfg.j2", "640" if bound else "644", secret=bound)
     return Service(UNIT, (config, unit), partial(_check, settings), tuple(reread), limits(tasks=1024))
 
 
@@ -76,9 +74,8 @@ def _check(settings: Settings, new: Callable[[str], str]) -> str:
     )
     if not settings.certificate:
         return check
-    who = {"user": settings.user, "as_user": settings.as_user}
-    tls = _CERTIFICATE.format(**who, cert=quote(settings.certificate), key=quote(settings.certificate_key))
-    return f"{check}\n{tls}"
+    words = (settings.certificate, settings.certificate_key, settings.as_user, settings.user)
+    return f"{check}\n({shell.given(_CERTIFICATE, *words)})"
 
 
 def _plan(settings: Settings, service: Service, seen: HostState) -> Plan:

@@ -49,7 +49,7 @@ class Settings(Checked):
                 yield Problem(f"{path}.{name}", f"is {getattr(self, name)}", "choose a number in 1-2147483647")
         for key, value in self.extra.items():
             if not re.fullmatch(r"[a-z][a-z0-9_]*(\.[A-Za-z0-9_-]+)+", key):
-                yield Problem(f"{path}.extra", f"{key!r} is no sysctl key", "write it as `sysctl -a` does")
+                yield Problem(f"{path}.extra", f"{key!r} is not a sysctl key", "write it as `sysctl -a` does")
             elif owner := _OWNERS.get(key):
                 yield Problem(f"{path}.extra", f"{key} comes from {owner}", "set that instead")
             if not re.fullmatch(r"[ -~]+", value) or value != value.strip():

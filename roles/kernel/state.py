@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from livekit_metal.core import shell
 from livekit_metal.core.ports import PortRange
 from livekit_metal.roles.kernel.settings import FILE, RESERVED
 from livekit_metal.runtime.host.state import HostState
 
 PROBE = "kernel.keys"
 
-# module: nf_conntrack is a module and can be loaded. locked KEY: there, but root may not write it. FILE:KEY=VALUE: what
-# sysctl.d says at boot; from our own file also the line that reserved.py needs. relays PORTS: the firewall lets
-# nothing out from there but to media, so no connection of the host's own may get such a port, also of before a change.
-# One process: a look is on every deploy.
-_PROBE = r"""
-read -r v </proc/sys/kernel/osrelease
-for m in /lib/modules/$v/kernel/net/netfilter/nf_conntrack.ko*; do [ ! -e "$m" ] || echo module; done
-for k in @SLASHED@; do [ -w /proc/sys/$k ] || [ ! -e /proc/sys/$k ] || echo "locked $k"; done
-sed -n 's/^# [A-Z]* \(udp \)\{0,1\}\([0-9-]*\) @RELAYS@[-:].*/relays \2/p' @RULES@
-grep -HsE '^(@OTHERS@|[[:space:]]*-?(@DOTTED@)[[:space:]]*=)' \
-  /etc/sysctl.d/*.conf /run/sysctl.d/*.conf /usr/local/lib/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf
-"""
+_PROBE = shell.program(__file__, "kernel")
 _OTHERS = "# Reserved by others: "
 
 
@@ -34,7 +23,7 @@ class Observed:
     found: str  # ports that were reserved when we first came
     written: str  # the whole list as we last set it
     later: tuple[tuple[str, str, str], ...]  # file, key, value
-    relays: tuple[PortRange, ...] = ()  # also those of before a change, as long as the firewall knows them
+    relays: tuple[PortRange, ...] = ()  # also those from before a change, as long as the firewall knows them
 
 
 def plain(value: str) -> str:
@@ -45,17 +34,9 @@ def plain(value: str) -> str:
 def probe(names: Iterable[str], rules: str, relays: str) -> tuple[str, str]:
     """The probe for the keys ``names``; ``rules`` and ``relays`` as in Settings."""
     names = tuple(names)
-    words = {
-        "SLASHED": " ".join(name.replace(".", "/") for name in names),
-        "DOTTED": "|".join(name.replace(".", "[./]") for name in names),
-        "OTHERS": _OTHERS,
-        "RULES": shlex.quote(rules),
-        "RELAYS": relays.replace("/", r"\/") or "none",
-    }
-    text = _PROBE
-    for word, value in words.items():
-        text = text.replace(f"@{word}@", value)
-    return PROBE, text
+    slashed, dotted = (name.replace(".", "/") for name in names), (name.replace(".", "[./]") for name in names)
+    named = relays.replace("/", r"\/") or "none"
+    return PROBE, shell.given(_PROBE, " ".join(slashed), "|".join(dotted), _OTHERS, named, rules)
 
 
 def observed(seen: HostState) -> Observed:

@@ -18,7 +18,7 @@ class Livekit(SlottedRole[Settings]):
     purpose = "livekit-server"
     settings = Settings
     by_edge = "WebSockets"
-    tells = False
+    reports = False
 
     def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         at, names = site.hosts[host], site.with_role(self.name)
@@ -78,7 +78,7 @@ class Livekit(SlottedRole[Settings]):
 
 
 def _together(site: Site) -> Iterator[Problem]:
-    """Versions of daemons that do not fit each other, and what their versions do not know."""
+    """Versions of daemons that do not fit each other."""
     chosen: dict[str, str] = {}  # program -> version
     for role in (each for each in site.roles if each.slots and site.with_role(each.name)):
         settings: Any = site.of(role.settings)
@@ -86,9 +86,6 @@ def _together(site: Site) -> Iterator[Problem]:
             continue
         release = settings.release_spec()
         chosen[release.component] = release.version
-        for key, since in compatibility.unknown(release.component, release.version, settings.extra).items():
-            remedy = f"remove it, or choose {since} or newer"
-            yield Problem(f"{role.name}.extra.{key}", f"is not known to {release}", remedy)
     if isinstance(found := compatibility.together(chosen), Problem):
         yield found
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from livekit_metal.core.slots.decision import ALONE, AWAITED
+from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS, ISOLATED_SUFFIX
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File, text
@@ -21,7 +21,7 @@ class View(SlotView[Settings]):
 
     @property
     def stamp(self) -> str:
-        return f"{self.generation}{ALONE}" if self.alone else self.generation
+        return f"{self.generation}{ISOLATED_SUFFIX}" if self.alone else self.generation
 
     @property
     def suffix(self) -> str:
@@ -47,7 +47,7 @@ class View(SlotView[Settings]):
     @property
     def awaited(self) -> str:
         """Where HAProxy comes from."""
-        return AWAITED
+        return CLIENT_SOURCE_ADDRESS
 
 
 def keys_file(settings: Settings) -> str:
@@ -70,5 +70,5 @@ def slot_files(view: SlotView[Settings]) -> Iterable[File]:
     for alone in (False, True):
         each = View(**{f.name: getattr(view, f.name) for f in dataclasses.fields(SlotView)}, alone=alone)
         # rare options may be secrets of their own: not for other users, and with them not for --diff
-        yield each.config(secret=bool(view.settings.extra))
+        yield each.config(secret=bool(view.settings.extra or view.settings.redis.sentinel_password))
         yield each.drop_in

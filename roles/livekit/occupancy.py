@@ -6,11 +6,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from livekit_metal.core import shell
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.slots import occupancy
-from livekit_metal.runtime.slots.occupancy import FIELDS, OccupancyQuery, State, count
+from livekit_metal.runtime.slots.occupancy import FIELDS, OccupancyQuery, State, number
 
-__all__ = ["ASK", "NOUN", "Occupancy", "State", "parse", "question", "words"]
+__all__ = ["ASK", "NOUN", "Occupancy", "State", "parse", "question"]
 
 NOUN = "participants"
 
@@ -30,17 +31,7 @@ class Occupancy(occupancy.Occupancy):
         return self.state is State.DRAINING and self.rooms == 0 and bool(self.websockets)
 
 
-# JSON escapes quotes inside of strings: nobody's room name can look like a room of its own.
-ASK = r"""signal=$(port signal) metrics=$(port metrics) debug=$(port debug)
-  [ -z "$signal" ] || ! all=$(ss -Htn state established "( sport = :$signal )") ||
-    echo "$slot websockets $(printf '%s' "$all" | grep -c '')"
-  [ -z "$metrics" ] || curl -sf -m 2 "http://127.0.0.1:$metrics/metrics" |
-    sed -nE "s/^livekit_(room|participant)_total[{ ].* ([^ ]+)\$/$slot \1s \2/p"
-  [ -z "$debug" ] || ! all=$(curl -sf -m 5 "http://127.0.0.1:$debug/debug/rooms") || {
-    echo "$slot debug read"
-    printf '%s\n' "$all" | grep -aoE '"Name":"([^"\\]|\\.)*","Participants":\{\},"Sid"' |
-      sed "s/^\"Name\":/$slot unjoined /; s/,\"Participants\":{},\"Sid\"\$//"
-  }"""
+ASK = shell.program(__file__, "occupancy")
 
 
 def question(settings: Settings) -> OccupancyQuery:
@@ -53,16 +44,16 @@ def parse(lines: Iterable[str], settings: Settings) -> dict[str, Occupancy]:
     return {
         one.slot: Occupancy(
             **{name: getattr(one, name) for name in FIELDS},
-            rooms=count("".join(said.get("rooms", [])[:1])),
-            participants=count("".join(said.get("participants", [])[:1])),
+            rooms=number("".join(said.get("rooms", [])[:1])),
+            participants=number("".join(said.get("participants", [])[:1])),
             unjoined=tuple(map(_room, said.get("unjoined", []))) if "debug" in said else None,
-            websockets=count("".join(said.get("websockets", [])[:1])),
+            websockets=number("".join(said.get("websockets", [])[:1])),
         )
         for one, said in question(settings).read(lines)
     }
 
 
-def words(one: Occupancy) -> str:
+def describe(one: Occupancy) -> str:
     """A slot that drains, in a sentence."""
     who = "who is on it is not known"
     if one.participants is not None and one.rooms is not None:

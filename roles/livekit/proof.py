@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.host.commands import HostError, read, run
 from livekit_metal.runtime.host.sandbox import ask_inside, inside
-from livekit_metal.runtime.host.wait import journal, until
+from livekit_metal.runtime.host.wait import ALIVE, journal, until
 from livekit_metal.runtime.probe import call, reachability
 from livekit_metal.runtime.slots import proof
-from livekit_metal.runtime.slots.proof import ALIVE
 
 # livekit-server ends with status 0 whatever it found: only the text tells.
 _CHECK = """said=$("$1" --config "$2" --key-file "$3" ports 2>&1)
@@ -19,30 +19,9 @@ _ANSWERS = (
     'pid=$(systemctl show -p MainPID --value $unit); ss -Hltnp "sport = :$1" | grep -q "pid=$pid,"'
     ' && [ "$(curl -s -m 2 -o /dev/null -w "%{http_code}" http://127.0.0.1:$1/)" = 200 ]'
 )
-# $1 unit, $2 port: 200 until the process is 7 s old, and then.
-_HOLDS = """age() { awk -v began="$(systemctl show -p ExecMainStartTimestampMonotonic --value "$1")" \\
-  '{ print ($1 - began / 1e6 >= 7) }' /proc/uptime; }
-while :; do old=$(age "$1"); code=$(curl -s -m 2 -o /dev/null -w "%{http_code}" "http://127.0.0.1:$2/")
-[ "$code" = 200 ] || { echo "HTTP $code" >&2; exit 1; }; [ "$old" = 0 ] || exit 0; sleep 0.3; done
-"""
-_NODE = 'id=$(curl -s -m 2 http://127.0.0.1:$1/metrics | sed -n \'s/.*node_id="\\(ND_[^"]*\\)".*/\\1/p\' | head -n 1)\n'
-_NODES = inside('"$2/slot-$4.conf"', '"$3" --config "$2/$4.yaml" --key-file "$2/keys.yaml" list-nodes', network=True)
-_SERVING = f'{_NODE}[ -n "$id" ] && {_NODES} | grep -A1 "$id" | grep -q SERVING && echo $id'
-# $1 the active file, $2 the unit's name with %s: the signal port and the node id of the slot that serves, if one does.
-_ACTIVE = (
-    's=$(sed -n \'s/^livekit //p\' "$1" 2>/dev/null); [ -n "$s" ] || exit 0; u=$(printf "$2" "$s")\n'
-    '[ "$(systemctl show -p ActiveState --value "$u")" = active ] || exit 0\n'
-    'g=$(readlink "/etc/systemd/system/$u.d/50-generation.conf")\n'
-    'set -- $(sed -n "s/^slot $s signal \\([0-9]*\\) metrics \\([0-9]*\\).*/\\2 \\1/p" "${g%/*}/ports")\n'
-    f'{_NODE}echo "$2 $id"'
-)
-# The body of a function that prints the rooms on slot $1 that nobody has joined yet; $unit is the unit's name with %s.
-UNJOINED = r"""g=$(readlink "/etc/systemd/system/$(printf "$unit" "$1").d/50-generation.conf") || return 0
-p=$(sed -n "s/^slot $1 .* debug \([0-9]*\).*/\1/p" "${g%/*}/ports" 2>/dev/null); [ -n "$p" ] || return 0
-curl -s -m 2 "http://127.0.0.1:$p/debug/rooms" |
-  perl -ne 'push @r, $1 while /"Name":("(?:[^"\\]|\\.)*"),"Participants":\{\}/g;
-    END { print "the rooms @r, which nobody has joined yet\n" if @r }'
-"""
+_HOLDS = shell.program(__file__, "holds")
+_SERVING, _ACTIVE = (shell.program(__file__, "node", name) for name in ("serving", "active"))
+UNJOINED = shell.program(__file__, "unjoined")
 
 
 class Proof(proof.Proof[Settings]):
@@ -74,7 +53,7 @@ class Proof(proof.Proof[Settings]):
         """
         unit, port = self.unit(slot), self.port("signal", slot)
         self._answers(host, slot, fresh=fresh)
-        args = (self.port("metrics", slot), self.generation.directory, self.program, slot)
+        args = (self.port("metrics", slot), self.generation.directory, self.program, slot, *inside(network=True))
         said = until(host, f"slot {slot} is SERVING in Redis", unit, _SERVING, *args, within=15)
         self._call(host, slot, said.split()[-1])  # the last word: list-nodes logs as well
         try:
@@ -96,9 +75,7 @@ class Proof(proof.Proof[Settings]):
             if isinstance(error, call.NoMedia):
                 if not node:  # alone: nobody is on it, and its end frees the very ports that the call used
                     run(host, "systemctl stop $1", unit)
-                goal = reachability.MediaTarget(
-                    settings.node_ip, settings.part("media", slot), settings.part("ice-tcp", slot).first
-                )
+                goal = reachability.MediaTarget(settings.node_ip, settings.part("media", slot), settings.tcp[slot])
                 why = "\n".join(filter(None, (reachability.verdict(host, vantage(settings), goal), why)))
             raise HostError(why) from error
 
@@ -108,7 +85,7 @@ def vantage(settings: Settings) -> call.Vantage:
     return call.Vantage(settings.probe, settings.peers, f"{settings.release_root}/probe")
 
 
-def through_active(host: Host, *, settings: Settings) -> str:
+def call_active_slot(host: Host, *, settings: Settings) -> str:
     """A call through the slot that serves now: why it fails, or ''; '-' when none serves."""
     unit = settings.unit.format("%s")
     said = read(

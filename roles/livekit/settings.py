@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import derived, option
 from livekit_metal.core.passthrough import merged
-from livekit_metal.core.ports import PortRange, Proto, Reach
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
 from livekit_metal.core.types.text import WebUrl
@@ -100,6 +100,9 @@ class Settings(SlottedSettings):
         PortRange(6060, 6062), "/debug/rooms and pprof of the slots (debug_handler.port), on loopback"
     )
     ice_tcp: PortRange = option(PortRange(7881, 7883), "ICE over TCP (rtc.tcp_port) of the slots")
+    ice_over_tcp: bool = option(
+        True, "ICE over TCP is there, for whoever cannot send UDP; without it rtc.tcp_port is 0"
+    )
     media_udp: PortRange = option(
         PortRange(50000, 60000),
         "media (rtc.udp_port, mux mode), split among the slots; a slot binds as many ports as the host has cores, "
@@ -150,6 +153,17 @@ class Settings(SlottedSettings):
         inside, outside = ("signal", "metrics", "debug", "turn_tls"), ("ice_tcp", "media_udp", "turn_udp", "turn_relay")
         return {name: getattr(self, name) for name in (*inside, *outside)}
 
+    def ports(self) -> Iterator[Port]:
+        off = set() if self.turn.enabled else {"turn-udp", "turn-tls", "turn-relay"}
+        if not self.ice_over_tcp:
+            off.add("ice-tcp")
+        return (port for port in SlottedSettings.ports(self) if port.name.rpartition("-")[0] not in off)
+
+    @property
+    def tcp(self) -> Mapping[str, int]:
+        """Slot -> its port for ICE over TCP; 0: there is none."""
+        return {slot: self.part("ice-tcp", slot).first if self.ice_over_tcp else 0 for slot in self.slots}
+
     def record(self, slot: str) -> dict[str, object]:
         return {name: self.part(name, slot).first for name in ("signal", "metrics", "debug")}
 
@@ -173,7 +187,7 @@ class Settings(SlottedSettings):
             "region": self.region,
             "rtc": {
                 "udp_port": str(media),
-                "tcp_port": self.part("ice-tcp", slot).first,
+                "tcp_port": self.tcp[slot],
                 "node_ip": self.node_ip,
                 "use_external_ip": False,
                 "ips": {"includes": list(self.media_networks)} if self.media_networks else {},

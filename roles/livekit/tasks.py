@@ -10,7 +10,7 @@ from pyinfra.api.host import Host
 
 from livekit_metal.roles.livekit import generation, occupancy
 from livekit_metal.roles.livekit.generation import View
-from livekit_metal.roles.livekit.proof import UNJOINED, Proof, through_active, vantage
+from livekit_metal.roles.livekit.proof import UNJOINED, Proof, call_active_slot, vantage
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File
@@ -24,7 +24,7 @@ from livekit_metal.runtime.slots.switchover import Switchover
 class Livekit(SlottedDaemon[Settings]):
     """A new slot is proved alone, by a call, before any room can land on it."""
 
-    title, noun, ask, proof, view = "livekit-server", occupancy.NOUN, occupancy.ASK, Proof, View
+    title, unit_noun, ask, proof, view = "livekit-server", occupancy.NOUN, occupancy.ASK, Proof, View
 
     def shared_files(self, view: SlotView[Settings]) -> Iterable[File]:
         return generation.shared_files(view)
@@ -35,10 +35,10 @@ class Livekit(SlottedDaemon[Settings]):
     def switchover(self) -> Switchover:
         return replace(super().switchover(), unjoined=self.settings.drain.unjoined, waiting=UNJOINED)
 
-    def words(self, lines: list[str]) -> tuple[str, ...]:
-        return tuple(occupancy.words(each) for each in occupancy.parse(lines, self.settings).values())
+    def describe(self, lines: list[str]) -> tuple[str, ...]:
+        return tuple(occupancy.describe(each) for each in occupancy.parse(lines, self.settings).values())
 
-    def total(self, lines: list[str]) -> int:
+    def count(self, lines: list[str]) -> int:
         return sum(each.participants or 0 for each in occupancy.parse(lines, self.settings).values())
 
     def preparation(self, accept: Collection[str], *, accept_skip: bool) -> Task:
@@ -57,5 +57,5 @@ DAEMON = Livekit
 
 
 def call_check(settings: Settings) -> Callable[[Host], str]:
-    """What tells whether a call gets through the slot that serves on a host, see :func:`proof.through_active`."""
-    return partial(through_active, settings=settings)
+    """What tells whether a call gets through the slot that serves on a host, see :func:`proof.call_active_slot`."""
+    return partial(call_active_slot, settings=settings)

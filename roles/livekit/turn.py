@@ -25,8 +25,13 @@ HOST = "{host}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn(Checked):
-    """TURN, which is always there over UDP; it is the site's own STUN server too."""
+    """TURN, over UDP wherever it is on; it is the site's own STUN server too."""
 
+    enabled: bool = option(
+        True,
+        "TURN is there (turn.enabled); without it whoever cannot send UDP to media ports has ICE over TCP alone, and "
+        "clients are told STUN servers of Google's, unless extra names others (rtc.stun_servers)",
+    )
     domain: str = option(
         "",
         "name for TURN over TLS on 443 (turn.domain), which passes where only the web does; {host} is the host's name, "
@@ -43,13 +48,17 @@ class Turn(Checked):
 
     def problems(self, path: str) -> Iterator[Problem]:
         if self.domain and not is_domain(self.name("host")):
-            yield Problem(f"{path}.domain", f"{self.domain!r} is no name", "write one such as turn.example.org")
+            yield Problem(f"{path}.domain", f"{self.domain!r} is not a name", "write one such as turn.example.org")
+        if self.domain and not self.enabled:
+            yield Problem(f"{path}.domain", "is set and enabled is False", "drop it, or leave TURN on")
         if self.ttl < 60:
             yield Problem(f"{path}.ttl", f"is {self.ttl}", "give a client a minute at least to open its relay")
 
 
 def config(settings: Any, slot: str) -> dict[str, Any]:
     """``turn.*`` of ``slot``."""
+    if not settings.turn.enabled:
+        return {"enabled": False}
     relay = settings.part("turn-relay", slot)
     own: dict[str, Any] = {
         "enabled": True,

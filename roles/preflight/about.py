@@ -14,6 +14,7 @@ from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.preflight.settings import Peer, Settings
 from livekit_metal.roles.redis.settings import Settings as Redis
+from livekit_metal.site import redis
 from livekit_metal.site.model import HostStack, Role, Site, joined
 
 
@@ -83,7 +84,8 @@ def _knocks(site: Site, host: str) -> tuple[Peer, ...]:
     if "prometheus" in site.hosts[host].roles:
         ports |= dict.fromkeys(site.hosts, site.of(Exporters).node.first)
     if site.calls(host):
-        ports |= dict.fromkeys(site.with_role("redis"), site.of(Redis).port.first)
+        if any(role in redis.callers(site) for role in site.hosts[host].roles):
+            ports |= dict.fromkeys(site.with_role("redis"), site.of(Redis).port.first)
         ports |= dict.fromkeys(site.with_role("livekit"), site.of(Edge).peer.first)
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != host)
 

@@ -12,7 +12,6 @@ from livekit_metal.roles.preflight.finding import OURS, Finding, finding, no_hai
 from livekit_metal.roles.preflight.media import media
 from livekit_metal.roles.preflight.secrets import apart, secrets, signed
 from livekit_metal.roles.preflight.settings import Settings
-from livekit_metal.roles.preflight.streams import streams
 from livekit_metal.runtime.host.listeners import parse
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState
@@ -22,7 +21,7 @@ PROVED = {("debian", "12"), ("debian", "13")}
 RENDERED = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
 KERNEL = (5, 4)
 SYSTEMD = 249
-_REDIS = ("livekit-redis.service", "livekit-redis-formerly.service")
+_REDIS = ("livekit-redis.service", "livekit-redis-forward.service", "livekit-redis-formerly.service")
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -44,7 +43,6 @@ def findings(settings: Settings, seen: HostState, in_run: Collection[str]) -> It
         signed,
         _left,
         _calls,
-        _streams,
         _notes,
     ):
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
@@ -84,9 +82,13 @@ def _clock(settings: Settings, seen: HostState) -> Iterator[Finding]:
 
 def _addresses(settings: Settings, seen: HostState) -> Iterator[Finding]:
     there = seen.answers["preflight.addresses"]
+    usable = ", ".join(a for a in there if not a.startswith(("127.", "::1", "fe80:"))) or "none"
+    for address in settings.bound:
+        if address not in there:
+            fact = f"edge.address {address} is on no interface (there are: {usable})"
+            yield finding(settings, "address", fact, "correct edge.address, or give the host that address")
     for address in settings.addresses:
         if address not in there:
-            usable = ", ".join(a for a in there if not a.startswith(("127.", "::1", "fe80:"))) or "none"
             remedy = f"correct hosts.{settings.host}.address or .cluster; behind NAT, address is the inner one"
             yield finding(settings, "address", f"{address} is on no interface (there are: {usable})", remedy)
 
@@ -106,14 +108,16 @@ def _ports(settings: Settings, seen: HostState) -> Iterator[Finding]:
         for port in declared:
             if port.proto is not listener.proto or not port.range.first <= number <= port.range.last:
                 continue
+            if port.addresses and listener.address and listener.address not in port.addresses:
+                continue  # beside ours
             what = f"{number}/{port.proto} of {port.owner}/{port.name}"
             if listener.unit not in _REDIS:
                 stops = number < port.range.first + bound or port.proto is Proto.TCP
                 yield finding(
                     settings, "port", f"{what} is taken by {who}", f"stop it, or move {port.option}", stops=stops
                 )
-            elif port.owner != "redis":  # slots of before expect Redis there
-                remedy = f"move Redis first, and {port.option} by a later deploy, when slots of before have ended"
+            elif port.owner != "redis":  # earlier slots expect Redis there
+                remedy = f"move Redis first, and {port.option} by a later deploy, when earlier slots have ended"
                 yield finding(settings, "port", f"{what} is where Redis is or was", remedy)
 
 
@@ -165,11 +169,6 @@ def _calls(settings: Settings, seen: HostState) -> Iterator[Finding]:
     if settings.calls == "host" and one(seen, "hairpin") == "lost":
         fact = no_hairpin(settings)
         yield Finding(Problem("livekit.probe", fact, "use controller or peer" if settings.peers else "use controller"))
-
-
-def _streams(settings: Settings, seen: HostState) -> Iterator[Finding]:
-    for stops, problem in streams(settings, int(one(seen, "cores") or 0), seen):
-        yield Finding(problem, stops)
 
 
 def _notes(settings: Settings, seen: HostState) -> Iterator[Finding]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from shlex import quote
 
+from livekit_metal.core import shell
 from livekit_metal.roles.preflight.finding import OURS
 from livekit_metal.roles.preflight.listeners import IN_FORCE, INTERFACES, LASTING, TUNNELS
 from livekit_metal.roles.preflight.media import LINKS, ROUTE6
 from livekit_metal.roles.preflight.settings import Settings
-from livekit_metal.runtime.host import hidepid
 from livekit_metal.runtime.host.service import UNITS
 
 # Programs that the roles use before base can install anything.
@@ -24,15 +24,7 @@ _SPEED = """d=$(ip -o route show default | sed -n '1s/.* dev \\([^ ]*\\).*/\\1/p
 # Units of ours that are here, and what they do.
 _UNITS = f"""cd {UNITS} && for u in $(grep -ls '^# Managed by livekit-metal' *.service); do
 echo "$u $(systemctl is-active "$u")"; done"""
-# A refused connection is an answer too; one that is dropped may be the work of a firewall on a peer that is there.
-# Called for all peers at once: together they take as long as the slowest.
-_KNOCK = r"""knock() {{
-  said=$(LC_ALL=C timeout {knock} bash -c "</dev/tcp/$2/$3" 2>&1) && {{ echo "$1 answers"; return; }}
-  case $said in *refused*) echo "$1 answers"; return;; esac
-  ! command -v ping >/dev/null || ping -q -c 1 -W {ping} "$2" >/dev/null && echo "$1 drops" || echo "$1 silent"
-}}
-{knocks}
-wait"""
+_KNOCK = shell.program(__file__, "knock")
 
 # Arguments: the public address, first and last port for media. Does a datagram to that address come back here? Rules
 # of ours that are loaded and do not have the port yet would drop it: then only a call will tell.
@@ -61,13 +53,12 @@ def _hairpin(settings: Settings) -> str:
 
 def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
     """The questions, by name."""
-    knocks = "\n".join(f"knock {p.name} {p.address} {p.port} &" for p in settings.peers)
+    peers = tuple(str(word) for p in settings.peers for word in (p.name, p.address, p.port))
     return (
         ("preflight.os", '. /etc/os-release; echo "$ID" "$VERSION_ID"'),
         ("preflight.kernel", "uname -r; uname -m"),
         ("preflight.init", "cat /proc/1/comm; systemctl --version | sed -n '1s/systemd \\([0-9]*\\).*/\\1/p'"),
         ("preflight.cores", "nproc"),
-        ("preflight.hidepid", hidepid.LOOK if settings.streams else ":"),
         ("preflight.speed", _SPEED if settings.need else ":"),
         ("preflight.memory", "sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"),
         ("preflight.space", _SPACE.format(roots=" ".join(settings.roots))),
@@ -86,5 +77,5 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.tools", f"for t in {' '.join(TOOLS)}; do command -v $t >/dev/null || echo $t; done"),
         ("preflight.hairpin", _hairpin(settings)),
         ("preflight.python", _PYTHON if settings.calls else ":"),
-        ("preflight.peers", _KNOCK.format(knock=KNOCK, ping=PING, knocks=knocks) if knocks else ":"),
+        ("preflight.peers", shell.given(_KNOCK, str(KNOCK), str(PING), *peers) if peers else ":"),
     )

@@ -46,8 +46,8 @@ def apart(settings: Settings, seen: HostState, in_run: Collection[str]) -> Itera
         return  # nothing of ours is here yet: all of it comes with this deploy
     there, again = serial(seen), "python -m procedures.secrets INVENTORY"
     if there < settings.apart:
-        fact = "egress, ingress and sip are to use an API key of their own, and this host was last deployed before "
-        fact += f"it was made (serial {there}, {settings.apart} is needed)"
+        fact = "the daemons beside livekit-server are to use an API key of their own, and this host was last deployed "
+        fact += f"before it was made (serial {there}, {settings.apart} is needed)"
         remedy = f"deploy once before: {again} join daemons, then pyinfra INVENTORY deploy.py, then {again}"
         yield finding(settings, "secrets", fact, f"{remedy} separate daemons")
     unseen = [name for name in settings.nodes if name not in in_run]

@@ -22,26 +22,6 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
-    """Cores that a stream of one kind is taken to need."""
-
-    path: str  # the setting
-    cores: float
-    kept: float  # share of a host's cores that must stay idle besides
-    said: bool  # by the site
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Streams:
-    """What ingress needs of a host."""
-
-    costs: tuple[Cost, ...]
-    cores: int  # from which on the costs need not be said
-    media_ports_per_slot: int
-    refuse_shown_arguments: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What something that the site wants needs of this host: cores, or free megabytes in a directory."""
 
@@ -74,10 +54,10 @@ class Settings(Checked):
     host: str = derived("")
     ports: tuple[Port, ...] = derived(())  # of this host
     addresses: tuple[str, ...] = derived(())  # that this host must carry on an interface
+    bound: tuple[str, ...] = derived(())  # the same, of edge.address
     arch: str = derived("")
     peers: tuple[Peer, ...] = derived(())
     media_ports_per_slot: int = derived(0)  # 0: no livekit-server here
-    streams: Streams | None = derived(None)  # None: no ingress here
     demands: tuple[Demand, ...] = derived(())
     calls: str = derived("")  # livekit.probe, where calls are made on hosts; '' elsewhere
     hairpin: str = derived("")  # the public address, where NAT must bring back what is sent to it from here

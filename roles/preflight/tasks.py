@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from pyinfra import context
 
@@ -18,20 +20,31 @@ from livekit_metal.runtime.run.task import Plan, Task
 from livekit_metal.vault.vault import Vault
 
 
-def prepare(settings: Settings, vault: Vault | None = None, *, older_secrets: bool = False) -> None:
+def prepare(
+    settings: Settings,
+    vault: Vault | None = None,
+    *,
+    older_secrets: bool = False,
+    others: Sequence[tuple[Any, Any]] = (),
+) -> None:
     """Refuse hosts that cannot carry what the site wants. As one stage: pyinfra stops after it when any host failed.
 
     ``older_secrets``: take those of ``vault`` although hosts have newer ones; from then on they count as the newest.
+    ``others`` are other roles of the host, their settings and their module ``preflight``: what they need of it.
     """
     settings = dataclasses.replace(settings, older_secrets=older_secrets)
-    needs = StateQuery(units=frozenset({"firewalld.service", "nftables.service"}), queries=probes(settings))
-    in_parallel(Task("preflight", needs, partial(_plan, settings, vault)), "Preflight")
+    asked = (*probes(settings), *(probe for own, role in others for probe in role.probes(own)))
+    needs = StateQuery(units=frozenset({"firewalld.service", "nftables.service"}), queries=asked)
+    in_parallel(Task("preflight", needs, partial(_plan, settings, vault, others)), "Preflight")
 
 
-def _plan(settings: Settings, vault: Vault | None, seen: HostState) -> Plan:
+def _plan(settings: Settings, vault: Vault | None, others: Sequence[tuple[Any, Any]], seen: HostState) -> Plan:
     state = context.ctx_state.get()
     in_run = {host.name for host in state.inventory if state.is_host_in_limit(host)}
-    found = list(findings(settings, seen, in_run))
+    found = [
+        *findings(settings, seen, in_run),
+        *(f for own, role in others for f in role.findings(own, settings, seen)),
+    ]
     if stopping := [str(f.problem) for f in found if f.stops]:
         raise HostError("\n".join(stopping))
     if vault and settings.older_secrets:

@@ -8,7 +8,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.roles.redis.settings import FORWARD_UNIT, UNIT, Settings
+from livekit_metal.roles.redis.settings import FORWARD_UNIT, FORWARD_UNIT_BEFORE, UNIT, Settings
 from livekit_metal.site import redis
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
@@ -20,13 +20,13 @@ class Redis(Role[Settings]):
     settings = Settings
     rank = 0
     named = True
-    outlasting = (UNIT, FORWARD_UNIT)
+    outlasting = (UNIT, FORWARD_UNIT, FORWARD_UNIT_BEFORE)
 
     def on(self, site: Site, host: str) -> Settings | None:
         if (own := super().on(site, host)) is None:
             return None
         vault = site.opened
-        daemons = [role for role in site.callers if role != "livekit" and site.with_role(role)]
+        daemons = [role for role in redis.callers(site) if role != "livekit" and site.with_role(role)]
         return dataclasses.replace(
             own,
             address=redis.address(site),
@@ -35,14 +35,14 @@ class Redis(Role[Settings]):
             daemon_passwords={role: vault.passwords(f"redis-{role}") for role in daemons},
             monitor_passwords=vault.passwords("redis-monitor"),
             deploy_passwords=vault.passwords("redis-deploy"),
-            callers=site.callers,
+            callers=redis.callers(site),
             config_root=site.paths.config,
             state_root=site.paths.state,
         )
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
         return Installed(
-            packages=("redis-server", "redis-tools"), masked=("redis-server.service",), units=(UNIT, FORWARD_UNIT)
+            packages=("redis-server", "redis-tools"), masked=("redis-server.service",), units=self.outlasting
         )
 
     def problems(self, site: Site) -> Iterator[Problem]:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 
 from pyinfra.api.host import Host
 
-from livekit_metal.roles.redis.settings import FORWARD_UNIT, Settings
-from livekit_metal.roles.redis.state import FORMER_FILE
+from livekit_metal.roles.redis.settings import FORWARD_UNIT, FORWARD_UNIT_BEFORE, Settings
+from livekit_metal.roles.redis.state import forward_unit
 from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.commands import run
 from livekit_metal.runtime.host.files import File
-from livekit_metal.runtime.host.service import SMALL, Service
-from livekit_metal.runtime.host.state import HostState
+from livekit_metal.runtime.host.service import SMALL, UNITS, Service
+from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action
 
 Proof = Callable[[Host], object]
@@ -25,10 +25,15 @@ Proof = Callable[[Host], object]
 _END = 'set -eu; systemctl -q disable --now "$1"; rm -rf -- "$2.d"; rm -- "$2"; systemctl daemon-reload'
 
 
-def service(settings: Settings) -> Service:
+def service(settings: Settings, unit: str = FORWARD_UNIT) -> Service:
     """The forwarder for ``settings.former``."""
-    unit = File(FORMER_FILE, files.text("redis/livekit-redis-formerly.service.j2", redis=settings))
-    return Service(FORWARD_UNIT, (unit,), limits=SMALL)
+    file = File(f"{UNITS}/{unit}", files.text("redis/livekit-redis-forward.service.j2", redis=settings))
+    return Service(unit, (file,), limits=SMALL)
+
+
+def needs(settings: Settings) -> StateQuery:
+    """What must be seen of it, whatever its name."""
+    return service(settings).needs | service(settings, FORWARD_UNIT_BEFORE).needs
 
 
 def around(
@@ -40,18 +45,20 @@ def around(
     """
     if not settings.former:
         return (*end(seen), *moves)
-    forwarder = service(settings)
+    unit = forward_unit(seen)
+    forwarder = service(settings, unit)
     steps = forwarder.actions(seen, *proofs)
     if forwarder.running(seen):
         return (*steps, *moves)
     first = len(steps) - len(proofs) - 1  # of the steps that start it and prove it
-    stop = Action(f"stop {FORWARD_UNIT}", lambda host: run(host, "systemctl stop $1", FORWARD_UNIT))
-    held = (stop,) if seen.unit(FORWARD_UNIT, "ActiveState") in ("active", "activating") else ()
+    stop = Action(f"stop {unit}", lambda host: run(host, "systemctl stop $1", unit))
+    held = (stop,) if seen.unit(unit, "ActiveState") in ("active", "activating") else ()
     return (*steps[:first], *held, *moves, *steps[first:])
 
 
 def end(seen: HostState) -> tuple[Action, ...]:
     """The step that closes every former address, if there are any."""
-    if FORMER_FILE not in seen.files:
+    unit = forward_unit(seen)
+    if f"{UNITS}/{unit}" not in seen.files:
         return ()
-    return (Action(f"end {FORWARD_UNIT}", lambda host: run(host, _END, FORWARD_UNIT, FORMER_FILE)),)
+    return (Action(f"end {unit}", lambda host: run(host, _END, unit, f"{UNITS}/{unit}")),)

@@ -14,7 +14,8 @@ from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import Endpoint, HostPath, Word
 
 UNIT = "livekit-redis.service"
-FORWARD_UNIT = "livekit-redis-formerly.service"
+FORWARD_UNIT = "livekit-redis-forward.service"
+FORWARD_UNIT_BEFORE = "livekit-redis-formerly.service"  # its name in 0.1: one that is there goes on until it ends
 # All of data and messages, nothing that manages the server. For each daemon the same: what one of them asks for is
 # documented nowhere and may differ with each release, and a command refused shows first in somebody's call.
 _RIGHTS = "~* &* +@all -@admin -@dangerous +info +keys"
@@ -22,7 +23,10 @@ _RIGHTS = "~* &* +@all -@admin -@dangerous +info +keys"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class External(Checked):
-    """A Redis that livekit-metal does not run. The password is read from the secrets file (``redis-external``)."""
+    """A Redis that livekit-metal does not run, alone or behind Sentinels. Passwords are read from the secrets file.
+
+    Files on the hosts must be readable for the user of each daemon there.
+    """
 
     address: Endpoint = option("", "host:port")
     user: Word = option("", "ACL user; empty for the default user")
@@ -31,14 +35,33 @@ class External(Checked):
     ca_file: HostPath = option("", "CA certificate on the hosts, for a private CA")
     sentinel_master: Word = option("", "name of the master, with sentinels")
     sentinels: tuple[Endpoint, ...] = option((), "host:port of each Sentinel, instead of address")
+    sentinel_user: Word = option("", "ACL user of the Sentinels, when they have another; empty for their default user")
+    sentinel_password: bool = option(
+        False, "the Sentinels have one; store it with `procedures.secrets INVENTORY set redis-external-sentinel`"
+    )
+    db: int = option(0, "number of the database")
+    client_certificate: HostPath = option("", "certificate on the hosts that daemons show, where Redis asks for one")
+    client_key: HostPath = option("", "its key on the hosts")
+    cluster: tuple[Endpoint, ...] = option((), "refused: trunks and rules cannot be deleted there (livekit#3654)")
 
     def problems(self, path: str) -> Iterator[Problem]:
+        if self.cluster:
+            fact = "is a cluster, in which LiveKit cannot delete trunks and dispatch rules (CROSSSLOT, livekit#3654)"
+            yield Problem(f"{path}.cluster", fact, "use one Redis (address), or Sentinels")
+            return
         if bool(self.address) == bool(self.sentinels):
             yield Problem(path, "needs exactly one of address and sentinels", "set one of them")
         if self.sentinels and not self.sentinel_master:
             yield Problem(f"{path}.sentinel_master", "is missing", "name the master as the Sentinels know it")
-        if self.ca_file and not self.tls:
-            yield Problem(f"{path}.ca_file", "is set and tls is not", "set tls, or drop it")
+        for name in ("ca_file", "client_certificate", "client_key"):
+            if getattr(self, name) and not self.tls:
+                yield Problem(f"{path}.{name}", "is set and tls is not", "set tls, or drop it")
+        if bool(self.client_certificate) != bool(self.client_key):
+            yield Problem(f"{path}.client_certificate", "and client_key belong together", "set both, or none")
+        if (self.sentinel_user or self.sentinel_password) and not self.sentinels:
+            yield Problem(path, "names a login at Sentinels and no Sentinels", "set sentinels, or drop it")
+        if self.db < 0:
+            yield Problem(f"{path}.db", f"is {self.db}", "give the number of a database")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +121,7 @@ class Settings(Checked):
         clients = {user(role, p): _sha256(p) for role, passwords in every.items() for p in passwords}
         return {
             # Nobody can be this user: without a password one gets nothing. Its rights are for Redis itself, which
-            # replays its file by them: without, 7.0 drops every transaction in it (NOPERM in its log), so every ingress
+            # replays its file by them: without, 7.0 drops every transaction in it (NOPERM in its log)
             "default": "off ~* &* +@all",
             **{name: f"on #{sha256} {_RIGHTS}" for name, sha256 in (*clients.items(), *self.retired)},
             # exactly what prometheus-redis-exporter 1.45 to 1.69 asks for (ACL LOG stays empty); no data

@@ -18,10 +18,11 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.redis import forwarder
-from livekit_metal.roles.redis.settings import FORWARD_UNIT, UNIT, Settings
+from livekit_metal.roles.redis.settings import UNIT, Settings
 from livekit_metal.roles.redis.settings import host as host_of
-from livekit_metal.roles.redis.state import needs, observed
+from livekit_metal.roles.redis.state import forward_unit, needs, observed
 from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.files import File
@@ -34,14 +35,7 @@ from livekit_metal.runtime.run.task import Action, Plan, Task
 # them, nor the hashes that users are set by (redis-cli tells an error of a line it reads by words only).
 _ANSWERS = """said=$(REDISCLI_AUTH=$secret timeout 5 redis-cli -h "$1" -p "$2" --user "$3" ping 2>&1)
 [ "$said" = PONG ] || { echo "$said"; false; }"""
-_SET_USERS = """cli() { timeout 5 redis-cli -e -h "$host" -p "$port" --user deploy "$@"; }
-host=$1 port=$2; export REDISCLI_AUTH
-IFS= read -r passwords
-for REDISCLI_AUTH in $passwords; do ! cli ping >/dev/null 2>&1 </dev/null || break; done
-while read -r line; do
-  said=$(printf 'acl %s\\n' "$line" | cli 2>&1) || { echo "$said"; exit 1; }
-  case $said in OK | [0-9] | [0-9][0-9]) ;; *) echo "$said"; exit 1 ;; esac
-done"""
+_SET_USERS = shell.program(__file__, "set-users")
 
 
 def retire(settings: Settings) -> Task:
@@ -49,12 +43,12 @@ def retire(settings: Settings) -> Task:
 
     def plan(seen: HostState) -> Plan:
         now = observed(seen)
-        running = seen.unit(FORWARD_UNIT, "ActiveState") == "active"
+        running = seen.unit(forward_unit(seen), "ActiveState") == "active"
         if now.former and (now.used or not running):  # one that does not run is started first, for who may need it
             return Plan()
         return Plan(forwarder.end(seen), f"{' and '.join(now.former)} closed" if now.former else "")
 
-    return Task("redis", needs(settings) | forwarder.service(settings).needs, plan)
+    return Task("redis", needs(settings) | forwarder.needs(settings), plan)
 
 
 def activate(settings: Settings) -> Task:
@@ -62,7 +56,7 @@ def activate(settings: Settings) -> Task:
     # where the running Redis keeps its data, if that is elsewhere (-ef: by a link to it is no other place)
     data = f"d=/proc/$(systemctl show -p MainPID --value {UNIT})/cwd; [ $d -ef {quote(settings.data)} ] || readlink $d"
     here = StateQuery(files=frozenset({settings.data}), queries=(("redis.elsewhere", data),))
-    services = _service(settings).needs | forwarder.service(settings).needs
+    services = _service(settings).needs | forwarder.needs(settings)
     return Task("redis", here | services | needs(settings), partial(_plan, settings))
 
 
@@ -83,7 +77,9 @@ def _plan(settings: Settings, seen: HostState) -> Plan:
     users = _users(settings, service, seen, now.users)
     steps = files.directory(settings.data, seen, mode="750", user="redis", group="redis")
     moves = service.actions(seen, partial(answers, at=settings.address), reload=users)
-    steps += forwarder.around(settings, seen, moves, [partial(answers, at=address) for address in left])
+    steps += forwarder.around(
+        settings, seen, moves, [partial(answers, at=address, unit=forward_unit(seen)) for address in left]
+    )
     return Plan(steps, service.outcome(seen, "users changed" if users else ""), tuple(_notes(settings)))
 
 
@@ -123,8 +119,7 @@ def _set_users(host: Host, settings: Settings, running: Sequence[str]) -> None:
     run(host, _SET_USERS, settings.host, str(settings.port), stdin="\n".join([passwords, *lines, ""]))
 
 
-def _answers(host: Host, at: str, *, settings: Settings, within: float = 30.0) -> None:
-    """Await that Redis lets livekit-server in at the host:port ``at``."""
+def _answers(host: Host, at: str, *, settings: Settings, unit: str = UNIT, within: float = 30.0) -> None:
+    """Await that Redis lets livekit-server in at the host:port ``at``, where ``unit`` listens."""
     address, port, secret = host_of(at), at.rpartition(":")[2], settings.passwords[0].reveal()
-    unit = UNIT if at in settings.listens else FORWARD_UNIT
     until(host, f"Redis' answer at {at}", unit, _ANSWERS, address, port, settings.user, within=within, secret=secret)

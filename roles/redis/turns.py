@@ -11,7 +11,7 @@ from livekit_metal.runtime.run.turns import Run
 
 
 def foundation_first(run: Run) -> Iterator[Task]:
-    yield tasks.retire(run.the(Settings))  # before the firewall closes the port of before
+    yield tasks.retire(run.the(Settings))  # before the firewall closes the previous port
 
 
 def foundation(run: Run) -> Iterator[Task]:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from livekit_metal.core.types.secret import Secret
+from livekit_metal.roles.sip.rules import Rule
 from livekit_metal.roles.sip.settings import Settings
-from livekit_metal.roles.sip.trunks import Rule, Trunk
+from livekit_metal.roles.sip.shared import seconds
+from livekit_metal.roles.sip.trunks import Trunk
 
 MARK = "livekit-metal"  # in metadata: the name that the site has for it
 
@@ -19,7 +21,7 @@ class Kind:
     """One kind of object, and the methods of livekit.SIP that deal with it."""
 
     name: str
-    noun: str
+    unit_noun: str
     id: str
     create_key: str
     list: str
@@ -28,9 +30,9 @@ class Kind:
     delete: str
 
 
-def _kind(name: str, noun: str, words: str, delete: str) -> Kind:
+def _kind(name: str, unit_noun: str, words: str, delete: str) -> Kind:
     word, id_, key = words.split()
-    return Kind(name, noun, id_, key, f"List{word}", f"Create{word}", f"Update{word}", delete)
+    return Kind(name, unit_noun, id_, key, f"List{word}", f"Create{word}", f"Update{word}", delete)
 
 
 # in the order of creation
@@ -39,36 +41,20 @@ KINDS = (
     _kind("outbound", "outbound trunk", "SIPOutboundTrunk sip_trunk_id trunk", "DeleteSIPTrunk"),
     _kind("rule", "rule", "SIPDispatchRule sip_dispatch_rule_id dispatch_rule", "DeleteSIPDispatchRule"),
 )
-# What the API says where nothing was set.
-_NOTHING = (None, "", 0, False, "SIP_TRANSPORT_AUTO", "SIP_NO_HEADERS", "SIP_MEDIA_ENCRYPT_DISABLE", "0s")
 Objects = dict[str, dict[str, Any]]
 
 
 def desired(settings: Settings, ids: Mapping[str, str] | None) -> dict[str, Objects]:
-    """What LiveKit should have, by kind and name. ``ids`` are those of the inbound trunks that exist already."""
+    """What LiveKit should have, by kind and name, as far as the inventory says it (see :mod:`.merging`).
+
+    ``ids`` are those of the inbound trunks that exist already.
+    """
     trunks, rules = settings.trunks, settings.rules
     return {
-        "inbound": {n: _inbound(n, t, settings) for n, t in trunks.items() if t.numbers or t.secret_numbers or t.user},
+        "inbound": {n: _inbound(n, t, settings) for n, t in trunks.items() if t.takes_calls},
         "outbound": {n: _outbound(n, t, settings) for n, t in trunks.items() if t.outbound},
         "rule": {n: _rule(n, r, settings, ids or {}) for n, r in rules.items()},
     }
-
-
-def differs(wanted: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The fields in which an object is not as wanted; what we do not set counts when it is set."""
-    ignored = {"sip_trunk_id", "sip_dispatch_rule_id", "created_at", "updated_at"}
-    return sorted(
-        key for key in (wanted.keys() | now.keys()) - ignored if _plain(wanted.get(key)) != _plain(now.get(key))
-    )
-
-
-def _plain(value: Any) -> Any:
-    """A value without what means nothing: protobuf does not tell an empty one from none."""
-    if isinstance(value, Mapping):
-        return {key: plain for key, one in value.items() if (plain := _plain(one)) is not None} or None
-    if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value] or None
-    return None if value in _NOTHING else value
 
 
 def listed(secret: Secret) -> list[str]:
@@ -77,10 +63,12 @@ def listed(secret: Secret) -> list[str]:
 
 
 def numbers(name: str, trunk: Trunk, secrets: Mapping[str, Secret]) -> list[str]:
-    """The numbers of a trunk, wherever they stand."""
+    """The numbers of a trunk as LiveKit is told them, wherever they stand; none where it is told no number."""
     if trunk.secret_numbers and (secret := secrets.get(f"sip-{name}-numbers")):
         return listed(secret)
-    return list(trunk.numbers)
+    if not trunk.enumerated:
+        return []
+    return [number for pattern in trunk.patterns for number in pattern.numbers()]
 
 
 def _metadata(name: str, more: Mapping[str, Any] | None = None) -> str:
@@ -102,22 +90,37 @@ def _inbound(name: str, trunk: Trunk, settings: Settings) -> dict[str, Any]:
     }
     if trunk.user:
         made |= {"auth_username": trunk.user, "auth_password": _password(f"sip-{name}", settings)}
-    return made
+    for field, length in (("ringing_timeout", trunk.ringing_timeout), ("max_call_duration", trunk.call_timeout)):
+        if length is not None:
+            made[field] = seconds(length)
+    return made | _krisp(trunk) | trunk.mapped()
 
 
 def _outbound(name: str, trunk: Trunk, settings: Settings) -> dict[str, Any]:
     out = trunk.outbound
     assert out
-    made = {
+    own = numbers(name, trunk, settings.secrets) if trunk.secret_numbers else trunk.exact
+    made: dict[str, Any] = {
         "name": name,
         "metadata": _metadata(name),
         "address": out.address,
         "transport": f"SIP_TRANSPORT_{out.transport.upper()}",
-        "numbers": list(out.numbers) or numbers(name, trunk, settings.secrets),
+        "numbers": list(out.numbers or own),
     }
     if out.user:
         made |= {"auth_username": out.user, "auth_password": _password(f"sip-{name}-outbound", settings)}
+    made |= out.mapped()
+    if settings.by_kamailio(out):
+        # To Kamailio of the host that makes the call. It knows by the header where that leads: 032
+        made |= {"address": settings.way_out, "transport": "SIP_TRANSPORT_UDP"}
+        made["headers"] = {**made.get("headers", {}), settings.trunk_header: name}
+    else:
+        made["headers"] = {**made.get("headers", {}), settings.trunk_header: None}  # no carrier is shown it
     return made
+
+
+def _krisp(of: Trunk | Rule) -> dict[str, Any]:
+    return {} if of.krisp is None else {"krisp_enabled": of.krisp}
 
 
 def _rule(name: str, rule: Rule, settings: Settings, ids: Mapping[str, str]) -> dict[str, Any]:
@@ -126,14 +129,24 @@ def _rule(name: str, rule: Rule, settings: Settings, ids: Mapping[str, str]) -> 
         target = {"dispatch_rule_direct": {"room_name": rule.room, "pin": pin}}
     else:
         target = {"dispatch_rule_individual": {"room_prefix": rule.room_prefix, "pin": pin}}
-    return {
+    made = {
         "name": name,
         "metadata": _metadata(name, rule.metadata),
         "rule": target,
         "trunk_ids": [ids.get(trunk, f"({trunk})") for trunk in rule.trunks],
-        "numbers": list(rule.numbers),
+        "numbers": list(rule.called),
         "hide_phone_number": rule.hide_phone_number,
-        "attributes": dict(rule.attributes),
-        # LiveKit adds this when it creates a rule, and not when it replaces one: a change would take it away
-        "media": {},
     }
+    if rule.callers:
+        made["inbound_numbers"] = list(rule.callers)
+    if rule.attributes:
+        made["attributes"] = dict(rule.attributes)
+    room: dict[str, Any] = rule.room_config.fields() if rule.room_config else {}
+    if rule.agents is not None:
+        room["agents"] = [
+            {"agent_name": agent.name, "metadata": agent.metadata, "deployment": agent.deployment}
+            for agent in rule.agents
+        ]
+    if room:
+        made["room_config"] = room
+    return made | _krisp(rule) | rule.media()

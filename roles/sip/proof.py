@@ -4,34 +4,16 @@ from __future__ import annotations
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.roles.sip.settings import Settings
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.sandbox import ask_inside
-from livekit_metal.runtime.host.wait import journal, until
+from livekit_metal.runtime.host.wait import ALIVE, journal, until
 from livekit_metal.runtime.slots import proof
-from livekit_metal.runtime.slots.proof import ALIVE
 
-# livekit-sip has no checker. What can be found without starting it: a library that is missing, a server that does not
-# answer at ws_url (it would say so with the first call only).
-_RUNS = r"""said=$("$1" --version 2>&1) || { echo "the program does not run here: $said"; exit 1; }
-case $said in *[0-9].[0-9]*) ;; *) echo "the program tells no version: $said"; exit 1 ;; esac"""
-_LIVEKIT = r"""code=$(curl -s -m 5 -o /dev/null -w '%{http_code}' "$1") || :
-[ "$code" = 200 ] || { echo "ws_url: LiveKit at $1 answers with ${code:-nothing}; does a slot of livekit-server serve?"
-  exit 1; }"""
-# $1 health, $2 address, $3 SIP: the unit's own process has the ports, is in Redis (its health answers only then; 429 is
-# a busy host), and answers an OPTIONS of SIP.
-_ANSWERS = r"""pid=$(systemctl show -p MainPID --value $unit)
-ss -Hlunp "sport = :$3" | grep -q "pid=$pid," || { echo "it does not listen on $3/udp"; return 1; }
-code=$(curl -s -m 2 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$1/")
-case $code in 200 | 429) ;; *) echo "health says $code"; return 1 ;; esac
-perl -MIO::Socket::INET -e 'alarm 2; my ($a, $p) = @ARGV;
-  my $s = IO::Socket::INET->new(Proto => "udp", PeerAddr => $a, PeerPort => $p) or die "$!\n";
-  my $me = $s->sockhost . ":" . $s->sockport; my $id = $$ . time;
-  $s->send(join "\r\n", "OPTIONS sip:ready\@$a:$p SIP/2.0", "Via: SIP/2.0/UDP $me;branch=z9hG4bK$id",
-    "Max-Forwards: 5", "From: <sip:deploy\@$me>;tag=$id", "To: <sip:ready\@$a:$p>", "Call-ID: $id\@$me",
-    "CSeq: 1 OPTIONS", "Contact: <sip:deploy\@$me>", "Content-Length: 0", "", "");
-  $s->recv(my $said, 4096); die "no answer to OPTIONS\n" unless $said =~ m,^SIP/2.0 200 ,' "$2" "$3"
-"""
+_RUNS = shell.program(__file__, "runs")
+_LIVEKIT = shell.program(__file__, "livekit")
+_ANSWERS = shell.program(__file__, "answers")
 
 
 class Proof(proof.Proof[Settings]):

@@ -12,12 +12,14 @@ from livekit_metal.core.ports import PortRange, Proto, Reach
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
 from livekit_metal.core.types.secret import Secret
-from livekit_metal.roles.sip.trunks import Rule, Trunk, together
+from livekit_metal.roles.sip.rules import Rule
+from livekit_metal.roles.sip.shared import silence
+from livekit_metal.roles.sip.together import together
+from livekit_metal.roles.sip.trunks import Outbound, Trunk
 from livekit_metal.site import slotted_settings
 from livekit_metal.site.slotted_settings import DRAIN, SlotPort, SlottedSettings
 
 SIGNALLING, MEDIA = "trunks", "trunk-media"  # the networks of trunks, as Port.clients names them
-MEDIA_TIMEOUT = 15  # s without a packet until livekit-sip hangs up, with BYE; also how a drain ends at its deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,9 @@ class Settings(SlottedSettings):
     hide_inbound_port: bool = option(
         False, "stay silent where a call is refused; nobody but the trunks' networks can call at all"
     )
+    media_timeout: Duration = option(
+        Duration(15), "seconds without a packet of sound until a call is hung up, with BYE; also how a drain ends"
+    )
     max_cpu: float = option(0.9, "share of the host's CPU above which calls out are refused (max_cpu_utilization)")
     memory: Memory = option(MOST, WORDS.format("it, with its calls, and it starts again"))
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
@@ -83,11 +88,24 @@ class Settings(SlottedSettings):
 
     address: str = derived("")  # of this host's interface
     public_address: str = derived("")  # that callers reach
+    way_out: str = derived("")  # host:port where Kamailio takes calls out from a slot, the same on every host
+    trunk_header: str = derived("")  # tells Kamailio the trunk of a call out
+    secure_out: bool = derived(False)  # Kamailio speaks TLS
     dispatch: str = derived("")  # the program that tells Kamailio of the active slot
     secrets: Mapping[str, Secret] = derived({})  # of trunks and rules, by name
     missing: tuple[str, ...] = derived(())  # names of secrets that are not there yet
     wrong: tuple[Problem, ...] = derived(())  # what is wrong with those that are there
     reconciles: bool = derived(False)  # this host's livekit-server is told of trunks and rules
+
+    def by_kamailio(self, out: Outbound) -> bool:
+        """Whether calls out go by Kamailio, and not straight from the slot."""
+        return out.via == "kamailio" or (out.via == "auto" and (out.transport != "tls" or self.secure_out))
+
+    @property
+    def patience(self) -> int:
+        """Seconds after which the last silent call has been hung up, whatever its trunk or rule says."""
+        parts = (*self.trunks.values(), *(t.outbound for t in self.trunks.values()), *self.rules.values())
+        return max(self.media_timeout, *(part.media_timeout or 0 for part in parts if part), 0)
 
     def record(self, slot: str) -> dict[str, object]:
         ports = {name: self.part(name, slot).first for name in ("sip", "health", "metrics")}
@@ -96,6 +114,7 @@ class Settings(SlottedSettings):
     def more_problems(self, path: str) -> Iterator[Problem]:
         if not 0 < self.max_cpu <= 1:
             yield Problem(f"{path}.max_cpu", f"is {self.max_cpu}", "choose a share above 0, up to 1")
+        yield from silence(self.media_timeout, f"{path}.media_timeout")
         yield from together(self.trunks, self.rules, path)
 
     def own_config(self, slot: str) -> dict[str, Any]:
@@ -115,7 +134,7 @@ class Settings(SlottedSettings):
             "logging": {"level": self.log_level, "json": True},
             "max_cpu_utilization": self.max_cpu,
             "hide_inbound_port": self.hide_inbound_port,
-            "media_timeout": f"{MEDIA_TIMEOUT}s",
+            "media_timeout": f"{int(self.media_timeout)}s",
             **self.credentials,
             "media_nat_1_to_1_ip": self.public_address if self.public_address != self.address else "",
         }

@@ -5,9 +5,6 @@ The API is asked on the host, through its own edge: the controller makes a token
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
 import json
 import time
 from collections.abc import Iterator, Mapping
@@ -17,34 +14,23 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
-from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired, differs
+from livekit_metal.core import shell
+from livekit_metal.roles.sip.merging import differs, merged, unsaid
+from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired
 from livekit_metal.roles.sip.settings import Settings
+from livekit_metal.runtime.host import tokens
 from livekit_metal.runtime.host.commands import HostError, read, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _PROBE = "sip.telephony"
-_VALID = 600  # s that a token is good for
-# What is sent (passwords and PINs are in it) comes by standard input, the token by a file descriptor of its own: no
-# argument list has them.
-_CALL = r"""call() { curl -s -m 10 -K /dev/fd/3 -H 'Content-Type: application/json' -w '\n%{http_code}\n' \
-  --data-binary @- "$url/$1" 3<<END
-header = "Authorization: Bearer $token"
-END
-}
-"""
-_LISTS = "\n".join(f"echo '{kind.name}'; echo '{{}}' | call {kind.list}" for kind in KINDS)
+_CALL = shell.program(__file__, "call")
+_LISTS = tuple(word for kind in KINDS for word in (kind.name, kind.list, "{}"))
 
 
 def token(key: str, secret: str, now: float) -> str:
     """A JWT that lets its bearer manage SIP, for ten minutes."""
-
-    def part(data: bytes) -> str:
-        return base64.urlsafe_b64encode(data).decode().rstrip("=")
-
-    claims = {"iss": key, "exp": int(now) + _VALID, "sip": {"admin": True}}
-    text = ".".join(part(json.dumps(each).encode()) for each in ({"alg": "HS256", "typ": "JWT"}, claims))
-    return f"{text}.{part(hmac.digest(secret.encode(), text.encode(), hashlib.sha256))}"
+    return tokens.token(key, secret, now, {"sip": {"admin": True}})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +43,13 @@ class Found:
 
 def reconcile(settings: Settings) -> Task:
     """Have LiveKit's trunks and rules be those of the site; drift shows in the plan."""
-    return Task("sip", StateQuery(queries=((_PROBE, _asks(settings) + _LISTS),)), partial(_plan, settings))
+    return Task("sip", StateQuery(queries=((_PROBE, _asks(settings, *_LISTS)),)), partial(_plan, settings))
 
 
-def _asks(settings: Settings) -> str:
+def _asks(settings: Settings, *calls: str) -> str:
     key, secret = next(iter(settings.api_keys.items()))
     url = settings.ws_url.replace("ws", "http", 1) + "/twirp/livekit.SIP"
-    return f"token={token(key, secret.reveal(), time.time())} url={url}\n{_CALL}"
+    return shell.given(_CALL, url, token(key, secret.reveal(), time.time()), *calls)
 
 
 def parse(lines: list[str]) -> dict[str, Found] | None:
@@ -97,14 +83,24 @@ def _plan(settings: Settings, seen: HostState) -> Plan:
     found = parse(seen.answers[_PROBE])
     steps, words = [], []
     for kind, name, change in _changes(settings, found):
-        words.append(f"{kind.noun} {name}: {change}")
+        words.append(f"{kind.unit_noun} {name}: {change}")
         steps.append(Action(words[-1], partial(_apply, settings=settings, kind=kind, name=name)))
     notes = []
     if found:
         for kind in KINDS:
             if others := found[kind.name].foreign:
-                notes.append(f"{kind.noun}s that are not ours, left alone: {', '.join(others)}")
+                notes.append(f"{kind.unit_noun}s that are not ours, left alone: {', '.join(others)}")
+        notes += _foreign_fields(settings, found)
     return Plan(tuple(steps), f"{len(steps)} of trunks and rules changed" if steps else "", tuple(notes))
+
+
+def _foreign_fields(settings: Settings, found: Mapping[str, Found]) -> Iterator[str]:
+    """What somebody else has set on objects of ours."""
+    wanted = desired(settings, _ids(found))
+    for kind in KINDS:
+        for name, target in wanted[kind.name].items():
+            if fields := unsaid(target, found[kind.name].ours.get(name, {})):
+                yield f"{kind.unit_noun} {name}: not in the inventory, left as it is: {', '.join(fields)}"
 
 
 def _changes(settings: Settings, found: dict[str, Found] | None) -> Iterator[tuple[Kind, str, str]]:
@@ -127,20 +123,19 @@ def _ids(found: Mapping[str, Found]) -> dict[str, str]:
 
 def _apply(host: Host, *, settings: Settings, kind: Kind, name: str) -> None:
     """Bring one object to what the site says. What LiveKit has is asked again: a rule needs its trunks' new ids."""
-    found = parse(read(host, "sh -s", stdin=_asks(settings) + _LISTS).splitlines())
+    found = parse(read(host, "sh -s", stdin=_asks(settings, *_LISTS)).splitlines())
     if found is None:
         raise HostError("LiveKit does not tell its trunks: its API does not answer, or not to the first API key")
     wanted, now = desired(settings, _ids(found))[kind.name].get(name), found[kind.name].ours.get(name)
     if wanted is None and now is not None:
         _call(host, settings, kind.delete, {kind.id: now[kind.id]})
     elif wanted is not None and now is None:
-        _call(host, settings, kind.create, {kind.create_key: wanted})
+        _call(host, settings, kind.create, {kind.create_key: merged(wanted, {})})
     elif wanted is not None and now is not None and differs(wanted, now):
-        _call(host, settings, kind.update, {kind.id: now[kind.id], "replace": wanted})
+        _call(host, settings, kind.update, {kind.id: now[kind.id], "replace": merged(wanted, now)})
 
 
 def _call(host: Host, settings: Settings, method: str, body: Mapping[str, Any]) -> None:
-    script = _asks(settings) + f"call {method} <<'END'\n{json.dumps(body)}\nEND\n"
-    said = run(host, "sh -s", stdin=script).splitlines()
+    said = run(host, "sh -s", stdin=_asks(settings, "", method, json.dumps(body))).splitlines()
     if said[-1:] != ["200"]:
         raise HostError(f"LiveKit refuses {method}: {' '.join(said) or 'no answer'}")

@@ -12,8 +12,8 @@ import pytest
 from livekit_metal.core.errors import SiteError
 from livekit_metal.releases.catalogue import Cgo
 from livekit_metal.runtime.artifacts.fetch import fetch
-from tests.support.programs.gomodule import ARCH, tiny
-from tests.support.programs.upstream import left, programs
+from tests.support.artifacts.gomodule import ARCH, tiny
+from tests.support.artifacts.upstream import left, programs
 
 BOOKWORM = Cgo("bookworm", "gcc-12", ("zlib1g-dev",))
 SOURCES = {

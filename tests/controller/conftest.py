@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.programs.registry import Registry, serving
+from tests.support.artifacts.registry import Registry, serving
 
 
 @pytest.fixture(scope="session")

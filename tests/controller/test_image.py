@@ -8,8 +8,8 @@ import tarfile
 from pathlib import Path
 
 from livekit_metal.runtime.artifacts.fetch import fetch, verify
-from tests.support.programs.registry import Registry, entry, layer, sha256
-from tests.support.programs.upstream import left
+from tests.support.artifacts.registry import Registry, entry, layer, sha256
+from tests.support.artifacts.upstream import left
 
 DIR, LINK, HARD = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
 BASE = layer(

@@ -19,8 +19,8 @@ import pytest
 from livekit_metal.core.errors import SiteError
 from livekit_metal.releases.catalogue import Image, Release
 from livekit_metal.runtime.artifacts.fetch import fetch
-from tests.support.programs.registry import Registry, entry, layer, sha256
-from tests.support.programs.upstream import left, programs
+from tests.support.artifacts.registry import Registry, entry, layer, sha256
+from tests.support.artifacts.upstream import left, programs
 
 TRUST = "nothing was installed; try again, and if it stays so do not trust that registry"
 ROOT = Path(__file__).parents[2]
@@ -101,7 +101,7 @@ def test_an_architecture_that_is_not_there(registry: Registry, cache: Path) -> N
 def test_layers_that_make_no_tree(registry: Registry, cache: Path) -> None:
     for content, why in (
         (layer(entry("../../etc/passwd", b"root")), "a file is called '../../etc/passwd'"),
-        (layer(entry("a", kind=b"1", linkname="b")), "a is a hard link to b, which is no file"),
+        (layer(entry("a", kind=b"1", linkname="b")), "a is a hard link to b, which is not a file"),
         (b"no tar archive at all" * 100, "invalid header"),
     ):
         image = registry.image([content])

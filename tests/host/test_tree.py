@@ -13,10 +13,10 @@ from testinfra.host import Host
 
 from lab.run import wait_until
 from livekit_metal.runtime.artifacts.fetch import Artifact, fetch
+from tests.support.artifacts.gomodule import ARCH, tiny
+from tests.support.artifacts.registry import entry, layer, serving, sha256
 from tests.support.hosts.deploys import Deploy, Told
 from tests.support.hosts.lab import INVENTORY
-from tests.support.programs.gomodule import ARCH, tiny
-from tests.support.programs.registry import entry, layer, serving, sha256
 
 PLACE = "/opt/livekit/tree-test"
 PLAN = "tests/host/bring.py"

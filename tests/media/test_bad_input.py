@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.artifacts.registry import entry, layer, serving, sha256
 from tests.support.calls import witness
 from tests.support.calls.recorder import HOST
 from tests.support.hosts.deploys import deploy, plain, variant
 from tests.support.hosts.lab import lab, over_ssh
-from tests.support.programs.registry import entry, layer, serving, sha256
 
 _CALLS = str(plain()["livekit"]["media_udp"])
 _CARRIER = plain()["sip"]["trunks"]["carrier"]["networks"]

@@ -183,7 +183,7 @@ def test_a_slot_that_lacks_one_of_its_ports_never_serves(deaf: Path) -> None:
     told = deploy(deaf)
     assert told.status > 0
     assert re.search(
-        r"ready: slot \w+ has its ports did not come true within 30 s \(it does not listen on \d+\)", told.text
+        r"ready: timed out after 30 s waiting for: slot \w+ has its ports \(it does not listen on \d+\)", told.text
     )
     assert "Traceback" not in told.text
     assert units(SERVING[0], "active") == [before], "what served goes on, and the candidate is gone"

@@ -118,7 +118,7 @@ def test_another_ca_under_a_call_refuses_no_client(access: Access, control: Acce
         secrets_verb("retire", "ca")
         said = deploy()
         assert said.status == 0, said.text
-        assert "still has the CA of before" in said.text
+        assert "still has the previous CA" in said.text
         assert served(lab) != before
         assert asyncio.run(where(client, "after")).id
         secrets_verb("retire", "ca")

@@ -174,7 +174,7 @@ def listless(turn: Turn, lab: Lab) -> Iterator[Turn]:
 
 
 def test_the_kernel_alone_keeps_everything(listless: Turn, access: Access, lab: Lab) -> None:
-    """Also from this machine, which is no host of the site and has a port open for whoever comes."""
+    """Also from this machine, which is not a host of the site and has a port open for whoever comes."""
     found, media = reached(lab, listless, access)
     assert found == media
     stranger = lab.facts["gateway"]

@@ -145,7 +145,7 @@ def test_the_unit_for_former_addresses_is_sound_and_tight(
 ) -> None:
     left = ("10.0.0.11:1111", "[fd00::11]:1111")
     (unit,) = forwarder.service(dataclasses.replace(redis, former=left)).files
-    assert verify_unit("livekit-redis-formerly.service", unit.text) <= 1.5
+    assert verify_unit("livekit-redis-forward.service", unit.text) <= 1.5
     command = unit.text.split("\nExecStart=")[1].split("\nRestart=")[0].replace("\\\n", " ").split()
     assert [word.removeprefix("--listen=") for word in command if word.startswith("--listen=")] == list(left)
     assert command[-1] == f"127.0.0.1:{redis.port}", "Redis itself, without a way around"

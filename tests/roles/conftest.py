@@ -135,9 +135,7 @@ def no_download(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def livekit(single: Site, no_download: None) -> LivekitSettings:
     """livekit-server's settings on a host; its program is there without a download."""
-    found = single.for_host("lk1").livekit
-    assert found is not None
-    return found
+    return single.for_host("lk1").the(LivekitSettings)
 
 
 @pytest.fixture

@@ -64,8 +64,8 @@ def test_what_waits_for_somebody_is_told_at_the_end_of_every_deploy(egress: Sett
 
 def test_recordings_that_are_still_on_a_host_keep_it(egress: Settings) -> None:
     with pytest.raises(HostError, match=r"recordings are still here \(1 in .*/egress/files\); fetch them, or deliver"):
-        tasks.delivered(egress).plan(host(left=["0", "0", "1"]))
-    assert tasks.delivered(egress).plan(host()).actions == ()
+        tasks.Egress(egress).kept().plan(host(left=["0", "0", "1"]))
+    assert tasks.Egress(egress).kept().plan(host()).actions == ()
 
 
 def test_the_secret_of_a_store_must_be_there(make_site: Callable[[dict[str, Any]], Site], no_download: None) -> None:
@@ -135,9 +135,9 @@ def test_a_file_that_may_be_written_still_is_left_and_counted(tmp_path: Path) ->
         ("touch -d @0 $1/young", "0 delivered, 1 left (1 written in the last 10 s: run the same again)\n"),
         ("rm $1/young", "1 delivered, 0 left\n"),
     ):
-        script = f"rc() {{ shift 5; {rclone}; }}\nset -- $1 x\n{store._DELIVER}"
-        run = ["sh", "-c", script, "sh", str(tmp_path / "backup")]
-        assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == told
+        script = f"rclone() {{ shift 14; {rclone}; }}\n{store._DELIVER}"
+        run = ["sh", "-c", script, "sh", str(tmp_path / "backup"), "x", ""]
+        assert subprocess.run(run, input="\n", capture_output=True, text=True, check=True).stdout == told
 
 
 def test_a_delivery_with_nothing_to_deliver_changes_nothing(egress: Settings, fake_run: Callable[..., FakeRun]) -> None:

@@ -108,4 +108,4 @@ def test_an_exporter_without_its_metric_fails_the_host(fake_run: Callable[..., F
 
     done = fake_run(lambda: one_by_one("exporters", activate(both)), answer=answer)
     assert done.results["lk1"].word == "failed"
-    assert "redis_up 1 at http://10.0.0.11:9121/metrics did not come true" in done.results["lk1"].why
+    assert "waiting for: redis_up 1 at http://10.0.0.11:9121/metrics (" in done.results["lk1"].why

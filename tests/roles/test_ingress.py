@@ -139,5 +139,5 @@ def test_what_drains_is_told_in_streams(ingress: Settings) -> None:
     component = tasks.Ingress(ingress)
     slot = ingress.slots[0]
     lines = ["only draining", f"{slot} state deactivating", f"{slot} stamp g", f"{slot} sessions 2", "end"]
-    assert component.words(lines) == (f"slot {slot} drains: 2 streams",)
-    assert component.total(lines) == 2
+    assert component.describe(lines) == (f"slot {slot} drains: 2 streams",)
+    assert component.count(lines) == 2

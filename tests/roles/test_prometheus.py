@@ -90,8 +90,8 @@ def test_the_new_configuration_is_checked_before_it_is_in_place(
         lambda: one_by_one("prometheus", activate(prometheus)), answer=lambda _h, c: answer if "sh -s" in c else ""
     )
     (write,) = [c for c in done.commands["lk1"] if "base64 -d" in c]
-    check = write.index(f"promtool check config {prometheus.config}.lkm-")
-    assert write.index("base64 -d") < check < write.index("mv -fT")
+    assert f"promtool check config {prometheus.config}.lkm-" in write
+    assert write.index("base64 -d") < write.index('eval "$check"') < write.index("mv -fT")
     assert [c for c in done.commands["lk1"] if "systemctl reload" in c]
     assert not [c for c in done.commands["lk1"] if "systemctl restart" in c]
 
@@ -106,4 +106,4 @@ def test_a_refused_reload_fails_the_host(fake_run: Callable[..., FakeRun], prome
 
     done = fake_run(lambda: one_by_one("prometheus", activate(prometheus)), answer=said)
     assert done.results["lk1"].word == "failed"
-    assert f"{prometheus.config} loaded did not come true" in done.results["lk1"].why
+    assert f"waiting for: {prometheus.config} loaded (" in done.results["lk1"].why

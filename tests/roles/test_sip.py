@@ -16,8 +16,8 @@ from pyinfra.api.exceptions import PyinfraError
 from livekit_metal.core.slots.decision import GUARD
 from livekit_metal.roles.sip import tasks, telephony
 from livekit_metal.roles.sip.objects import KINDS, desired
+from livekit_metal.roles.sip.rules import Rule
 from livekit_metal.roles.sip.settings import Settings
-from livekit_metal.roles.sip.trunks import Rule
 from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.model import Site
@@ -64,7 +64,7 @@ def test_a_deploy_is_refused_while_a_secret_opens_a_trunk(phones: Site, no_downl
     site.vault.set_password("sip-carrier-numbers", "*")
     found = site.for_host("lk1").sip
     assert found
-    with pytest.raises(PyinfraError, match=r"secrets.passwords.sip-carrier-numbers: word 1 of 1 is no number"):
+    with pytest.raises(PyinfraError, match=r"secrets.passwords.sip-carrier-numbers: word 1 of 1 is not a number"):
         tasks.Sip(found).desired()
 
 

@@ -1,4 +1,4 @@
-"""A look at a host where services run as wanted; tests change one thing of it."""
+"""A look at a host where services are up to date; tests change one thing of it."""
 
 from __future__ import annotations
 

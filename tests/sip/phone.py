@@ -14,7 +14,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from livekit_metal.call.access import Access
-from livekit_metal.call.participants import Diary, Ice, Publisher, Subscriber
+from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber
 from livekit_metal.call.report import largest_gap
 from livekit_metal.call.server import token
 from livekit_metal.call.tone import tone
@@ -116,8 +116,8 @@ async def talking(access: Access, phone: Phone, room: str) -> AsyncIterator[Line
 
     Somebody must publish sound in the room before livekit-sip answers: that is the tone.
     """
-    diary, tag = Diary(), uuid4().hex[:8]
-    publisher, subscriber = Publisher(diary, tone), Subscriber(diary, f"sip_{phone.caller}")
+    event_log, tag = EventLog(), uuid4().hex[:8]
+    publisher, subscriber = Publisher(event_log, tone), Subscriber(event_log, f"sip_{phone.caller}")
     try:
         for seat in (publisher, subscriber):
             await seat.join(access.url, token(access, room=room, identity=f"{seat.who}-{tag}"), Ice())
@@ -128,7 +128,7 @@ async def talking(access: Access, phone: Phone, room: str) -> AsyncIterator[Line
         yield Line(phone, subscriber)
     finally:
         phone.drop()
-        diary.closed = True
+        event_log.closed = True
         await subscriber.leave()
         await publisher.leave()
 

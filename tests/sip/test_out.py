@@ -13,7 +13,7 @@ from livekit.protocol.room import RoomParticipantIdentity
 from testinfra.host import Host
 
 from livekit_metal.call.access import Access
-from livekit_metal.call.participants import Diary, Ice, Publisher, Subscriber
+from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber
 from livekit_metal.call.server import server_api, token
 from livekit_metal.call.tone import tone
 from tests.sip.conftest import real
@@ -39,8 +39,8 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
     called = subprocess.Popen(command, cwd=tmp_path, stdin=quiet, stdout=quiet, stderr=quiet)
 
     async def scenario() -> None:
-        room, diary = f"out-{uuid4().hex[:8]}", Diary()
-        publisher, subscriber = Publisher(diary, tone), Subscriber(diary, "called")
+        room, event_log = f"out-{uuid4().hex[:8]}", EventLog()
+        publisher, subscriber = Publisher(event_log, tone), Subscriber(event_log, "called")
         try:
             for seat in (publisher, subscriber):
                 await seat.join(access.url, token(access, room=room, identity=seat.who), Ice())
@@ -65,7 +65,7 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
                 await api.room.remove_participant(RoomParticipantIdentity(room=room, identity="called"))
                 assert await asyncio.to_thread(called.wait, 15) == 0, "hung up with BYE"
         finally:
-            diary.closed = True
+            event_log.closed = True
             await subscriber.leave()
             await publisher.leave()
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from tests.support.hosts.lab import ROOT, lab, over_ssh
 from tests.upgrade import judge
 from tests.upgrade.ground import Ground
@@ -84,7 +85,7 @@ class Site:
     def of(cls, ground: Ground) -> Site:
         host = over_ssh(ground.first)
         packages = ", ".join(host.check_output(_PACKAGES).splitlines())
-        return cls(", ".join(host.check_output(_SYSTEM).splitlines()), packages, lab().site.livekit.release)
+        return cls(", ".join(host.check_output(_SYSTEM).splitlines()), packages, lab().site.of(Livekit).release)
 
 
 def text(parts: Mapping[int, str], seconds: float = 60) -> str:

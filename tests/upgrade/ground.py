@@ -13,6 +13,7 @@ from typing import Any
 from lab import places
 from lab.demo import write_access
 from livekit_metal.call.access import Access
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 from tests.support.calls.slots import ENDS, draining
@@ -74,7 +75,7 @@ class Ground:
         if told.status:  # who failed half-way still is where it was, as far as a client knows
             return told
         self.site = inventory.read(self.inventory)
-        turn = {self.site.livekit.turn.name(name): self.site.hosts[name].public_address for name in self.names}
+        turn = {self.site.of(Livekit).turn.name(name): self.site.hosts[name].public_address for name in self.names}
         self.access = replace(Access.of(self.site), names=turn)
         write_access(places.Lab(self.name), self.site)  # a lab without it does not count as deployed
         return told

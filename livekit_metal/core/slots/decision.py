@@ -24,8 +24,10 @@ SEES = "livekit-proc"  # user and group; who is in the group sees all processes 
 SEEING = ("systemd-logind.service", "polkit.service")
 SIGHT = "50-livekit-hidepid.conf"  # their drop-in
 FINISH_SCRIPT = "finish.sh"  # beside it: what to do at the deadline, and when the host goes down
-AWAITED = "127.0.0.2"  # where HAProxy comes from with clients' signalling, which a drain of livekit-server waits for
-ALONE = "~alone"  # ends the stamp of a process that is being proved and that no session can reach
+CLIENT_SOURCE_ADDRESS = (
+    "127.0.0.2"  # where HAProxy comes from with clients' signalling, which a drain of livekit-server waits for
+)
+ISOLATED_SUFFIX = "~alone"  # ends the stamp of a process that is being proved and that no session can reach
 
 
 def part(whole: PortRange, slots: tuple[str, ...], slot: str) -> PortRange:
@@ -45,7 +47,7 @@ def problems(
         return
     for slot in slots:
         if not re.fullmatch(r"[a-z][a-z0-9]{0,7}", slot):
-            yield Problem(f"{path}.slots", f"{slot!r} is no slot name", "use a lower-case letter")
+            yield Problem(f"{path}.slots", f"{slot!r} is not a slot name", "use a lower-case letter")
     for name, ports in ranges.items():
         if len(ports) < len(slots) * least[name]:
             yield Problem(f"{path}.{name}", f"has {len(ports)} ports for {len(slots)} slots", "widen it")
@@ -75,8 +77,8 @@ class Slot:
         """
         if active_state not in ("active", "activating", "reloading", "deactivating"):
             return cls(State.EMPTY)
-        if stamp.endswith(ALONE):
-            return cls(State.ISOLATED, stamp.removesuffix(ALONE))
+        if stamp.endswith(ISOLATED_SUFFIX):
+            return cls(State.ISOLATED, stamp.removesuffix(ISOLATED_SUFFIX))
         return cls(State.DRAINING if active_state == "deactivating" else State.RUNNING, stamp)
 
 

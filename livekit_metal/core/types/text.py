@@ -24,7 +24,7 @@ _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """``said`` completes "… is no …"; ``empty``: '' is one of these."""
+    """``said`` completes "… is not …"; ``empty``: '' is one of these."""
 
     said: str
     check: Callable[[str], bool]
@@ -40,7 +40,7 @@ class Kind:
         if bad := next((char for char in value if not (self.breaks or _shows(char)) or char in _NEVER), ""):
             return f"has the character U+{ord(bad):04X} in it", "write one line of plain text"
         if (not value and not self.empty) or (value and not self.check(value)):
-            return f"{value!r} is no {self.said}", self.remedy
+            return f"{value!r} is not {self.said}", self.remedy
         return None
 
 
@@ -104,30 +104,30 @@ def _is_file(value: str) -> bool:
 Line = Annotated[str, Kind("text", lambda _: True, "", empty=True)]
 # What only ever goes into JSON.
 Text = Annotated[str, Kind("text", lambda _: True, "", empty=True, breaks=True, longest=65536)]
-Address = Annotated[str, Kind("IP address", is_address, "write an IP address; names are for ssh.config")]
-Network = Annotated[str, Kind("network", is_network, "write one such as 192.0.2.0/24, without host bits")]
+Address = Annotated[str, Kind("an IP address", is_address, "write an IP address; names are for ssh.config")]
+Network = Annotated[str, Kind("a network", is_network, "write one such as 192.0.2.0/24, without host bits")]
 Endpoint = Annotated[str, Kind("host:port", is_endpoint, "write it as 10.0.0.5:53 or [fd00::5]:53")]
-Url = Annotated[str, Kind("URL", is_url, "write scheme, host and what follows: https://s3.example.com")]
-WebUrl = Annotated[str, Kind("http or https URL", is_web_url, "write it as https://app.example.com/hook")]
-Domain = Annotated[str, Kind("name for clients", is_domain, "write one such as lk.example.org")]
+Url = Annotated[str, Kind("a URL", is_url, "write scheme, host and what follows: https://s3.example.com")]
+WebUrl = Annotated[str, Kind("an http or https URL", is_web_url, "write it as https://app.example.com/hook")]
+Domain = Annotated[str, Kind("a name for clients", is_domain, "write one such as lk.example.org")]
 # Plain characters only: they stand in units (where % and $ mean something), in scripts and in HAProxy's configuration.
 HostPath = Annotated[
-    str, Kind("path on a host", _is_host_path, "write an absolute path of letters, digits and . _ + @ ~ -")
+    str, Kind("a path on a host", _is_host_path, "write an absolute path of letters, digits and . _ + @ ~ -")
 ]
-File = Annotated[str, Kind("file name", _is_file, "write a path on this machine")]
+File = Annotated[str, Kind("a file name", _is_file, "write a path on this machine")]
 Package = Annotated[
     str,
-    Kind("Debian package", _matches(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?"), "write it as `apt-cache search` does"),
+    Kind("a Debian package", _matches(r"[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?"), "write it as `apt-cache search` does"),
 ]
 Interface = Annotated[
-    str, Kind("network interface", _matches(r"[A-Za-z0-9_.:@-]{1,15}"), "write its name as `ip link` does")
+    str, Kind("a network interface", _matches(r"[A-Za-z0-9_.:@-]{1,15}"), "write its name as `ip link` does")
 ]
 User = Annotated[
-    str, Kind("name of a user", _matches(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}\$?"), "write it as `id -un` does")
+    str, Kind("the name of a user", _matches(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}\$?"), "write it as `id -un` does")
 ]
 # Identifiers of others' systems: buckets, regions, access keys, ACL users.
-Word = Annotated[str, Kind("single word", _matches(r"[!-~]{1,512}"), "write it without blanks, in ASCII")]
-Variable = Annotated[str, Kind("variable", _matches(r"[A-Za-z_][A-Za-z0-9_]*"), "use letters, digits and _")]
+Word = Annotated[str, Kind("a single word", _matches(r"[!-~]{1,512}"), "write it without blanks, in ASCII")]
+Variable = Annotated[str, Kind("a variable", _matches(r"[A-Za-z_][A-Za-z0-9_]*"), "use letters, digits and _")]
 
 
 def plain(value: object, path: str) -> tuple[str, str, str] | None:

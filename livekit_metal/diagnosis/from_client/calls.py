@@ -35,11 +35,11 @@ _PORTS = {
 }
 
 
-def paths(told: Announced) -> tuple[str, ...]:
-    """The ways that a server offers: those that it must have, and TURN where it is announced."""
+def paths(told: Announced, *, tcp: bool = True) -> tuple[str, ...]:
+    """The ways that a server offers: those that it must have (``tcp``: ICE over TCP), and what it announces besides."""
     turn = {"turn:": "turn-udp", "turns:": "turn-tls"}
     offered = {turn[scheme] for scheme in turn for server in told.servers if server.url.startswith(scheme)}
-    return ("udp", "tcp", *sorted(offered, reverse=True))
+    return ("udp", *(("tcp",) if tcp or told.tcp else ()), *sorted(offered, reverse=True))
 
 
 def arguments(*, node: str | None, through: Sequence[str | None], path: str | None) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ async def all_paths(
             words = arguments(node=told.node.id, through=(through, through), path=path)
             return judged(await made(case.access, words), path, about, case.here, told)
 
-    return list(await asyncio.gather(*(one(path) for path in paths(told))))
+    return list(await asyncio.gather(*(one(path) for path in paths(told, tcp=case.tcp))))
 
 
 async def across(case: Subject, first: str, second: str, turn: asyncio.Semaphore) -> CheckResult:

@@ -184,9 +184,9 @@ async def _read(reader: asyncio.StreamReader, guest: Guest) -> None:
 def questions() -> Iterable[bytes]:
     """What daemons answer to without knowing who asks: a STUN server, and one of SIP."""
     here = "SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-relay"
-    sip = (
+    request = (
         f"OPTIONS sip:relay@192.0.2.1 SIP/2.0\r\nVia: {here};rport\r\nFrom: <sip:relay@192.0.2.1>;tag=relay\r\n"
         f"To: <sip:relay@192.0.2.1>\r\nCall-ID: {secrets.token_hex(8)}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\n"
         "Content-Length: 0\r\n\r\n"
     )
-    return stun.packed(Method.BINDING, secrets.token_bytes(12), ()), sip.encode()
+    return stun.packed(Method.BINDING, secrets.token_bytes(12), ()), request.encode()

@@ -44,7 +44,7 @@ async def dns(case: Subject) -> CheckResult | None:
     said = f"{host} is {', '.join(addresses)}"
     if case.addresses and (strange := [a for a in addresses if a not in case.addresses]):
         remedy = f"correct your DNS: the site's hosts are {', '.join(case.addresses)}"
-        return failed("dns", "", case.here, f"{said}; {', '.join(strange)} is no host of the site", remedy)
+        return failed("dns", "", case.here, f"{said}; {', '.join(strange)} is not a host of the site", remedy)
     return CheckResult(check="dns", vantage=case.here, said=said)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 from typing import TYPE_CHECKING
 
-from livekit_metal.core import records
+from livekit_metal.core import records, shell
 from livekit_metal.core.redis_client import RedisClient
 from livekit_metal.diagnosis.on_host import services
 from livekit_metal.roles.base.settings import Settings as Base
@@ -25,12 +25,7 @@ from livekit_metal.runtime.slots.occupancy import OccupancyQuery
 if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack
 
-# What a slot that runs says and has; the words of OccupancyQuery.
-_ASK = r"""echo "$slot http $(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port signal)/")"
-  curl -sf -m 2 "http://127.0.0.1:$(port metrics)/metrics" |
-    sed -n "s/.*node_id=\"\(ND_[^\"]*\)\".*/$slot node \1/p" | head -n 1
-  sed -n "s/^ *\"node_ip\": \"\(.*\)\",\{0,1\}$/$slot node_ip \1/p" "$of/$slot.yaml"
-  echo "$slot keys $(sha256sum <"$of/keys.yaml" | cut -d ' ' -f 1)" """
+_ASK = shell.program(__file__, "livekit")
 # Arguments: host, port, user ('' for the default one); the password is in the environment. As any client logs in.
 _LOG_IN = r"""use IO::Socket::IP; my ($host, $port, $user) = @ARGV; my $secret = $ENV{REDISCLI_AUTH};
 alarm 4; $SIG{ALRM} = sub { print "silent\n"; exit };

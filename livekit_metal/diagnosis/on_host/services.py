@@ -1,4 +1,4 @@
-"""The daemons beside livekit-server (egress, ingress, sip): whether the slot that gets new sessions answers; and of all
+"""The daemons beside livekit-server: whether the slot that gets new sessions answers; and of all
 daemons, whether they run the code that is on disk. Pure."""
 
 from __future__ import annotations
@@ -6,39 +6,32 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from livekit_metal.core import shell
 from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.base.settings import Settings as Base
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.slots.components import components
+from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.runtime.slots.occupancy import OccupancyQuery, State
 from livekit_metal.runtime.slots.occupancy import active as serving_of
 
 if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack
 
-# The words of OccupancyQuery. Of the keys a host tells only what they hash to, as Keys below.
-_HEALTH = r"""
-  http=$(curl -s -m 3 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$(port health)/") || :
-  echo "$slot http $http"
-  echo "$slot keys $(sed -n 's/^  "api_\(key\|secret\)": "\(.*\)",\{0,1\}$/\1 \2/p' "$of/$slot.yaml" |
-    sort | sha256sum | cut -d ' ' -f 1)" """
-# A stream that nobody knows: livekit-server says so over Redis. Answers 404; 503 when nothing was heard. Whoever says
-# nothing is not asked more: that takes its time.
-_HEARD = r"""
-  [ "$http" != 200 ] || echo "$slot heard $(curl -s -m 6 -o /dev/null -w '%{http_code}' --data x \
-    -H 'Content-Type: application/sdp' "http://127.0.0.1:$(port whip)/w/livekit-metal-asks")" """
-_GOOD = {"egress": ("200",), "ingress": ("200",), "sip": ("200", "429")}  # 429: it is busy
+_HEALTH = shell.program(__file__, "health")
 
 
 def questions(stack: HostStack) -> dict[str, OccupancyQuery]:
     """What is asked about each daemon in slots but livekit-server, by role."""
-    whole = {role: each.query_all for role, each in components(stack).items() if role != "livekit"}
-    more = {role: _HEALTH + (_HEARD if role == "ingress" else "") for role in whole}
-    return {role: dataclasses.replace(asked, ask=asked.ask + more[role]) for role, asked in whole.items()}
+    return {role: dataclasses.replace(each.query_all, ask=each.ask + _HEALTH + each.hears) for role, each in _of(stack)}
+
+
+def _of(stack: HostStack) -> Iterator[tuple[str, SlottedDaemon[Any]]]:
+    return ((role, each) for role, each in components(stack).items() if role != "livekit")
 
 
 def probes(stack: HostStack) -> list[tuple[str, str]]:
@@ -48,8 +41,9 @@ def probes(stack: HostStack) -> list[tuple[str, str]]:
 
 def services(stack: HostStack, keys: Mapping[str, Secret], seen: HostState) -> Iterator[CheckResult]:
     """The rows of one host; ``keys`` are the API keys that livekit-server takes."""
-    for role, asked in questions(stack).items():
-        yield from _daemon(stack, role, asked, keys, seen)
+    asked = questions(stack)
+    for role, each in _of(stack):
+        yield from _daemon(stack, each, asked[role], keys, seen)
     yield from _code(stack, seen)
 
 
@@ -66,24 +60,24 @@ def _code(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
 
 
 def _daemon(
-    stack: HostStack, role: str, asked: OccupancyQuery, keys: Mapping[str, Secret], seen: HostState
+    stack: HostStack, daemon: SlottedDaemon[Any], asked: OccupancyQuery, keys: Mapping[str, Secret], seen: HostState
 ) -> Iterator[CheckResult]:
-    lines, here = seen.answers[asked.name], stack.host
+    lines, here, role = seen.answers[asked.name], stack.host, daemon.role
     name = serving_of(lines)
     one, words = next(((o, w) for o, w in asked.read(lines) if o.slot == name), (None, {}))
     said = {word: values[0] for word, values in words.items()}
     journal = f"journalctl -u {asked.unit.format(name)}; a deploy mends it"
     if one is None or one.state is not State.ACTIVE:
         where = f"slot {name}, which is {one.state}" if one else "no slot of this host"
-        yield failed(role, here, here, f"new {asked.noun} go to {where}", journal if one else "deploy")
+        yield failed(role, here, here, f"new {asked.unit_noun} go to {where}", journal if one else "deploy")
         return
-    if (code := said.get("http", "000")) not in _GOOD[role]:
+    if (code := said.get("http", "000")) not in daemon.healthy:
         yield failed(role, here, here, f"slot {name} says HTTP {code}", journal)
-    elif said.get("heard", "404") != "404":
-        fact = f"slot {name} and livekit-server do not hear each other on Redis (WHIP says {said['heard']})"
+    elif "unheard" in said:
+        fact = f"slot {name} and livekit-server do not hear each other on Redis ({said['unheard']})"
         yield failed(role, here, here, fact, journal)
     else:
-        told = f"slot {name} answers, {said.get('sessions', '?')} {asked.noun}"
+        told = f"slot {name} answers, {said.get('sessions', '?')} {asked.unit_noun}"
         yield CheckResult(check=role, about=here, vantage=here, said=told)
     check = f"{role}-keys"
     if said.get("keys") in {_hash(key, secret) for key, secret in keys.items()}:

@@ -91,7 +91,7 @@ class _Copy:
             raise self._changed(f"manifest has the digest sha256:{got}, expected sha256:{sha256}")
         found = json.loads(raw)
         if not isinstance(found, dict):
-            raise self._changed("manifest is no mapping")
+            raise self._changed("manifest is not a mapping")
         return found
 
     def _checked(self, manifest: dict[str, Any]) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class _Tree:
         if info.islnk():
             linked = self._find(_parts(info.linkname))
             if linked is None or linked.is_dir:
-                raise Damaged(f"{info.name} is a hard link to {info.linkname}, which is no file")
+                raise Damaged(f"{info.name} is a hard link to {info.linkname}, which is not a file")
             inode = linked.inode
         parent, name = self._directory(parts[:-1]), parts[-1]
         old = parent.children.get(name)

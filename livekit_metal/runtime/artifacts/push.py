@@ -5,6 +5,7 @@ It holds the program, or the tree of an image as ``rootfs`` (:data:`TREE`), for 
 
 from __future__ import annotations
 
+import sys
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -13,38 +14,18 @@ from pathlib import Path
 from pyinfra.api.host import Host
 from pyinfra.connectors.util import make_unix_command_for_host
 
+from livekit_metal.core import shell
 from livekit_metal.core.errors import SiteError
 from livekit_metal.runtime.artifacts.fetch import Artifact, verify
+from livekit_metal.runtime.artifacts.status_line import INTERVAL
 from livekit_metal.runtime.host.commands import HostError, changing, privilege, run
 from livekit_metal.runtime.host.connect_errors import BREAKS, broken, lost
 
 TREE = "rootfs"
 _CHUNK = 1 << 20
 _SILENCE = 120  # s without a sign of life
-# $1 directory, $2 program, $3 sha256. The directory appears complete or not at all.
-_RECEIVE = r"""set -eu; umask 022; d=$1; t=$1.lkm-new
-mkdir -p "${d%/*}"; rm -rf "$t"; mkdir "$t"; trap 'rm -rf "$t"' EXIT
-gzip -dc > "$t/$2"
-echo "$3  $t/$2" | sha256sum -c --status || { echo "what arrived is not what was sent" >&2; exit 1; }
-chmod 755 "$t/$2"; sync -f "$t/$2"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
-"""
-# $1 directory, $2 name of the tree, $3 sha256, $4 KiB. The sum is taken of what tar unpacks while it does; a directory
-# that nobody but root enters keeps the tree's set-user-ID programs from everybody else (RootDirectory= is entered by
-# systemd itself). When the controller is gone, the words about it have no reader, and must not end this before it has
-# cleaned up; what a host that lost power has kept is removed by the next push.
-_RECEIVE_TREE = r"""set -eu; umask 077; d=$1; t=$1.lkm-new
-(umask 022; mkdir -p "${d%/*}"); rm -rf "${d%/*}"/*.lkm-new
-free=$(df -Pk "${d%/*}" | awk 'NR == 2 { print $4 }')
-[ "$free" -gt "$4" ] || { echo "$(($4 >> 10)) MB are needed below ${d%/*}, $((free >> 10)) MB are free" >&2; exit 1; }
-mkdir "$t"; trap 'rm -rf "$t"' EXIT; mkdir "$t/$2"; mkfifo "$t/pipe"
-sha256sum < "$t/pipe" > "$t/sum" & sum=$!
-gzip -dc | tee "$t/pipe" |
-  tar -x -p --numeric-owner --same-owner --delay-directory-restore --xattrs --xattrs-include='*' -C "$t/$2" || s=$?
-wait "$sum"; trap '' PIPE
-[ "${s:-0}" = 0 ] || { echo "tar ended with $s" >&2; exit 1; }
-[ "$(cut -c 1-64 "$t/sum")" = "$3" ] || { echo "what arrived is not what was sent" >&2; exit 1; }
-rm "$t/pipe" "$t/sum"; sync -f "$t"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
-"""
+_RECEIVE = shell.program(__file__, "receive-file")
+_RECEIVE_TREE = shell.program(__file__, "receive-tree")
 
 
 def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
@@ -59,7 +40,7 @@ def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
     if not artifact.is_tree:
         push(host, artifact.path, directory, program, artifact.sha256)
         return
-    parts = _squeezed(progress(host, _read(artifact.path), artifact.size))
+    parts = squeezed(progress(host, pieces(artifact.path), artifact.size))
     args = (directory, TREE, artifact.sha256, str((artifact.size >> 10) * 11 // 10))
     send(host, _RECEIVE_TREE, args, parts, f"{artifact.size >> 20} MB to {directory}")
 
@@ -67,7 +48,7 @@ def bring(host: Host, artifact: Artifact, directory: str, program: str) -> None:
 def push(host: Host, artifact: Path, directory: str, program: str, sha256: str) -> None:
     """Bring the file ``artifact`` to the host. Raises HostError when it does not arrive whole."""
     size = artifact.stat().st_size
-    parts = _squeezed(progress(host, _read(artifact), size))
+    parts = squeezed(progress(host, pieces(artifact), size))
     send(host, _RECEIVE, (directory, program, sha256), parts, f"{size >> 20} MB to {directory}")
 
 
@@ -103,23 +84,24 @@ def send(host: Host, script: str, args: Iterable[str], parts: Iterable[bytes], w
 
 
 def progress(host: Host, parts: Iterable[bytes], size: int) -> Iterator[bytes]:
-    """The same parts, with a line on the screen every few seconds; ``size`` is that of all, in bytes."""
-    sent, said = 0, time.monotonic()
+    """The same parts, told every few seconds on a terminal, else each half minute; ``size``: of all, in bytes."""
+    sent, said, every = 0, time.monotonic(), 3 if sys.stderr.isatty() else INTERVAL
     for part in parts:
         yield part
         sent += len(part)
-        if time.monotonic() - said > 3:
+        if time.monotonic() - said > every:
             said = time.monotonic()
             host.log(f"pushing: {sent * 100 // size} % of {size >> 20} MB")
 
 
-def _read(file: Path) -> Iterator[bytes]:
+def pieces(file: Path) -> Iterator[bytes]:
+    """The bytes of a file."""
     with file.open("rb") as opened:
         while chunk := opened.read(_CHUNK):
             yield chunk
 
 
-def _squeezed(parts: Iterable[bytes]) -> Iterator[bytes]:
+def squeezed(parts: Iterable[bytes]) -> Iterator[bytes]:
     """One gzip stream."""
     squeeze = zlib.compressobj(1, wbits=31)  # 31: with gzip's header
     for part in parts:

@@ -34,17 +34,22 @@ class SlotView(Generic[S]):
         return f"{self.directory}/{self.slot}.yaml"
 
     @property
+    def trust(self) -> str:
+        """The directory of the CAs that it trusts besides those of its system."""
+        return f"{self.directory}/trust"
+
+    @property
     def stamp(self) -> str:
         """What a process of it carries in its environment: by this it is known what a slot runs."""
         return self.generation
 
     def render(self, template: str) -> str:
         """A template of the role, which sees this as ``slot``."""
-        return text(f"{self.settings.component}/{template}", slot=self)
+        return text(f"{self.settings.templates}/{template}", slot=self)
 
     def config(self, *, secret: bool = True) -> File:
         """The configuration, which only the daemon may read; ``secret``: it is not shown as a diff either."""
-        config = self.render(f"{self.settings.component}.yaml.j2")
+        config = self.render(f"{self.settings.templates}.yaml.j2")
         return File(self.config_file, config, "640", group=self.settings.user, secret=secret)
 
     @property

@@ -69,7 +69,7 @@ def run(host: Host, script: str, *args: str, stdin: str = "", timeout: int = 120
 
 def changing(script: str, *args: str, wait: int = _WAIT) -> StringCommand:
     """The command that runs ``script`` under the work lock, for which it waits ``wait`` seconds at the longest."""
-    words = map(QuoteString, (lock_script.CHANGE, "sh", str(wait), script, *args))
+    words = map(QuoteString, (lock_script.CHANGE, "sh", lock_script.WORK_LOCK, str(wait), script, *args))
     return StringCommand("sh", "-c", *words)
 
 

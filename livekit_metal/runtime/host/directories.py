@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from livekit_metal.core import shell
 from livekit_metal.runtime.artifacts.push import TREE
 from livekit_metal.runtime.host.commands import run
 from livekit_metal.runtime.host.state import HostState, StateQuery
@@ -15,36 +16,15 @@ from livekit_metal.runtime.run.task import Action
 from livekit_metal.runtime.slots.switchover import RUN
 
 _PROBE = "directories"
-# `ours MODE PATH` for a directory of ours with a wrong mode, or one above that holds nothing but ours; `above MODE
-# PATH` for another one above that keeps others out. A set-group-ID bit is the file system's affair.
-_LOOK = f"""wrong='( ! -perm -755 -o -perm /022 )'
-{{
-  find @DEEP@ -maxdepth 2 -type d -user root $wrong
-  find @FLAT@ -maxdepth 0 -type d $wrong
-}} | while read -r d; do [ -e "$d/{TREE}" ] || echo "ours $(stat -c %a "$d") $d"; done
-for d in @ABOVE@; do
-  [ -n "$(find $d -maxdepth 0 -type d ! -perm -001)" ] || continue
-  whose=ours
-  for e in $(ls -A $d); do case " @WAYS@ " in *" $d/$e "*) ;; *) whose=above ;; esac; done
-  echo "$whose $(stat -c %a $d) $d"
-done
-"""
+_LOOK = shell.program(__file__, "directories")
 
 
 def needs(config: str, releases: str, state: str) -> StateQuery:
     """What to look at where these are the site's paths."""
     roots = [path.rstrip("/") for path in (config, releases, state)]
     above = {str(parent) for root in roots for parent in PurePosixPath(root).parents} - {"/"}
-    words = {
-        "DEEP": f"{roots[0]} {roots[1]}",
-        "FLAT": f"{roots[2]} {RUN}",
-        "ABOVE": " ".join(sorted(above)),
-        "WAYS": " ".join(sorted({*roots, *above})),
-    }
-    text = _LOOK
-    for name, value in words.items():
-        text = text.replace(f"@{name}@", value)
-    return StateQuery(queries=((_PROBE, text),))
+    words = (f"{roots[0]} {roots[1]}", f"{roots[2]} {RUN}", " ".join(sorted(above)), " ".join(sorted({*roots, *above})))
+    return StateQuery(queries=((_PROBE, shell.given(_LOOK, *words, TREE)),))
 
 
 def actions(seen: HostState) -> tuple[Action, ...]:

@@ -24,21 +24,14 @@ import click
 from jinja2 import Environment, FileSystemBytecodeCache, FileSystemLoader, StrictUndefined
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.runtime.host.commands import read, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action
 
 _TEMPLATES = Path(__file__).parents[2] / "templates"
 
-# $1 is the suffix of the new files, the rest are the final paths. -m: a file's time must be now, or systemd believes
-# that a changed unit needs no daemon-reload (tar would keep our 1970).
-_WRITE = r"""set -eu; umask 077; new=$1; shift
-for f in "$@"; do (umask 022; mkdir -p "${f%/*}"); rm -f "$f".lkm-*; done
-trap 'for f in "$@"; do rm -f "$f$new"; done' EXIT
-base64 -d | tar -xmp --same-owner --overwrite -C / -f -
-@VALIDATE@
-for f in "$@"; do mv -fT "$f$new" "$f"; done
-"""
+_WRITE = shell.program(__file__, "write-bundle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +118,7 @@ def bundle(files: Sequence[File], seen: HostState, validate: Validate | None = N
         paths = {f.path for f in stale}
         check = validate(lambda p: shlex.quote(p + suffix if p in paths else p)) if validate else ""
         show(host, stale)
-        run(
-            host,
-            _WRITE.replace("@VALIDATE@", check),
-            suffix,
-            *(f.path for f in stale),
-            stdin=_tar(stale, suffix),
-        )
+        run(host, _WRITE, suffix, check, *(f.path for f in stale), stdin=_tar(stale, suffix))
 
     return (Action(f"write {_names(stale)}", write, preview=lambda host: show(host, stale)),)
 

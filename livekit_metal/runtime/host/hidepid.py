@@ -5,6 +5,7 @@ A sandbox of the daemon's own unit does not help: it limits what the daemon sees
 
 from __future__ import annotations
 
+from livekit_metal.core import shell
 from livekit_metal.core.slots.decision import HIDEPID as UNIT
 from livekit_metal.core.slots.decision import SEEING, SEES, SIGHT
 from livekit_metal.runtime.host import files
@@ -18,13 +19,7 @@ from livekit_metal.runtime.run.task import Action
 LOOK = (
     "grep -qE '^[^ ]+ /proc proc [^ ]*\\bhidepid=(1|2|4|noaccess|invisible|ptraceable)\\b' /proc/mounts && echo hidden"
 )
-# The same where those who have to see do, too.
-_DONE = rf"""hidden=$({LOOK}) && g=$(getent group {SEES} | cut -d: -f3) && [ -n "$g" ] &&
-grep -qE "^[^ ]+ /proc proc [^ ]*\bgid=$g\b" /proc/mounts && for u in {" ".join(SEEING)}; do
-  p=$(systemctl show -p MainPID --value $u)
-  [ "$p" = 0 ] || grep -qE "^Groups:.*\b$g\b" /proc/$p/status || exit 0
-done && echo $hidden"""
-_PROBE = ("hidepid", _DONE)
+_PROBE = ("hidepid", shell.given(shell.program(__file__, "hidepid"), LOOK, SEES, *SEEING))
 # Never open in between. Restarted, logind keeps its sessions; who does not run gets the group at its next start.
 _ENABLE = """systemctl daemon-reload; systemctl -q enable $1; systemctl reload-or-restart $1 || exit; shift
 for u in "$@"; do systemctl -q try-restart $u 2>/dev/null || :; done"""

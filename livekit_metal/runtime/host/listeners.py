@@ -8,16 +8,14 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from livekit_metal.core import shell
 from livekit_metal.core.ports import Proto
 from livekit_metal.runtime.host.state import SYSTEM
 
 _UNIT = re.compile(rf"cgroup:{SYSTEM}(?P<unit>[^/\s]+)\s*$")
 _ANY = {"*", "0.0.0.0", "::"}  # noqa: S104 - as ss writes it
 
-# Links that are up, and for each IPsec state that travels as it is (not in UDP) its protocol. Keys stay on the host.
-LINKS = r"""echo "links $(ip -d -j link show up)"
-ip xfrm state 2>/dev/null | awk '/^src/ { if (p) print "ipsec", p; p = "" } $1 == "proto" { p = $2 }
-  $1 == "encap" { p = "" } END { if (p) print "ipsec", p }' | sort -u"""
+LINKS = shell.program(__file__, "links")
 # By the kind of a link, what it travels in; '' where that is UDP or TCP.
 TUNNELS: Mapping[str, str] = {
     **dict.fromkeys(("gre", "gretap", "erspan", "ip6gre", "ip6gretap", "ip6erspan"), "gre"),

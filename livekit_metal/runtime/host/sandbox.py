@@ -8,37 +8,34 @@ and executed).
 
 from __future__ import annotations
 
+from shlex import quote
+
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.runtime.host.commands import read
 from livekit_metal.runtime.host.files import Validate
 
 LONGEST = 60  # s
-# What is taken over from the unit's file: who runs it, with which secrets, and what it may. No directory, no command.
-_TAKEN = (
-    "User=|Group=|EnvironmentFile=|UMask=|CapabilityBoundingSet=|LockPersonality=|MemoryDenyWriteExecute=|NoNewPrivileges="
-    "|Private|ProcSubset=|Protect|Restrict[A-Z]|SystemCall"
-)
+_INSIDE = shell.program(__file__, "inside")
 _ALONE = "PrivateNetwork=yes"
 # Limits that only a program meets which has gone wrong.
 _LIMITS = ("LimitCORE=0", "MemoryMax=1G", "TasksMax=256", f"RuntimeMaxSec={LONGEST}")
 
 
-def inside(unit: str, command: str, *, network: bool = False) -> str:
-    """Shell text that runs the shell words ``command`` as the daemon whose unit (or drop-in) is the file ``unit``.
+def inside(*, network: bool = False) -> tuple[str, str]:
+    """The program that runs another one as the daemon of a unit, and properties: scripts/inside.sh says its words.
 
-    ``unit`` is a shell word, too. The status is that of the command; both of its outputs are passed on.
+    Its status is that of the other one; both outputs are passed on.
     """
-    more = " ".join(f"--property={each}" for each in (*(() if network else (_ALONE,)), *_LIMITS))
-    read = f"sed -nE 's/^(({_TAKEN}).*)$/--property=\\1/p' {unit}"
-    lacks = f"{unit} says not as whom"  # never as root for want of a unit
-    return f"""(p=$({read}); case $p in *--property=User=*) ;; *) echo {lacks} >&2; exit 1 ;; esac
-IFS='\n'; set -f; exec systemd-run --quiet --pipe --wait --collect $p {more} {command})"""
+    return _INSIDE, " ".join((*(() if network else (_ALONE,)), *_LIMITS))
 
 
 def check(unit: str, command: str, config: str) -> Validate:
     """What has the shell words ``command`` check the file ``config`` as the daemon of the file ``unit``."""
-    return lambda new: inside(new(unit), f"{command} {new(config)}")
+    program, properties = inside()
+    # the paths are shell words already, hence no given()
+    return lambda new: f"(set -- {new(unit)} {quote(properties)} {command} {new(config)}\n{program})"
 
 
 def ask_inside(host: Host, unit: str, script: str, *args: str) -> str:
@@ -46,5 +43,5 @@ def ask_inside(host: Host, unit: str, script: str, *args: str) -> str:
 
     It cannot ask systemd there, nor anybody over the network.
     """
-    run = inside('"$unit"', '/bin/sh -c "$@"')
-    return read(host, f"unit=$1; shift\n{run}", unit, script, "sh", *args, timeout=2 * LONGEST)
+    program, properties = inside()
+    return read(host, program, unit, properties, "/bin/sh", "-c", script, "sh", *args, timeout=2 * LONGEST)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.core.types.memory import MOST
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.commands import run
@@ -30,6 +31,7 @@ def limits(tasks: int) -> Mapping[str, str]:
 
 
 SMALL = {"MemoryMax": "512M", "TasksMax": "256"}  # of what only looks or forwards
+_RESTART = shell.program(__file__, "restart")
 _ENABLE = "systemctl daemon-reload; systemctl -q enable $1"
 
 
@@ -107,10 +109,4 @@ class Service:
 
 def restart(host: Host, unit: str) -> None:
     """Start or restart a unit with its present files. Raises HostError with its journal when it does not come up."""
-    # reset-failed: after five fast failures systemd refuses to try again
-    run(
-        host,
-        "systemctl daemon-reload; systemctl reset-failed $1 2>/dev/null || :\n"
-        "systemctl restart $1 && exit; journalctl -u $1 -n 15 --no-pager -o cat >&2; exit 1",
-        unit,
-    )
+    run(host, _RESTART, unit)

@@ -6,48 +6,27 @@ round trip. After any change the next question looks again: no list of "what inv
 
 from __future__ import annotations
 
+import itertools
 import secrets
-import shlex
 import time
 from dataclasses import dataclass, field
 
 from pyinfra import context
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.runtime.host.commands import HostError, read
 
 # Where the control groups of the system's own units are, as an extended regular expression. Anybody may have a unit of
 # the same name, elsewhere.
 SYSTEM = "/system[.]slice/([^/]*[.]slice/)?"
 
-# What a look always contains; $FILES and so on are shell words.
-_SECTIONS = (
-    r"""echo "$mark"files; [ -z "$FILES" ] || sha256sum -- $FILES""",
-    r"""echo "$mark"stat; [ -z "$FILES" ] || stat -c '%n %a %U %G' -- $FILES""",
-    r"""echo "$mark"packages; [ -z "$PACKAGES" ] ||
-dpkg-query -W -f '${Package}\t${db:Status-Abbrev}\t${Version}\n' $PACKAGES""",
-    r"""echo "$mark"sysctls; [ -z "$SYSCTLS" ] || (cd /proc/sys && grep -Hs '' $SYSCTLS)""",
-    r"""echo "$mark"units; [ -z "$UNITS" ] || {
-  u=$(systemctl show -p Id,LoadState,ActiveState,SubState,UnitFileState,MainPID,NRestarts,Result -- $UNITS)
-  printf '%s\n' "$u"
-  p=$(printf '%s\n' "$u" | sed -n 's,^MainPID=\([1-9].*\),\1,p')
-  echo "$mark"stamps
-  [ -z "$p" ] || grep -azsHo '^LKM_STAMP=[^[:cntrl:]]*' $(printf '/proc/%s/environ ' $p) | tr '\0' '\n'
-  echo "$mark"programs; [ -z "$p" ] || find $(printf '/proc/%s/exe ' $p) -printf '%p %l\n'; }""",
-)
-# All sections at once, each into a file in memory: most of a look is waiting for small programs.
-# The end proves that the answer is whole. What begins a section is made up for each look: names of processes, which
-# anybody chooses, may have line breaks in them.
-_TOGETHER = """d=$(TMPDIR=/run mktemp -d 2>/dev/null || mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT
-{jobs}
-wait; cat "$d"/*; echo "$mark"end
-"""
-_GROUPS = ("files", "packages", "sysctls", "units")
+_LOOK = shell.program(__file__, "look")
 
 
 @dataclass(frozen=True, slots=True)
 class StateQuery:
-    """What to look at. ``queries`` are shell snippets by name; their output lines come back as they are."""
+    """What to look at. ``queries`` are programs by name; their output lines come back as they are."""
 
     files: frozenset[str] = frozenset()
     packages: frozenset[str] = frozenset()
@@ -84,18 +63,9 @@ class HostState:
 
 def script(needs: StateQuery, mark: str = "#") -> str:
     """The shell text that answers ``needs``; ``mark`` begins the lines that part its answer."""
-    words = {
-        "files": needs.files,
-        "packages": needs.packages,
-        "units": needs.units,
-        "sysctls": frozenset(key.replace(".", "/") for key in needs.sysctls),
-    }
-    head = f"mark={shlex.quote(mark)}\n" + "".join(
-        f"{g.upper()}={shlex.quote(' '.join(sorted(words[g])))}\n" for g in _GROUPS
-    )
-    probes = (f'echo "$mark"{shlex.quote(f"probe {name}")}\n{text}' for name, text in needs.queries)
-    jobs = (f'{{\n{text}\n}} >"$d/{i:03}" 2>/dev/null </dev/null &' for i, text in enumerate((*_SECTIONS, *probes)))
-    return head + _TOGETHER.format(jobs="\n".join(jobs))
+    keys = frozenset(key.replace(".", "/") for key in needs.sysctls)
+    words = (" ".join(sorted(group)) for group in (needs.files, needs.packages, keys, needs.units))
+    return shell.given(_LOOK, mark, *words, *itertools.chain(*needs.queries))
 
 
 def parse(output: str, mark: str = "#") -> HostState:

@@ -1,41 +1,36 @@
-"""Conditions awaited on a host; when one does not come true, the unit's journal says why."""
+"""Conditions awaited on a host; when one is not met in time, the unit's journal says why."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from shlex import quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.core.printable import printable
 from livekit_metal.runtime.host.commands import HostError, read
 
 _LONGEST = 6400  # characters: 15 lines of 400, and what joins them
 _BREAKS = "\n\t"
+ALIVE = shell.program(__file__, "alive")  # begins a test of a unit that was started just now
+_UNTIL = shell.program(__file__, "until")
 
 
 def until(host: Host, what: str, unit: str, test: str, *args: str, within: float = 30.0, secret: str = "") -> str:
-    """Wait until the shell text ``test`` succeeds on the host; its output. Raises HostError after ``within`` seconds.
+    """Wait until the program ``test`` succeeds on the host; its output. Raises HostError after ``within`` seconds.
 
     The wait itself runs on the host (one round trip); it ends early when the unit has failed, and when ``test`` calls
     ``exit 2``: no use to wait. ``test`` finds
     ``secret`` in a shell variable of that name, which came by standard input and is in no argument list.
     """
-    script = (
-        f"{'IFS= read -r secret' if secret else ':'}\n"
-        f"end=$(( $(date +%s) + {int(within)} )); unit={quote(unit)}\n"
-        f"check() {{ {test}\n}}\n"
-        'while :; do out=$(check "$@" 2>&1) && break\n'
-        "  [ $? != 2 ] && [ $(date +%s) -le $end ] || { printf '%s\\n' \"$out\" >&2; exit 1; }\n"
-        '  [ "$(systemctl show -p ActiveState --value "$unit")" != failed ] || { echo "$unit failed" >&2; exit 1; }\n'
-        "  sleep 0.2\n"
-        "done; printf '%s\\n' \"$out\"\n"
-    )
+    words, has = (str(int(within)), unit, test), "yes" if secret else ""
     try:
-        return read(host, script, *args, stdin=f"{secret}\n" if secret else "", timeout=int(within) + 30)
+        return read(host, _UNTIL, *words, has, *args, stdin=f"{secret}\n" if secret else "", timeout=int(within) + 30)
     except HostError as error:
-        raise HostError(f"{what} did not come true within {within:.0f} s ({error})\n{journal(host, unit)}") from error
+        raise HostError(
+            f"timed out after {within:.0f} s waiting for: {what} ({error})\n{journal(host, unit)}"
+        ) from error
 
 
 def journal(host: Host, unit: str, lines: int = 15) -> str:
@@ -52,5 +47,5 @@ def poll(what: str, test: Callable[[], bool], within: float = 30.0, every: float
     end = time.monotonic() + within
     while not test():
         if time.monotonic() > end:
-            raise HostError(f"{what} did not come true within {within:.0f} s")
+            raise HostError(f"timed out after {within:.0f} s waiting for: {what}")
         time.sleep(every)

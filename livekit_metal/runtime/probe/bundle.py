@@ -1,7 +1,7 @@
 """The program that makes a call, for a host that has Python and no internet: its code here, its wheels from PyPI.
 
 Contract: a pack is named by all that decides what it does (locked wheels, our code, the host's Python and machine).
-The wheels come with the sums of requirements.lock or not at all, and stay in the artifact store.
+The wheels come with the sums of the lock beside this file or not at all, and stay in the artifact store.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -24,14 +23,10 @@ from packaging.utils import canonicalize_name
 from livekit_metal.runtime.artifacts.store import Progress, store
 from livekit_metal.runtime.host.commands import HostError
 
-OLDEST = (3, 11)  # Python: what requirements.lock is made for
-_ROOT = Path(__file__).parents[3]
-_LOCK = _ROOT / "requirements.lock"
-_USES = (
-    "livekit",
-    "livekit-api",
-    "numpy",
-)  # what livekit_metal/call imports that is not ours; the rest comes with them
+OLDEST = (3, 11)  # Python: what the lock is made for
+_ROOT = Path(__file__).parents[3]  # of the checkout, or where packages are installed
+# What livekit_metal/call imports that is not ours, and what comes with it: the group "call" of pyproject.toml.
+_LOCK = Path(__file__).with_name("requirements.lock")
 _CODE = (
     "livekit_metal/__init__.py",
     "livekit_metal/call",
@@ -63,29 +58,9 @@ class Target:
 
 @cache
 def requirements(target: Target) -> str:
-    """The lines of requirements.lock that a call needs on ``target``, without markers: pip would take them as ours."""
-    locked, chosen, waiting = _locked(target), dict[str, str](), [*_USES]
-    while waiting:
-        name = canonicalize_name(waiting.pop())
-        if name in chosen:
-            continue
-        if name not in locked:
-            raise HostError(f"{_LOCK}: has no {name} for Python {target.python}; write it again (make lock)")
-        chosen[name] = locked[name]
-        for text in _requires(name):
-            needed = Requirement(text)
-            if needed.marker is None or needed.marker.evaluate(_environment(target)):
-                waiting.append(needed.name)
-    return "".join(f"{chosen[name]}\n" for name in sorted(chosen))
-
-
-def _requires(name: str) -> list[str]:
-    """What the package needs, by its own words; it is installed here, or this machine could make no call either."""
-    try:
-        return metadata.requires(name) or []
-    except metadata.PackageNotFoundError:
-        fact = f"{name}, which a call needs, is not installed here"
-        raise HostError(f"livekit.probe: {fact}; install requirements.lock (make setup)") from None
+    """The lines of the lock that a call needs on ``target``, without markers: pip would take them as ours."""
+    locked = _locked(target)
+    return "".join(f"{locked[name]}\n" for name in sorted(locked))
 
 
 def _locked(target: Target) -> dict[str, str]:

@@ -9,6 +9,7 @@ from shlex import quote
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.runtime.artifacts.push import progress, send
 from livekit_metal.runtime.host.commands import HostError, read, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
@@ -16,21 +17,8 @@ from livekit_metal.runtime.probe.bundle import OLDEST, Target, packed
 from livekit_metal.runtime.run.task import Action
 
 _TARGET = """v=$(python3 -I -S -c 'import sys; print("%d.%d" % sys.version_info[:2])') && echo "$v $(uname -m)\""""
-# $1 directory, $2 sha256. The directory appears complete or not at all. -i: several archives, one after the other.
-_RECEIVE = r"""set -eu; umask 022; d=$1; t=$1.lkm-new
-mkdir -p "${d%/*}"; rm -rf "$t"; mkdir "$t"; trap 'rm -rf "$t"' EXIT
-cat > "$t/packed"
-echo "$2  $t/packed" | sha256sum -c --status || { echo "what arrived is not what was sent" >&2; exit 1; }
-tar -xzif "$t/packed" --no-same-owner -C "$t"; rm "$t/packed"
-(cd "$t"; nice python3 -m compileall -q . >/dev/null) || :
-sync -f "$t"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT
-"""
-# $1 directory, $2 seconds, the rest: the call's own arguments. A user of its own that may write nothing and ends with
-# it; of the environment nothing, as the SDK would send even loopback through a proxy.
-_RUN = """d=$1 s=$2; shift 2
-systemd-run --quiet --pipe --wait --collect --description="livekit-metal: a call" -p DynamicUser=yes \\
-  -p RuntimeMaxSec="$s" -p MemoryMax=512M -p TasksMax=256 -p OOMScoreAdjust=500 -p WorkingDirectory="$d" \\
-  env -i HOME=/tmp PATH=/usr/bin:/bin python3 -s -m livekit_metal.call "$@" 2>&1 || :"""
+_RECEIVE = shell.program(__file__, "receive-pack")
+_RUN = shell.program(__file__, "call")
 _SLACK = 15  # s for starting and ending, beyond what the call itself may take
 
 

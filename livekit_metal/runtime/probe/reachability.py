@@ -62,7 +62,7 @@ _WHO = {"controller": "the controller", "host": "the host itself", "peer": "its 
 
 @dataclass(frozen=True, slots=True)
 class MediaTarget:
-    """Where media of one slot goes: the address that clients are told, and the slot's ports."""
+    """Where media of one slot goes: the address that clients are told, and the slot's ports (``tcp`` 0: none)."""
 
     address: str
     udp: PortRange
@@ -95,7 +95,7 @@ def words(vantage: Vantage, place: str, goal: MediaTarget, found: Reachability) 
     who, tcp = _WHO[vantage.kind].format(place), f"TCP to {endpoint(goal.address, goal.tcp)}"
     where = endpoint(goal.address, found.udp)
     if found.udp == 0:
-        if found.tcp:
+        if found.tcp or not goal.tcp:
             return ""
         fact = f"{tcp} does not open from {who}"
     elif found.back:
@@ -104,7 +104,7 @@ def words(vantage: Vantage, place: str, goal: MediaTarget, found: Reachability) 
         return f"livekit.release: {fact}; see its journal below, then change release or configuration"
     elif found.arrived:
         fact = f"UDP from {who} reaches {where}, the answer does not come back"
-    elif not found.tcp:
+    elif goal.tcp and not found.tcp:
         fact = f"neither UDP ({found.udp}) nor TCP ({goal.tcp}) from {who} reaches {goal.address}"
     else:
         fact = f"UDP from {who} does not reach {where}"

@@ -12,19 +12,14 @@ from pathlib import Path
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.core.records import AUDIT
 from livekit_metal.runtime.host.commands import run
 from livekit_metal.runtime.run import lock, lock_script
 from livekit_metal.runtime.run.task import Plan, Task
 
 _LONGEST = 300  # characters of what is done, and of how it ended: a line stays below 1 kB
-# The time is the host's own, as in its journal. Only the beginning makes the file: a removal has taken it away.
-_BEGIN = """set -eu; install -d -m 750 -o root -g adm -- "${1%/*}"
-[ -e "$1" ] || install -m 640 -o root -g adm /dev/null "$1"
-"""
-_END = '[ -e "$1" ] || exit 0\n'
-_APPEND = f"""login=$(cat {lock_script.LOCK}.login 2>/dev/null) || login=unknown
-printf '{{"when": "%s", "login": "%s", %s\\n' "$(date -u '+%Y-%m-%d %H:%M:%SZ')" "$login" "$2" >> "$1\""""
+_APPEND, _READERS = shell.program(__file__, "audit"), "adm"
 
 
 class Entry:
@@ -35,13 +30,13 @@ class Entry:
         self.what = plan.summary or ", ".join(step.name for step in plan.actions)
 
     def began(self) -> None:
-        self._append("began", _BEGIN)
+        self._append("began", _READERS)
 
     def ended(self, result: str) -> None:
         """``result``: "done" or "failed: why"."""
-        self._append(result, _END)
+        self._append(result, "")
 
-    def _append(self, result: str, before: str) -> None:
+    def _append(self, result: str, readers: str) -> None:
         line = {
             "who": "@".join(lock.operator()),
             "procedure": Path(self.host.state.current_deploy_filename or "").stem,
@@ -50,6 +45,7 @@ class Entry:
             "result": "".join(result.splitlines()[:1])[:_LONGEST],
         }
         try:
-            run(self.host, before + _APPEND, AUDIT, json.dumps(line)[1:], timeout=20)
+            words = (AUDIT, f"{lock_script.LOCK}.login", readers, json.dumps(line)[1:])
+            run(self.host, _APPEND, *words, timeout=20)
         except Exception as error:  # a full disk, a broken connection: neither may keep anybody from mending it
             self.host.log_styled(f"audit: nothing was added to {AUDIT}: {error}", fg="yellow")

@@ -23,6 +23,7 @@ from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.util import make_unix_command_for_host
 
+from livekit_metal.core import shell
 from livekit_metal.core.switches import switches
 from livekit_metal.runtime.host.commands import HostError, privilege, read
 from livekit_metal.runtime.host.connect_errors import BREAKS, broken, lost
@@ -41,6 +42,7 @@ class _Kind:
     key: str
     file: str
     hold: str
+    beside: tuple[str, ...]  # the other files that it needs
     held: str  # what somebody is told whom another run keeps out
 
 
@@ -48,19 +50,21 @@ _HOST = _Kind(
     "livekit_metal.lock",
     lock_script.LOCK,
     lock_script.HOLD,
+    (lock_script.GUARD, lock_script.WORK_LOCK),
     "another deploy is at work here: {holder}; wait for it (it frees the lock however it ends)",
 )
 _SITE = _Kind(
     "livekit_metal.site_lock",
     lock_script.SITE_LOCK,
     lock_script.HOLD_SITE,
+    (lock_script.GUARD,),
     "another run takes a host of this site out of service: {holder}; wait for it, two at once could leave none that "
     "serves",
 )
 # For a look: who holds the lock now, nothing when nobody does.
-PROBE = ("lock.holder", lock_script.holder(lock_script.LOCK))
+PROBE = ("lock.holder", shell.given(lock_script.HOLDER, lock_script.LOCK))
 _ANSWERS = {
-    "seized": "lock: {file} is held by what is no deploy: {processes}; end it, then run the same again",
+    "seized": "lock: {file} is held by what is not a deploy: {processes}; end it, then run the same again",
     "orphan": "a command of a deploy that died is still running here: {holder} ({processes}); it ends by itself, try "
     "again then",
     "notroot": "lock: the login user {rest!r} is not root; set hosts.{host}.ssh.user to root or to a user with sudo",
@@ -110,7 +114,7 @@ def _taken(at: Host, kind: _Kind, host: Host) -> str:
     if answer == "held" and (_gone(rest) or switches(host.data.get).lock):
         host.log_styled(f"lock taken over from {_words(rest)}", fg="yellow")
         try:
-            read(at, lock_script.end_holder(kind.file))
+            read(at, lock_script.END_HOLDER, kind.file)
         except HostError as error:
             return f"lock: cannot be broken: {error}"
         answer, rest = _try(at, kind)
@@ -135,7 +139,7 @@ def _refuse(state: State, host: Host, message: str) -> bool:
 
 def _try(host: Host, kind: _Kind) -> tuple[str, str]:
     """One attempt: (answer, what came with it). The channel stays open while this run lives."""
-    raw = StringCommand("sh", "-c", QuoteString(kind.hold), "sh", QuoteString(_me(host)))
+    raw = StringCommand("sh", "-c", *map(QuoteString, (kind.hold, "sh", _me(host), kind.file, *kind.beside)))
     command = make_unix_command_for_host(host.state, host, raw, **privilege(host))
     client: Any = getattr(host.connector, "client", None)
     try:

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from pyinfra.api.host import Host
     from pyinfra.api.state import State
 
-_ROOT = Path(__file__).parents[3]
+_PROCEDURES = (Path(__file__).parents[2] / "procedures").resolve()  # a link in the checkout
 # Deploy files that only read, and the module whose ``show(state, found)`` tells what they have read. Known by name,
 # because pyinfra does not come to load the file when it can connect to no host.
 READERS = {
-    _ROOT / "procedures/doctor.py": "livekit_metal.diagnosis.finish",
-    _ROOT / "procedures/status.py": "livekit_metal.status.render",
+    _PROCEDURES / "doctor.py": "livekit_metal.diagnosis.finish",
+    _PROCEDURES / "status.py": "livekit_metal.status.render",
 }
 
 

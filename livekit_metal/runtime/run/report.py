@@ -14,6 +14,7 @@ from pyinfra import context
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
+from livekit_metal.core.errors import as_called_here
 from livekit_metal.runtime.run.task import Result
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class Report(BaseStateCallback):
             return
         self.printed = True
         for line in table(found):
-            click.echo(line, err=True)
+            click.echo(as_called_here(line), err=True)
 
 
 def table(found: Results) -> list[str]:

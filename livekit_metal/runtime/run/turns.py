@@ -18,7 +18,7 @@ from pyinfra.api.host import Host
 from pyinfra.context import ctx_host
 
 from livekit_metal.core.switches import Switches
-from livekit_metal.runtime.run.task import Task
+from livekit_metal.runtime.run.task import DeferredTask, Task
 from livekit_metal.site.loading import every_role
 from livekit_metal.site.model import HostStack, Site
 
@@ -51,7 +51,7 @@ class Run:
             if each and hasattr(each, "prepare"):
                 each.prepare(self)
 
-    def tasks(self, *names: str) -> list[Task]:
+    def tasks(self, *names: str) -> list[Task | DeferredTask]:
         """What the roles do in a turn: of all roles the first name, then of all the next."""
         return [task for name in names for each in self.modules() for task in getattr(each, name, _none)(self)]
 

@@ -7,9 +7,12 @@ from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from pyinfra.api.host import Host
+
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.slots.decision import State, retire
 from livekit_metal.runtime.artifacts.fetch import Artifact
+from livekit_metal.runtime.artifacts.push import bring
 from livekit_metal.runtime.generations import generation
 from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.generations.slot_files import SlotView
@@ -34,8 +37,12 @@ class SlottedDaemon(Generic[S]):
     """Everything here follows from one ``settings`` object of the role."""
 
     title: ClassVar[str]  # as people call it
-    noun: ClassVar[str]  # what is on a slot, in the plural
+    unit_noun: ClassVar[str]  # what is on a slot, in the plural
     ask: ClassVar[str]  # shell text that asks a slot how much is on it, see OccupancyQuery
+    healthy: ClassVar[tuple[str, ...]] = ("200",)  # HTTP statuses of health that mean that it serves
+    # shell text for the doctor, after ``ask``, with $http of its health: prints `$slot unheard WHY` when it and
+    # livekit-server do not hear each other on Redis
+    hears: ClassVar[str] = ""
     proof: ClassVar[type[Proof[Any]]]
     view: ClassVar[type[SlotView[Any]]] = SlotView
 
@@ -61,24 +68,37 @@ class SlottedDaemon(Generic[S]):
         yield view.config()
         yield view.drop_in
 
+    def bringing(self, artifact: Artifact, release: str) -> Callable[[Host], object]:
+        """What has ``artifact`` on a host, in the directory ``release``. Raises HostError."""
+        return partial(bring, artifact=artifact, directory=release, program=self.program)
+
     def switchover(self) -> Switchover:
         """How its slots change places."""
         own = self.settings
         return Switchover(component=own.component, unit=own.unit, active=own.active, deadline=own.drain.deadline)
 
-    def words(self, lines: list[str]) -> tuple[str, ...]:
-        """What still drains, a sentence for each slot, from the answer to :attr:`question`."""
-        return self.question.closing(lines)
+    def kept(self) -> Task | None:
+        """What refuses that the host is taken back while something of the site is kept there."""
+        return None
 
-    def total(self, lines: list[str]) -> int:
+    def describe(self, lines: list[str]) -> tuple[str, ...]:
+        """What still drains, a sentence for each slot, from the answer to :attr:`question`."""
+        return self.question.describe(lines)
+
+    def count(self, lines: list[str]) -> int:
         """How many people (recordings, …) are on all slots together, from the same answer."""
-        return self.question.total(lines)
+        return self.question.count(lines)
 
     # what follows from that
 
     @property
     def role(self) -> str:
         return self.settings.component
+
+    @property
+    def template(self) -> str:
+        """That of its unit."""
+        return f"{self.settings.unit.format('')}.j2"
 
     @property
     def program(self) -> str:
@@ -92,7 +112,7 @@ class SlottedDaemon(Generic[S]):
     @property
     def query_all(self) -> OccupancyQuery:
         """About every slot."""
-        return OccupancyQuery.of(self.settings, self.ask, self.noun)
+        return OccupancyQuery.of(self.settings, self.ask, self.unit_noun)
 
     def generation(self, release: str) -> tuple[Generation, tuple[File, ...]]:
         """The generation that the settings with the program in the directory ``release`` amount to, and its files."""
@@ -100,7 +120,9 @@ class SlottedDaemon(Generic[S]):
 
     def _files(self, release: str, name: str, directory: str) -> tuple[File, ...]:
         views = [self.view(self.settings, name, directory, slot, release) for slot in self.settings.slots]
-        return (*self.shared_files(views[0]), *(file for view in views for file in self.slot_files(view)))
+        trusted = self.settings.trusted
+        more = (File(f"{views[0].trust}/ca.pem", trusted),) if trusted else ()
+        return (*self.shared_files(views[0]), *more, *(file for view in views for file in self.slot_files(view)))
 
     def desired(self) -> DesiredGeneration:
         """What the site asks for; may fetch the program. The files are those of the generation. Raises PyinfraError."""
@@ -128,7 +150,7 @@ class SlottedDaemon(Generic[S]):
     def units(self) -> tuple[File, ...]:
         own = self.settings
         unit = own.unit.format("")
-        content = text(f"{own.component}/{unit}.j2", settings=own)
+        content = text(f"{own.templates}/{self.template}", settings=own)
         return (File(f"{UNITS}/{unit}", content), *reboot_guard.Guard(own.config_root).files)
 
     @property
@@ -147,7 +169,8 @@ class SlottedDaemon(Generic[S]):
     def preparation(self, accept: Collection[str], *, accept_skip: bool) -> Task:
         """What :meth:`prepare` does. Raises PyinfraError when the program cannot be fetched."""
         artifact, wanted, files = self.desired()
-        ready = Staging(self.service(wanted), self.program, artifact, wanted, (*files, *self.units))
+        send = self.bringing(artifact, wanted.release)
+        ready = Staging(self.service(wanted), self.program, send, wanted, (*files, *self.units))
         return Task(self.role, ready.needs, partial(ready.plan, accept=accept, accept_skip=accept_skip))
 
     def activate(self) -> Task:
@@ -155,19 +178,19 @@ class SlottedDaemon(Generic[S]):
         _, wanted, _ = self.desired()
         return self.run(wanted)
 
-    def run(self, wanted: Generation, *, before_hand_over: tuple[Action, ...] = ()) -> Task:
+    def run(self, wanted: Generation, *, before_switch: tuple[Action, ...] = ()) -> Task:
         """Have the active slot run ``wanted``."""
         service = self.service(wanted)
 
         def plan(seen: HostState) -> Plan:
-            found = service.plan(wanted, seen, before_hand_over=before_hand_over)
+            found = service.plan(wanted, seen, before_switch=before_switch)
             return dataclasses.replace(found, actions=(*reboot_guard.step(seen), *found.actions))
 
         return Task(self.role, self.needs | self.question.needs, plan, self.closing)
 
     def closing(self, seen: HostState) -> tuple[str, ...]:
         """What still drains, for the last table."""
-        return self.words(seen.answers[self.question.name])
+        return self.describe(seen.answers[self.question.name])
 
     def retire(
         self, before: Callable[[HostState], Collection[Action]] = lambda _: (), needs: StateQuery | None = None

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from livekit_metal.core import shell
 from livekit_metal.core.slots import decision as slot_decision
 from livekit_metal.core.slots.decision import DRAIN_DROP_IN, Slot
 from livekit_metal.runtime.host.commands import HostError
@@ -56,44 +57,20 @@ class Sessions(Occupancy):
 
     sessions: int | None = None  # None: it does not answer, or was not asked
 
-    def words(self, noun: str) -> str:
-        """A slot that drains, in a sentence; ``noun``: see OccupancyQuery."""
-        who = "what is on it is not known" if self.sessions is None else f"{self.sessions} {noun}"
+    def describe(self, unit_noun: str) -> str:
+        """A slot that drains, in a sentence; ``unit_noun``: see OccupancyQuery."""
+        who = "what is on it is not known" if self.sessions is None else f"{self.sessions} {unit_noun}"
         return f"slot {self.slot} drains: {who}{self.until()}"
 
 
-# A line is `SLOT WORD VALUE`, besides `active SLOT` and, at the end of a whole answer, `end`. No line may begin with #.
-# ActiveExitTimestamp is the moment of the stop, whatever daemon-reloads come after it; StateChangeTimestamp moves on
-# with each step of the stop.
-_PROBE = r"""
-sed -n 's/^@COMPONENT@ /active /p' @ACTIVE@
-@FIRST@
-export TZ=UTC LC_ALL=C
-shown=$(systemctl show -p Id,ActiveState,MainPID,ActiveExitTimestamp,TimeoutStopUSec -- '@UNITS@') || exit
-printf '%s\n' "$shown" | awk 'BEGIN { RS = ""; FS = "\n"; OFS = "|" } {
-  for (i = 1; i <= NF; i++) { n = index($i, "="); v[substr($i, 1, n - 1)] = substr($i, n + 1) }
-  print v["Id"], v["ActiveState"], v["MainPID"], v["ActiveExitTimestamp"], v["TimeoutStopUSec"] }' |
-while IFS='|' read -r unit state pid left timeout; do
-  slot=${unit#*@}; slot=${slot%.service}
-  printf '%s\n' "$slot state $state" "$slot left $left" "$slot timeout $timeout"
-  case $state:$pid in *:0 | *:) continue ;; @WHICH@:*) ;; *) continue ;; esac
-  stamp=$(sed -zn 's/^LKM_STAMP=//p' "/proc/$pid/environ" | tr -d '\0')
-  of=@ROOT@/${stamp%%~*}
-  port() { sed -n "s/^slot $slot .*\<$1 \([0-9]*\).*/\1/p" "$of/ports"; }
-  printf '%s\n' "$slot stamp $stamp" "$slot release $(cat "$of/release")"
-  @ASK@
-done
-echo end
-"""
-
-_ONLY_DRAINING = """echo 'only draining'; set -- @DROP_INS@; [ -e "$1" ] || { echo end; exit; }"""
+_PROBE = shell.program(__file__, "occupancy")
 
 
 @dataclass(frozen=True, slots=True)
 class OccupancyQuery:
     """What is asked about one daemon in slots.
 
-    ``ask`` is shell text that asks the slot itself: it has $slot, $pid, $of (the directory of its generation) and a
+    ``ask`` is a program that asks the slot itself: it has $slot, $pid, $of (the directory of its generation) and a
     function ``port NAME`` that reads the file ``ports`` there, and prints lines ``$slot WORD VALUE``.
     """
 
@@ -103,14 +80,14 @@ class OccupancyQuery:
     root: str  # of its generations
     active_file: str
     ask: str
-    noun: str = "sessions"  # what is on a slot, in the plural
+    unit_noun: str = "sessions"  # what is on a slot, in the plural
     draining: bool = False  # only of slots that drain: costs next to nothing while none does
 
     @classmethod
-    def of(cls, settings: SlottedSettings, ask: str, noun: str) -> OccupancyQuery:
+    def of(cls, settings: SlottedSettings, ask: str, unit_noun: str) -> OccupancyQuery:
         """About every slot of the daemon that has these settings."""
         own = settings
-        return cls(own.component, own.unit, own.slots, own.generations, own.active.file, ask, noun)
+        return cls(own.component, own.unit, own.slots, own.generations, own.active.file, ask, unit_noun)
 
     @property
     def name(self) -> str:
@@ -119,17 +96,10 @@ class OccupancyQuery:
     @property
     def probe(self) -> tuple[str, str]:
         """For :class:`StateQuery`, or as a command of its own (name, shell text)."""
-        drop_ins = f"/run/systemd/system/{self.unit.format('*')}.d/{DRAIN_DROP_IN}"
-        filled = {
-            "COMPONENT": self.component,
-            "FIRST": _ONLY_DRAINING.replace("@DROP_INS@", drop_ins) if self.draining else ":",
-            "ACTIVE": self.active_file,
-            "UNITS": self.unit.format("*"),
-            "ROOT": self.root,
-            "WHICH": "deactivating" if self.draining else "*",
-            "ASK": self.ask,
-        }
-        return self.name, re.sub("@([A-Z_]+)@", lambda found: filled[found[1]], _PROBE)
+        units = self.unit.format("*")
+        drop_ins = f"/run/systemd/system/{units}.d/{DRAIN_DROP_IN}"
+        where = (self.component, self.active_file, units, self.root)
+        return self.name, shell.given(_PROBE, *where, self.ask, drop_ins if self.draining else "")
 
     @property
     def needs(self) -> StateQuery:
@@ -159,17 +129,19 @@ class OccupancyQuery:
         """The answer, by slot, for a daemon whose ``ask`` prints ``$slot sessions NUMBER``."""
         found = {}
         for one, words in self.read(lines):
-            number = count("".join(words.get("sessions", [])[:1]))
-            found[one.slot] = Sessions(**{name: getattr(one, name) for name in FIELDS}, sessions=number)
+            told = number("".join(words.get("sessions", [])[:1]))
+            found[one.slot] = Sessions(**{name: getattr(one, name) for name in FIELDS}, sessions=told)
         return found
 
-    def total(self, lines: Iterable[str]) -> int:
-        """How much is on all slots together, as far as they say (for ``SlottedDaemon.total``)."""
+    def count(self, lines: Iterable[str]) -> int:
+        """How much is on all slots together, as far as they say (for ``SlottedDaemon.count``)."""
         return sum(one.sessions or 0 for one in self.sessions(lines).values())
 
-    def closing(self, lines: Iterable[str]) -> tuple[str, ...]:
-        """For the last table of a run: a sentence for each slot that drains (for ``SlottedDaemon.words``)."""
-        return tuple(one.words(self.noun) for one in self.sessions(lines).values() if one.state is State.DRAINING)
+    def describe(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """For the last table of a run: a sentence for each slot that drains (for ``SlottedDaemon.describe``)."""
+        return tuple(
+            one.describe(self.unit_noun) for one in self.sessions(lines).values() if one.state is State.DRAINING
+        )
 
 
 FIELDS = ("slot", "state", "generation", "release", "since", "deadline")
@@ -200,7 +172,7 @@ def _occupancy(name: str, words: Mapping[str, list[str]], serving: str) -> Occup
     )
 
 
-def count(text: str) -> int | None:
+def number(text: str) -> int | None:
     """A number as Prometheus writes it ("2", "1e+06")."""
     try:
         return int(float(text))

@@ -12,11 +12,6 @@ from livekit_metal.site.slotted_settings import SlottedSettings
 
 S = TypeVar("S", bound=SlottedSettings)
 
-# For :func:`until`: the unit has ended and systemd starts it again, so it cannot start.
-ALIVE = """case $(systemctl show -p NRestarts -p SubState $unit) in
-*NRestarts=0*SubState=auto-restart | *NRestarts=[1-9]*) echo "it exits at start"; exit 2 ;; esac
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Proof(Generic[S]):

@@ -31,9 +31,9 @@ class Guard:
     finish_file: ClassVar[str] = FINISH_SCRIPT
 
     @property
-    def tellers(self) -> str:
+    def reporting_units(self) -> str:
         """Patterns of the units that tell LiveKit how something ended, as a shell reads them."""
-        told = (role.settings.unit for role in every_role() if role.slots and role.tells)
+        told = (role.settings.unit for role in every_role() if role.slots and role.reports)
         return " ".join(f"'{unit.partition('@')[0]}@*'" for unit in told)
 
     @property

@@ -88,4 +88,4 @@ def roll_back(component: SlottedDaemon[Any], to: RollbackTarget, why: str) -> Ta
     """Bring ``to`` back into service; ``component`` has the settings of the site as it was then."""
     history = component.service().history
     record = Action(f"record that {to.rejected} was rolled back", lambda host: history.reject(host, to.rejected, why))
-    return component.run(to.generation, before_hand_over=(record,))
+    return component.run(to.generation, before_switch=(record,))

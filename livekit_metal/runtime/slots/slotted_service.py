@@ -94,17 +94,17 @@ class SlottedService:
             )
         return decision
 
-    def plan(self, wanted: Generation, seen: HostState, *, before_hand_over: tuple[Action, ...] = ()) -> Plan:
+    def plan(self, wanted: Generation, seen: HostState, *, before_switch: tuple[Action, ...] = ()) -> Plan:
         """Have the active slot run ``wanted``: start beside, prove, hand over, drain."""
         _, slots = self.observed(seen)
         decision = self.decision(wanted, seen)
         steps = [*self._discards(decision.discard)]
         if decision.move is Move.KEEP:
-            steps += [*(before_hand_over if decision.drain else ()), *self._drains(decision)]
+            steps += [*(before_switch if decision.drain else ()), *self._drains(decision)]
         else:
             fresh = decision.move is Move.START
             steps += self._proof(wanted, decision.slot, slots) if fresh else ()
-            steps += self._joins(wanted, decision, fresh=fresh, then=before_hand_over)
+            steps += self._joins(wanted, decision, fresh=fresh, then=before_switch)
         if steps:  # what a next run would find to prune is no reason to change
             steps += self._prune(wanted, slots, seen)
         # what has served already is given up only while another slot serves
@@ -116,7 +116,7 @@ class SlottedService:
         """Have no slot of the host serve; those that run drain."""
         steps = self._discards(decision.discard)
         if seen.answers[f"{self.component}.active"] or decision.drain:
-            out = partial(self.change.hand_over, slot="", old=decision.drain)
+            out = partial(self.change.switch_traffic, slot="", old=decision.drain)
             steps.append(
                 Action(", ".join(filter(None, ("new sessions go to other hosts", drains(decision.drain)))), out)
             )
@@ -151,7 +151,7 @@ class SlottedService:
         steps.append(Action(f"slot {name}: ready", lambda host: self.ready(host, name, fresh)))
         steps += then
         mark = f"{self.root}/served/{wanted.name}"
-        over = partial(self.change.hand_over, slot=name, old=decision.drain, mark=mark)
+        over = partial(self.change.switch_traffic, slot=name, old=decision.drain, mark=mark)
         words = (f"slot {name}: new sessions go here", drains(decision.drain))
         steps.append(Action(", ".join(filter(None, words)), over))
         return steps

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
-import click
 from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.host import Host
 
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.releases import catalogue
 from livekit_metal.runtime.artifacts import fetch
 from livekit_metal.runtime.artifacts.fetch import Artifact
-from livekit_metal.runtime.artifacts.push import bring
+from livekit_metal.runtime.artifacts.status_line import StatusLine
 from livekit_metal.runtime.generations.generation import Generation
 from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.files import File
@@ -36,8 +36,8 @@ def fetched(release: catalogue.Release, arch: str, lock: str, missing: Problem |
 
 @cache
 def _fetched(release: catalogue.Release, arch: str, lock: str) -> Artifact:
-    say = partial(click.echo, err=True)  # standard output may be pyinfra's --json
-    return fetch.fetch(release, arch, lock=Path(lock) if lock else None, progress=say)
+    with StatusLine() as say:
+        return fetch.fetch(release, arch, lock=Path(lock) if lock else None, progress=say)
 
 
 def directory(release_root: str, program: str, found: Artifact) -> str:
@@ -49,12 +49,12 @@ def directory(release_root: str, program: str, found: Artifact) -> str:
 class Staging:
     """What ``daemon`` is to run: ``program`` names the file in the release as well as the component of its versions.
 
-    ``files`` are those of the generation and the units.
+    ``bring`` has the release on the host; ``files`` are those of the generation and the units.
     """
 
     daemon: SlottedService
     program: str
-    artifact: Artifact
+    bring: Callable[[Host], object]
     wanted: Generation
     files: tuple[File, ...]
 
@@ -71,7 +71,6 @@ class Staging:
         self.daemon.decision(self.wanted, seen)
         notes = upgrade_guard.allowed(self.program, self.daemon, self.wanted, seen, accept=accept_skip)
         if self.wanted.release not in seen.answers[f"{self.daemon.component}.releases"]:
-            send = partial(bring, artifact=self.artifact, directory=self.wanted.release, program=self.program)
-            steps.append(Action(f"push {self.program} {self.wanted.release.rsplit('/', 1)[-1]}", send))
+            steps.append(Action(f"push {self.program} {self.wanted.release.rsplit('/', 1)[-1]}", self.bring))
         steps += files.bundle(self.files, seen)
         return Plan(tuple(steps), notes=notes)

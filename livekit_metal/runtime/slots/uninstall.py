@@ -8,32 +8,18 @@ from typing import Any
 
 from pyinfra.api.host import Host
 
+from livekit_metal.core import shell
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.task import Action, Plan, Task
 from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.site.footprint import Footprint
 
-# Listed packages that are still there, one after the other until no more will go; those that something else has come
-# to need meanwhile are left.
-_PURGE = r"""set -eu; [ -s "$1" ] || exit 0; export DEBIAN_FRONTEND=noninteractive
-here() { dpkg-query -W -f '${Package} ${db:Status-Abbrev}\n' $ours 2>/dev/null | awk '$2 == "ii" { print $1 }'; }
-ours=$(cat "$1"); ours=$(here); [ -n "$ours" ] || exit 0
-needed=$(apt-get -s purge $ours | sed -n 's/^Purg \([^ ]*\).*/\1/p' | grep -vxF "$ours" || :)
-go=$ours
-for p in ${needed:+$ours}; do
-  apt-get -s purge $p | sed -n 's/^Purg \([^ ]*\).*/\1/p' | grep -qvxF "$ours" && go=$(echo "$go" | grep -vxF "$p" || :)
-done
-[ -z "$go" ] || apt-get -y -q -o DPkg::Lock::Timeout=300 purge $go
-[ -z "$needed" ] || echo "@STAY@ $(echo $needed) need them: $(here | tr '\n' ' ')"
-"""
+_PURGE = shell.program(__file__, "purge")
 
 _STAY = "packages stay because"
 _USERS = 'r=$1; shift; for u in "$@" $(cat "$r" 2>/dev/null); do ! getent passwd $u >/dev/null || userdel $u; done'
-# Without the deadlines of drains, which are hours: nobody is on the host, or the operator has said to drop them.
-_STOP = """rm -f /run/systemd/system/livekit-*@*.service.d/*.conf; systemctl daemon-reload
-for u in "$@"; do systemctl -q disable --now $u 2>/dev/null || systemctl stop $u 2>/dev/null || :; done
-rm -rf /run/systemd/system/livekit-*@*.service.d"""
+_STOP = shell.program(__file__, "stop")
 
 
 def consent(name: str, confirmed: str, needed_by: tuple[str, ...]) -> Task:
@@ -57,8 +43,8 @@ def removal(traces: Footprint, name: str, components: Iterable[SlottedDaemon[Any
     needs = StateQuery(files=frozenset(traces.files), queries=tuple(each.query_all.probe for each in components))
 
     def plan(seen: HostState) -> Plan:
-        left = ((each.total(seen.answers[each.query_all.name]), each.query_all.noun) for each in components)
-        people = " and ".join(f"{number} {noun}" for number, noun in left if number)
+        left = ((each.count(seen.answers[each.query_all.name]), each.query_all.unit_noun) for each in components)
+        people = " and ".join(f"{number} {unit_noun}" for number, unit_noun in left if number)
         if people and not drop_calls:
             raise HostError(
                 f"{people} are still on {name}, which drains: nobody new comes; run the same again when "
@@ -85,7 +71,7 @@ def _steps(traces: Footprint) -> tuple[Action, ...]:
     return (
         run("stop units", _STOP, *units, timeout=600),
         run("remove the firewall's tables", _TABLES, traces.table),
-        run("purge packages", _PURGE.replace("@STAY@", _STAY), traces.package_record, timeout=600),
+        run("purge packages", _PURGE, traces.package_record, _STAY, timeout=600),
         run("unmask", f"{unmask}; systemctl daemon-reload", *traces.masked),
         run("remove files", 'rm -f -- "$@"', *traces.files),
         run("remove users", _USERS, traces.user_record, *traces.users),

@@ -24,7 +24,9 @@ def allowed(
     for name, slot in slots.items():
         if slot.state not in (State.RUNNING, State.DRAINING) or slot.generation not in records:
             continue
-        problem = compatibility.jump(program, _version(records[slot.generation].release), _version(wanted.release))
+        problem = compatibility.version_skip(
+            program, _version(records[slot.generation].release), _version(wanted.release)
+        )
         if problem and not accept:
             raise HostError(
                 f"slot {name}: {problem.fact}; {problem.remedy}, or accept it with --data version-skip=accept"

@@ -106,5 +106,5 @@ def test_a_bad_release_never_gets_a_room(bad: tuple[Path, str], first: Host, sit
 def test_a_configuration_that_the_server_refuses_is_not_started(
     change: Change, first: Host, site: Site, talk: Talk
 ) -> None:
-    inventory = change({"livekit": {"extra": {"no_such_key": 1}}})
-    _refused(inventory, first, site, talk, ("refuses its configuration", "field no_such_key not found"))
+    inventory = change({"livekit": {"extra": {"room": {"room_configurations": {"mine": {"no_such_key": 1}}}}}})
+    _refused(inventory, first, site, talk, ("refuses its configuration", 'unknown field "no_such_key"'))

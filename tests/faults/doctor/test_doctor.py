@@ -19,7 +19,7 @@ from tests.support.hosts.lab import lab
 
 
 def hang_up(name: str) -> None:
-    """End the connection that the tests share: one of before hangs where packets of before no longer get through."""
+    """End the connection that the tests share: an earlier one hangs where packets no longer get through."""
     directory = lab().directory
     command = ["ssh", "-F", str(directory / "ssh_config"), "-o", f"ControlPath={directory}/ssh-%C", "-O", "exit", name]
     subprocess.run([*command[:-1], f"root@{name}"], capture_output=True, check=True, timeout=30)

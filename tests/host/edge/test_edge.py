@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from testinfra.host import Host
@@ -37,13 +38,34 @@ def test_it_listens_where_the_registry_says(host: Host, stack: HostStack, edge: 
     for port in (p for p in stack.ports if p.owner == "edge"):
         lines = host.check_output("ss -Hltn 'sport = :%s'", str(port.range)).splitlines()
         addresses = {line.split()[3].rpartition(":")[0].strip("[]") for line in lines}
-        inside = {"127.0.0.1"} if port.reach is Reach.LOCAL else {edge.address}
-        assert addresses == ({"0.0.0.0", "::"} if port.reach is Reach.PUBLIC else inside), str(port)
+        inside = {"127.0.0.1"} if port.reach is Reach.LOCAL else {edge.cluster_address}
+        everywhere = set(port.addresses) or {"0.0.0.0", "::"}
+        assert addresses == (everywhere if port.reach is Reach.PUBLIC else inside), str(port)
 
 
 def test_clients_and_the_others_reach_the_active_slot(host: Host, edge: Settings) -> None:
     for url in (f"http://127.0.0.1:{edge.http}/", f"http://{edge.endpoints['peer']}/"):
         assert curl(host, url) == (200, "OK"), url
+
+
+def test_a_service_of_somebody_else_is_asked_by_its_path(host: Host, edge: Settings) -> None:
+    """It is away at first, which is nothing to calls."""
+    if not edge.backends:
+        pytest.skip("this site has LiveKit alone")
+    ((name, service),) = edge.backends.items()
+    url, (address, _, port) = f"http://127.0.0.1:{edge.http}", service.server.rpartition(":")
+    assert curl(host, f"{url}{service.paths[0]}/etc/hostname")[0] == 503
+    serve = ("python3", "-m", "http.server", "--bind", address, "--directory", "/", port)
+    host.check_output(f"systemd-run -q --unit tests-{name} {' '.join(serve)}")
+    try:
+        end = time.monotonic() + 30
+        while (said := curl(host, f"{url}{service.paths[0]}/etc/hostname"))[0] == 503:
+            assert time.monotonic() < end, "HAProxy does not see the service"
+            time.sleep(0.2)
+        assert said == (200, host.file("/etc/hostname").content_string.strip())
+        assert curl(host, f"{url}/") == (200, "OK"), "LiveKit is where it was"
+    finally:
+        host.check_output(f"systemctl stop tests-{name}")
 
 
 def test_every_other_edge_is_seen_to_work(host: Host, edge: Settings) -> None:

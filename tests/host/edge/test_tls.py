@@ -107,7 +107,7 @@ def test_the_end_of_the_certificate_that_clients_get_is_a_metric(host: Host, edg
 
 def test_only_root_and_haproxy_read_the_key(host: Host, edge: Settings) -> None:
     found = host.check_output("grep -lr -e '-----BEGIN .*PRIVATE KEY' %s || :", edge.config_root).splitlines()
-    account = f"{edge.config_root}/acme/account.pem"  # of ACME; it is no key of a certificate
+    account = f"{edge.config_root}/acme/account.pem"  # of ACME; it is not a key of a certificate
     assert [path for path in found if path != account] == [edge.certificate_file]
     file = host.file(edge.certificate_file)
     assert (file.mode, file.user, file.group) == (0o640, "root", "haproxy")

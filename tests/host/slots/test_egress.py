@@ -77,7 +77,7 @@ def test_its_sandbox_is_tight(host: Host, unit: str) -> None:
 
 
 def test_no_other_user_can_read_a_secret(host: Host, stack: HostStack, pid: str) -> None:
-    secrets = [stack.egress.api_secret.reveal(), stack.egress.redis.password.reveal()]
+    secrets = [*(each.reveal() for each in stack.egress.api_keys.values()), stack.egress.redis.password.reveal()]
     readable = host.run(f"{NOBODY} grep -rhs . {stack.egress.config_root} /etc/systemd/system").stdout
     assert "livekit-egress" in readable, "some files of ours may be read: else this would prove nothing"
     said = readable + host.check_output("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '")

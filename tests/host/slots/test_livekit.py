@@ -7,7 +7,9 @@ import re
 import pytest
 from testinfra.host import Host
 
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site.model import HostStack
+from tests.support.hosts.haproxy import active_slot
 
 EXPOSURE = 2.0  # of systemd-analyze security, where 10 is a bare process
 
@@ -20,10 +22,11 @@ def _only_where_it_runs(stack: HostStack) -> None:
 
 @pytest.fixture
 def slot(host: Host, stack: HostStack) -> str:
-    """The active slot, as HAProxy sees it."""
-    text = host.file(f"{stack.livekit.config_root}/active.map").content_string
-    (line,) = [line for line in text.splitlines() if line.startswith("livekit ")]
-    return line.split()[1]
+    """The active slot, as the running HAProxy has it, and as the file says that it reads when it starts."""
+    active = stack.the(Livekit).active
+    slot = active_slot(host, active, "livekit")
+    assert f"livekit {slot}" in host.file(active.file).content_string.splitlines()
+    return slot
 
 
 @pytest.fixture

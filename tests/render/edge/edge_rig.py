@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import dataclasses
 import http.client
-import json
 import os
 import random
 import signal
 import socket
 import ssl
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from livekit_metal.core.ports import PortRange
@@ -23,14 +21,11 @@ from livekit_metal.core.slots.active import Active
 from livekit_metal.roles.edge.backends import Acme, Slot
 from livekit_metal.roles.edge.settings import Settings
 from livekit_metal.roles.edge.tasks import _certificates, _config
-from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot
 from livekit_metal.vault.certificate import Certificate, metric
+from tests.render.edge.fake_slot import KEY, UPGRADE, FakeSlot
 
 THUMBPRINT = "IuwuhozLOjjsf9NyRp_L_ubXPxeElMPMysnYz945XuY"  # of some account
-# The example handshake of RFC 6455, 1.3: HAProxy checks that the answer fits.
-_UPGRADE = "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-_KEY, _ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
 
 
 def free_ports(count: int) -> list[int]:
@@ -46,58 +41,6 @@ def free_ports(count: int) -> list[int]:
     raise AssertionError(f"of 1000 ports only {len(found)} are free")
 
 
-class FakeSlot:
-    """Answers as livekit-server does to an edge: 200 or 406 on /, WebSockets (echo), JSON about all else."""
-
-    def __init__(self, name: str, port: int) -> None:
-        self.name, self.port, self.health = name, port, 200
-        self.answers = threading.Event()  # /later waits for it
-        self._server: ThreadingHTTPServer | None = None
-
-    def start(self) -> None:
-        slot = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.headers.get("Upgrade") == "websocket":
-                    self.wfile.write(
-                        f"HTTP/1.1 101 Switching\r\n{_UPGRADE}Sec-WebSocket-Accept: {_ACCEPT}\r\n\r\n".encode()
-                    )
-                    while said := self.connection.recv(1024):
-                        self.connection.sendall(f"{slot.name}:".encode() + said)
-                    return
-                if self.path == "/later":
-                    slot.answers.wait()
-                said = {"slot": slot.name, "path": self.path, "headers": dict(self.headers)}
-                body = json.dumps(said | {"from": self.client_address[0]}).encode()
-                self.send_response(slot.health if self.path == "/" else 200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_POST(self) -> None:
-                self.do_GET()
-
-            def log_message(self, *_words: object) -> None:
-                pass
-
-        class Server(ThreadingHTTPServer):
-            daemon_threads, block_on_close = True, False
-
-            def handle_error(self, *_words: object) -> None:
-                """A health check goes without waiting for the body."""
-
-        self._server = Server(("127.0.0.1", self.port), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def stop(self) -> None:
-        self.answers.set()
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
-            self._server = None
-
-
 class Edge:
     """HAProxy as the unit runs it (master and worker), its files in ``directory``; ``peer`` is another edge."""
 
@@ -111,7 +54,9 @@ class Edge:
         **settings: object,
     ) -> None:
         self.got = got  # by ACME
-        self.http, self.https, self.redirect, self.own_peer, self.metrics, *metrics = free_ports(5 + len(slots))
+        self.http, self.https, self.redirect, self.own_peer, self.metrics, self.turn, *metrics = free_ports(
+            6 + len(slots)
+        )
         directory.mkdir()
         self.active = Active(str(directory / "active.map"), str(directory / "admin.sock"))
         Path(self.active.file).touch()
@@ -120,6 +65,7 @@ class Edge:
             "https": PortRange(self.https, self.https),
             "redirect": PortRange(self.redirect, self.redirect),
             "peer": PortRange(self.own_peer, self.own_peer),
+            "turn": PortRange(self.turn, self.turn),
             "metrics": PortRange(self.metrics, self.metrics),
             "slots": tuple(
                 Slot(name=n, signal=s.port, metrics=m) for (n, s), m in zip(slots.items(), metrics, strict=True)
@@ -127,7 +73,7 @@ class Edge:
             "config_root": str(directory),
             "active": self.active,
             "monitored": True,
-            "address": "127.0.0.1",
+            "cluster_address": "127.0.0.1",
             "connections": 100,
             "description": "first",
             "acme": Acme(config_root=str(directory), thumbprint=THUMBPRINT) if got else None,
@@ -203,6 +149,13 @@ class Edge:
         self._notified.close()
 
 
+def tried_in_vain(edge: Edge) -> int:
+    """How often the edge has tried to connect to a slot or another host, and could not (its own statistics)."""
+    lines = edge.tell("show stat").removeprefix("# ").splitlines()
+    rows = [row for row in csv.DictReader(lines) if row["svname"] not in ("FRONTEND", "BACKEND")]
+    return sum(int(row[name] or 0) for row in rows for name in ("econ", "wretr", "wredis"))
+
+
 def get(port: int, path: str = "/x", **headers: str) -> tuple[int, str]:
     """Status and body of an HTTP request."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
@@ -220,8 +173,8 @@ def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") 
         s = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
         if trusted:
             s = stack.enter_context(trusted.wrap_socket(s, server_hostname=name))
-        key = f"Sec-WebSocket-Key: {_KEY}\r\nSec-WebSocket-Version: 13\r\n"
-        s.sendall(f"GET /rtc?access_token=SECRET HTTP/1.1\r\nHost: x\r\n{_UPGRADE}{key}\r\n".encode())
+        key = f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n"
+        s.sendall(f"GET /rtc?access_token=SECRET HTTP/1.1\r\nHost: {name or 'x'}\r\n{UPGRADE}{key}\r\n".encode())
         assert b" 101 " in s.recv(1024)
 
         def say(text: str) -> str:
@@ -229,11 +182,3 @@ def websocket(port: int, trusted: ssl.SSLContext | None = None, name: str = "") 
             return s.recv(1024).decode()
 
         yield say
-
-
-def run_here(_host: None, script: str, *args: str) -> str:
-    """``sh`` of the kit, on this machine."""
-    done = subprocess.run(["sh", "-c", script, "sh", *args], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise HostError(done.stderr)
-    return done.stdout

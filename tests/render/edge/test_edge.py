@@ -13,7 +13,7 @@ import pytest
 
 from livekit_metal.core.ports import Reach
 from livekit_metal.core.slots.active import Active
-from livekit_metal.core.slots.decision import AWAITED
+from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.roles.edge.tasks import _certificates, _config, _files
@@ -99,7 +99,7 @@ def test_every_door_has_limits_and_none_where_the_site_wants_none(edge: Settings
 
 
 def test_an_address_of_ipv6_is_written_in_brackets(edge: Settings) -> None:
-    six = dataclasses.replace(edge, address="2001:db8::1", peers={"other": "2001:db8::2"})
+    six = dataclasses.replace(edge, cluster_address="2001:db8::1", peers={"other": "2001:db8::2"})
     found = sections(six)
     assert starting(found["frontend peer"], "bind") == [f"[2001:db8::1]:{edge.peer}"]
     assert starting(found["backend peers"], "server") == [f"other [2001:db8::2]:{edge.peer}"]
@@ -112,7 +112,7 @@ def test_every_slot_has_its_ports_and_the_others_behind_it(any_site: Site, host:
         signal = f"127.0.0.1:{any_site.livekit.part('signal', slot)}"
         behind = [f"{n} {a}:{any_site.edge.peer} backup no-check track peers/{n}" for n, a in others.items()]
         followed = f"no-check track livekit_{slot}/local"
-        awaited = f"signalling {signal} source {AWAITED} weight 0 {followed}"
+        awaited = f"signalling {signal} source {CLIENT_SOURCE_ADDRESS} weight 0 {followed}"
         assert starting(found[f"backend livekit_{slot}"], "server") == [f"local {signal}", awaited, *behind]
         only = [f"local {signal} {followed}", awaited]
         assert starting(found[f"backend only_{slot}"], "server") == only, "what a peer sends is never sent on"

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from livekit_metal.core.slots.decision import AWAITED
+from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, run_here, websocket
+from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, tried_in_vain, websocket
+from tests.render.edge.run_here import run_here
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_flip_needs_no_reload_and_leaves_websockets_where_they_are(edge: Edge)
 
 
 def test_a_flip_to_a_slot_that_does_not_answer_is_refused(edge: Edge, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(active_slot, "FLIP", active_slot.FLIP.replace("+ 15", "+ 1"))
+    monkeypatch.setattr(active_slot, "FUNCTIONS", active_slot.FUNCTIONS.replace("+ 15", "+ 1"))
     with pytest.raises(HostError, match="did not see slot c of livekit answer"):
         edge.flip("c")
     assert Path(edge.active.file).read_text() == "livekit a\n"
@@ -122,7 +122,7 @@ def test_a_reload_reads_the_active_file(edge: Edge) -> None:
 def test_signalling_can_be_told_from_the_rest_by_its_slot(edge: Edge, path: str) -> None:
     for port in (edge.http, edge.own_peer):
         found = [json.loads(get(port, each)[1])["from"] for each in (path, "/agent", "/twirp/livekit.RoomService/x")]
-        assert found == [AWAITED, "127.0.0.1", "127.0.0.1"]
+        assert found == [CLIENT_SOURCE_ADDRESS, "127.0.0.1", "127.0.0.1"]
 
 
 def two_hosts(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> tuple[Edge, FakeSlot]:
@@ -151,17 +151,18 @@ def test_a_dead_slot_is_left_for_the_other_hosts(make_edge: MakeEdge, slots: dic
     with ThreadPoolExecutor() as pool:
         first = pool.submit(who, mine.http)
         mine.until(lambda: not mine.up("livekit_a", "local"))
-        began = time.monotonic()
         assert who(mine.http) == "their b"
-        assert time.monotonic() - began < 0.5, "the second request need not find out for itself"
         assert first.result() == "their b", "not one request is lost"
-        assert time.monotonic() - began < 2.5
+    before = tried_in_vain(mine)
+    assert before > 0, "the first one had to find out"
+    assert who(mine.http) == "their b"
+    assert tried_in_vain(mine) == before, "the next one need not find out for itself"
     assert who(mine.own_peer) == "503", "what comes from a peer is never sent on"
     theirs.stop()
     mine.until(lambda: who(mine.http) == "503")
-    began = time.monotonic()
+    before = tried_in_vain(mine)
     assert who(mine.http) == "503"
-    assert time.monotonic() - began < 0.5
+    assert tried_in_vain(mine) == before, "nobody is asked who is known to be gone"
 
 
 def test_a_host_without_an_active_slot_uses_the_others(make_edge: MakeEdge, slots: dict[str, FakeSlot]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.roles.kamailio.settings import Settings
-from livekit_metal.site.loading import load
 from tests.support.programs.sipd import CARRIER, NUMBER, OTHER, STRANGER, Kamailio, Peer, answer, request, started
-from tests.support.values.sites import PHONES, SINGLE
 
 
 @pytest.fixture
@@ -23,20 +20,6 @@ def peers() -> Iterator[dict[str, Peer]]:
     yield made
     for peer in made.values():
         peer.socket.close()
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    directory = tmp_path_factory.mktemp("site")
-    data = copy.deepcopy(SINGLE | PHONES)
-    data["hosts"]["lk1"]["roles"].append("sip")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CONFIG_HOME", str(directory))
-        for name in ("LIVEKIT_METAL_KEY", "LIVEKIT_METAL_KEY_FILE"):
-            patch.delenv(name, raising=False)
-        found = load(data, "test", directory).for_host("lk1").kamailio
-    assert found
-    return found
 
 
 @pytest.fixture(scope="module")

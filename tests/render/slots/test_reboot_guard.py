@@ -40,9 +40,9 @@ def test_who_must_hear_of_an_end_stops_after_it(any_site: Site) -> None:
 def test_who_tells_is_never_ordered_after_who_hears(make_site: Callable[[dict[str, Any]], Site]) -> None:
     """Else a slot that drains for hours would keep Redis from starting again."""
     daemons = components(make_site(everything()).for_host("lk1"))
-    tellers = [role.name for role in every_role() if role.slots and role.tells]
-    assert len(tellers) >= 3
-    for name in tellers:
+    reporting_units = [role.name for role in every_role() if role.slots and role.reports]
+    assert len(reporting_units) >= 3
+    for name in reporting_units:
         unit = daemons[name].units[0].text
         assert not {UNIT, "livekit-redis.service"} & (told(unit, "After") | told(unit, "Before")), name
-        assert f"'livekit-{name}@*'" in GUARD.tellers
+        assert f"'livekit-{name}@*'" in GUARD.reporting_units

@@ -34,7 +34,7 @@ def acme(certified: Site) -> Settings:
 
 
 def host(acme: Settings) -> HostState:
-    """A host where all is as wanted: its certificate is of today."""
+    """A host where all is up to date: its certificate is of today."""
     wanted, now = _files(acme), int(time.time())
     seen = HostState(
         files={f.path: f.sha256 for f in wanted} | {acme.served: "its", acme.metric_file: "its"},

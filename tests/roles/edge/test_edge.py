@@ -30,7 +30,7 @@ def edge(cluster: Site) -> Settings:
 
 
 def host(edge: Settings, active: Sequence[str] = ("livekit a",)) -> HostState:
-    """A host where the edge runs as wanted."""
+    """A host where the edge is up to date."""
     known = _complete(edge, HostState(answers=dict(HOST)))[0]
     config, service = _config(known), _files(known)[1]
     haproxy = [
@@ -199,9 +199,10 @@ def test_a_run(fake_run: Callable[..., FakeRun], edge: Settings) -> None:
     assert done.results["lk1"].word == "done"
     _, *commands = done.commands["lk1"]
     write = next(c for c in commands if "base64 -d" in c)
-    assert write.index("haproxy -c -f") < write.index("mv -fT")
+    assert "haproxy -c -f" in write
+    assert write.index('eval "$check"') < write.index("mv -fT")
     assert f"{edge.config_file}.lkm-" in write
-    started = next(i for i, c in enumerate(commands) if "systemctl restart $1" in c)
+    started = next(i for i, c in enumerate(commands) if 'systemctl restart "$1"' in c)
     asked = next(i for i, c in enumerate(commands) if "show info" in c and "until" not in c and "sh -s" not in c)
     assert started < asked
 
@@ -219,4 +220,4 @@ def test_a_reload_that_does_not_come_into_force_fails_the_host(
 
     done = fake_run(lambda: one_by_one("edge", activate(edge)), answer=answer)
     assert done.results["lk1"].word == "failed"
-    assert "HAProxy has the new configuration did not come true" in done.results["lk1"].why
+    assert "waiting for: HAProxy has the new configuration (" in done.results["lk1"].why

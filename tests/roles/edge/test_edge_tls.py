@@ -45,13 +45,13 @@ def test_a_new_certificate_is_a_reload_and_the_old_key_goes(secure: Settings) ->
         f"write {other.certificate_file.rpartition('/')[2]}",
         "write haproxy.cfg",
         *RELOAD,
-        "remove the certificate of before",
+        "remove the previous certificate",
     ]
 
 
 def test_without_tls_no_key_stays_on_the_host(secure: Settings) -> None:
     plain = dataclasses.replace(secure, tls="off", served=None)
-    assert names(plan(plain, host(secure)))[-1] == "remove the certificate of before"
+    assert names(plan(plain, host(secure)))[-1] == "remove the previous certificate"
 
 
 def test_a_certificate_that_soon_ends_is_told(secure: Settings) -> None:

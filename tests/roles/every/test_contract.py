@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from graphlib import TopologicalSorter
@@ -19,7 +20,13 @@ from livekit_metal.site.slotted_settings import SlottedSettings
 ROOT = Path(__file__).parents[3]
 ROLES = sorted(p.name for p in (ROOT / "roles").iterdir() if p.is_dir() and p.name[0] not in "_.")
 MOST_LINES = 250
-KNOW_THE_SITE = ("about.py", "authority.py", "certificates.py", "wiring.py")  # and so the other roles' settings
+KNOW_THE_SITE = (
+    "about.py",
+    "authority.py",
+    "certificates.py",
+    "preflight.py",
+    "wiring.py",
+)  # and so the other roles' settings
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -59,11 +66,15 @@ def test_every_template_belongs_to_its_role_and_is_rendered(role: str) -> None:
     settings = getattr(loading.site_class()(hosts={}), role).__class__ if role in ROLES else None
     slotted = settings is not None and issubclass(settings, SlottedSettings)
     usual = {f"{role}.yaml.j2", "slot.conf.j2", f"{settings.unit.format('')}.j2"} if slotted else set()
+    # and so does each of the daemons of a role that has several
+    several = any(each.several for each in loading.every_role() if each.name == role)
+    usual |= {f"{role}.yaml.j2", "slot.conf.j2", f"livekit-{role}@.service.j2"} if several else set()
     for template in (ROOT / "templates" / role).iterdir():
         if template.name in usual:
             continue
         assert f"{role}/{template.name}" in code or f'"{template.name}"' in code, f"{template} is rendered by nobody"
-        assert "Managed by livekit-metal" in template.read_text(), f"{template} says not who manages it"
+        text = template.read_text()
+        assert "Managed by livekit-metal" in text or "{% extends" in text, f"{template} says not who manages it"
 
 
 def test_a_site_is_read_without_pyinfra() -> None:
@@ -80,7 +91,7 @@ def test_no_file_is_too_long(folder: str) -> None:
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    graph = grimp.build_graph("livekit_metal", "procedures")  # with what stands under TYPE_CHECKING
+    graph = grimp.build_graph("livekit_metal")  # with what stands under TYPE_CHECKING
     TopologicalSorter({m: graph.find_modules_directly_imported_by(m) for m in graph.modules}).prepare()
 
 
@@ -104,3 +115,13 @@ def _imports(file: Path) -> list[str]:
             if node.module == "livekit_metal.roles":
                 names += [f"{node.module}.{a.name}" for a in node.names]
     return names
+
+
+@pytest.mark.parametrize("role", [role.name for role in loading.every_role() if role.slots and role.reports])
+def test_a_role_is_hardly_named_outside_of_its_folder(role: str) -> None:
+    """Only in the list of roles, as an option of upstream's, and where a procedure is for it alone."""
+    code = [ROOT / "deploy.py", ROOT / "config.py"]
+    for room in ("livekit_metal", "roles", "procedures", "docs", "bench"):
+        code += [path for path in (ROOT / room).rglob("*.py") if f"roles/{role}/" not in str(path)]
+    named = sorted(str(p.relative_to(ROOT)) for p in code if re.search(rf"\b{role}\b", p.read_text()))
+    assert len(named) <= 5, named

@@ -110,8 +110,14 @@ SCRIPT_MKDIR = re.compile(r"mkdir [^\n;|&)]*-m\b|mkdir -m\b")
 
 def test_no_script_makes_parents_by_a_mode_of_the_last() -> None:
     """``mkdir -p -m`` gives its mode to the last directory alone; those above it get the umask's."""
-    places = [*Path("roles").rglob("*.py"), *Path("templates").rglob("*.j2"), *Path("procedures").rglob("*.py")]
-    assert len(places) > 100
+    code = [
+        p
+        for top in ("roles", "livekit_metal", "procedures")
+        for kind in ("py", "sh")
+        for p in Path(top).rglob(f"*.{kind}")
+    ]
+    places = [*code, *Path("templates").rglob("*.j2")]
+    assert len(places) > 200
     assert [str(p) for p in places if SCRIPT_MKDIR.search(p.read_text())] == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_it_has_what_its_unit_gives_it_and_no_network(
     run: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
     (tmp_path / "unit").write_text(UNIT)
-    done = run(sandbox.inside(f"{tmp_path}/unit", "/usr/sbin/program -c 'a b'"))
+    done = run(sandbox.check(f"{tmp_path}/unit", "/usr/sbin/program -c", "a b")(shlex.quote))
     words = done.stdout.splitlines()
     properties = {w.removeprefix("--property=") for w in words if w.startswith("--property=")}
     assert properties == TAKEN | {
@@ -84,7 +85,7 @@ def test_without_a_user_it_is_not_run_at_all(
 ) -> None:
     if text is not None:
         (tmp_path / "unit").write_text(text)
-    done = run(sandbox.inside(f"{tmp_path}/unit", "program"))
+    done = run(sandbox.check(f"{tmp_path}/unit", "program", "config")(str))
     assert done.returncode != 0
     assert done.stdout == ""
     assert "says not as whom" in done.stderr or "can't read" in done.stderr
@@ -121,9 +122,9 @@ def test_nor_is_it_when_it_is_to_say_which_nodes_serve(
     """With the password that its unit's environment file has, and over the network: it asks Redis."""
     (tmp_path / "slot-a.conf").write_text(f"{UNIT}EnvironmentFile=/etc/x/environment\n")
     (tmp_path / "curl").write_text("#!/bin/sh\necho 'livekit_x{node_id=\"ND_1\"} 1'\n")
-    text = proof._SERVING.replace("curl", f"sh {tmp_path}/curl").replace(" | grep -A1", " >&2 | grep -A1")
-    text = f"{text} || :"
-    said = run(text, "6789", str(tmp_path), "/opt/x/1-abc/livekit-server", "a").stderr.splitlines()
+    text = proof._SERVING.replace("curl", f"sh {tmp_path}/curl").replace(" list-nodes |", " list-nodes >&2 |")
+    words = ("6789", str(tmp_path), "/opt/x/1-abc/livekit-server", "a", *sandbox.inside(network=True))
+    said = run(f"{text.rstrip()} || :", *words).stderr.splitlines()
     assert said[-6:] == [
         "/opt/x/1-abc/livekit-server",
         "--config",

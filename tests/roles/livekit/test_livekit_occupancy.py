@@ -84,7 +84,7 @@ def test_a_slot_that_only_passes_signalling_on_says_so(rig: Rig) -> None:
     rig.sockets(7890, 2)
     found = rig.look()["b"]
     assert found.passes_on
-    assert "no room is on it; signalling of rooms elsewhere over 2 connections, until" in occupancy.words(found)
+    assert "no room is on it; signalling of rooms elsewhere over 2 connections, until" in occupancy.describe(found)
 
 
 def test_one_that_serves_and_drains_is_called_draining(rig: Rig) -> None:

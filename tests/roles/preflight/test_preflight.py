@@ -120,13 +120,9 @@ def test_a_sound_host_has_no_finding(settings: Settings) -> None:
             "lk2: port: 7880/tcp of edge/http is taken by nginx (process 7); stop it, or move edge.http",
         ),
         (
-            {
-                "sockets": [
-                    "tcp LISTEN 0 9 127.0.0.1:7880 0.0.0.0:* cgroup:/system.slice/livekit-redis-formerly.service"
-                ]
-            },
+            {"sockets": ["tcp LISTEN 0 9 127.0.0.1:7880 0.0.0.0:* cgroup:/system.slice/livekit-redis-forward.service"]},
             "lk2: port: 7880/tcp of edge/http is where Redis is or was; move Redis first, and edge.http by a later "
-            "deploy, when slots of before have ended",
+            "deploy, when earlier slots have ended",
         ),
         (
             {"sockets": ["udp UNCONN 0 0 [::]:50003 [::]:* cgroup:/user.slice/user-0.slice"]},

@@ -117,7 +117,8 @@ def test_daemons_use_no_key_that_a_node_was_not_deployed_with(settings: Settings
     settings = dataclasses.replace(settings, apart=6)
     seen = host(fingerprint=[settings.fingerprint], serial=[line])
     fact = (
-        "egress, ingress and sip are to use an API key of their own, and this host was last deployed before it was made"
+        "the daemons beside livekit-server are to use an API key of their own, and this host was last deployed "
+        "before it was made"
     )
     remedy = (
         f"deploy once before: {AGAIN} join daemons, then pyinfra INVENTORY deploy.py, then {AGAIN} separate daemons"

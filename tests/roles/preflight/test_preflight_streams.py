@@ -7,36 +7,42 @@ from typing import Any
 
 import pytest
 
-from livekit_metal.roles.preflight.queries import probes
-from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.roles.ingress.preflight import findings, probes
+from livekit_metal.roles.ingress.settings import Settings
+from livekit_metal.roles.preflight.settings import Settings as Preflight
+from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.model import Site
-from tests.roles.preflight.test_preflight import host, said
+from tests.roles.preflight.test_preflight import host
 from tests.support.values.sites import streaming
 
 HIDDEN: dict[str, list[str]] = {"hidepid": ["hidden"]}
 
 
+Host = tuple[Settings, Preflight]
+
+
 @pytest.fixture
-def settings(make_site: Any, site_data: dict[str, Any]) -> Settings:
+def settings(make_site: Any, site_data: dict[str, Any]) -> Host:
     site: Site = make_site(streaming(site_data))
-    return site.for_host("lk2").preflight
+    stack = site.for_host("lk2")
+    return stack.the(Settings), stack.the(Preflight)
 
 
-def costs(settings: Settings, **cores: float) -> Settings:
+def said(settings: Host, seen: HostState) -> list[tuple[str, bool]]:
+    return [(str(found.problem), found.stops) for found in findings(*settings, seen)]
+
+
+def costs(settings: Host, **cores: float) -> Host:
     """``settings`` of a site that says what some kinds of stream cost."""
-    assert settings.streams is not None
-    said = tuple(
-        dataclasses.replace(c, cores=cores[kind], said=True) if (kind := c.path.rpartition(".")[2]) in cores else c
-        for c in settings.streams.costs
-    )
-    return dataclasses.replace(settings, streams=dataclasses.replace(settings.streams, costs=said))
+    own, preflight = settings
+    return dataclasses.replace(own, cpu_cost=dataclasses.replace(own.cpu_cost, **cores)), preflight
 
 
-def test_four_cores_need_no_word(settings: Settings) -> None:
+def test_four_cores_need_no_word(settings: Host) -> None:
     assert said(settings, host(**HIDDEN)) == []
 
 
-def test_on_two_cores_the_recommended_cost_would_never_admit_a_stream(settings: Settings) -> None:
+def test_on_two_cores_the_recommended_cost_would_never_admit_a_stream(settings: Host) -> None:
     found = said(settings, host(cores=["2"], **HIDDEN))
     assert (
         "ingress.cpu_cost.rtmp: is not set, and lk2 has 2 cores: of the recommended 2 for a stream it could never "
@@ -46,13 +52,13 @@ def test_on_two_cores_the_recommended_cost_would_never_admit_a_stream(settings: 
     assert [text.partition(":")[0] for text, _ in found] == [f"ingress.cpu_cost.{k}" for k in ("rtmp", "whip", "url")]
 
 
-def test_on_three_cores_it_admits_one_when_idle_which_must_be_meant(settings: Settings) -> None:
+def test_on_three_cores_it_admits_one_when_idle_which_must_be_meant(settings: Host) -> None:
     found = dict(said(settings, host(cores=["3"], **HIDDEN)))
     (rtmp,) = [text for text in found if text.startswith("ingress.cpu_cost.rtmp")]
     assert "it admits one while nothing else runs" in rtmp
 
 
-def test_a_cost_that_no_host_can_meet_stops_also_when_it_was_said(settings: Settings) -> None:
+def test_a_cost_that_no_host_can_meet_stops_also_when_it_was_said(settings: Host) -> None:
     assert said(costs(settings, rtmp=1.5, whip=1.5, url=1.3), host(cores=["2"], **HIDDEN)) == []
     found = said(costs(settings, rtmp=1.7, whip=1.5, url=1.3), host(cores=["2"], **HIDDEN))
     fact = (
@@ -61,23 +67,21 @@ def test_a_cost_that_no_host_can_meet_stops_also_when_it_was_said(settings: Sett
     assert found == [(f"{fact}; set it below 1.7, or take a host with more cores", True)]
 
 
-def test_a_host_that_shows_everybody_the_secrets_of_streams_stops(settings: Settings) -> None:
+def test_a_host_that_shows_everybody_the_secrets_of_streams_stops(settings: Host) -> None:
     ((text, stops),) = said(settings, host(hidepid=[]))
     assert stops
     assert text.startswith("ingress.process_list: lk2 shows every account the arguments of all processes, and ingress")
     assert "set it to 'hide'" in text
-    assert settings.streams is not None
-    accepted = dataclasses.replace(settings.streams, refuse_shown_arguments=False)
-    assert said(dataclasses.replace(settings, streams=accepted), host(hidepid=[])) == []
+    own, preflight = settings
+    assert said((dataclasses.replace(own, process_list="accept"), preflight), host(hidepid=[])) == []
 
 
-def test_no_way_to_the_own_public_address_stops(settings: Settings) -> None:
-    behind = dataclasses.replace(settings, hairpin="203.0.113.12")
+def test_no_way_to_the_own_public_address_stops(settings: Host) -> None:
+    own, preflight = settings
+    behind = own, dataclasses.replace(preflight, hairpin="203.0.113.12")
     (text,) = (text for text, stops in said(behind, host(hairpin=["lost"], **HIDDEN)) if stops)
     assert text.startswith("lk2: ingress: what lk2 sends to its public address 203.0.113.12 does not come back")
 
 
-def test_nothing_is_asked_of_hosts_without_ingress(settings: Settings) -> None:
-    assert dict(probes(settings))["preflight.hidepid"] != ":"
-    assert dict(probes(dataclasses.replace(settings, streams=None)))["preflight.hidepid"] == ":"
-    assert said(dataclasses.replace(settings, streams=None), host(cores=["2"], hidepid=[])) == []
+def test_hosts_with_streams_are_asked_who_sees_their_processes(settings: Host) -> None:
+    assert [name for name, _ in probes(settings[0])] == ["preflight.hidepid"]

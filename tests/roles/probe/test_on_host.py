@@ -7,7 +7,6 @@ import io
 import subprocess
 import sys
 import tarfile
-from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -38,15 +37,6 @@ def test_markers_are_those_of_the_host() -> None:
     assert "typing-extensions" not in pins(TRIXIE)
     assert pins(BOOKWORM)["numpy"] != pins(TRIXIE)["numpy"]
     assert ";" not in bundle.requirements(TRIXIE)
-
-
-def test_an_environment_without_the_client_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def requires(name: str) -> list[str]:
-        raise metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(metadata, "requires", requires)
-    with pytest.raises(HostError, match="is not installed here; install requirements"):
-        bundle.requirements(Target("3.12", "x86_64"))
 
 
 def test_every_pin_has_its_sums() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import subprocess
 from collections.abc import Callable
 from typing import Any
@@ -11,9 +12,10 @@ import pytest
 
 from livekit_metal.core.ports import PortRange
 from livekit_metal.roles.redis import forwarder
-from livekit_metal.roles.redis.settings import FORWARD_UNIT, UNIT, Settings
-from livekit_metal.roles.redis.state import FORMER_FILE, PROBE, needs
+from livekit_metal.roles.redis.settings import FORWARD_UNIT, FORWARD_UNIT_BEFORE, UNIT, Settings
+from livekit_metal.roles.redis.state import PROBE, needs
 from livekit_metal.roles.redis.tasks import _service, activate, retire
+from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.site.model import Site
@@ -47,11 +49,17 @@ def after(cluster: Site) -> Settings:
     return moved(cluster)
 
 
-def host(redis: Settings, *said: str, formerly: tuple[str, ...] = (), target: Settings | None = None) -> HostState:
+def host(
+    redis: Settings,
+    *said: str,
+    formerly: tuple[str, ...] = (),
+    target: Settings | None = None,
+    unit: str = FORWARD_UNIT,
+) -> HostState:
     """A host where ``redis`` runs, and what it left is forwarded from ``formerly`` (to where ``target`` listens)."""
     services = [_service(redis)]
     if formerly:
-        services.append(forwarder.service(dataclasses.replace(target or redis, former=formerly)))
+        services.append(forwarder.service(dataclasses.replace(target or redis, former=formerly), unit))
     users = [f"user {name}" for name in (*redis.users, redis.mark)]
     seen = as_wanted(
         *services, probes={PROBE: [*users, *said, *(f"former {a}" for a in formerly)], "redis.elsewhere": ()}
@@ -132,6 +140,20 @@ def test_redis_on_its_way_back_gets_its_address_from_the_forwarder(before: Setti
     ]
 
 
+def test_a_forwarder_by_its_name_in_0_1_goes_on_and_ends_by_it(before: Settings, after: Settings) -> None:
+    """Who is connected through it would lose messages by another one; it is gone with the last of them."""
+    (unit,) = forwarder.service(dataclasses.replace(after, former=(OLD,)), FORWARD_UNIT_BEFORE).files
+    assert unit.path == f"{UNITS}/livekit-redis-formerly.service"
+    seen = host(after, f"used {OLD}", formerly=(OLD,), unit=FORWARD_UNIT_BEFORE)
+    assert names(activate(after).plan(seen)) == names(retire(after).plan(seen)) == []
+    idle = host(after, formerly=(OLD,), unit=FORWARD_UNIT_BEFORE)
+    assert names(retire(after).plan(idle)) == [f"end {FORWARD_UNIT_BEFORE}"]
+    seen = host(after, f"leaves {NEW}", f"used {OLD}", formerly=(OLD,), unit=FORWARD_UNIT_BEFORE)
+    back = activate(before).plan(seen)
+    assert f"stop {FORWARD_UNIT_BEFORE}" in names(back)
+    assert not [step for step in names(back) if FORWARD_UNIT in step], "there is one forwarder"
+
+
 def test_a_second_move_keeps_both_addresses(after: Settings, cluster: Site) -> None:
     todo = activate(moved(cluster, 8379)).plan(host(after, f"leaves {NEW}", f"used {OLD}", formerly=(OLD,)))
     assert names(todo)[-3:] == [*START, f"{FORWARD_UNIT} answers"]
@@ -146,7 +168,7 @@ def test_it_is_proved_at_the_address_that_clients_expect(
         lambda: one_by_one("redis", activate(after)), answer=lambda _h, c: answer if "sh -s" in c else "PONG"
     )
     assert done.results["lk1"].word == "done"
-    assert [c.rsplit(" sh ", 1)[1].split()[:2] for c in done.commands["lk1"] if "ping 2>&1" in c] == [
+    assert [shlex.split(c)[-3:-1] for c in done.commands["lk1"] if "ping 2>&1" in c] == [
         NEW.split(":"),
         OLD.split(":"),
     ]
@@ -154,7 +176,7 @@ def test_it_is_proved_at_the_address_that_clients_expect(
 
 def said(redis: Settings, tmp_path: Any, **host: str) -> list[str]:
     """What the look says of a host where programs print ``host``'s words."""
-    text = dict(needs(redis).queries)[PROBE].replace(FORMER_FILE, str(tmp_path / "unit"))
+    text = dict(needs(redis).queries)[PROBE].replace(f"{UNITS}/", f"{tmp_path}/")
     fakes = "".join(f"{name}() {{ {body}; }}\n" for name, body in {"timeout": ":", **host}.items())
     return subprocess.run(["sh", "-s"], input=fakes + text, capture_output=True, text=True, check=True).stdout.split(
         "\n"
@@ -176,14 +198,15 @@ def test_the_look_says_what_redis_would_leave(before: Settings, after: Settings,
     assert said(after, tmp_path, **host | {"ip": ":"}) == [], "an address that is gone cannot be kept"
 
 
+@pytest.mark.parametrize("name", [FORWARD_UNIT, FORWARD_UNIT_BEFORE])
 @pytest.mark.parametrize(("age", "used"), [(60, [OLD]), (9, ["127.0.0.1:6379", OLD])])
 def test_the_look_says_which_former_addresses_are_used(
-    after: Settings, tmp_path: Any, age: int, used: list[str]
+    after: Settings, tmp_path: Any, age: int, used: list[str], name: str
 ) -> None:
     """All of them, while those who lost a connection may not be back yet."""
     formerly = ("127.0.0.1:6379", OLD, "10.9.9.9:6379")
     (unit,) = forwarder.service(dataclasses.replace(after, former=formerly)).files
-    (tmp_path / "unit").write_text(unit.text)
+    (tmp_path / name).write_text(unit.text)
     told = said(after, tmp_path, ss=LISTENING.replace(UNIT, "x"), ip=HERE, systemctl="echo 7", ps=f"echo {age}")
     assert [line for line in told if line.startswith("former")] == ["former 127.0.0.1:6379", f"former {OLD}"]
     assert [line for line in told if line.startswith("used")] == [f"used {address}" for address in used]

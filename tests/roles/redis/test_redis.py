@@ -131,7 +131,7 @@ def test_a_redis_that_does_not_answer_fails_the_host(fake_run: Callable[..., Fak
 
     done = fake_run(lambda: one_by_one("redis", activate(redis)), answer=answer)
     assert done.results["lk1"].word == "failed"
-    assert f"Redis' answer at {redis.address} did not come true" in done.results["lk1"].why
+    assert f"waiting for: Redis' answer at {redis.address} (" in done.results["lk1"].why
 
 
 def test_the_look_holds_no_password_where_it_could_be_printed(redis: Settings) -> None:

@@ -1,4 +1,4 @@
-"""The users that egress, ingress and sip have of a running Redis: each with passwords of its own."""
+"""The users that the daemons beside livekit-server have of a running Redis: each with passwords of its own."""
 
 from __future__ import annotations
 

@@ -107,20 +107,22 @@ def test_a_line_stays_below_a_kilobyte(fake_run: Run) -> None:
     assert max(len(json.dumps(line)) for line in lines(done)) < 1000
 
 
-def written(file: Path, before: str, rest: str) -> None:
-    subprocess.run(["sh", "-c", before + audit._APPEND, "sh", str(file), rest], check=True)
+def written(file: Path, rest: str) -> None:
+    """The end of a task."""
+    words = (str(file), str(file.parent / "login"), "", rest)
+    subprocess.run(["sh", "-c", audit._APPEND, "sh", *words], check=True)
 
 
 def test_a_line_on_disk_is_json_with_the_hosts_time(tmp_path: Path) -> None:
     file = tmp_path / "audit.log"
     file.touch()
     for what in ('a "quoted" % \\n thing', "b"):
-        written(file, audit._END, json.dumps({"what": what})[1:])
+        written(file, json.dumps({"what": what})[1:])
     first, second = map(json.loads, file.read_text().splitlines())
     assert (first["what"], second["what"]) == ('a "quoted" % \\n thing', "b")
     assert abs(calendar.timegm(time.strptime(first["when"], "%Y-%m-%d %H:%M:%SZ")) - time.time()) < 3600
 
 
 def test_an_end_does_not_make_a_log_that_a_removal_has_taken_away(tmp_path: Path) -> None:
-    written(tmp_path / "log" / "audit.log", audit._END, '"what": "removed"}')
+    written(tmp_path / "log" / "audit.log", '"what": "removed"}')
     assert list(tmp_path.iterdir()) == []

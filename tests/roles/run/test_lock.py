@@ -13,9 +13,10 @@ import pytest
 
 from lab.run import wait_until
 from livekit_metal.runtime.host.commands import changing
-from livekit_metal.runtime.run import lock_script
+from livekit_metal.runtime.run import lock, lock_script
 from tests.support.hosts.reachable import reachable
 
+WORK = lock_script.WORK_LOCK
 ADA = json.dumps({"who": "ada", "from": "desk", "pid": 7, "since": "noon"})
 BOB = json.dumps({"who": "bob", "from": "desk", "pid": 8, "since": "noon"})
 # What a deploy of an earlier version does to hold a host: its lock file has the mode that the umask gives.
@@ -31,11 +32,8 @@ class Shells:
     def __init__(self, place: Path, stack: contextlib.ExitStack) -> None:
         self.place, self._stack = place, stack
 
-    def text(self, text: str) -> str:
-        return text.replace("/run/livekit-metal", f"{self.place}/livekit-metal").replace("[ $me = 0 ]", "true")
-
     def path(self, lock: str) -> Path:
-        return Path(self.text(lock))
+        return self.place / Path(lock).name
 
     def begin(self, *words: str, umask: int = 0o022) -> subprocess.Popen[str]:
         pipe = subprocess.PIPE
@@ -45,10 +43,12 @@ class Shells:
         return process
 
     def hold(
-        self, who: str = ADA, text: str = lock_script.HOLD, umask: int = 0o022
+        self, who: str = ADA, kind: lock._Kind = lock._HOST, umask: int = 0o022
     ) -> tuple[str, subprocess.Popen[str]]:
         """The answer to an attempt, and the process that has the lock if it was taken."""
-        process = self.begin("sh", "-c", self.text(text), "sh", who, umask=umask)
+        text = kind.hold.replace('[ "$me" = 0 ]', "true")
+        files = map(str, map(self.path, (kind.file, *kind.beside)))
+        process = self.begin("sh", "-c", text, "sh", who, *files, umask=umask)
         return said(process), process
 
 
@@ -72,7 +72,7 @@ def shells(tmp_path: Path) -> Iterator[Shells]:
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 def test_nobody_else_can_open_a_lock_from_its_birth(shells: Shells, umask: int) -> None:
     assert shells.hold(umask=umask)[0] == "taken"
-    assert shells.hold(text=lock_script.HOLD_SITE, umask=umask)[0] == "taken"
+    assert shells.hold(kind=lock._SITE, umask=umask)[0] == "taken"
     made = {path.name: path.stat().st_mode & 0o777 for path in shells.place.iterdir()}
     assert set(made) > {"livekit-metal.lock", "livekit-metal.work", "livekit-metal.site", "livekit-metal.guard"}
     assert set(made.values()) == {0o600}
@@ -88,17 +88,17 @@ def test_a_second_run_is_told_who_has_it_and_gets_it_when_the_first_has_ended(sh
 
 def test_of_two_drains_at_once_the_second_is_told_of_the_first(shells: Shells) -> None:
     """The lock of the site is one for all its hosts, and nobody's deploy is in its way."""
-    answer, first = shells.hold(text=lock_script.HOLD_SITE)
+    answer, first = shells.hold(kind=lock._SITE)
     assert answer == "taken"
-    assert shells.hold(BOB, lock_script.HOLD_SITE)[0] == f"held {ADA}"
+    assert shells.hold(BOB, lock._SITE)[0] == f"held {ADA}"
     assert shells.hold(BOB)[0] == "taken"
     end(first)
-    assert shells.hold(BOB, lock_script.HOLD_SITE)[0] == "taken"
+    assert shells.hold(BOB, lock._SITE)[0] == "taken"
 
 
 def test_a_lock_of_the_site_that_somebody_has_made_otherwise_is_replaced(shells: Shells) -> None:
     shells.path(lock_script.SITE_LOCK).touch(0o644)
-    assert shells.hold(text=lock_script.HOLD_SITE)[0] == "taken"
+    assert shells.hold(kind=lock._SITE)[0] == "taken"
     assert shells.path(lock_script.SITE_LOCK).stat().st_mode & 0o777 == 0o600
 
 
@@ -140,8 +140,13 @@ def test_another_account_that_holds_a_file_of_an_earlier_version_stops_nobody(
     assert run(shells, "echo done") == "done\n"
 
 
+def change(shells: Shells, script: str, *args: str, wait: int = 1) -> str:
+    """The command that carries out a change, with the test's lock."""
+    return changing(script, *args, wait=wait).get_raw_value().replace(lock_script.WORK_LOCK, str(shells.path(WORK)))
+
+
 def run(shells: Shells, script: str, *args: str, umask: int = 0o022, wait: int = 1) -> str:
-    command = shells.text(changing(script, *args, wait=wait).get_raw_value())
+    command = change(shells, script, *args, wait=wait)
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, umask=umask, timeout=30)
     return done.stdout + done.stderr
 
@@ -167,8 +172,8 @@ def test_a_command_that_a_dead_run_has_left_is_seen(shells: Shells, former: bool
     """Also one of an earlier version, which has locked the file that others could open."""
     work = str(shells.path(lock_script.WORK_LOCK))
     script = "echo got; cat >/dev/null"
-    command = changing(script).get_raw_value()
-    words = ("flock", "-s", "-o", work, "sh", "-c", script) if former else ("sh", "-c", shells.text(command))
+    command = change(shells, script)
+    words = ("flock", "-s", "-o", work, "sh", "-c", script) if former else ("sh", "-c", command)
     left = shells.begin(*words)
     assert said(left) == "got"
     answer, _ = shells.hold()
@@ -183,7 +188,7 @@ def test_a_change_does_not_wait_for_ever(shells: Shells) -> None:
     work = str(shells.path(lock_script.WORK_LOCK))
     holder = shells.begin("flock", work, "sh", "-c", "echo got; exec cat")
     assert said(holder) == "got"
-    assert run(shells, "echo done") == f"{shells.text(lock_script.BUSY)}\n"
+    assert run(shells, "echo done") == lock_script.BUSY.replace(WORK, work) + "\n"
     who = subprocess.run(["sh", "-c", lock_script.HOLDERS, "sh", work], capture_output=True, text=True, check=True)
     assert f"process {holder.pid} since 20" in who.stdout
     end(holder)
@@ -199,7 +204,7 @@ def test_a_daemon_that_a_command_leaves_behind_keeps_no_lock(shells: Shells) -> 
 
 
 def test_a_commands_status_and_words_are_its_own(shells: Shells) -> None:
-    command = shells.text(changing('echo "$1 $0"; exit 7', "a b").get_raw_value())
+    command = change(shells, 'echo "$1 $0"; exit 7', "a b")
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (7, "a b sh\n")
 
@@ -210,3 +215,18 @@ def test_who_has_logged_in_is_not_asked_of_the_caller(shells: Shells, monkeypatc
     assert shells.hold()[0] == "taken"
     assert wait_until(lambda: shells.path(f"{lock_script.LOCK}.login").read_text(), seconds=10)
     assert "mallory" not in shells.path(f"{lock_script.LOCK}.login").read_text()
+
+
+def test_who_has_it_is_told_to_whoever_looks_until_it_is_taken_away(shells: Shells) -> None:
+    def ask(program: str) -> subprocess.CompletedProcess[str]:
+        words = ["sh", "-c", program, "sh", str(shells.path(lock_script.LOCK))]
+        return subprocess.run(words, capture_output=True, text=True, check=False)
+
+    assert ask(lock_script.HOLDER).stdout == ""
+    _, process = shells.hold()
+    assert ask(lock_script.HOLDER).stdout == f"{ADA}\n"
+    assert ask(lock_script.END_HOLDER).returncode == 0
+    process.wait(20)
+    assert ask(lock_script.HOLDER).stdout == "", "what it has said of itself is still there"
+    assert ask(lock_script.END_HOLDER).returncode != 0
+    assert shells.hold(BOB)[0] == "taken"

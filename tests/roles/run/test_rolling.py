@@ -132,7 +132,8 @@ def test_a_look_is_taken_again_after_a_change(fake_run: Run) -> None:
 def test_changing_commands_hold_the_work_lock(fake_run: Run) -> None:
     done = fake_run(lambda: in_parallel(part("a", []), "stage"), ("lk1",))
     (change,) = [c for c in done.commands["lk1"] if "change a" in c]
-    assert "exec 9>>/run/livekit-metal.work\nflock -s " in change
+    assert "flock -s " in change
+    assert " sh /run/livekit-metal.work 60 'change a'" in change
 
 
 def test_a_look_that_is_not_whole_fails_its_host_without_a_traceback(fake_run: Run) -> None:

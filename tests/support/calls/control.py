@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from livekit_metal.call.access import Access
 from livekit_metal.releases import catalogue
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.runtime.artifacts.fetch import fetch
 from tests.support.hosts.lab import Lab
 
@@ -33,7 +34,7 @@ def untouched_server(lab: Lab, **rtc: object) -> Iterator[Access]:
 
     ``rtc``: more options of its ``rtc``.
     """
-    livekit, gateway = lab.site.livekit, lab.facts["gateway"]
+    livekit, gateway = lab.site.of(Livekit), lab.facts["gateway"]
     asked = catalogue.find("livekit-server", livekit.release, livekit.source, path="livekit.release")
     program = fetch(asked, next(iter(lab.site.hosts.values())).arch, lock=lab.site.lock).path
     key, secret, port = "APIcontrol", secrets.token_urlsafe(32), free_port(gateway)

@@ -25,20 +25,18 @@ HOST = lab().site.with_role("egress")[0]
 ENDS = 60.0  # s
 STAND_IN = (
     "standin"
-    in subprocess.run([lab().site.egress.file, "--version"], capture_output=True, text=True, check=True).stdout
+    in subprocess.run([lab().site.of(Settings).file, "--version"], capture_output=True, text=True, check=True).stdout
 )
 
 
 def settings() -> Settings:
     """egress as the inventory under test has it."""
-    found = lab().site.for_host(HOST).egress
-    assert found is not None
-    return found
+    return lab().site.for_host(HOST).the(Settings)
 
 
 def serving() -> str:
     """The slot that gets new recordings."""
-    text = over_ssh(HOST).file(settings().active.file).content_string
+    text: str = over_ssh(HOST).file(settings().active.file).content_string
     return next(line.split()[1] for line in text.splitlines() if line.startswith("egress "))
 
 

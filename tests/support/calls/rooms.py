@@ -16,6 +16,7 @@ from livekit.protocol.room import DeleteRoomRequest, ListParticipantsRequest, Li
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import room_service, server_api
+from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.site.model import Site
 from tests.support.hosts.lab import ROOT, Lab, over_ssh
 
@@ -66,8 +67,7 @@ async def sessions(access: Access, room: str) -> set[str]:
 def redis(site: Site, words: str) -> str:
     """What the site's Redis answers, asked on its host."""
     (name,) = site.with_role("redis")
-    settings = site.for_host(name).redis
-    assert settings is not None
+    settings = site.for_host(name).the(Redis)
     ask = REDIS.format(settings.host, settings.port, settings.user, words)
     said: str = over_ssh(name).check_output(ask, settings.passwords[0].reveal())
     return said

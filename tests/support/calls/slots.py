@@ -12,6 +12,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.forced_path import Path
 from livekit_metal.call.server import room_service
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site.model import Site
 from tests.support.hosts.lab import over_ssh
 
@@ -30,8 +31,7 @@ class Slot:
 
 def serving(site: Site, name: str) -> Slot:
     """The one slot that runs on a host and does not drain; ``site`` is what is deployed there."""
-    host, livekit = over_ssh(name), site.for_host(name).livekit
-    assert livekit is not None
+    host, livekit = over_ssh(name), site.for_host(name).the(Livekit)
     units = [line.split()[0] for line in host.check_output(_ACTIVE).splitlines()]
     assert len(units) == 1, f"{name}: not one slot runs, but {', '.join(units) or 'none'}"
     unit = units[0]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from testinfra.host import Host
 
+from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.site.model import Site
 
 _MARKER = "/run/tests-marker"
@@ -68,8 +69,7 @@ def untouched(hosts: Mapping[str, Host], site: Site) -> Iterator[None]:
 
 def redis_limit(host: Host, site: Site) -> int:
     """The memory limit (MB) that the running Redis has, on its host."""
-    redis = site.for_host(site.with_role("redis")[0]).redis
-    assert redis is not None
+    redis = site.for_host(site.with_role("redis")[0]).the(Redis)
     ask = f"REDISCLI_AUTH=%s redis-cli -h {redis.host} -p {redis.port} --user {redis.user} info memory"
     said = host.run(ask, redis.passwords[0].reveal()).stdout
     return int(dict(line.strip().split(":", 1) for line in said.splitlines() if ":" in line)["maxmemory"]) >> 20

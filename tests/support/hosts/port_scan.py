@@ -48,6 +48,7 @@ def listen() -> None:
         for key, _ in waiting.select():
             if key.fileobj is sys.stdin:
                 return
+            assert isinstance(key.fileobj, socket.socket)
             _serve(key.fileobj, key.data)
 
 
@@ -99,11 +100,13 @@ def _batch(address: str, ports: list[tuple[str, int]], seconds: float) -> list[t
     while waiting.get_map() and time.monotonic() < end:
         for key, _ in waiting.select(end - time.monotonic()):
             waiting.unregister(key.fileobj)
+            assert isinstance(key.fileobj, socket.socket)
             error = key.fileobj.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             key.fileobj.close()
             if error in (0, errno.ECONNREFUSED):
                 outcomes.append(("refused" if error else "open", *key.data))
     for key in list(waiting.get_map().values()):
+        assert isinstance(key.fileobj, socket.socket)
         key.fileobj.close()
     return outcomes
 

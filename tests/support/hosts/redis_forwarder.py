@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
-UNIT = "livekit-redis-formerly.service"
+UNIT = "livekit-redis-forward.service"
 # That nobody is connected means something when there was time to come back after a start of either.
 _UNUSED = f"""
 used() {{

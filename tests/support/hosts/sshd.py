@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import paramiko
+from paramiko import common
 
 
 @dataclass
@@ -27,12 +28,12 @@ class Server(paramiko.ServerInterface):
         return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        return paramiko.AUTH_FAILED if self.breaks == "login" else paramiko.AUTH_SUCCESSFUL
+        return common.AUTH_FAILED if self.breaks == "login" else common.AUTH_SUCCESSFUL
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         if self.breaks == "session":
             self.cut()
-        return paramiko.OPEN_SUCCEEDED
+        return common.OPEN_SUCCEEDED
 
     def check_channel_direct_tcpip_request(self, chanid: int, origin: Any, destination: Any) -> int:
         return self.check_channel_request("direct-tcpip", chanid)

@@ -31,7 +31,7 @@ class Bucket:
 
     def start(self) -> None:
         keys = {"ROOT_ACCESS_KEY": self.access_key, "ROOT_SECRET_KEY": self.secret}
-        command = [
+        command: list[str | Path] = [
             PROGRAM,
             "--port",
             self.endpoint.partition("//")[2],

@@ -50,8 +50,7 @@ async def server(
     await running.setup()
     site = web.TCPSite(running, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
-    assert site._server is not None
-    port = site._server.sockets[0].getsockname()[1]
+    port = running.addresses[0][1]
     try:
         yield Access(url=f"{'wss' if tls else 'ws'}://127.0.0.1:{port}", api_key="API", api_secret="s" * 32)
     finally:

@@ -14,6 +14,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -84,7 +85,7 @@ class Kamailio:
 
 
 @contextlib.contextmanager
-def started(kamailio: Settings, directory: Path, **more: int) -> Iterator[Kamailio]:
+def started(kamailio: Settings, directory: Path, **more: Any) -> Iterator[Kamailio]:
     """Run it with two slots, of which the second drains, and two trunks."""
     program = shutil.which("kamailio", path="/usr/sbin:/usr/bin")
     if program is None:
@@ -94,20 +95,19 @@ def started(kamailio: Settings, directory: Path, **more: int) -> Iterator[Kamail
         Source(network=f"{CARRIER}/32", numbers=Secret("n", NUMBER)),
         Source(network=f"{OTHER}/32", numbers=Secret("n", OTHERS_NUMBER)),
     )
-    here = dataclasses.replace(
-        kamailio,
-        address="127.0.0.1",
-        public_address="127.0.0.1",
-        port=_range(next(ports)),
-        inside=_range(next(ports)),
-        sources=sources,
-        registrations=(),
-        certificate="",
-        certificate_key="",
-        workers=1,
-        config_root=str(directory),
-        **more,
-    )
+    set_here: dict[str, Any] = {
+        "address": "127.0.0.1",
+        "public_address": "127.0.0.1",
+        "port": _range(next(ports)),
+        "inside": _range(next(ports)),
+        "sources": sources,
+        "registrations": (),
+        "certificate": "",
+        "certificate_key": "",
+        "workers": 1,
+        "config_root": str(directory),
+    }
+    here = dataclasses.replace(kamailio, **set_here | more)
     for file in _service(here).all_files:
         if file.path.startswith(here.config_root):
             Path(file.path).parent.mkdir(parents=True, exist_ok=True)

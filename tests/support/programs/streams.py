@@ -10,6 +10,7 @@ import wave
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from livekit import rtc
@@ -18,7 +19,6 @@ from livekit.protocol.ingress import (
     CreateIngressRequest,
     DeleteIngressRequest,
     IngressInfo,
-    IngressInput,
     IngressState,
     ListIngressRequest,
 )
@@ -26,7 +26,7 @@ from livekit.protocol.ingress import (
 from livekit_metal.call.access import Access
 from livekit_metal.call.background import Aside
 from livekit_metal.call.join_info import where
-from livekit_metal.call.participants import Diary, Ice, Subscriber
+from livekit_metal.call.participants import EventLog, Ice, Subscriber
 from livekit_metal.call.report import Gap, Report, largest_gap
 from livekit_metal.call.server import server_api, token
 from livekit_metal.call.tone import RATE, STEP, tone
@@ -40,11 +40,11 @@ _TRANSCODED = "-c:v libx264 -preset ultrafast -tune zerolatency -pix_fmt yuv420p
 
 
 @contextlib.asynccontextmanager
-async def ingress(access: Access, kind: str, **options: bool) -> AsyncIterator[IngressInfo]:
+async def ingress(access: Access, kind: str, **options: Any) -> AsyncIterator[IngressInfo]:
     """An ingress of ``kind`` (RTMP or WHIP) into a room of its own; it goes with the block."""
     name = f"stream-{uuid4().hex[:12]}"
     asked = CreateIngressRequest(
-        input_type=IngressInput.Value(f"{kind}_INPUT"),
+        input_type=f"{kind}_INPUT",
         name=name,
         room_name=name,
         participant_identity=f"encoder-{name}",
@@ -110,8 +110,8 @@ def encoder(directory: Path, url: str) -> Iterator[subprocess.Popen[bytes]]:
 class _Viewer(Subscriber):
     """Counts pictures besides; the newest stream of each kind."""
 
-    def __init__(self, diary: Diary, publisher: str) -> None:
-        super().__init__(diary, publisher)
+    def __init__(self, event_log: EventLog, publisher: str) -> None:
+        super().__init__(event_log, publisher)
         self.pictures: list[float] = []
         self.seen = asyncio.Event()
         self._screens: list[rtc.VideoStream] = []
@@ -169,8 +169,8 @@ class Watch(Aside[Seen]):
         return largest_gap([at for at in list(self._steps) if at > since] or self._steps, now)
 
     async def _session(self) -> Seen:
-        diary, room, started = Diary(), self._made.room_name, time.time()
-        viewer = _Viewer(diary, self._made.participant_identity)
+        event_log, room, started = EventLog(), self._made.room_name, time.time()
+        viewer = _Viewer(event_log, self._made.participant_identity)
         try:
             url = self._access.through(None)
             await viewer.join(url, token(self._access, room=room, identity=f"viewer-{uuid4().hex[:6]}"), Ice())
@@ -192,17 +192,17 @@ class Watch(Aside[Seen]):
                 subscribe_url=url,
                 started=started,
                 seconds=now - first,
-                first_frame_s=first - diary.begin,
+                first_frame_s=first - event_log.begin,
                 frames=viewer.ear.frames,
                 received_s=len(viewer.ear.steps) * STEP / RATE,
                 largest_gap_ms=gap.ms,
-                largest_gap_at_s=gap.at - diary.begin,
+                largest_gap_at_s=gap.at - event_log.begin,
                 tone_share=viewer.ear.share,
-                events=tuple(diary.events),
+                events=tuple(event_log.events),
             )
             return Seen(
                 sound=report, pictures=len(viewer.pictures), largest_gap_ms=largest_gap(viewer.pictures, now).ms
             )
         finally:
-            diary.closed = True
+            event_log.closed = True
             await viewer.leave()

@@ -73,7 +73,19 @@ SITES: tuple[dict[str, Any], ...] = (
             },
             "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
         },
-        "edge": {"tls": "acme", "domain": "lk.example.org"},
+        "edge": {
+            "tls": "acme",
+            "domain": "lk.example.org",
+            "backends": {
+                "pad": {
+                    "server": "10.0.0.5:9001",
+                    "paths": ["/pad"],
+                    "check": "/ok",
+                    "tls": True,
+                    "tls_name": "pad.lan",
+                }
+            },
+        },
         "acme": {"email": "ops@example.org", "challenge": "dns", "dns_provider": "hetzner"},
         "livekit": {"source": "file", "file": "/b/livekit-server", "sha256": "ab" * 32, "release": "1.13.7"},
         "ingress": {"source": "file", "file": "/b/ingress", "sha256": "ab" * 32},

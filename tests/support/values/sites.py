@@ -58,6 +58,8 @@ MOVED: dict[str, Any] = {
         "metrics": 18404,
         "rtmp": 11935,
         "rtmp_peer": 17871,
+        "turn": 17872,
+        "backends": {"files": {"server": "127.0.0.1:19001", "paths": ["/of/others"], "strip": True}},
     },
     "sip": {
         "slots": ["x", "y", "z"],

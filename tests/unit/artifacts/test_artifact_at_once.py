@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.runtime.artifacts.fetch import fetch
-from tests.support.programs.upstream import PATIENCE, Upstream, archive, left, programs, serving, sha256
+from tests.support.artifacts.upstream import PATIENCE, Upstream, archive, left, programs, serving, sha256
 
 ROOT = Path(__file__).parents[3]
 # A fetch in a process of its own: argv = url, sha256, cache; says its progress.
 CHILD = """
 import sys
 from pathlib import Path
-from tests.support.programs.upstream import archive
+from tests.support.artifacts.upstream import archive
 from livekit_metal.runtime.artifacts.fetch import fetch
 url, sha256, cache = sys.argv[1:]
 fetch(archive(url, sha256), "amd64", cache=Path(cache), progress=lambda text: print(text, flush=True))
@@ -29,7 +29,7 @@ from gevent import joinall, monkey, spawn
 monkey.patch_all()
 import sys
 from pathlib import Path
-from tests.support.programs.upstream import archive
+from tests.support.artifacts.upstream import archive
 from livekit_metal.runtime.artifacts.fetch import fetch
 url, sha256, cache = sys.argv[1:]
 say = lambda text: print(text, flush=True)

@@ -11,8 +11,8 @@ from livekit_metal.core.errors import SiteError
 from livekit_metal.releases.catalogue import Cgo, Release, find
 from livekit_metal.runtime.artifacts.cgo import check, made
 from livekit_metal.runtime.artifacts.fetch import fetch
-from tests.support.programs.gomodule import ARCH, tiny
-from tests.support.programs.upstream import left, programs
+from tests.support.artifacts.gomodule import ARCH, tiny
+from tests.support.artifacts.upstream import left, programs
 
 LIST = ("binutils_2.40-2", "gcc-12_12.2.0-14", "libc6-dev_2.36-9", "pkg-config_1.8.1-1", "zlib1g-dev_1%3a1.2.13")
 # Makes a tree that holds only what was fetched; its last argument is the place.

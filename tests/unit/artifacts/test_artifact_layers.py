@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from livekit_metal.runtime.artifacts.layers import Damaged, decompressed, merge
-from tests.support.programs.registry import entry, layer
+from tests.support.artifacts.registry import entry, layer
 
 DIR, LINK, HARD, CHAR, FIFO = tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE
 
@@ -97,8 +97,11 @@ def test_a_link_itself_is_replaced_and_not_followed(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (layer(entry("a/../../b", b"")), "a file is called 'a/../../b'"),
-        (layer(entry("y", kind=HARD, linkname="nothing")), "y is a hard link to nothing, which is no file"),
-        (layer(entry("d/", kind=DIR), entry("y", kind=HARD, linkname="d")), "y is a hard link to d, which is no file"),
+        (layer(entry("y", kind=HARD, linkname="nothing")), "y is a hard link to nothing, which is not a file"),
+        (
+            layer(entry("d/", kind=DIR), entry("y", kind=HARD, linkname="d")),
+            "y is a hard link to d, which is not a file",
+        ),
         (layer(entry("a", kind=LINK, linkname="a"), entry("a/b", b"")), "a leads in a circle"),
         (layer(entry("a", b"x" * 5000))[:2048], "unexpected end of data"),
     ],

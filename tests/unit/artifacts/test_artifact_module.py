@@ -13,8 +13,8 @@ import pytest
 from livekit_metal.core.errors import SiteError
 from livekit_metal.releases.catalogue import Module, Release
 from livekit_metal.runtime.artifacts.fetch import Artifact, fetch
-from tests.support.programs.gomodule import ARCH, tiny
-from tests.support.programs.upstream import forge, left, programs
+from tests.support.artifacts.gomodule import ARCH, tiny
+from tests.support.artifacts.upstream import forge, left, programs
 
 # The second file would change the program, if a tag of the operator's environment got through.
 SOURCES = {

@@ -130,7 +130,7 @@ def test_names() -> None:
     assert brief(run(lambda: network.dns(named("localhost")))) == ("dns", Result.OK)
     elsewhere = run(lambda: network.dns(named("localhost", "192.0.2.7")))
     assert brief(elsewhere) == ("dns", Result.FAILED)
-    assert "is no host of the site" in elsewhere.said
+    assert "is not a host of the site" in elsewhere.said
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
-from livekit_metal.core.slots.decision import ALONE, Decision, Move, Slot, State, decide, retire
+from livekit_metal.core.slots.decision import ISOLATED_SUFFIX, Decision, Move, Slot, State, decide, retire
 
 WANTED, OTHER, UNREADABLE = "wanted", "other", ""
 OWN = ("a", "b", "c")  # the site's slots; "x" is one of an earlier site, "never" one that nobody knows
@@ -230,4 +230,4 @@ def test_states_are_systemds(active_state: str, expected: State) -> None:
 
 @pytest.mark.parametrize("active_state", ["active", "activating", "deactivating"])
 def test_a_process_that_no_session_can_reach_says_so_in_its_stamp(active_state: str) -> None:
-    assert Slot.observed(active_state, WANTED + ALONE) == Slot(State.ISOLATED, WANTED)
+    assert Slot.observed(active_state, WANTED + ISOLATED_SUFFIX) == Slot(State.ISOLATED, WANTED)

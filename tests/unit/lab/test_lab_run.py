@@ -88,6 +88,6 @@ def test_a_lock_whose_file_was_removed_is_taken_anew(tmp_path: Path) -> None:
 def test_the_environment_names_the_lab(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("LAB", "nobody")
     assert command_line.main(["status"]) == 1
-    assert capsys.readouterr().err.endswith("/.lab-nobody: is no lab; run 'make lab'\n")
+    assert capsys.readouterr().err.endswith("/.lab-nobody: is not a lab; run 'make lab'\n")
     assert command_line.main(["status", "--name", "noone"]) == 1
-    assert "/.lab-noone: is no lab" in capsys.readouterr().err
+    assert "/.lab-noone: is not a lab" in capsys.readouterr().err

@@ -24,7 +24,7 @@ SLOTS = (Slot(name="a", signal=7890, metrics=6789),)
         (
             "proxies",
             ["10.0.0.300/24"],
-            "edge.proxies[0]: '10.0.0.300/24' is no network; write one such as 192.0.2.0/24, without host bits",
+            "edge.proxies[0]: '10.0.0.300/24' is not a network; write one such as 192.0.2.0/24, without host bits",
         ),
         ("max_connections", 10, "edge.max_connections: is 10; allow at least 100"),
         ("max_per_address", -1, "edge.max_per_address: is -1; give a number, or 0 for no limit"),

@@ -60,11 +60,11 @@ def recording(site_data: dict[str, Any]) -> dict[str, Any]:
             {"all": "{room_name}/sound"},
             "egress.presets.all: is '{room_name}/sound', the same name for every track; put ",
         ),
-        ("storage", {"s3": {"endpoint": "x"}}, "egress.storage.s3.endpoint: 'x' is no URL; write scheme"),
+        ("storage", {"s3": {"endpoint": "x"}}, "egress.storage.s3.endpoint: 'x' is not a URL; write scheme"),
         (
             "storage",
             {"s3": S3 | {"endpoint": "s3.example.com"}},
-            "egress.storage.s3.endpoint: 's3.example.com' is no URL; write scheme, host",
+            "egress.storage.s3.endpoint: 's3.example.com' is not a URL; write scheme, host",
         ),
         (
             "storage",
@@ -80,7 +80,7 @@ def recording(site_data: dict[str, Any]) -> dict[str, Any]:
         (
             "extra",
             {"logging": {"level": "warn"}},
-            "egress.extra.logging.level: is set by livekit-metal; use the setting that owns it",
+            "egress.extra.logging.level: is set by livekit-metal; use egress.log_level",
         ),
         ("extra", {"backup": {}, "health_port": 1}, "egress.extra.health_port: is set by livekit-metal; "),
     ],

@@ -1,4 +1,4 @@
-"""Relays lead to media and nowhere else: which ports the chain knows, also of before a change; what TURN denies."""
+"""Relays lead to media and nowhere else: which ports the chain knows, also from before a change; what TURN denies."""
 
 from __future__ import annotations
 

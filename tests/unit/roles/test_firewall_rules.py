@@ -147,7 +147,7 @@ def test_the_registry_closes_what_it_still_names(reach: Reach) -> None:
         ({"admin": []}, "firewall.admin: is empty; name the networks you administer from, or nobody gets in"),
         (
             {"admin": ["192.0.2.1/24"]},
-            "firewall.admin[0]: '192.0.2.1/24' is no network; write one such as 192.0.2.0/24, without host bits",
+            "firewall.admin[0]: '192.0.2.1/24' is not a network; write one such as 192.0.2.0/24, without host bits",
         ),
         (
             {"open": [{"port": "9000", "proto": "sctp"}]},
@@ -171,7 +171,7 @@ def test_the_registry_closes_what_it_still_names(reach: Reach) -> None:
         ({"open": [{"purpose": "x"}]}, "firewall.open[0].port: is missing; set it: port, or range of ports"),
         (
             {"open": [{"port": 9000, "networks": ["10.0.0.1/8"]}]},
-            "firewall.open[0].networks[0]: '10.0.0.1/8' is no network; write one such as 192.0.2.0/24, "
+            "firewall.open[0].networks[0]: '10.0.0.1/8' is not a network; write one such as 192.0.2.0/24, "
             "without host bits",
         ),
         (

@@ -23,8 +23,8 @@ from livekit_metal.site.model import Site
             {"net.ipv4.ip_local_reserved_ports": "1"},
             "kernel.extra: net.ipv4.ip_local_reserved_ports comes from the ports of the site; set that instead",
         ),
-        ({"rmem max": "1"}, "kernel.extra: 'rmem max' is no sysctl key; write it as `sysctl -a` does"),
-        ({"net.*.x": "1"}, "kernel.extra: 'net.*.x' is no sysctl key; write it as `sysctl -a` does"),
+        ({"rmem max": "1"}, "kernel.extra: 'rmem max' is not a sysctl key; write it as `sysctl -a` does"),
+        ({"net.*.x": "1"}, "kernel.extra: 'net.*.x' is not a sysctl key; write it as `sysctl -a` does"),
         (
             {"net.ipv4.tcp_sack": "1\n2"},
             "kernel.extra.net.ipv4.tcp_sack: has the character U+000A in it; write one line of plain text",

@@ -36,17 +36,38 @@ def external_data(site_data: dict[str, Any]) -> dict[str, Any]:
             "redis.external: needs exactly one of address and sentinels; ",
         ),
         ({"external": {"sentinels": ["10.9.9.8:26379"]}}, "redis.external.sentinel_master: is missing; "),
-        ({"external": {"address": "10.9.9.9"}}, "redis.external.address: '10.9.9.9' is no host:port; write it as "),
-        ({"external": {"address": "redis://10.9.9.9:6379"}}, "redis.external.address: 'redis://10.9.9.9:6379' is no "),
-        ({"external": {"address": "fd00::9:6379"}}, "redis.external.address: 'fd00::9:6379' is no host:port; "),
-        ({"external": {"address": "redis:65536"}}, "redis.external.address: 'redis:65536' is no host:port; "),
+        ({"external": {"address": "10.9.9.9"}}, "redis.external.address: '10.9.9.9' is not host:port; write it as "),
+        ({"external": {"address": "redis://10.9.9.9:6379"}}, "redis.external.address: 'redis://10.9.9.9:6379' is not "),
+        ({"external": {"address": "fd00::9:6379"}}, "redis.external.address: 'fd00::9:6379' is not host:port; "),
+        ({"external": {"address": "redis:65536"}}, "redis.external.address: 'redis:65536' is not host:port; "),
         (
             {"external": {"sentinels": ["10.9.9.8:26379", "here"], "sentinel_master": "m"}},
-            "redis.external.sentinels[1]: 'here' is no host:port; ",
+            "redis.external.sentinels[1]: 'here' is not host:port; ",
         ),
         (
             {"external": {"address": "10.9.9.9:6379", "ca_file": "/etc/ca.pem"}},
             "redis.external.ca_file: is set and tls is not; set tls, or drop it",
+        ),
+        (
+            {"external": {"cluster": ["10.9.9.9:6379"]}},
+            "redis.external.cluster: is a cluster, in which LiveKit cannot delete trunks and dispatch rules "
+            "(CROSSSLOT, livekit#3654); use one Redis (address), or Sentinels",
+        ),
+        (
+            {"external": {"address": "10.9.9.9:6379", "tls": True, "client_key": "/etc/k.pem"}},
+            "redis.external.client_certificate: and client_key belong together; set both, or none",
+        ),
+        (
+            {"external": {"address": "10.9.9.9:6379", "client_certificate": "/etc/c.pem", "client_key": "/etc/k.pem"}},
+            "redis.external.client_certificate: is set and tls is not; set tls, or drop it",
+        ),
+        (
+            {"external": {"address": "10.9.9.9:6379", "sentinel_password": True}},
+            "redis.external: names a login at Sentinels and no Sentinels; set sentinels, or drop it",
+        ),
+        (
+            {"external": {"address": "10.9.9.9:6379", "db": -1}},
+            "redis.external.db: is -1; give the number of a database",
         ),
     ],
 )

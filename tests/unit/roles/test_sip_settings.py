@@ -47,7 +47,7 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "sip/trunks/carrier/networks",
             ["2001:db8::/32"],
-            "sip.trunks.carrier.networks[0]: '2001:db8::/32' is no IPv4 network; write an IPv4 network such as",
+            "sip.trunks.carrier.networks[0]: '2001:db8::/32' is not an IPv4 network; write an IPv4 network such as",
         ),
         (
             "sip/trunks/carrier/numbers",
@@ -57,7 +57,7 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "sip/trunks/carrier/numbers",
             ["+49 30 1"],
-            "sip.trunks.carrier.numbers[0]: '+49 30 1' is no number; write it as the carrier sends it: +4930123456",
+            "sip.trunks.carrier.numbers[0]: '+49 30 1' is not a number; write it as the carrier sends it: +4930123456",
         ),
         (
             "sip/trunks/office/numbers",
@@ -72,12 +72,12 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "sip/trunks/Out",
             {"networks": ["192.0.2.1/32"], "user": "x"},
-            "sip.trunks.Out: is no name for it; use up to 31 lower-case letters, digits and dashes",
+            "sip.trunks.Out: is not a name for it; use up to 31 lower-case letters, digits and dashes",
         ),
         (
             "sip/trunks/out/outbound/address",
             "sip:example.org;lr",
-            "sip.trunks.out.outbound.address: 'sip:example.org;lr' is no host:port; write sip.example.org or",
+            "sip.trunks.out.outbound.address: 'sip:example.org;lr' is not host:port; write sip.example.org or",
         ),
         (
             "sip/trunks/office/register",
@@ -92,7 +92,7 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "sip/rules/hotline/trunks",
             ["carier"],
-            "sip.rules.hotline.trunks[0]: 'carier' is no trunk; known here: carrier, office, out",
+            "sip.rules.hotline.trunks[0]: 'carier' is not a trunk; known here: carrier, office, out",
         ),
         (
             "sip/rules/hotline/trunks",
@@ -115,8 +115,12 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
             "5060-5062",
             "kamailio.port: kamailio/sip-tcp (tcp 5060) overlaps sip/sip-tcp-a (tcp 5060) on lk1",
         ),
-        ("sip/extra", {"sip_port": 5060}, "sip.extra.sip_port: is set by livekit-metal; use the setting that owns it"),
-        ("sip/extra", {"api_secret": "x"}, "sip.extra.api_secret: is set by livekit-metal; use the setting that owns"),
+        ("sip/extra", {"sip_port": 5060}, "sip.extra.sip_port: is set by livekit-metal; use sip.port"),
+        (
+            "sip/extra",
+            {"api_secret": "x"},
+            "sip.extra.api_secret: is set by livekit-metal; use python -m procedures.secrets",
+        ),
         ("sip/file", "", "sip.file: is empty while source is 'file'; set it to the path of the program"),
         ("sip/drain", {"deadline": "5s"}, "sip.drain.deadline: is 5s; give calls at least 10s"),
         ("sip/max_cpu", 1.5, "sip.max_cpu: is 1.5; choose a share above 0, up to 1"),
@@ -184,11 +188,15 @@ def test_numbers_may_be_secrets(make_site: MakeSite, data: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("sip-carrier-numbers", "*", "word 1 of 1 is no number (as +4930123456; '*' and lists are none)"),
-        ("sip-carrier-numbers", "+4930111 +49/30", "word 2 of 2 is no number (as +4930123456; '*' and lists are none)"),
+        ("sip-carrier-numbers", "*", "word 1 of 1 is not a number (as +4930123456; '*' and lists are none)"),
+        (
+            "sip-carrier-numbers",
+            "+4930111 +49/30",
+            "word 2 of 2 is not a number (as +4930123456; '*' and lists are none)",
+        ),
         ("sip-carrier-numbers", " , ", "holds no number, so that any could be called"),
         ("sip-carrier-numbers", "+4930111 +15550102", "word 2 of 2 is also a number of office"),
-        ("sip-rule-hotline", "12*4", "is no PIN: callers type digits"),
+        ("sip-rule-hotline", "12*4", "is not a PIN: callers type digits"),
     ],
 )
 def test_numbers_and_pins_among_the_secrets_keep_the_inventory_s_rules(

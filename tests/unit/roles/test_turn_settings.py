@@ -58,7 +58,8 @@ def test_one_host_may_have_a_plain_name(make_site: MakeSite) -> None:
         (
             {"domain": "turn.example.org"},
             {},
-            "livekit.turn.domain: is set and edge.tls is 'off'; set edge.tls, or leave it empty for TURN over UDP only",
+            "livekit.turn.domain: is set and edge.tls is 'off'; set edge.tls, name the proxy of yours that speaks TLS "
+            "for it in edge.proxies, or leave it empty",
         ),
         (
             {"domain": "LK.example.org"},
@@ -72,7 +73,7 @@ def test_one_host_may_have_a_plain_name(make_site: MakeSite) -> None:
             "livekit.turn.domain: clients are told port 443 for it, and edge.https is 8443; "
             "leave edge.https at 443, or the domain empty",
         ),
-        ({"domain": "turn"}, TLS, "livekit.turn.domain: 'turn' is no name; write one such as turn.example.org"),
+        ({"domain": "turn"}, TLS, "livekit.turn.domain: 'turn' is not a name; write one such as turn.example.org"),
         ({"ttl": 59}, {}, "livekit.turn.ttl: is 59s; give a client a minute at least to open its relay"),
     ],
 )

@@ -40,7 +40,7 @@ def data(base: dict[str, Any] = SINGLE, *, edge: dict[str, Any] | None = None, *
         (data(email="a/../b@x.org"), "acme.email: is 'a/../b@x.org'; write an address such as ops@example.org"),
         (
             data(directory="letsencript"),
-            "acme.directory: 'letsencript' is no CA known here; did you mean 'letsencrypt'? "
+            "acme.directory: 'letsencript' is not a CA known here; did you mean 'letsencrypt'? "
             "Or write the URL of its directory",
         ),
         (
@@ -56,7 +56,7 @@ def data(base: dict[str, Any] = SINGLE, *, edge: dict[str, Any] | None = None, *
             "acme.names[0]: is a wildcard and acme.challenge is 'http'; set it to dns, or name every host: a CA gives "
             "wildcards for a record in the DNS only",
         ),
-        (data(names=["a b"]), "acme.names[0]: 'a b' is no name; write one such as '*.turn.example.org'"),
+        (data(names=["a b"]), "acme.names[0]: 'a b' is not a name; write one such as '*.turn.example.org'"),
         (
             data(names=["other.example.org"]),
             "acme.names: none is for lk.example.org (lk1); add it, or leave acme.names empty",
@@ -92,9 +92,9 @@ def data(base: dict[str, Any] = SINGLE, *, edge: dict[str, Any] | None = None, *
         ),
         (
             data(**DNS, dns_resolvers=["192.0.2.53"]),
-            "acme.dns_resolvers[0]: '192.0.2.53' is no host:port; write it as 10.0.0.5:53 or [fd00::5]:53",
+            "acme.dns_resolvers[0]: '192.0.2.53' is not host:port; write it as 10.0.0.5:53 or [fd00::5]:53",
         ),
-        (data(secrets=["A B"]), "acme.secrets[0]: 'A B' is no variable; use letters, digits and _"),
+        (data(secrets=["A B"]), "acme.secrets[0]: 'A B' is not a variable; use letters, digits and _"),
         (data(environment={"LEGO_PATH": "/"}), "acme.environment: LEGO_PATH follows from other settings; drop it"),
         (
             data(environment={"TOKEN": "x"}, secrets=["TOKEN"]),

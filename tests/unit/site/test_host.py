@@ -52,8 +52,11 @@ def test_certificates_are_for_ipv6_too(site_data: dict[str, Any], make_site: Mak
 @pytest.mark.parametrize(
     ("said", "problem"),
     [
-        ({"ipv6": "192.0.2.99"}, "hosts.lk2.ipv6: 192.0.2.99 is no IPv6 address; IPv4 goes into address and public"),
-        ({"ipv6": "fe80"}, "hosts.lk2.ipv6: 'fe80' is no IP address; "),
+        (
+            {"ipv6": "192.0.2.99"},
+            "hosts.lk2.ipv6: 192.0.2.99 is not an IPv6 address; IPv4 goes into address and public",
+        ),
+        ({"ipv6": "fe80"}, "hosts.lk2.ipv6: 'fe80' is not an IP address; "),
         (
             {"address": "2a00::1", "ipv6": "2a00::12"},
             "hosts.lk2.ipv6: goes beside IPv4, and clients come to 2a00::1; leave ipv6 empty: ",
@@ -62,7 +65,10 @@ def test_certificates_are_for_ipv6_too(site_data: dict[str, Any], make_site: Mak
             {"public": "2a00::12"},
             "hosts.lk2.public: 2a00::12 and address 192.0.2.12 are of two families: no 1:1 NAT does that; give both",
         ),
-        ({"ips": ["192.0.2.12/24"]}, "hosts.lk2.ips[0]: '192.0.2.12/24' is no network; write one such as 192.0.2.0/24"),
+        (
+            {"ips": ["192.0.2.12/24"]},
+            "hosts.lk2.ips[0]: '192.0.2.12/24' is not a network; write one such as 192.0.2.0/24",
+        ),
         ({"ips": "192.0.2.0/24"}, "hosts.lk2.ips: is '192.0.2.0/24' (str); make it a list"),
     ],
 )

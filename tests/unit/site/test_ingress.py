@@ -30,7 +30,7 @@ MakeSite = Callable[[dict[str, Any]], Site]
         ({"rtmp": "1936-1937"}, "ingress.rtmp: has 2 ports for 3 slots; widen it"),
         ({"relay": "8081-8083"}, "ingress.whip: ingress/whip-b (tcp 8081) overlaps ingress/relay-a (tcp 8081) on lk1"),
         ({"slots": ["a"]}, "ingress.slots: are ['a']; name two to five different slots"),
-        ({"rtmp_base_url": "live.example.com"}, "ingress.rtmp_base_url: 'live.example.com' is no URL; write scheme"),
+        ({"rtmp_base_url": "live.example.com"}, "ingress.rtmp_base_url: 'live.example.com' is not a URL; write scheme"),
         ({"whip_base_url": "rtmp://x/w"}, "ingress.whip_base_url: is 'rtmp://x/w'; write it as 'http://"),
         ({"cpu_cost": {"rtmp": 0}}, "ingress.cpu_cost.rtmp: is 0; say how many cores it needs"),
         ({"cpu_cost": {"min_idle": 1}}, "ingress.cpu_cost.min_idle: is 1; write a share between 0 and 1"),
@@ -41,7 +41,7 @@ MakeSite = Callable[[dict[str, Any]], Site]
             "ingress.drain.finish: is 5s, and a stream may take 15 s to end; give it at least",
         ),
         ({"drain": {"deadline": "6h"}}, "edge.hard_stop_after: is 5h, less than ingress.drain.deadline (6h); raise it"),
-        ({"extra": {"rtmp_port": 1}}, "ingress.extra.rtmp_port: is set by livekit-metal; use the setting that owns it"),
+        ({"extra": {"rtmp_port": 1}}, "ingress.extra.rtmp_port: is set by livekit-metal; use ingress.rtmp"),
         (
             {"extra": {"rtc_config": {"use_external_ip": True}}},
             "ingress.extra.rtc_config.use_external_ip: is set by livekit-metal",
@@ -87,7 +87,7 @@ def test_without_ingress_nothing_of_it_is_anywhere(cluster: Site) -> None:
     assert stack.livekit is not None
     assert stack.edge is not None
     assert "ingress" not in stack.livekit.config("a")
-    assert (stack.ingress, stack.edge.streams, stack.preflight.streams) == (None, None, None)
+    assert (stack.ingress, stack.edge.streams) == (None, None)
     assert not [p for p in stack.ports if p.range.first in (1935, 7871, 7885)]
 
 

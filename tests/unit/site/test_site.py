@@ -45,8 +45,8 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         ),
         (
             "livekit/extra",
-            {"webtransport": {"port": 4433}},
-            "livekit.extra.webtransport: is not known to livekit-server 1.13.7; remove it, or choose 1.13.8 or newer",
+            {"agents": {"endpoints": {"disabled": True}}},
+            "livekit.extra.agents.endpoints: is not known to livekit-server 1.13.7; remove it, or choose 1.13.8 or",
         ),
         ("hosts/lk1/arch", "arm64", "livekit.release: livekit-server 1.13.9 has no known archive for arm64"),
         ("livekit/slots", ["a"], "livekit.slots: are ['a']; name two to five different slots"),
@@ -60,17 +60,17 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "livekit/extra",
             {"port": 1},
-            "livekit.extra.port: is set by livekit-metal; use the setting that owns it",
+            "livekit.extra.port: is set by livekit-metal; use livekit.signal",
         ),
         (
             "livekit/extra",
             {"rtc": {"tcp_port": 1}},
-            "livekit.extra.rtc.tcp_port: is set by livekit-metal; use the setting that owns it",
+            "livekit.extra.rtc.tcp_port: is set by livekit-metal; use livekit.ice_tcp",
         ),
         (
             "livekit/extra",
             {"rtc": {"batch_io": {"batch_size": 64}}},
-            "livekit.extra.rtc.batch_io.batch_size: is set by livekit-metal; use the setting that owns it",
+            "livekit.extra.rtc.batch_io.batch_size: is set by livekit-metal; use livekit.batch_size",
         ),
         (
             "livekit/batch_size",
@@ -79,7 +79,7 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         ),
         ("livekit/batch_interval", "2", "livekit.batch_interval: is '2'; write it like '2ms'"),
         ("livekit/source", "file", "livekit.file: is empty while source is 'file'; set it to the path of the program"),
-        ("hosts/lk1/address", "lk1.example.org", "hosts.lk1.address: 'lk1.example.org' is no IP address; "),
+        ("hosts/lk1/address", "lk1.example.org", "hosts.lk1.address: 'lk1.example.org' is not an IP address; "),
         (
             "hosts/lk2/address",
             "192.0.2.11",
@@ -111,14 +111,14 @@ def put(data: dict[str, Any], path: str, value: object) -> None:
         (
             "firewall/admin",
             ["10.0.0.1/8"],
-            "firewall.admin[0]: '10.0.0.1/8' is no network; write one such as",
+            "firewall.admin[0]: '10.0.0.1/8' is not a network; write one such as",
         ),
         (
             "firewall/admin",
             [],
             "firewall.admin: is empty; name the networks you administer from, or nobody gets in",
         ),
-        ("paths/config", "etc", "paths.config: 'etc' is no path on a host; write an absolute path"),
+        ("paths/config", "etc", "paths.config: 'etc' is not a path on a host; write an absolute path"),
         ("hosts", [], "hosts: is [] (list); make it a mapping"),
     ],
 )

@@ -114,7 +114,7 @@ def test_a_certificate_for_another_name_is_refused(make_site: MakeSite, tmp_path
         ("lk.key", None, "edge.key: {file}: No such file or directory; name a file that you may read"),
         ("lk.pem", b"hello", "edge.certificate: {file} has no certificate in PEM; "),
         ("lk.key", b"hello", "edge.certificate: {pem} has no private key in PEM; "),
-        ("lk.key", b"\xff\xfe", "edge.key: {file} is no text; "),
+        ("lk.key", b"\xff\xfe", "edge.key: {file} is not text; "),
     ],
 )
 def test_a_file_that_cannot_be_read_is_refused(
@@ -144,8 +144,8 @@ def test_keys_that_would_serve_nobody_are_refused(make_site: MakeSite, tmp_path:
         ({"tls": "provided", "domain": NAME, "key": "k"}, "edge.certificate: is missing; name the file"),
         ({"tls": "provided", "certificate": "c", "key": "k"}, "edge.domain: is missing; give the name"),
         ({"certificate": "c"}, "edge.certificate: is set and edge.tls is 'off'; set tls to provided, or drop it"),
-        ({"tls": "internal", "domain": "localhost"}, "edge.domain: 'localhost' is no name for clients; "),
-        ({"tls": "internal", "names": ["10.0.0.1"]}, "edge.names[0]: '10.0.0.1' is no name for clients; "),
+        ({"tls": "internal", "domain": "localhost"}, "edge.domain: 'localhost' is not a name for clients; "),
+        ({"tls": "internal", "names": ["10.0.0.1"]}, "edge.names[0]: '10.0.0.1' is not a name for clients; "),
         ({"tls": "internal", "certificate_days": 826}, "edge.certificate_days: is 826; choose 2 to 825"),
         ({"tls": "internal", "https": 7880}, "edge.https: edge/https (tcp 7880) overlaps edge/http"),
     ],

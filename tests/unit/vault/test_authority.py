@@ -145,7 +145,7 @@ def test_steps_out_of_order_are_refused(make_site: MakeSite) -> None:
     with pytest.raises(SiteError, match=r"a new CA is trusted besides, and signs nothing yet; .* retire ca"):
         authority.rotate(vault, site)
     authority.retire(vault)
-    with pytest.raises(SiteError, match=r"still has the CA of before; .* retire ca"):
+    with pytest.raises(SiteError, match=r"still has the previous CA; .* retire ca"):
         authority.rotate(vault, site)
 
 

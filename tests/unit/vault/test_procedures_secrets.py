@@ -182,7 +182,7 @@ def test_a_number_that_would_open_a_trunk_is_not_stored(inventory: Path, run: Ru
     inventory.write_text(f"from livekit_metal import load\n\nhosts = load({site!r}, __file__)\n")
     status, _, said = run("set", "sip-carrier-numbers", stdin="+4930111 *\n")
     assert status == 1
-    assert "sip-carrier-numbers: word 2 of 2 is no number" in said
+    assert "sip-carrier-numbers: word 2 of 2 is not a number" in said
     assert "+4930111" not in said
     assert not inventory.with_suffix(".secrets").exists(), "bad input changes nothing"
     assert run("set", "sip-carrier-numbers", stdin="+4930111 +4930222\n")[0] == 0

@@ -1,4 +1,4 @@
-"""The API key of egress, ingress and sip: made for every site, used by a new one at once, by others when told to."""
+"""The API key of the daemons beside livekit-server: made for every site, used at once or when told to."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_of_two_files_the_newer_says_whether_they_are_apart(of_before: dict[str,
     older, newer = vault.as_saved(), vault.as_saved()
     newer.separate()
     newer._document.follow(newer.state, newer.state.serial + 1)
-    assert "egress, ingress and sip use their own" in older.unite(newer)
+    assert "the daemons beside livekit-server use their own" in older.unite(newer)
     assert older.apart == newer.apart
     assert older.daemon_keys == newer.daemon_keys
 
@@ -182,16 +182,18 @@ def test_the_verbs(run: Run, deployed: Vault, inventory: Path) -> None:
     status, out, _ = run("separate", "daemons")
     assert (status, out) == (
         0,
-        "egress, ingress and sip will use an API key of their own; the applications' stays theirs\n"
+        "the daemons beside livekit-server will use an API key of their own; the applications' stays theirs\n"
         "before a roll back to a livekit-server that does not know it yet: "
         f"python -m procedures.secrets {inventory} join daemons\n{next_step(inventory)}",
     )
     assert reopened(inventory).used_by_daemons[0] == old
     status, out, _ = run("rotate", "daemons")
-    assert out.startswith("egress, ingress and sip have another API key; the previous one stays valid\n")
+    assert out.startswith("the daemons beside livekit-server have another API key; the previous one stays valid\n")
     assert f"{inventory} retire daemons\n" in out
     assert list(reopened(inventory).daemon_keys)[1:] == [old]
-    assert run("retire", "daemons")[1].startswith("the previous API key of egress, ingress and sip ends\n")
-    assert run("join", "daemons")[1].startswith("egress, ingress and sip will use the applications' API key\n")
+    assert run("retire", "daemons")[1].startswith("the previous API key of the daemons beside livekit-server ends\n")
+    assert run("join", "daemons")[1].startswith(
+        "the daemons beside livekit-server will use the applications' API key\n"
+    )
     assert run("join", "daemons")[0] == 1
     assert reopened(inventory).used_by_daemons[0] == reopened(inventory).api_key

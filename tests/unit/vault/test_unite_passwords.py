@@ -27,7 +27,7 @@ def told(two: Two, *values: str) -> None:
 
 
 def test_a_password_that_is_put_back_stays_the_current_one(two: Two) -> None:
-    """Somebody else decides it (an external Redis), and went back to the one of before."""
+    """Somebody else decides it (an external Redis), and went back to the previous one."""
     told(two, "former", "another")
     two.change(two.mine, lambda vault: vault.retire_password(NAME))
     told(two, "former")

@@ -1,0 +1,41 @@
+"""The lab with a fleet of agents, on its first host."""
+
+import os
+from pathlib import Path
+
+from lab.state import facts
+from livekit_metal import load
+
+_lab = facts()  # what `python -m lab up` has made
+_first = next(iter(_lab["hosts"]))
+_echo = os.environ.get("AGENT") or str(Path(__file__).absolute().parents[1] / "examples" / "agents" / "echo-python")
+
+site = {
+    "hosts": {
+        _name: {
+            "address": _at["address"],
+            "roles": ["livekit", "redis", "prometheus", "agents"] if _name == _first else ["livekit", "agents"],
+            "ssh": {
+                "user": _lab["login"],
+                "key": _lab["key"],
+                "known_hosts": _lab["known_hosts"],
+                "config": "/dev/null",
+            },
+        }
+        for _name, _at in _lab["hosts"].items()
+    },
+    "secrets": _lab["directory"] + "/lab.secrets",
+    "secrets_key": _lab["directory"] + "/lab.key",
+    "firewall": {"admin": [_lab["gateway"] + "/32"]},
+    "livekit": {"release": "1.13.5", "source": "module", "media_udp": "50000-50299"},
+    "agents": {
+        "echo": {
+            "source": {"python": _echo, "interpreter": "3.11"},
+            "speaks": True,
+            "environment": {"GREETING": os.environ.get("GREETING", "hello")},
+            "drain": {"deadline": "10m"},
+        },
+    },
+}
+
+hosts = load(site, __file__)

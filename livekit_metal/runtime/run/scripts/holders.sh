@@ -1,0 +1,2 @@
+# For a message about the file $1. locks.sh
+who "$1"

@@ -1,0 +1,1 @@
+"""Agents: fleets of workers in slots. A change starts beside the running one and is proved by a job."""

@@ -1,0 +1,164 @@
+"""Runs the AgentServer of a fleet. On hosts; standard library, and the packages of the fleet itself.
+
+    python3 -S launcher.py CONFIG [--check]
+
+What livekit-agents takes in code only is set here: its ports on loopback, drain, retries, load. The contract, for a
+worker that brings its own: GET / on 127.0.0.1:PORT is 200 while it is registered and takes jobs, GET /worker has
+`active_jobs` and `rooms`, GET /metrics is Prometheus'; the first SIGTERM drains.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import logging
+import math
+import os
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from livekit_metal.roles.agents.on_host.told import Told, served
+else:
+    _beside = importlib.import_module("told")
+    Told, served = _beside.Told, _beside.served
+
+FOREVER = 10**9  # attempts: an outage of LiveKit must not end a worker, whose jobs would end with it
+SHORT = 5  # s that jobs get at a stop that is no drain (a reboot), then their callbacks run
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Json(logging.Formatter):
+    """A line of JSON for each record, with what came with it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        said: dict[str, Any] = {
+            "level": record.levelname.lower(),
+            "ts": record.created,
+            "logger": record.name,
+            "msg": record.getMessage(),
+        }
+        said |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        if record.exc_info:
+            said["exception"] = self.formatException(record.exc_info)
+        return json.dumps(said, default=str, ensure_ascii=False)
+
+
+class Refused(Exception):
+    """The fleet's code cannot be run; the text says why."""
+
+
+def found(config: dict[str, Any]) -> Any:
+    """The AgentServer of the entry point. Raises Refused."""
+    version = ".".join(map(str, sys.version_info[:2]))
+    if version != config["interpreter"]:
+        raise Refused(f"this host has Python {version}, the fleet was built for {config['interpreter']}")
+    try:
+        agents = importlib.import_module("livekit.agents")  # of the fleet
+    except Exception as error:
+        raise Refused(f"livekit-agents cannot be imported: {_last(error)}") from error
+    name = config["entrypoint"].removesuffix(".py").replace("/", ".")
+    try:
+        module = importlib.import_module(name)
+    except BaseException as error:
+        raise Refused(f"{config['entrypoint']} cannot be imported: {_last(error)}") from error
+    everything = vars(module)
+    servers = {id(v): v for v in everything.values() if isinstance(v, agents.AgentServer)}
+    named = (everything.get(each) for each in ("app", "server", "agent"))
+    chosen = next((each for each in named if isinstance(each, agents.AgentServer)), None)
+    if chosen is None and len(servers) == 1:
+        (chosen,) = servers.values()
+    if chosen is None:
+        options = [v for v in everything.values() if isinstance(v, agents.WorkerOptions)]
+        if len(options) != 1:
+            what = f"{len(servers)} AgentServers, none called server" if servers else "no AgentServer"
+            raise Refused(f"{config['entrypoint']} has {what} among its globals")
+        chosen = agents.AgentServer.from_server_options(options[0])
+    if getattr(chosen, "_entrypoint_fnc", True) is None:
+        raise Refused(f"the AgentServer of {config['entrypoint']} has no rtc_session")
+    return chosen
+
+
+def _last(error: BaseException) -> str:
+    """What went wrong, and where."""
+    where = traceback.extract_tb(error.__traceback__)[-1:]
+    place = "".join(f" ({Path(at.filename).name}:{at.lineno})" for at in where)
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def prepared(config: dict[str, Any]) -> Any:
+    """The AgentServer, told what the site says."""
+    os.environ |= {
+        "LIVEKIT_URL": config["ws_url"],
+        "LIVEKIT_API_KEY": config["api_key"],
+        "LIVEKIT_API_SECRET": config["api_secret"],
+        "LIVEKIT_AGENT_NAME_OVERRIDE": config["agent_name"],
+        "LIVEKIT_AGENT_DEPLOYMENT": config["deployment"],
+        **config["environment"],
+    }
+    server = found(config)
+    server.update_options(
+        ws_url=config["ws_url"],
+        api_key=config["api_key"],
+        api_secret=config["api_secret"],
+        max_retry=FOREVER,
+        drain_timeout=config["drain_timeout"],
+        num_idle_processes=config["num_idle_processes"],
+        load_threshold=math.inf if config["deployment"] else config["load_threshold"],
+    )
+    # Of these there is no option; /worker of upstream's goes to a port that nobody knows.
+    server._host, server._port, server._prometheus_port = "127.0.0.1", 0, None
+    server._agent_name, server._deployment = config["agent_name"], config["deployment"]
+    server._prometheus_multiproc_dir = os.environ.get("RUNTIME_DIRECTORY")
+    return server
+
+
+async def work(server: Any, told: Told, config: dict[str, Any], drains: str) -> int:
+    """Until SIGTERM, which comes once; a second one is not heard. The exit status."""
+    log, loop, asked = logging.getLogger("livekit-metal"), asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    server.on("worker_started", told.watch)
+    running = loop.create_task(server.run())
+    waiting = loop.create_task(asked.wait())
+    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        if (error := running.exception()) is not None:
+            log.error("the worker failed", exc_info=error)
+        return 1
+    patience = config["drain_timeout"] if Path(drains).exists() else SHORT
+    log.info("told to end", extra={"jobs": told.worker()["active_jobs"], "patience": patience})
+    began = time.monotonic()
+    try:
+        await server.drain(timeout=patience)
+    except (asyncio.TimeoutError, TimeoutError):  # noqa: UP041 - two of them in Python 3.10
+        log.warning("jobs are left at the deadline: they are ended", extra={"jobs": told.worker()["active_jobs"]})
+    await server.aclose()
+    log.info("ended", extra={"after": round(time.monotonic() - began)})
+    return 0
+
+
+def main(argv: list[str]) -> int:
+    config = json.loads("".join(line for line in Path(argv[1]).read_text().splitlines(True) if line[:1] != "#"))
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(Json())
+    logging.basicConfig(level=config["log_level"].upper(), handlers=[handler], force=True)
+    try:
+        server = prepared(config)
+    except Refused as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    if "--check" in argv:
+        return 0
+    told = Told(server, config)
+    served(told, config["port"])
+    return asyncio.run(work(server, told, config, os.environ.get("LKM_DRAINS", "/nowhere")))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

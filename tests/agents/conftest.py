@@ -1,0 +1,137 @@
+"""Real conversations with the echo agent, on a lab deployed from inventories/lab_agents.py."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from livekit_metal.call.access import Access
+from livekit_metal.call.client import Call
+from livekit_metal.call.report import Report
+from livekit_metal.site.model import Site
+from tests.support.calls import background_call
+from tests.support.calls.control import untouched_server
+from tests.support.calls.conversation import Conversation
+from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab, over_ssh
+
+STILL = 3.0  # s of sound that must come back when all is over
+ECHO = ROOT / "examples/agents/echo-python"
+
+
+def pytest_report_header() -> str:
+    return f"lab: {lab().directory} ({', '.join(lab().site.hosts)}), site: {INVENTORY}"
+
+
+@pytest.fixture(scope="session", name="lab")
+def the_lab() -> Lab:
+    return lab()
+
+
+@pytest.fixture(scope="session")
+def site() -> Site:
+    return lab().site
+
+
+@pytest.fixture(scope="session")
+def first() -> Host:
+    return over_ssh(next(iter(lab().site.hosts)))
+
+
+@pytest.fixture(scope="session")
+def access() -> Access:
+    return Access.load(lab().directory / "access.json")
+
+
+@pytest.fixture(scope="session")
+def control(lab: Lab) -> Iterator[Access]:
+    """A server that no test touches: what befalls its calls, the machine did."""
+    with untouched_server(lab) as found:
+        yield found
+
+
+@dataclass
+class Talk:
+    """A conversation that goes on, beside a call on a server that nothing touches."""
+
+    conversation: Conversation
+    control: Call
+
+    def stop(self) -> tuple[Report, Report]:
+        async def both() -> tuple[Report, Report]:
+            return await self.conversation.stop(), await self.control.stop()
+
+        return asyncio.run(both())
+
+    def unnoticed(self) -> None:
+        """Assert, at the end, that it went on as if nothing had happened, and still does."""
+        before, end = self.conversation.came_back, time.monotonic() + 30
+        while self.conversation.came_back < before + STILL:
+            assert time.monotonic() < end, "nothing comes back any more"
+            time.sleep(0.1)
+        background_call.unnoticed(*self.stop())
+
+
+Talking = Callable[[], contextlib.AbstractContextManager[Talk]]
+
+
+@pytest.fixture
+def talking(access: Access, control: Access) -> Talking:
+    @contextlib.contextmanager
+    def one() -> Iterator[Talk]:
+        async def begin() -> Talk:
+            other = Call(control)
+            await other.__aenter__()
+            made = Conversation(access, "echo")
+            try:
+                await made.__aenter__()
+            except BaseException:
+                await other.stop()
+                raise
+            return Talk(made, other)
+
+        talk = asyncio.run(begin())
+        try:
+            yield talk
+        finally:
+            with contextlib.suppress(Exception):
+                talk.stop()
+
+    return one
+
+
+Change = Callable[[Mapping[str, Any]], Path]
+
+
+@pytest.fixture
+def change(tmp_path: Path) -> Change:
+    """Makes an inventory file like the one under test, but for the given settings."""
+    return partial(variant, tmp_path)
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A copy of the agent that a test may change."""
+    return Path(shutil.copytree(ECHO, tmp_path / "echo"))
+
+
+@pytest.fixture
+def back(site: Site) -> Iterator[None]:
+    """The site's own agent in the end, and nothing held against any generation."""
+    yield
+    for name in site.with_role("agents"):
+        over_ssh(name).check_output(f"rm -rf {site.paths.config}/agents-*/rejected")
+    told = deploy()
+    assert told.status == 0, told.text
+    unchanging()

@@ -1,0 +1,105 @@
+"""What happens around a worker: livekit-server changes, a job crashes, a worker is killed, somebody looks."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from testinfra.host import Host
+
+from livekit_metal.site.model import Site
+from tests.agents.conftest import Change, Talking
+from tests.agents.test_change import SERVED
+from tests.support.calls import workers
+from tests.support.calls.slots import ended, serving
+from tests.support.hosts.deploys import Deploy, deploy, unchanging
+
+_JOBS = "systemctl show -p ControlGroup --value livekit-agents-echo@{}"
+
+
+def measured(host: Host, slot: str, metric: str) -> float:
+    port = 9610 + "abc".index(slot)
+    return float(host.check_output(f"curl -sf 127.0.0.1:{port}/metrics | sed -n 's/^{metric} //p'"))
+
+
+@pytest.mark.usefixtures("back")
+def test_a_change_of_livekit_server_loses_neither_conversation_nor_worker(
+    talking: Talking, change: Change, first: Host, site: Site
+) -> None:
+    name, slot = next(iter(site.hosts)), workers.serving(first)
+    before, worker = serving(site, name), workers.pid(first, slot)
+    with talking() as oldest:
+        told = deploy(change({"livekit": {"room": {"empty_timeout": 421}}}))
+        assert told.status == 0, told.text
+        assert serving(site, name) != before
+        with talking() as other:
+            assert other.conversation.answered < SERVED, "the worker is registered on the slot that drains"
+            other.unnoticed()
+        oldest.unnoticed()
+    ended(name, before.unit)
+    with talking() as newest:
+        assert newest.conversation.answered < SERVED, "and with its end on the new one"
+        newest.unnoticed()
+    assert workers.pid(first, slot) == worker
+    assert measured(first, slot, "livekit_agents_registrations_total") >= 2
+
+
+def test_a_job_that_crashes_takes_nobody_with_it_and_is_seen(talking: Talking, first: Host) -> None:
+    slot = workers.serving(first)
+    lost, main = measured(first, slot, "livekit_agents_jobs_lost_total"), workers.pid(first, slot)
+    with talking() as one:
+        busy = set(_processes(first, slot))
+        with talking() as other:
+            (newest,) = _with_room(first, slot, other.conversation.room)
+            assert newest in set(_processes(first, slot)) - {main}
+            first.check_output(f"kill -9 {newest}")
+            end = time.monotonic() + 20
+            while measured(first, slot, "livekit_agents_jobs_lost_total") == lost:
+                assert time.monotonic() < end, "nobody has noticed"
+                time.sleep(0.3)
+        assert busy & set(_processes(first, slot))
+        one.unnoticed()
+    assert measured(first, slot, "livekit_agents_jobs_lost_total") == lost + 1
+    said = first.check_output(f"journalctl -u livekit-agents-echo@{slot} -o cat --since -2min")
+    assert any("a job was lost" in line and json.loads(line)["room"] for line in said.splitlines() if line[:1] == "{")
+
+
+def _processes(host: Host, slot: str) -> list[int]:
+    group = host.check_output(_JOBS.format(slot))
+    return [int(line) for line in host.check_output(f"cat '/sys/fs/cgroup{group}/cgroup.procs'").split()]
+
+
+def _with_room(host: Host, slot: str, room: str) -> list[int]:
+    """The process of the job in ``room``, as the journal has it."""
+    said = host.check_output(f"journalctl -u livekit-agents-echo@{slot} -o cat --since -2min")
+    lines = (json.loads(line) for line in said.splitlines() if line[:1] == "{")
+    return sorted({line["pid"] for line in lines if line.get("room") == room and "pid" in line})
+
+
+def test_a_worker_that_is_killed_is_back_for_the_next_conversation(talking: Talking, first: Host) -> None:
+    slot = workers.serving(first)
+    before = workers.pid(first, slot)
+    first.check_output(f"kill -9 {before}")
+    asked = f"curl -sf -o /dev/null 127.0.0.1:{9610 + 'abc'.index(slot)}/"
+    first.check_output(f"for i in $(seq 100); do {asked} && exit; sleep 0.3; done; exit 1")
+    assert workers.pid(first, slot) != before
+    with talking() as talk:
+        assert talk.conversation.answered < SERVED
+        talk.unnoticed()
+    unchanging()
+
+
+def test_status_and_doctor_name_the_fleet_its_slots_and_its_jobs(talking: Talking, first: Host) -> None:
+    slot = workers.serving(first)
+    with talking():
+        told = Deploy(plan="procedures/status.py")
+        said = told.end().text
+        assert "agents-echo" in said
+        (line,) = [each for each in said.splitlines() if each.split()[:2] == [slot, "active"] and "1.8.9-" in each]
+        assert line.split()[-1] == "1", "one job"
+        assert f"go to slot {slot}" in said
+        doctor = Deploy(plan="procedures/doctor.py").end().text
+        rows = [each for each in doctor.splitlines() if "agents-echo" in each]
+        assert any(f"slot {slot} answers, 1 jobs" in each for each in rows), doctor
+        assert any("agents-echo-keys" in each and "one of the secrets file" in each for each in rows), doctor

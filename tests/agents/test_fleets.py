@@ -1,0 +1,39 @@
+"""Several fleets on a host: each with workers of its own, and none left when the inventory has it no longer."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from testinfra.host import Host
+
+from tests.agents.conftest import ECHO, Change, Talking
+from tests.support.calls import workers
+from tests.support.hosts.deploys import deploy, unchanging
+
+
+@pytest.mark.usefixtures("back")
+def test_a_second_fleet_comes_and_goes_and_the_first_does_not_notice(
+    talking: Talking, change: Change, first: Host
+) -> None:
+    slot = workers.serving(first)
+    before = workers.pid(first, slot)
+    second = {"source": {"python": str(ECHO)}, "health": "9620-9622", "agent_name": "parrot"}
+    with talking() as talk:
+        told = deploy(change({"agents": {"second": second}}))
+        assert told.status == 0, told.text
+        assert first.check_output("curl -sf http://127.0.0.1:9620/") == "OK"
+        assert '"agent_name": "parrot"' in first.check_output("curl -sf http://127.0.0.1:9620/worker")
+        assert first.check_output("stat -c %U /proc/$(systemctl show -p MainPID --value livekit-agents-second@a)")
+        told = deploy()
+        assert told.status == 0, told.text
+        end = time.monotonic() + 30
+        while first.run("systemctl is-active livekit-agents-second@a").stdout.strip() != "inactive":
+            assert time.monotonic() < end, "it has no job and does not end"
+            time.sleep(0.3)
+        assert deploy().status == 0
+        assert first.run("ls -d /etc/systemd/system/*agents-second* /opt/livekit/agents-second").stdout == ""
+        assert first.run("getent passwd livekit-agents-second").rc != 0
+        unchanging()
+        assert (workers.serving(first), workers.pid(first, slot)) == (slot, before)
+        talk.unnoticed()

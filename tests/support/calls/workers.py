@@ -1,0 +1,47 @@
+"""Workers of a fleet as their host sees them."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from testinfra.host import Host
+
+_LIST = "systemctl list-units --plain --no-legend --state=%s 'livekit-agents-echo@*'"
+
+
+def slots(host: Host, state: str) -> list[str]:
+    """The slots of the echo fleet whose unit is ``state``."""
+    lines = host.check_output(_LIST % state).splitlines()
+    return [line.split()[0].partition("@")[2].removesuffix(".service") for line in lines]
+
+
+def serving(host: Host) -> str:
+    """The one slot that runs and does not drain."""
+    (slot,) = slots(host, "active")
+    return slot
+
+
+def pid(host: Host, slot: str) -> int:
+    return int(host.check_output(f"systemctl show -p MainPID --value livekit-agents-echo@{slot}"))
+
+
+def rooms(host: Host, slot: str) -> list[str]:
+    """The rooms in which the worker on ``slot`` has a job, as it says."""
+    port = host.check_output(
+        f"sed -n 's/^slot {slot} .*health \\([0-9]*\\).*/\\1/p' $(dirname $(readlink "
+        f"/etc/systemd/system/livekit-agents-echo@{slot}.service.d/50-generation.conf))/ports"
+    )
+    said: dict[str, Any] = json.loads(host.check_output(f"curl -sf http://127.0.0.1:{port}/worker"))
+    return list(said["rooms"])
+
+
+def ended(host: Host, slot: str, within: float = 60) -> None:
+    """Wait until a slot that drains has ended by itself, and in good order."""
+    unit, end = f"livekit-agents-echo@{slot}", time.monotonic() + within
+    while host.run(f"systemctl is-active {unit}").stdout.strip() == "deactivating":
+        assert time.monotonic() < end, f"{unit} has not ended {within:.0f} s after its last job"
+        time.sleep(0.2)
+    shown = host.check_output(f"systemctl show -p ActiveState -p Result {unit}")
+    assert sorted(shown.split()) == ["ActiveState=inactive", "Result=success"], shown
