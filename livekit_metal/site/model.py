@@ -24,10 +24,7 @@ S = TypeVar("S")
 
 
 class Role(Generic[S]):
-    """What a role tells the rest of the house about itself: ``ROLE`` in its folder's ``about.py``.
-
-    What runs on hosts (``tasks.py``, ``turns.py``) is no part of it: an inventory is read without pyinfra.
-    """
+    """What a role tells the rest of the house about itself: ``ROLE`` in its ``about.py``, which needs no pyinfra."""
 
     name: ClassVar[str]
     purpose: ClassVar[str]  # a phrase, for docs/configuration.md

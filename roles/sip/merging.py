@@ -75,7 +75,7 @@ def _has(wanted: Any, now: Any) -> bool:
 
 def _over(wanted: Any, now: Any) -> Any:
     if not isinstance(wanted, Mapping):
-        return now if isinstance(wanted, list) and _has(wanted, now) else wanted
+        return now if isinstance(wanted, list) and now and _has(wanted, now) else wanted
     made = dict(now) if isinstance(now, Mapping) else {}
     for key, value in wanted.items():
         if value is None:

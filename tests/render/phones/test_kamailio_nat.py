@@ -11,7 +11,7 @@ import pytest
 
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.roles.kamailio.settings import Outgoing, Settings, Source
-from tests.support.hosts.namespaces import INSIDE, OUTSIDE, PUBLIC, inside, translated
+from tests.support.programs.namespaces import INSIDE, OUTSIDE, PUBLIC, inside, translated
 from tests.support.programs.sip_calls import OURS, Ground, header, routes, uri
 from tests.support.programs.sipd import NUMBER, Peer, answer, request, started
 
