@@ -17,7 +17,7 @@ site = {
         name: {**host, "roles": [*host["roles"], *(["alertmanager"] if name == _first else [])]}
         for name, host in _lab_site["hosts"].items()
     },
-    "prometheus": {"interval": 5},
+    "prometheus": {"interval": 5, "quiet": ["CpuBusy", "KernelDropsPackets"]},  # of a machine that others share
     "alertmanager": {"receivers": {"people": {"webhook_configs": [{"url": _PEOPLE}]}}, "wait": "1s"},
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, nearest, option
-from livekit_metal.core.passthrough import collisions, merged
+from livekit_metal.core.passthrough import merged
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.vault import references
@@ -119,4 +119,5 @@ class Settings(Checked):
             if getattr(self, name) < 1:
                 yield Problem(f"{path}.{name}", f"is {getattr(self, name)}", "give it 1s or more")
         yield from references.problems((self.receivers, self.routes, self.extra), "alerts", path)
-        yield from collisions(self.extra, self.own_config, f"{path}.extra")
+        for key in self.extra.keys() & self.own_config.keys():
+            yield Problem(f"{path}.extra.{key}", "is set by livekit-metal", "use the setting that owns it")

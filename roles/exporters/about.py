@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from typing import Any
 
 from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, NODE_USER, REDIS_UNIT, Settings, Slotted
 from livekit_metal.roles.prometheus.settings import Target
@@ -37,8 +38,9 @@ class Exporters(Role[Settings]):
         )
 
     def finished(self, site: Site, stack: HostStack, own: Settings) -> Settings:
-        here = (getattr(stack, role.name) for role in site.roles)
-        return dataclasses.replace(own, slotted=tuple(_slotted(d) for d in here if isinstance(d, SlottedSettings)))
+        there: list[tuple[bool, Any]] = [(role.several, getattr(stack, role.name)) for role in site.roles]
+        daemons = [each for several, found in there if found for each in (found.daemons if several else (found,))]
+        return dataclasses.replace(own, slotted=tuple(_slotted(d) for d in daemons if isinstance(d, SlottedSettings)))
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
         beside = bool(own.redis_address)

@@ -14,7 +14,7 @@ from livekit_metal.runtime.host.service import UNITS
 
 # Programs that the roles use before base can install anything.
 TOOLS = ("awk", "base64", "flock", "gzip", "ip", "sed", "sha256sum", "ss", "sysctl", "systemctl", "tar", "timeout")
-KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after which a lost SYN is sent again
+KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after which a lost SYN is sent again; then 3 x
 
 # Where a path will be: the nearest directory that exists.
 _SPACE = r"""for d in {roots}; do while [ ! -d "$d" ]; do d=${{d%/*}}; d=${{d:-/}}; done

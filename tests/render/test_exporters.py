@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from livekit_metal.core import shell
 from livekit_metal.core.ports import Port
+from livekit_metal.roles.exporters import tasks
 from livekit_metal.roles.exporters.settings import Settings
 from livekit_metal.roles.exporters.tasks import _metrics, _node, _redis
 from livekit_metal.runtime.host.files import File
@@ -74,6 +77,73 @@ def test_what_runs_old_code_is_counted_by_unit(any_site: Site, tmp_path: Path) -
     assert "--collector.textfile" in words
     (directory,) = [w.partition("=")[2] for w in words if w.startswith("--collector.textfile.directory=")]
     assert command(units["livekit-host-metrics.service"])[-1] == directory
+
+
+def told(tmp_path: Path, *words: str) -> set[str]:
+    """What the program says of a host whose systemd has its units in ``tmp_path``; two of its slots run."""
+    runs = "printf '%s\\n' :livekit-server@a.service :livekit-server@b.service"
+    text = shell.given(
+        shell.program(tasks.__file__, "deploy-state"),
+        *(str(tmp_path / name) for name in ("active.map", "maintenance", "audit.log", "lock")),
+        runs,
+        *words,
+    )
+    environment = {**os.environ, "UNITS": str(tmp_path / "units"), "RUN": str(tmp_path / "run")}
+    done = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=True, env=environment)
+    assert not done.stderr
+    return set(done.stdout.splitlines())
+
+
+def test_slots_drains_and_what_waits_are_told_as_they_stand_on_the_host(tmp_path: Path) -> None:
+    for slot, generation in (("a", "one"), ("b", "two"), ("c", "two")):
+        directory = tmp_path / "livekit" / generation
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "release").write_text(f"/opt/livekit/livekit-server/1.13.{slot}\n")
+        (drop_ins := tmp_path / f"units/livekit-server@{slot}.service.d").mkdir(parents=True)
+        (drop_ins / "50-generation.conf").symlink_to(directory / f"slot-{slot}.conf")
+    (tmp_path / "livekit/served").mkdir()
+    (tmp_path / "livekit/served/one").touch()
+    os.utime(tmp_path / "livekit/served/one", (1000, 1000))
+    (tmp_path / "active.map").write_text("egress c\nlivekit a\n")
+    (drain := tmp_path / "run/livekit-server@b.service.d").mkdir(parents=True)
+    (drain / "90-drain.conf").write_text("[Service]\nKillSignal=SIGTERM\nTimeoutStopSec=5h\n")
+    os.utime(drain / "90-drain.conf", (2000, 2000))
+    (tmp_path / "audit.log").write_text(
+        '{"when": "2026-11-29 10:12:57Z", "login": "x", "result": "done"}\n'
+        '{"when": "2026-11-29 10:12:59Z", "login": "x", "what": "done: all", "result": "failed: no \\"room\\""}\n'
+    )
+    (kept := tmp_path / "backup").mkdir()
+    (kept / "a.mp4").write_text("x")
+    (kept / "empty").touch()
+    slots = ("slots", "livekit", "livekit-server@%s.service", str(tmp_path / "livekit"), "90-drain.conf")
+    said = told(tmp_path, *slots, "kept", "egress", "backup", str(kept))
+    assert said == {
+        "livekit_metal_lock_held_since_seconds 0",
+        "livekit_metal_maintenance 0",
+        "livekit_metal_maintenance_since_seconds 0",
+        'livekit_metal_last_change{result="began"} 0',
+        'livekit_metal_last_change{result="done"} 0',
+        'livekit_metal_last_change{result="failed"} 1',
+        "livekit_metal_last_change_seconds 1795947179",
+        'livekit_metal_slot_active_since_seconds{daemon="livekit",slot="a"} 1000',
+        'livekit_metal_slot{daemon="livekit",slot="a",release="1.13.a",state="active"} 1',
+        'livekit_metal_drain_began_seconds{daemon="livekit",slot="b"} 2000',
+        'livekit_metal_drain_deadline_seconds{daemon="livekit",slot="b"} 20000',
+        'livekit_metal_slot{daemon="livekit",slot="b",release="1.13.c",state="draining"} 1',
+        'livekit_metal_active_slots{daemon="livekit"} 1',
+        'livekit_metal_generations{daemon="livekit"} 2',
+        'livekit_metal_kept_files{daemon="egress",kind="backup"} 1',
+    }
+
+
+def test_maintenance_and_a_slot_that_nobody_is_sent_to_are_told(tmp_path: Path) -> None:
+    (tmp_path / "maintenance").write_text("{}")
+    os.utime(tmp_path / "maintenance", (3000, 3000))
+    slots = ("slots", "livekit", "livekit-server@%s.service", str(tmp_path / "none"), "90-drain.conf")
+    said = told(tmp_path, *slots)
+    assert {"livekit_metal_maintenance 1", "livekit_metal_maintenance_since_seconds 3000"} <= said
+    assert 'livekit_metal_active_slots{daemon="livekit"} 0' in said
+    assert not [line for line in said if "last_change" in line], "nothing has changed it yet"
 
 
 def test_an_address_of_ipv6_is_written_in_brackets(

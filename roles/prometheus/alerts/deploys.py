@@ -79,12 +79,13 @@ unless on (host) livekit_metal_lock_held_since_seconds > 0""",
     ),
     Alert(
         name="PrometheusFailing",
+        # more than once: what is told in the first seconds after a start finds no Alertmanager yet
         expr="""prometheus_config_last_reload_successful == 0
-or increase(prometheus_rule_evaluation_failures_total[5m]) > 0
-or (increase(prometheus_notifications_dropped_total[5m]) > 0
+or increase(prometheus_rule_evaluation_failures_total[2m]) > 0
+or (increase(prometheus_notifications_dropped_total[2m]) > 0
   and on (instance) prometheus_notifications_alertmanagers_discovered > 0)
-or increase(prometheus_tsdb_wal_writes_failed_total[5m]) > 0""",
-        hold="2m",
+or increase(prometheus_tsdb_wal_writes_failed_total[2m]) > 0""",
+        hold="5m",
         severity="page",
         summary="Prometheus cannot read its rules, judge them, or tell Alertmanager",
         consequence="None by itself; nobody is told what breaks.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
@@ -10,7 +11,15 @@ import pytest
 import yaml
 from testinfra.host import Host
 
+from livekit_metal.roles.prometheus.alerts.every import ALERTS
 from livekit_metal.site.model import HostStack, Site
+
+METRIC = r"\b(?:up|(?:haproxy|livekit|node|redis|prometheus|alertmanager)_[a-z_0-9A-Z]+)"
+# Of daemons that are not on this host, of a drain, of what counts from its first event, and of a clock in a container.
+ELSEWHERE = (
+    "livekit_(egress|ingress|sip)_.*|livekit_metal_(kept_files|drain_.*)|livekit_edge_certificate_.*|alertmanager_.*"
+    "|livekit_nack_total|prometheus_remote_storage_samples_failed_total|node_timex_.*|node_nf_conntrack_.*"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +43,7 @@ def test_every_metrics_port_of_the_site_is_scraped_and_answers(host: Host, site:
     for name in site.hosts:
         for port in site.ports(name):
             base = f"http://{site.inside(name)}:{port.range}"
-            if port.owner == "exporters" or (port.owner, port.name) == ("edge", "metrics"):
+            if port.owner == "exporters" or (port.owner, port.name) in (("edge", "metrics"), ("alertmanager", "web")):
                 expected.add(f"{base}/metrics")
             if (port.owner, port.name) == ("edge", "metrics"):
                 expected |= {f"{base}/{s.component}/{s.slot}" for s in site.for_host(name).edge.scraped}
@@ -67,6 +76,24 @@ def test_it_has_loaded_what_the_site_says(host: Host, site: Site) -> None:
     assert loaded["global"]["scrape_interval"] == f"{site.prometheus.interval}s"
     for one, other in zip(loaded["scrape_configs"], there["scrape_configs"], strict=True):
         assert one["static_configs"] == other["static_configs"]
+
+
+def test_every_rule_is_loaded_and_can_be_judged(host: Host, site: Site) -> None:
+    end = time.monotonic() + 2 * site.prometheus.interval + 10
+    while True:
+        rules = [rule for group in api(host, site, "rules")["groups"] for rule in group["rules"]]
+        if all(rule["health"] != "unknown" for rule in rules) or time.monotonic() > end:
+            break
+        time.sleep(0.5)
+    assert {rule["name"] for rule in rules} == {alert.name for alert in ALERTS} - set(site.prometheus.quiet)
+    assert not {rule["name"]: rule.get("lastError") for rule in rules if rule["health"] != "ok"}
+
+
+def test_every_metric_of_a_rule_is_there_but_those_of_what_does_not_run_here(host: Host, site: Site) -> None:
+    there = set(api(host, site, "label/__name__/values"))
+    named = {name for alert in ALERTS for name in re.findall(METRIC, alert.expr)}
+    assert len(named) > 40
+    assert sorted(name for name in named - there if not re.fullmatch(ELSEWHERE, name)) == []
 
 
 def _weeks(site: Site) -> str:

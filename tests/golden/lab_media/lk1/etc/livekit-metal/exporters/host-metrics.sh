@@ -91,7 +91,7 @@ while [ $# -gt 0 ]; do
   slots)
     slots "$2" "$3" "$4" "$5"
     echo "livekit_metal_active_slots{daemon=\"$2\"} $up"
-    echo "livekit_metal_generations{daemon=\"$2\"} $(find "$4" -mindepth 2 -maxdepth 2 -name release | grep -c '')"
+    echo "livekit_metal_generations{daemon=\"$2\"} $(find "$4" -mindepth 2 -maxdepth 2 -name release 2>/dev/null | grep -c '')"
     shift 5
     ;;
   kept)
