@@ -233,8 +233,7 @@ class Site(Checked):
         for kind in ("address", "public_address", "ipv6", "cluster_address"):
             owners: dict[str, str] = {}
             for name, host in self.hosts.items():
-                address = getattr(host, kind)
-                if address and (first := owners.setdefault(address, name)) != name:
+                if (address := getattr(host, kind)) and (first := owners.setdefault(address, name)) != name:
                     where = kind.removesuffix("_address")
                     yield Problem(f"hosts.{name}.{where}", f"{address} is also that of {first}", "give each its own")
 

@@ -9,7 +9,9 @@ from testinfra.host import Host
 
 from tests.agents.conftest import ECHO, Change, Talking
 from tests.support.calls import workers
-from tests.support.hosts.deploys import deploy, unchanging
+from tests.support.hosts.deploys import Deploy, deploy, unchanging
+
+SENT = 400  # s for a deploy that sends all packages of a fleet, on a machine that is busy
 
 
 @pytest.mark.usefixtures("back")
@@ -20,7 +22,7 @@ def test_a_second_fleet_comes_and_goes_and_the_first_does_not_notice(
     before = workers.pid(first, slot)
     second = {"source": {"python": str(ECHO)}, "health": "9620-9622", "agent_name": "parrot"}
     with talking() as talk:
-        told = deploy(change({"agents": {"second": second}}))
+        told = Deploy(change({"agents": {"second": second}})).end(within=SENT)
         assert told.status == 0, told.text
         assert first.check_output("curl -sf http://127.0.0.1:9620/") == "OK"
         assert '"agent_name": "parrot"' in first.check_output("curl -sf http://127.0.0.1:9620/worker")

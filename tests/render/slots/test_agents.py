@@ -75,6 +75,9 @@ def test_units_are_sound_and_tight(
     assert f"\nWorkingDirectory={RELEASE}/code\n" in drop_in
     assert "~alone" in made[1]["slot-a-alone.conf"].text
     assert "secret" not in drop_in
+    assert "\nRuntimeDirectory=livekit-agents-echo-%i\n" in drop_in, (
+        "one directory: systemd leaves those above it behind"
+    )
     unit = fleet.units[0]
     assert unit.path.endswith("/livekit-agents-echo@.service")
     whole = unit.text.replace("ExecStart=/bin/false\n", drop_in.partition("[Service]\n")[2].replace("ExecStart=\n", ""))
