@@ -151,7 +151,9 @@ def _type(hint: Any) -> str:
     names = {str: "text", int: "whole number", float: "number", bool: "yes or no"}
     if hint in names:
         return names[hint]
-    return {"PortRange": "port or range", "Memory": "share or amount"}.get(hint.__name__, "section")
+    return {"PortRange": "port or range", "Memory": "share or amount", "Wave": "number or share"}.get(
+        hint.__name__, "section"
+    )
 
 
 def _default(field: dataclasses.Field[Any], inner: type | None) -> str:

@@ -1,9 +1,11 @@
-"""The plan: prepare on all hosts in parallel (changes no traffic), then activate host by host.
+"""The plan: prepare on all hosts in parallel (changes no traffic), then activate host by host, or in waves.
 
 No loop over turns: pyinfra orders operations by the lines they are written on.
 """
 
 from __future__ import annotations
+
+from functools import partial
 
 from pyinfra.api.deploy import deploy
 from pyinfra.api.exceptions import PyinfraError
@@ -12,9 +14,10 @@ from pyinfra.context import ctx_host, ctx_state
 from livekit_metal.core import records
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.switches import switches
-from livekit_metal.runtime.run import lock, report
+from livekit_metal.runtime.run import lock, report, waves
 from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.runtime.run.turns import Run
+from livekit_metal.runtime.slots import components
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 
@@ -34,8 +37,12 @@ def whole(site: Site | None = None) -> None:
 
     lock.take()
     run.prepare()
+    rules = waves.Rules(site.rollout, components.alone(site))
+    if not site.rollout.serial:
+        waves.observe(components.needs(run.stack), partial(components.serving, run.stack))
     # what everything stands on, then what serves; a failed host stops the rest
-    one_by_one("Foundation", *run.tasks("foundation_first", "foundation"), marker=maintenance)
-    one_by_one("Services", *run.tasks("services_first", "services", "services_last"), marker=maintenance)
+    for_each = partial(one_by_one, marker=maintenance, rules=rules)
+    for_each("Foundation", *run.tasks("foundation_first", "foundation"))
+    for_each("Services", *run.tasks("services_first", "services", "services_last"))
     if certificates := run.tasks("certificates"):
-        one_by_one("Certificates", *certificates, marker=maintenance)
+        for_each("Certificates", *certificates)

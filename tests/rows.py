@@ -119,6 +119,7 @@ ROWS = (
         asked=True,
     ),
     Row("alerts", hosts=1, inventory="inventories/lab_alerts.py", steps=(Step(_ALERTS),), asked=True),
+    Row("patch", hosts=3, steps=(_alone("tests/patch"), _alone(_AFTERWARDS)), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
     Row("proxies", hosts=1, steps=(_alone("tests/proxies"),), asked=True),
     Row(

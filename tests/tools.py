@@ -33,6 +33,8 @@ NEEDED = {
     "systemd-analyze": ("systemd", []),
     "testssl": ("testssl.sh", []),
     "umoci": ("umoci", []),
+    "wg": ("wireguard-tools", []),
+    "wireguard-go": ("wireguard-go", []),
 }
 _INSTALL = ("apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=300", "install", "--no-install-recommends")
 _POLICY = Path("/usr/sbin/policy-rc.d")  # asked by invoke-rc.d whether a package may start its daemon

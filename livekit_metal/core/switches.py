@@ -15,8 +15,8 @@ from livekit_metal.core.fields import nearest
 
 # pyinfra's own: arguments of its connector, and of every operation
 _PYINFRA = ("ssh_", "_")
-_OURS = ("deploy", "drain", "rollback", "remove_host", "renew", "reupload", "status", "doctor")
-_DEPLOYS = ("deploy", "drain")  # drain.py puts a host back into service with a deploy
+_OURS = ("deploy", "drain", "rollback", "remove_host", "renew", "reupload", "patch", "status", "doctor")
+_DEPLOYS = ("deploy", "drain", "patch")  # drain.py and patch.py put a host back into service with a deploy
 _RENAMED = {"jump": "version-skip"}
 
 
@@ -51,10 +51,22 @@ class Switches:
         False, "yes", ("rollback",), "roll back what serves, also if the inventory was edited since the last deploy"
     )
     why: str = _switch("", "TEXT", ("drain", "rollback"), "the reason, for whoever reads the status and the audit log")
-    alone: bool = _switch(False, "yes", ("drain", "remove_host"), "drain the host although no other takes new sessions")
+    alone: bool = _switch(
+        False, "yes", ("drain", "remove_host", "patch"), "drain the host although no other takes new sessions"
+    )
     back: bool = _switch(False, "yes", ("drain",), "end the maintenance: deploy the host and put it back into service")
     remove: str = _switch("", "HOST", ("remove_host",), "the host that is meant; without it nothing is removed")
-    calls: bool = _switch(False, "drop", ("remove_host",), "do not wait for those who are on the host")
+    calls: bool = _switch(
+        False,
+        "drop",
+        ("remove_host", "patch"),
+        "do not wait for those who are on the host; patch.py: no longer than ``within``",
+    )
+    updates: str = _switch("security", "WHICH", ("patch",), "all: every update that is due, not security's only")
+    reboot: str = _switch(
+        "needed", "WHEN", ("patch",), "always or never; without it where kernel or libraries ask for it"
+    )
+    within: str = _switch("1h", "TIME", ("patch",), "how long a host may take to become empty (90s, 45m, 5h)")
     vantage: str = _switch("", "HOST", ("doctor",), "make the doctor's calls from this host as well")
     json: bool = _switch(False, "yes", ("doctor", "status"), "print an object instead of a table")
 

@@ -23,6 +23,7 @@ from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
 from livekit_metal.diagnosis.root_cause import attribute
 from livekit_metal.diagnosis.subject import Subject, no_relays, shut
+from livekit_metal.roles.firewall.settings import Settings as Firewall
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.probe import on_host
@@ -84,6 +85,7 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
         turn={name: livekit.turn.name(name) for name in site.with_role("livekit") if livekit.turn.enabled},
         tcp=livekit.ice_over_tcp,
+        filtered=site.of(Firewall).filters,
         here=HERE,
     )
 

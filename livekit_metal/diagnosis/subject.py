@@ -28,8 +28,8 @@ class Subject:
     """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
     by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
-    ``tcp`` says whether there must be ICE over TCP;
-    ``here`` is what this place is called.
+    ``tcp`` says whether there must be ICE over TCP; ``filtered`` is False where the hosts have no filter of ours
+    (firewall.mode); ``here`` is what this place is called.
     """
 
     access: Access
@@ -39,6 +39,7 @@ class Subject:
     addresses: Sequence[str] = ()
     turn: Mapping[str, str] = field(default_factory=dict)
     tcp: bool = True
+    filtered: bool = True
     here: str = "here"
 
     @classmethod

@@ -1,7 +1,4 @@
-"""What a site is: everything an inventory says, checked, complete and frozen, and what a role reports about itself.
-
-Nothing here names a role: :mod:`livekit_metal.site.loading` makes the class of a site from the list of roles.
-"""
+"""What a site is, checked, complete and frozen, and what a role reports about itself. Nothing here names a role."""
 
 from __future__ import annotations
 
@@ -19,6 +16,7 @@ from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import File
 from livekit_metal.site.host import Host, name_problem
 from livekit_metal.site.paths import Installed, Paths
+from livekit_metal.site.rollout import Rollout
 from livekit_metal.vault.certificate import Certificate
 from livekit_metal.vault.vault import Vault
 
@@ -134,6 +132,7 @@ class Site(Checked):
     )
     secrets: File = option("", "the encrypted secrets file; default: the inventory's name with .secrets")
     secrets_key: File = option("", "file with its key; default: ~/.config/livekit-metal/NAME.key")
+    rollout: Rollout = option(Rollout(), "how a deploy goes through the hosts")
     trust: File = option("", "file with CAs (PEM) that daemons trust besides the system's: of stores, webhooks, Redis")
     load: Load = option(Load(), "what the site is to carry: preflight says where hosts fall short of it")
 

@@ -15,6 +15,8 @@ from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 
+UNFILTERED = "nothing that comes in is filtered here (firewall.mode is none)"
+_ELSEWHERE = "another firewall must: let in what docs/network.md lists, and nothing else that the site has"
 _WIDE = 8  # a network with fewer bits than this is as good as everybody
 
 
@@ -53,11 +55,18 @@ class Firewall(Role[Settings]):
         return Installed(packages=("nftables",), units=(UNIT,))
 
     def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
-        return {"opened": own.open, "closed": own.closed, "trusted": own.trusted}
+        return {"filters": own.filters, "opened": own.open, "closed": own.closed, "trusted": own.trusted}
 
     def notes(self, site: Site, host: str) -> Iterator[Problem]:
-        address = site.hosts[host].public_address
-        wide = [n for n in site.of(Settings).admin if ipaddress.ip_network(n).prefixlen < _WIDE]
+        own, address = site.of(Settings), site.hosts[host].public_address
+        if not own.filters:
+            yield Problem(f"{host}: firewall", UNFILTERED, _ELSEWHERE)
+            said = [name for name in ("open", "closed", "trusted") if getattr(own, name)]
+            if said and host == next(iter(site.hosts)):
+                fact = f"{', '.join(said)} says nothing while firewall.mode is none"
+                yield Problem("firewall", fact, "carry it over to what filters instead")
+            return
+        wide = [n for n in own.admin if ipaddress.ip_network(n).prefixlen < _WIDE]
         if wide and ipaddress.ip_address(address).is_global:
             fact = f"lets {', '.join(wide)} open SSH at {address}"
             yield Problem(f"{host}: firewall.admin", fact, "name the networks that you administer from")

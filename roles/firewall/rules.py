@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from livekit_metal.core.foreign import Opening
+from livekit_metal.core.foreign import RAW, Opening
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach, merged
 from livekit_metal.roles.firewall.relays import Former, Relayed, relayed
 from livekit_metal.roles.firewall.settings import TABLE, Settings
@@ -40,6 +40,7 @@ class Rules:
     """The contents of main.nft and fallback.nft. ``tcp`` and ``udp`` pair ports with what nft does about them."""
 
     table: str
+    filters: bool  # what comes in
     stamp: str  # of the ruleset, carried by the table's comment
     log: bool
     ssh_port: int
@@ -67,6 +68,7 @@ def rules(settings: Settings, kept: Iterable[Port] = (), stamp: str = "", former
             groups.setdefault(name, _group(name, _addresses(port, settings.peers)))
     return Rules(
         table=TABLE,
+        filters=settings.filters,
         stamp=stamp,
         log=settings.log,
         ssh_port=settings.ssh_port,
@@ -92,7 +94,8 @@ def _statements(opening: Opening) -> Iterator[str]:
         f"{word} saddr {{ {', '.join(found)} }} " for word, found in (("ip", group.v4), ("ip6", group.v6)) if found
     ]
     for source in sources or [""]:
-        yield f"{by}{source}{opening.proto} dport {opening.port} accept"
+        what = f"meta l4proto {RAW[opening.proto]}" if opening.port is None else f"{opening.proto} dport {opening.port}"
+        yield f"{by}{source}{what} accept"
 
 
 def kept(settings: Settings, opened: Iterable[Opened], bound: Iterable[tuple[str, int]]) -> tuple[Port, ...]:

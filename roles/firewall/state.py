@@ -15,7 +15,7 @@ from livekit_metal.runtime.host.state import SYSTEM, HostState
 
 PROBE = "firewall.rules"
 
-_PROBE = shell.program(__file__, "rules")
+_PROBE = shell.program(__file__, "connection", "rules")
 
 
 @dataclass(frozen=True, slots=True)

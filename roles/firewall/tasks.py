@@ -18,6 +18,15 @@ from livekit_metal.roles.firewall.relays import Former, still
 from livekit_metal.roles.firewall.rules import admits, kept, rules
 from livekit_metal.roles.firewall.settings import ROLLBACK, TABLE, UNIT, Settings
 from livekit_metal.roles.firewall.state import Observed, observed, probe
+from livekit_metal.roles.firewall.way_in import (
+    FRESH_TABLE,
+    QUERY,
+    WayIn,
+    carriers,
+    fresh_table,
+    refused,
+    way_in,
+)
 from livekit_metal.runtime.host import files, ssh
 from livekit_metal.runtime.host.commands import HostError, run
 from livekit_metal.runtime.host.files import File, bundle
@@ -30,7 +39,9 @@ _FALLBACK = "fallback"
 _BACK = "the old rules come back by themselves within {} s"
 
 _LOAD, _UNDO, _CONFIRM = (shell.program(__file__, name) for name in ("load", "undo", "confirm"))
-_RESTORE = (shell.program(__file__, "restore"), UNIT, TABLE)
+_RESTORE = (shell.program(__file__, "restore"), UNIT, TABLE, FRESH_TABLE)
+# What carries the way in counts as new while the login is tried; see way_in.py.
+_FRESH, _USUAL = "nft -f -", f"nft delete table inet {FRESH_TABLE}"
 
 
 def prepare(settings: Settings) -> None:
@@ -38,10 +49,12 @@ def prepare(settings: Settings) -> None:
     _, stamp = _main(settings)
 
     def plan(seen: HostState) -> Plan:
-        _lets_us_in(settings, observed(seen))
+        _lets_us_in(settings, observed(seen), way_in(seen))
         return Plan()
 
-    in_parallel(Task("firewall", StateQuery(queries=(probe(settings, stamp),)), plan), "Firewall: the way back in")
+    in_parallel(
+        Task("firewall", StateQuery(queries=(probe(settings, stamp), QUERY)), plan), "Firewall: the way back in"
+    )
 
 
 Prove = Callable[[Host], str]  # a call through what serves on the host: why it fails; '' when it works
@@ -51,7 +64,7 @@ def activate(settings: Settings, prove: Prove | None = None) -> Task:
     """Have exactly the site's ports open, now and at boot. ``prove``: what must work as well after it as before."""
     wanted, stamp = _main(settings)
     boot = _boot_files(settings)
-    needs = StateQuery(units=frozenset({UNIT, f"{ROLLBACK}.timer"}), queries=(probe(settings, stamp),))
+    needs = StateQuery(units=frozenset({UNIT, f"{ROLLBACK}.timer"}), queries=(probe(settings, stamp), QUERY))
     return Task("firewall", needs | files.needs((wanted, *boot)), partial(_plan, settings, wanted, stamp, prove=prove))
 
 
@@ -71,26 +84,33 @@ def _boot_files(settings: Settings) -> tuple[File, File]:
 
 def _plan(settings: Settings, wanted: File, stamp: str, seen: HostState, *, prove: Prove | None) -> Plan:
     now = observed(seen)
-    _lets_us_in(settings, now)
+    way = way_in(seen)
+    _lets_us_in(settings, now, way)
     beyond, former = kept(settings, now.opened, now.bound), still(settings, now.relays, now.bound, now.age)
     if beyond or former:
         wanted, stamp = _main(settings, beyond, former)
     armed = seen.unit(f"{ROLLBACK}.timer", "ActiveState") == "active"
     confirmed = now.stamp == stamp and now.intact and wanted.current(seen) and not armed
-    steps = () if confirmed else _change(settings, wanted, stamp, prove)
+    steps = () if confirmed else _change(settings, wanted, stamp, prove, way)
     summary = "" if confirmed else f"rules {now.stamp or '(none)'} -> {stamp}"
     return Plan((*steps, *_boot(_boot_files(settings), seen)), summary, _notes(now, beyond))
 
 
-def _lets_us_in(settings: Settings, now: Observed) -> None:
-    """Raises HostError when the rules would keep out the address that this deploy comes from."""
+def _lets_us_in(settings: Settings, now: Observed, way: WayIn) -> None:
+    """Raises HostError when the rules would keep out the address that this deploy comes from, or what carries it."""
+    if not settings.filters:
+        return
     if now.source and not admits(settings, now.source):
         own = f"{now.source}/{128 if ':' in now.source else 32}"
         raise HostError(f"firewall.admin: your own address {now.source} is not in it; add {own!r}")
+    if why := refused(settings, way):
+        raise HostError(why)
 
 
-def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -> tuple[Action, ...]:
+def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None, way: WayIn) -> tuple[Action, ...]:
     new, within = f"{wanted.path}.new", settings.confirm
+    carried = carriers(settings, way)
+    through = f" (by {way.through}: what carries it was judged as new)" if carried else ""
 
     def load(host: Host) -> None:
         files.show(host, [wanted])
@@ -98,10 +118,14 @@ def _change(settings: Settings, wanted: File, stamp: str, prove: Prove | None) -
 
     def log_in(host: Host) -> None:
         try:
+            if carried:
+                run(host, _FRESH, stdin=fresh_table(settings, carried), timeout=max(5, within // 4))
             ssh.new_login(host, within / 2)
+            if carried:
+                run(host, _USUAL, timeout=max(5, within // 4))
         except HostError as error:
             raise HostError(
-                f"{error}; {_BACK.format(within)}: check firewall.admin and hosts.*.ssh.port, "
+                f"{error}{through}; {_BACK.format(within)}: check firewall.admin and hosts.*.ssh.port, "
                 "then run the same command again"
             ) from error
 

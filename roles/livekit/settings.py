@@ -13,7 +13,7 @@ from livekit_metal.core.passthrough import merged
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
-from livekit_metal.core.types.text import Url
+from livekit_metal.core.types.text import WebUrl
 from livekit_metal.releases import compatibility
 from livekit_metal.roles.livekit import turn
 from livekit_metal.roles.livekit.turn import Turn
@@ -125,7 +125,7 @@ class Settings(SlottedSettings):
     batch_interval: str = option("2ms", "with batch_size: longest wait for a batch (rtc.batch_io.max_flush_interval)")
     region: str = option("", "region of the nodes (needed by node_selector regionaware, through extra)")
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "logging.level")
-    webhooks: tuple[Url, ...] = option((), "URLs that get webhooks, signed with the current API key")
+    webhooks: tuple[WebUrl, ...] = option((), "URLs that get webhooks, signed with the current API key")
     turn: Turn = option(Turn(), "TURN, for clients that cannot reach the media ports")
     room: Room = option(Room(), "defaults of rooms")
     limits: Limits = option(Limits(), "limits of a node")

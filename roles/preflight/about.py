@@ -78,16 +78,30 @@ def _shared(site: Site, host: str) -> Iterator[Problem]:
         yield Problem("secrets", fact, f"{remedy} separate daemons")
 
 
+_ASKED = 3  # of the nodes of a large site: how many each host asks, and by how many each is asked
+
+
 def _knocks(site: Site, host: str) -> tuple[Peer, ...]:
-    """Where a host must get through, one port for each other host: those that its firewall opens for this one."""
+    """Where a host must get through, one port for each other host: those that its firewall opens for this one.
+
+    Prometheus' host asks everybody, everybody asks Redis'; of the nodes each host asks the next few of the list, or
+    all while they are few: what keeps one pair apart alone is rare, and every node is asked by some.
+    """
     ports: dict[str, int] = {}
     if "prometheus" in site.hosts[host].roles:
         ports |= dict.fromkeys(site.hosts, site.of(Exporters).node.first)
     if site.calls(host):
         if any(role in redis.callers(site) for role in site.hosts[host].roles):
             ports |= dict.fromkeys(site.with_role("redis"), site.of(Redis).port.first)
-        ports |= dict.fromkeys(site.with_role("livekit"), site.of(Edge).peer.first)
+        ports |= dict.fromkeys(_next(site, host), site.of(Edge).peer.first)
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != host)
+
+
+def _next(site: Site, host: str) -> tuple[str, ...]:
+    """The nodes after ``host`` in the list, which begins again after its end."""
+    names, nodes = list(site.hosts), set(site.with_role("livekit"))
+    here = names.index(host)
+    return tuple(name for name in (*names[here + 1 :], *names[:here]) if name in nodes)[:_ASKED]
 
 
 def _need(site: Site, host: str) -> Need | None:

@@ -12,6 +12,7 @@ from livekit_metal.roles.preflight.finding import OURS, Finding, finding, no_hai
 from livekit_metal.roles.preflight.media import media
 from livekit_metal.roles.preflight.secrets import apart, secrets, signed
 from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.runtime.host.listeners import parse
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.probe.bundle import OLDEST
@@ -37,7 +38,7 @@ def findings(settings: Settings, seen: HostState, in_run: Collection[str]) -> It
         _ports,
         _firewalls,
         listeners.closed_unasked,
-        *((listeners.trusted,) if settings.trusted else ()),
+        listeners.interfaces,
         secrets,
         signed,
         _left,
@@ -100,7 +101,7 @@ def _ports(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """
     bound = int(one(seen, "cores") or 1)
     declared = [p for p in settings.ports if p.reach is not Reach.ADMIN]
-    for listener in listeners.parse(seen.answers["preflight.sockets"]):
+    for listener in parse(seen.answers["preflight.sockets"]):
         if listener.unit in settings.daemons and listener.unit not in _REDIS:
             continue
         number, who = listener.port, listener.who or "another process"
@@ -121,6 +122,8 @@ def _ports(settings: Settings, seen: HostState) -> Iterator[Finding]:
 
 
 def _firewalls(settings: Settings, seen: HostState) -> Iterator[Finding]:
+    if not settings.filters:
+        return  # then they are the ones that must
     both = "two firewalls both have to accept a packet"
     ufws = ("ip filter", "ip6 filter") if seen.answers["preflight.ufw"] else ()
     if ufws:

@@ -7,14 +7,14 @@ from shlex import quote
 
 from livekit_metal.core import shell
 from livekit_metal.roles.preflight.finding import OURS
-from livekit_metal.roles.preflight.listeners import INTERFACES, LASTING
+from livekit_metal.roles.preflight.listeners import IN_FORCE, INTERFACES, LASTING, TUNNELS
 from livekit_metal.roles.preflight.media import LINKS, ROUTE6
 from livekit_metal.roles.preflight.settings import Settings
 from livekit_metal.runtime.host.service import UNITS
 
 # Programs that the roles use before base can install anything.
 TOOLS = ("awk", "base64", "flock", "gzip", "ip", "sed", "sha256sum", "ss", "sysctl", "systemctl", "tar", "timeout")
-KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after which a lost SYN is sent again
+KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after which a lost SYN is sent again; then 3 x
 
 # Where a path will be: the nearest directory that exists.
 _SPACE = r"""for d in {roots}; do while [ ! -d "$d" ]; do d=${{d%/*}}; d=${{d:-/}}; done
@@ -32,7 +32,7 @@ HAIRPIN = rf"""use IO::Socket::IP; use IO::Select; my ($to, $first, $last) = @AR
 for (reverse $first .. $last) {{
   $u = IO::Socket::IP->new(LocalHost => $to =~ /:/ ? "::" : "0.0.0.0", LocalPort => $_, Proto => "udp") and last }}
 $u or exit; my ($p, $word, $b) = ($u->sockport, "livekit-metal " . rand);
-exit if !system("nft list table {OURS} >/dev/null 2>&1") &&
+exit if !system("nft list chain {OURS} input >/dev/null 2>&1") &&
   system("nft get element {OURS} untracked '{{ $p }}' >/dev/null 2>&1");
 my $s = IO::Socket::IP->new(PeerHost => $to, PeerPort => $p, Proto => "udp");
 for (1 .. 5) {{
@@ -65,7 +65,8 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.clock", "date +%s.%N"),
         ("preflight.sockets", "ss -Hlntup --cgroup"),
         LASTING,
-        *((INTERFACES,) if settings.trusted else ()),
+        IN_FORCE,
+        *((TUNNELS, INTERFACES) if settings.filters else ()),
         ("preflight.ufw", "command -v ufw >/dev/null && grep -hi '^ENABLED=yes' /etc/ufw/ufw.conf"),
         ("preflight.chains", "nft list chains"),
         ("preflight.addresses", 'ip -o addr | awk \'{ sub("/.*", "", $4); print $4 }\''),

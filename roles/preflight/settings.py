@@ -79,6 +79,7 @@ class Settings(Checked):
     first_apart: int = derived(0)  # of a host with daemons: up to this serial theirs use the applications' key
     nodes: tuple[str, ...] = derived(())  # hosts with livekit-server
     need: Need | None = derived(None)  # for the load that the site names
+    filters: bool = derived(True)  # firewall.mode
     opened: tuple[Opening, ...] = derived(())  # firewall.open
     closed: tuple[str, ...] = derived(())  # firewall.closed
     trusted: tuple[str, ...] = derived(())  # firewall.trusted

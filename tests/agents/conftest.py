@@ -17,15 +17,16 @@ from testinfra.host import Host
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
-from livekit_metal.call.report import Report
+from livekit_metal.call.report import MAY_MISS, Report
 from livekit_metal.site.model import Site
-from tests.support.calls import background_call
 from tests.support.calls.control import untouched_server
 from tests.support.calls.conversation import Conversation
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import deploy, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab, over_ssh
+from tests.upgrade.judge import FACTOR, limit
 
+TWICE = 0.02  # share of the sound that two receivers, one behind the other, may lose to their clocks
 STILL = 3.0  # s of sound that must come back when all is over
 ECHO = ROOT / "examples/agents/echo-python"
 
@@ -80,7 +81,15 @@ class Talk:
         while self.conversation.came_back < before + STILL:
             assert time.monotonic() < end, "nothing comes back any more"
             time.sleep(0.1)
-        background_call.unnoticed(*self.stop())
+        report, control = self.stop()
+        print(
+            f"largest gap {report.largest_gap_ms:.0f} ms, the control's {control.largest_gap_ms:.0f} ms"
+        )  # pytest -rP
+        said = f"{report.table()}\nthe control:\n{control.table()}"
+        assert report.events == (), said  # no reconnection, no rejoin
+        assert report.largest_gap_ms <= limit(control), said
+        missed, others = (each.seconds - each.received_s for each in (report, control))
+        assert missed <= max(MAY_MISS, FACTOR * others, TWICE * report.seconds), said
 
 
 Talking = Callable[[], contextlib.AbstractContextManager[Talk]]

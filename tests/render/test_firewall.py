@@ -6,16 +6,19 @@ import dataclasses
 import ipaddress
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from livekit_metal.core.foreign import Opening
+from livekit_metal.core.foreign import RAW, Opening
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.roles.firewall.rules import rules
 from livekit_metal.roles.firewall.settings import Settings
 from livekit_metal.roles.firewall.tasks import _boot_files, _main
+from livekit_metal.roles.firewall.way_in import Carriers, fresh_table
 from livekit_metal.site.model import Site
 from tests.render.conftest import as_us
 
@@ -248,3 +251,25 @@ def test_what_else_runs_on_the_host_is_let_in_as_the_inventory_says(firewall: Se
         ):
             assert expected in lines
         assert lines.index("tcp dport 8443-8444 accept") > lines.index('iif "lo" accept')
+
+
+def test_without_a_filter_of_ours_relays_alone_are_bounded(firewall: Settings, nft: Nft) -> None:
+    """firewall.mode none: nothing hooks what comes in, or keeps media out of somebody else's connection tracking."""
+    none = dataclasses.replace(firewall, mode="none")
+    for text in (_main(none)[0].text, _boot_files(none)[0].text):
+        listed = Loaded(nft(f'load "$1"; nft -j list table {TABLE}', text))
+        hooks = {chain["hook"] for chain in listed.all("chain") if "hook" in chain}
+        assert hooks == ({"output"} if rules(firewall).relayed.sources else set())
+        with_filter = Loaded(nft(f'load "$1"; nft -j list table {TABLE}', _main(firewall)[0].text))
+        assert {c["name"] for c in with_filter.all("chain")} > {c["name"] for c in listed.all("chain")}
+
+
+def test_openings_without_ports_load(firewall: Settings, nft: Nft) -> None:
+    """Protocols of tunnels, and the table that has their packets judged as the first ones."""
+    tunnels = tuple(Opening(proto=proto, networks=("192.0.2.0/24", "2001:db8::/32")) for proto in RAW)
+    text = _main(dataclasses.replace(firewall, open=tunnels))[0].text
+    chain = nft(f'load "$1"; nft -n list chain {TABLE} input', text)
+    assert set(re.findall(r"l4proto ([0-9]+) accept", chain)) == set(map(str, RAW.values()))
+    carried = Carriers(tcp=("22", "1194"), udp=("51820",), raw=tuple(RAW.values()))
+    fresh = fresh_table(dataclasses.replace(firewall, open=tunnels), carried)
+    assert nft('load "$1"; load "$1"; nft list ruleset', fresh).count("not admitted as new") == 3

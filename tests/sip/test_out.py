@@ -1,4 +1,4 @@
-"""Calls that LiveKit makes: out of the slot's own port, through an outbound trunk of the site."""
+"""Calls that LiveKit makes: by Kamailio, through an outbound trunk of the site."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber
 from livekit_metal.call.server import server_api, token
 from livekit_metal.call.tone import tone
+from livekit_metal.roles.kamailio.settings import Settings as Kamailio
 from tests.sip.conftest import real
 from tests.sip.slots import ended, serving, shown
 from tests.support.hosts.deploys import deploy, variant
@@ -34,7 +35,23 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
     assert deploy(variant(tmp_path, {"sip": out}, "out")).status == 0
     old, messages = serving(first), tmp_path / "messages"
     quiet = subprocess.DEVNULL
-    command = ["sipp", "-sn", "uas", "-m", "1", "-i", gateway, "-p", str(PORT), "-mi", gateway, "-mp", str(MEDIA)]
+    scenario_file = tmp_path / "called.xml"
+    scenario_file.write_text((Path(__file__).parent / "called.xml").read_text().replace("[hold]", "60000"))
+    command = [
+        "sipp",
+        "-sf",
+        str(scenario_file),
+        "-m",
+        "1",
+        "-i",
+        gateway,
+        "-p",
+        str(PORT),
+        "-mi",
+        gateway,
+        "-mp",
+        str(MEDIA),
+    ]
     command += ["-rtp_echo", "-nostdin", "-trace_msg", "-message_file", str(messages)]
     called = subprocess.Popen(command, cwd=tmp_path, stdin=quiet, stdout=quiet, stderr=quiet)
 
@@ -72,8 +89,9 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
     try:
         asyncio.run(scenario())
         ended(first, old)
-        port = lab.site.for_host(lab.site.with_role("sip")[0]).sip.part("sip", old[12])  # type: ignore[union-attr]
-        assert f":{port};" in messages.read_text(), "from its own port"
+        kamailio, said = lab.site.for_host(lab.site.with_role("sip")[0]).the(Kamailio), messages.read_text()
+        assert f"Via: SIP/2.0/UDP {kamailio.public_address}:{kamailio.port};" in said, "by Kamailio"
+        assert f"Contact: <sip:{kamailio.public_address}:{kamailio.port};slot=" in said
     finally:
         called.kill()
         called.wait(5)

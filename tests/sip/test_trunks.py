@@ -80,6 +80,7 @@ def test_what_is_made_is_made_whole_and_goes_when_the_site_has_it_no_more(ask: A
     rule = {
         "trunks": ["extra"],
         "room_prefix": "extra-",
+        "agents": [{"name": "reception", "metadata": "night"}],
         "hide_phone_number": True,
         "metadata": {"team": "night"},
         "attributes": {"queue": "1"},
@@ -97,10 +98,13 @@ def test_what_is_made_is_made_whole_and_goes_when_the_site_has_it_no_more(ask: A
         next(item for item in made.values() if what in item) for what in ("sip_trunk_id", "address", "rule")
     )
     assert inbound["numbers"] == ["+15550180"]
-    assert (outbound["address"], outbound["transport"]) == ("sip.example.org:5070", "SIP_TRANSPORT_TCP")
+    assert outbound["headers"] == {"X-LiveKit-Metal-Trunk": "extra"}, "Kamailio knows where that leads"
+    assert outbound["address"].startswith("127.0.0.1:")
+    assert outbound["transport"] == "SIP_TRANSPORT_UDP"
     assert dispatch["trunk_ids"] == [inbound["sip_trunk_id"]]
     assert (dispatch["attributes"], dispatch["hide_phone_number"]) == ({"queue": "1"}, True)
     assert '"team": "night"' in dispatch["metadata"]
+    assert [agent["agent_name"] for agent in dispatch["room_config"]["agents"]] == ["reception"]
     assert len(changes(deploy())) == 3
     assert ask(everything) == before
 

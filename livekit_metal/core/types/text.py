@@ -87,6 +87,11 @@ def is_url(value: str) -> bool:
         return False
 
 
+def is_web_url(value: str) -> bool:
+    """Whether ``value`` is a URL that an HTTP client can ask: of http or https, without a fragment."""
+    return is_url(value) and value.startswith(("http://", "https://")) and "#" not in value
+
+
 def _is_host_path(value: str) -> bool:
     return bool(re.fullmatch(r"(/[A-Za-z0-9_.+@~-]+)+/?", value, re.ASCII)) and ".." not in value.split("/")
 
@@ -103,6 +108,7 @@ Address = Annotated[str, Kind("an IP address", is_address, "write an IP address;
 Network = Annotated[str, Kind("a network", is_network, "write one such as 192.0.2.0/24, without host bits")]
 Endpoint = Annotated[str, Kind("host:port", is_endpoint, "write it as 10.0.0.5:53 or [fd00::5]:53")]
 Url = Annotated[str, Kind("a URL", is_url, "write scheme, host and what follows: https://s3.example.com")]
+WebUrl = Annotated[str, Kind("an http or https URL", is_web_url, "write it as https://app.example.com/hook")]
 Domain = Annotated[str, Kind("a name for clients", is_domain, "write one such as lk.example.org")]
 # Plain characters only: they stand in units (where % and $ mean something), in scripts and in HAProxy's configuration.
 HostPath = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Any
 
@@ -12,6 +13,10 @@ from pyinfra.connectors.sshuserclient import SSHClient
 from livekit_metal.runtime.host.commands import HostError
 
 _PAUSE = 0.5  # seconds between two attempts
+# What paramiko's thread has to say of an attempt that fails is a traceback; the words for it are those of the error.
+_SILENT = logging.getLogger("livekit_metal.new_login")
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
 
 
 def new_login(host: Host, within: float) -> None:
@@ -38,6 +43,7 @@ def _attempt(connection: dict[str, Any], seconds: float) -> None:
     name = connection.pop("hostname")
     each = max(seconds / 3, 1.0)  # TCP, the server's banner, the key: paramiko limits them one by one
     client = SSHClient()
+    client.set_log_channel(_SILENT.name)
     try:
         client.connect(name, **connection | {"timeout": each, "banner_timeout": each, "auth_timeout": each})
     finally:

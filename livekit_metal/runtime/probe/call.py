@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gevent.lock import BoundedSemaphore
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 
@@ -28,6 +29,7 @@ from livekit_metal.runtime.probe import on_host
 Kind = Literal["controller", "host", "peer"]
 SECONDS = 1.0  # of sound once it is heard
 _ROOT = Path(__file__).parents[3]
+_calls: dict[str, BoundedSemaphore] = {}  # those that are made now, by the place; '' is this machine
 
 
 class NoMedia(HostError):
@@ -69,13 +71,23 @@ def call(host: Host, line: Endpoint, vantage: Vantage, within: float = 25.0) -> 
         return
     place = vantage.place(host)
     arguments = ("--seconds", str(SECONDS), "--within", str(within), *(("--node", line.node) if line.node else ()))
-    with _signalling(host, place, line.port) as port:
+    with _room_for_a_call(place), _signalling(host, place, line.port) as port:
         access = {"url": f"ws://127.0.0.1:{port}", "api_key": line.api_key, "api_secret": line.api_secret.reveal()}
         if place is None:
             said = _here(access, arguments, within)
         else:
             said = on_host.call(place, vantage.root, access, arguments, within)
     _judge(said)
+
+
+def _room_for_a_call(place: Host | None) -> BoundedSemaphore:
+    """Hosts may be activated at once: so many calls are made from this machine meanwhile, and one from each host
+    (paramiko hands what comes to a forwarded port of a connection to whoever asked for one last).
+    """
+    name = place.name if place else ""
+    if name not in _calls:
+        _calls[name] = BoundedSemaphore(1 if place else max(2, 2 * (os.cpu_count() or 1)))
+    return _calls[name]
 
 
 @contextmanager

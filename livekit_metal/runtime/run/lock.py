@@ -225,6 +225,13 @@ def take() -> None:
     _take(name="Lock")
 
 
+def again(host: Host) -> None:
+    """Take back what this run held on ``host``, which has forgotten it by a reboot. Raises HostError."""
+    for kind in (_HOST, _SITE):
+        if host.connector_data.pop(kind.key, None) and (said := _taken(host, kind, host)):
+            raise HostError(said)
+
+
 def take_site(keeper: str) -> None:
     """Register the taking of the site's lock, which the host ``keeper`` keeps, in the run or not.
 

@@ -21,12 +21,14 @@ def needs(path: str) -> StateQuery:
     return StateQuery(queries=((_PROBE, f"cat {quote(path)}"),))
 
 
-def words(seen: HostState) -> str:
-    """Since when, by whom and why the host is in maintenance; '' when it is not."""
+def words(seen: HostState, but: str = "") -> str:
+    """Since when, by whom and why the host is in maintenance; '' when it is not, or for the reason ``but``."""
     text = "".join(seen.answers.get(_PROBE, []))
     if not text:
         return ""
     said = records.read(text)
+    if but and said.get("why") == but:
+        return ""
     by = ": ".join(filter(None, (said.get("who"), said.get("why"))))
     return f"in maintenance since {said.get('since', 'an unknown time')} ({by or 'its marker says no more'})"
 

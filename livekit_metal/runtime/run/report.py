@@ -7,7 +7,7 @@ SIGKILL reaches.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from pyinfra import context
@@ -15,25 +15,29 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
 from livekit_metal.core.errors import as_called_here
+from livekit_metal.runtime.run.table import table
 from livekit_metal.runtime.run.task import Result
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
     from pyinfra.api.state import State
 
-_COLOURS = {"done": "green", "unchanged": "cyan", "failed": "red"}
-
 
 @dataclass(slots=True)
 class Results:
-    """What became of every host of this run, and where the turns stopped (a host's name, or nowhere: '')."""
+    """What became of every host of this run.
+
+    ``stopped``: the hosts that are in their turn, or have failed in it: nobody else begins one while there are any.
+    """
 
     hosts: dict[str, Result] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     turns: dict[str, list[str]] = field(default_factory=dict)  # host -> the turns it has to take, in order
     taken: set[tuple[str, str]] = field(default_factory=set)  # (turn, host)
     finished: set[tuple[str, str]] = field(default_factory=set)
-    stopped_at: str = ""
+    stopped: dict[str, None] = field(default_factory=dict)
+    serving: dict[str, Any] = field(default_factory=dict)  # host -> what it carries, where turns are taken in waves
+    gates: dict[str, Any] = field(default_factory=dict)  # turn -> what lets hosts in
 
     def of(self, host: str) -> Result:
         return self.hosts.setdefault(host, Result())
@@ -46,13 +50,12 @@ class Results:
             position = {h.name: i for i, h in enumerate(host.inventory)}
             self.order = sorted([*self.order, host.name], key=position.__getitem__)
 
-    def may_go(self, turn: str, host: Host) -> bool:
-        """Whether ``host`` may take its turn. Raises PyinfraError when the order of the inventory is not kept."""
+    def keeps_order(self, turn: str, host: Host) -> None:
+        """``host`` comes to a turn. Raises PyinfraError when the order of the inventory is not kept."""
         self.taken.add((turn, host.name))
         earlier = self.order[: self.order.index(host.name)]
-        if late := [n for n in earlier if (turn, n) not in self.taken]:
+        if late := [n for n in earlier if turn in self.turns[n] and (turn, n) not in self.taken]:
             raise PyinfraError(f"{host.name} came before {late[0]}: is config.py's host order in force?")
-        return not self.stopped_at
 
     def finish(self, turn: str, host: Host) -> None:
         """``host`` has taken its turn. Only the last one makes it done: half a deploy is none."""
@@ -83,32 +86,8 @@ class Report(BaseStateCallback):
         if self.printed or found is None or not state.is_executing:
             return
         self.printed = True
-        for line in table(found):
+        for line in table(found.hosts, found.order, tuple(found.stopped)):
             click.echo(as_called_here(line), err=True)
-
-
-def table(found: Results) -> list[str]:
-    """The lines of the last table: a host and how it fared, a line for each thing that changed; then the notes."""
-    width = max((len(n) for n in found.hosts), default=4)
-    names = found.order or sorted(found.hosts)
-    lines = ["", f"    {'host':{width}}  result"]
-    for name in names:
-        result = found.hosts[name]
-        if result.word == "prepared":  # a run without turns ends here; in a deploy nothing was activated
-            result.word, result.why = ("untouched", "prepared only") if found.order else ("done", "")
-        word = click.style(f"{result.word:11}", fg=_COLOURS.get(result.word, "yellow"))
-        took = f"{result.seconds:.1f} s" if result.seconds else ""
-        said = "; ".join(filter(None, [result.why, took]))
-        lines.append(f"    {name:{width}}  {word} {said}".rstrip())
-        lines += [f"    {'':{width}}      {summary}" for summary in result.summaries]
-    notes: dict[str, list[str]] = {}
-    for name in names:
-        for text in found.hosts[name].notes:
-            notes.setdefault(text, []).append(name)
-    lines += [f"    note ({', '.join(dict.fromkeys(hosts))}) {text}" for text, hosts in notes.items()]
-    if found.stopped_at:
-        lines.append(f"    stopped at {found.stopped_at}; mend it and run the same command again")
-    return lines
 
 
 def install() -> None:

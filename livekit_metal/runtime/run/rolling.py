@@ -1,13 +1,15 @@
-"""Tasks host by host, in the order of the inventory; the first failure stops the rest.
+"""Tasks host by host, or in waves, in the order of the inventory; the first failure stops the rest.
 
 A turn is one operation with ``_serial=True``. pyinfra takes the hosts one after the other but goes on after a
 failure (FAIL_PERCENT is looked at only when all had their turn), so the turn itself remembers that it has stopped.
+Where the site asks for waves it is an operation in parallel, whose hosts a gate lets in (waves.py).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pyinfra import context
@@ -19,42 +21,76 @@ from livekit_metal.runtime.run import maintenance
 from livekit_metal.runtime.run.parallel import note, observer_of, predict, refuse, run_steps, say
 from livekit_metal.runtime.run.report import results
 from livekit_metal.runtime.run.task import DeferredTask, Result, Task
+from livekit_metal.runtime.run.waves import Rules, gate
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
     from pyinfra.api.state import State
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """What each host does in it. ``rules``: None, where hosts go one by one."""
+
+    title: str
+    marker: str
+    rules: Rules | None
+    ours: str = ""
+
+    def enter(self, host: Host) -> bool:
+        """Whether ``host`` may go, when it is its turn."""
+        results().keeps_order(self.title, host)
+        if self.rules:
+            return gate(self.title, self.rules).enter(host.name)
+        return not results().stopped
+
+    def over(self, host: Host) -> None:
+        """``host`` has had its turn, however it ended."""
+        if self.rules:
+            gate(self.title, self.rules).leave(host.name, changed=results().of(host.name).changed)
+
+
 @operation()
-def _one_by_one(title: str, tasks: Sequence[Task | DeferredTask], marker: str) -> Generator[Any, None, None]:
+def _one_by_one(turn: _Turn, tasks: Sequence[Task | DeferredTask]) -> Generator[Any, None, None]:
     host, executing = context.ctx_host.get(), context.ctx_state.get().is_executing
-    all_results = results()
-    if executing and not all_results.may_go(title, host):
-        return
+    taking = False
     try:
-        if resting := maintenance.words(observer().current()) if marker else "":
-            all_results.of(host.name).resting = f"{resting}; prepared only"
+        if executing and not turn.enter(host):
+            return
+        for command in _commands(turn, tasks, executing=executing):
+            taking = True  # what is executed now says itself when it is over
+            yield command
+    finally:
+        if executing and not taking:
+            turn.over(host)
+
+
+def _commands(turn: _Turn, tasks: Sequence[Task | DeferredTask], *, executing: bool) -> Iterator[Any]:
+    host, result = context.ctx_host.get(), results().of(context.ctx_host.get().name)
+    try:
+        if turn.marker and (resting := maintenance.words(observer().current(), but=turn.ours)):
+            result.resting = f"{resting}; prepared only"
             if executing:
-                all_results.finish(title, host)
+                results().finish(turn.title, host)
             return
         named = tuple(_named(tasks))
         plans = [(task, task.plan(observer().current())) for task in named]
     except HostError as error:
         if not executing:
             say(host, "turn", str(error))
-        yield FunctionCommand(_stop, (str(error),), {})
+        yield FunctionCommand(_stop, (turn, str(error)), {})
         return
     if not executing:
         said = [predict(host, task, plan) for task, plan in plans]
         if any(said):
             yield StringCommand("true")
     elif any(plan.actions for _, plan in plans):
-        yield FunctionCommand(_take, (title, named), {})
+        yield FunctionCommand(_take, (turn, named), {})
     else:
         for task, plan in plans:
-            note(all_results.of(host.name), task, plan)
-        _close(host, named, all_results.of(host.name))
-        all_results.finish(title, host)
+            note(result, task, plan)
+        _close(host, named, result)
+        results().finish(turn.title, host)
 
 
 def _named(tasks: Sequence[Task | DeferredTask]) -> Iterator[Task]:
@@ -68,29 +104,37 @@ def _named(tasks: Sequence[Task | DeferredTask]) -> Iterator[Task]:
             yield later
 
 
-def _stop(state: State, host: Host, why: str) -> bool:
-    results().stopped_at = host.name
+def _stop(state: State, host: Host, turn: _Turn, why: str) -> bool:
+    results().stopped[host.name] = None
+    turn.over(host)
     return refuse(state, host, "turn", why)
 
 
-def _take(state: State, host: Host, title: str, tasks: Sequence[Task]) -> bool:
+def _take(state: State, host: Host, turn: _Turn, tasks: Sequence[Task]) -> bool:
     all_results = results()
     result = all_results.of(host.name)
-    all_results.stopped_at = host.name  # until proven otherwise: also what an interrupted run leaves behind
+    all_results.stopped[host.name] = None  # until proven otherwise: also what an interrupted run leaves behind
     began = time.monotonic()
-    for task in tasks:
-        try:
-            plan = task.plan(observer_of(host).current())  # planned again: an earlier task may have changed the host
-        except HostError as error:
-            return refuse(state, host, task.role, str(error))
-        if plan.actions and not run_steps(state, host, task, plan, result):
+    try:
+        if not all(_done(state, host, task, result) for task in tasks):
             return False
-        if not plan.actions:
-            note(result, task, plan)
-    _close(host, tasks, result)
-    all_results.stopped_at = ""
-    result.seconds += time.monotonic() - began
-    all_results.finish(title, host)
+        _close(host, tasks, result)
+        del all_results.stopped[host.name]
+        result.seconds += time.monotonic() - began
+        all_results.finish(turn.title, host)
+        return True
+    finally:
+        turn.over(host)
+
+
+def _done(state: State, host: Host, task: Task, result: Result) -> bool:
+    try:
+        plan = task.plan(observer_of(host).current())  # planned again: an earlier task may have changed the host
+    except HostError as error:
+        return refuse(state, host, task.role, str(error))
+    if plan.actions:
+        return run_steps(state, host, task, plan, result)
+    note(result, task, plan)
     return True
 
 
@@ -103,10 +147,13 @@ def _close(host: Host, tasks: Sequence[Task], result: Result) -> None:
         result.notes.append(f"how things are now is not known: {error}")
 
 
-def one_by_one(name: str, *tasks: Task | DeferredTask | None, marker: str = "") -> None:
+def one_by_one(
+    name: str, *tasks: Task | DeferredTask | None, marker: str = "", ours: str = "", rules: Rules | None = None
+) -> None:
     """Register the activation of ``tasks`` on the host in context as one operation.
 
-    A host that has the file ``marker`` is in maintenance: nothing is activated on it.
+    A host that has the file ``marker`` is in maintenance: nothing is activated on it, unless ``ours`` is the reason
+    that stands in it. With ``rules`` for more than one host at a time they go in waves.
     """
     if marker:
         observer().need(maintenance.needs(marker))
@@ -114,4 +161,6 @@ def one_by_one(name: str, *tasks: Task | DeferredTask | None, marker: str = "") 
     for task in present:
         observer().need(task.needs)
     results().join(name, context.ctx_host.get())
-    _one_by_one(name=name, title=name, tasks=present, marker=marker, _serial=True)
+    serial = rules is None or (rules.rollout.serial and not rules.rollout.pause)
+    turn = _Turn(name, marker, None if serial else rules, ours)
+    _one_by_one(name=name, turn=turn, tasks=present, _serial=serial)

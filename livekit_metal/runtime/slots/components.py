@@ -1,4 +1,4 @@
-"""The daemons in slots of a host, in the order in which they are activated."""
+"""The daemons in slots of a host, in the order in which they are activated, and what of them serves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from livekit_metal.core.slots.decision import State
+from livekit_metal.roles.edge.settings import Settings as Edge
+from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.run.turns import module
+from livekit_metal.runtime.run.waves import Serving
 from livekit_metal.runtime.slots.daemon import SlottedDaemon
 from livekit_metal.site.loading import every_role
 from livekit_metal.site.model import HostStack, Site
@@ -37,3 +41,28 @@ def changed(site: Site, component: str, then: Mapping[str, Any]) -> Site:
 def keeper(site: Site) -> str:
     """The host that keeps the site's lock: Redis', as without it nothing serves anyway."""
     return (site.with_role("redis") or tuple(site.hosts))[0]
+
+
+def needs(stack: HostStack) -> StateQuery:
+    """What must be seen for :func:`serving`."""
+    found = StateQuery()
+    for each in components(stack).values():
+        found |= each.service().needs
+    return found
+
+
+def serving(stack: HostStack, seen: HostState) -> Serving:
+    """What the host carries now."""
+    roles, occupied = set(), False
+    for role, each in components(stack).items():
+        active, slots = each.service().observed(seen)
+        occupied |= any(slot.state is not State.EMPTY for slot in slots.values())
+        if active in slots and slots[active].state is State.RUNNING:
+            roles.add(role)
+    return Serving(frozenset(roles), occupied)
+
+
+def alone(site: Site) -> frozenset[str]:
+    """The hosts that change while no other does: those of Redis, and the first that has an edge."""
+    first = next((name for name in site.hosts if site.for_host(name).of(Edge)), None)
+    return frozenset(filter(None, (*site.with_role("redis"), first)))

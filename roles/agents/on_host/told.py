@@ -63,6 +63,7 @@ class Told:
             "worker_id": self._server.id,
             "active_jobs": len(jobs),
             "rooms": jobs,
+            "pending": getattr(self._server, "_reserved_slots", 0),
             "jobs_taken": self.taken,
             "jobs_lost": self.lost,
         }

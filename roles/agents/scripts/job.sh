@@ -3,7 +3,8 @@
 #   speaks: 1 when the agent must publish sound, too
 #   within: s
 #   made asked: bodies of the two requests
-# A dispatch that comes before the node knows of the worker gets nobody, and nobody tries it again: another one is made.
+# A dispatch that comes before the node knows of the worker gets nobody, and nobody tries it again: another one is made,
+# unless a job waits for its process (`pending`).
 token=$1 url=$2 room=$3 port=$4
 speaks=$5 within=$6 made=$7 asked=$8
 call() {
@@ -31,6 +32,7 @@ while :; do
     [ -n "$here" ] || { echo "it has taken a job, and its agent does not join the room" >&2; exit 1; }
     echo "its agent has joined the room and publishes no sound" >&2; exit 1
   fi
+  case $worker in *'"pending": '[1-9]*) next=$((now + 8)) ;; esac
   [ -n "$mine" ] || [ "$now" -lt "$next" ] || { must AgentDispatchService/CreateDispatch "$asked"; next=$((now + 8)); }
   sleep 0.5
 done

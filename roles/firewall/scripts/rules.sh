@@ -1,17 +1,12 @@
 # Where this SSH connection comes from, and the rules in force. $1 our table, $2 the rules that are loaded at boot, $3
 # the stamp that they should have, $4 the unit that loads them, $5 where the control groups of units are, $6 lasting
 # units (extended regular expressions).
-#   from ADDRESS     (sudo drops the variable; an ancestor still has it)
+#   from ADDRESS     (what connection.sh before this found)
 #   stamp, intact    the comment of our table, and whether the kernel lists it as it did when it was confirmed
 #   open, bound      what the confirmed rules open to other machines (those that the unit loads: paths.config may have
 #                    moved), and what the lasting units' sockets hold; only when the rules in force are not those of the
 #                    site alone
 #   former, age      ports that relays had before those rules, and how many seconds ago they were confirmed
-s=${SSH_CONNECTION-} p=$$
-while [ -z "$s" ] && [ "${p:-0}" -gt 1 ]; do
-  s=$(tr '\0' '\n' <"/proc/$p/environ" | sed -n 's/^SSH_CONNECTION=//p')
-  p=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$p/status")
-done
 echo "from ${s%% *}"
 if t=$(nft -s list table inet "$1"); then
   c=${t#*comment '"'}; [ "$c" = "$t" ] || echo "stamp ${c%%'"'*}"

@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.render.edge.edge_rig import Edge, FakeSlot
+from tests.render.edge.edge_rig import Edge
+from tests.render.edge.fake_slot import FakeSlot
 
 
 @contextlib.contextmanager

@@ -20,8 +20,9 @@ import pytest
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.runtime.slots import active_slot
 from livekit_metal.vault import certificates
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, websocket
+from tests.render.edge.edge_rig import Edge, free_ports, get, websocket
 from tests.render.edge.edges import edges
+from tests.render.edge.fake_slot import FakeSlot
 from tests.render.edge.run_here import run_here
 
 MakeEdge = Callable[..., Edge]

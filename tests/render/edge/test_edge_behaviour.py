@@ -12,7 +12,8 @@ import pytest
 from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.slots import active_slot
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, tried_in_vain, websocket
+from tests.render.edge.edge_rig import Edge, free_ports, get, tried_in_vain, websocket
+from tests.render.edge.fake_slot import FakeSlot
 from tests.render.edge.run_here import run_here
 
 

@@ -14,7 +14,8 @@ from livekit_metal.roles.edge.settings import UNIT
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.slots import active_slot
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, websocket
+from tests.render.edge.edge_rig import Edge, free_ports, websocket
+from tests.render.edge.fake_slot import FakeSlot
 from tests.render.edge.run_here import run_here
 
 

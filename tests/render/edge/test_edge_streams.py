@@ -16,7 +16,8 @@ import pytest
 from livekit_metal.core.ports import PortRange
 from livekit_metal.roles.edge.backends import Streams, StreamSlot
 from livekit_metal.runtime.slots import active_slot
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports
+from tests.render.edge.edge_rig import Edge, free_ports
+from tests.render.edge.fake_slot import FakeSlot
 from tests.render.edge.run_here import run_here
 
 KEY = "SeCrEtKeY"

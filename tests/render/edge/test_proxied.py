@@ -18,8 +18,9 @@ import pytest
 from livekit_metal.runtime.slots import active_slot
 from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import Certificate
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, websocket
+from tests.render.edge.edge_rig import Edge, free_ports, get, websocket
 from tests.render.edge.edges import edges
+from tests.render.edge.fake_slot import FakeSlot
 from tests.render.edge.run_here import run_here
 from tests.support.programs.proxies import SITE, TURN, Behind, Ports, Proxy
 

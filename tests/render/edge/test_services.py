@@ -16,8 +16,9 @@ from livekit_metal.roles.edge.services import Backend
 from livekit_metal.runtime.slots import active_slot
 from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import Certificate
-from tests.render.edge.edge_rig import Edge, FakeSlot, free_ports, get, websocket
+from tests.render.edge.edge_rig import Edge, free_ports, get, websocket
 from tests.render.edge.edges import edges
+from tests.render.edge.fake_slot import FakeSlot
 from tests.render.edge.run_here import run_here
 
 MakeEdge = Callable[..., Edge]

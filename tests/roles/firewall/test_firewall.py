@@ -12,6 +12,7 @@ from livekit_metal.roles.firewall.rules import kept
 from livekit_metal.roles.firewall.settings import ROLLBACK, UNIT, Settings
 from livekit_metal.roles.firewall.state import PROBE, observed
 from livekit_metal.roles.firewall.tasks import Prove, _boot_files, _main, activate
+from livekit_metal.roles.firewall.way_in import NAME as WAY
 from livekit_metal.runtime.host import ssh
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
@@ -31,7 +32,7 @@ def firewall(cluster: Site) -> Settings:
 
 
 def fresh(*said: str) -> HostState:
-    return HostState(answers={PROBE: ["from 198.51.100.7", *said]})
+    return HostState(answers={PROBE: ["from 198.51.100.7", *said], WAY: ["dev eth0"]})
 
 
 def host(settings: Settings, *more: str) -> HostState:
@@ -45,7 +46,7 @@ def host(settings: Settings, *more: str) -> HostState:
             UNIT: {"ActiveState": "active", "UnitFileState": "enabled"},
             f"{ROLLBACK}.timer": {"ActiveState": "inactive"},
         },
-        answers={PROBE: ["from 198.51.100.7", f"stamp {stamp}", "intact", *more]},
+        answers={PROBE: ["from 198.51.100.7", f"stamp {stamp}", "intact", *more], WAY: ["dev eth0"]},
     )
 
 
@@ -115,7 +116,7 @@ def test_a_unit_that_is_not_enabled_is_enabled(firewall: Settings) -> None:
     ("source", "remedy"), [("203.0.113.5", "203.0.113.5/32"), ("2001:db8:2::1%eth0", "2001:db8:2::1/128")]
 )
 def test_an_operator_who_would_lock_himself_out_is_refused(firewall: Settings, source: str, remedy: str) -> None:
-    seen = HostState(answers={PROBE: [f"from {source}"]})
+    seen = HostState(answers={PROBE: [f"from {source}"], WAY: ["dev eth0"]})
     with pytest.raises(HostError) as caught:
         plan(firewall, seen)
     address = remedy.partition("/")[0]
@@ -123,7 +124,7 @@ def test_an_operator_who_would_lock_himself_out_is_refused(firewall: Settings, s
 
 
 def test_a_host_that_hides_where_we_come_from_is_proved_by_the_new_connection(firewall: Settings) -> None:
-    assert names(plan(firewall, HostState(answers={PROBE: ["from"]}))) == [*CHANGE, *BOOT]
+    assert names(plan(firewall, HostState(answers={PROBE: ["from"], WAY: ["from", "links []"]}))) == [*CHANGE, *BOOT]
 
 
 def test_ports_of_a_slot_that_still_runs_stay_open(firewall: Settings, cluster: Site) -> None:

@@ -32,6 +32,9 @@ SOUND = {
     ],
     "lasting": ["32768 60999"],
     "ufw": [],
+    "in_force": [],
+    "tunnels": ["links []"],
+    "interfaces": ["lo", "eth0", "default eth0"],
     "chains": [
         "table ip nat {",
         "\tchain PREROUTING {",

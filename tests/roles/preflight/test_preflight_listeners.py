@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from livekit_metal.core.foreign import Opening
+from livekit_metal.core.ports import PortRange
 from livekit_metal.roles.preflight.settings import Settings
 from livekit_metal.site.model import Site
 from tests.roles.preflight.test_preflight import SOUND, host, said
@@ -20,7 +22,7 @@ WIREGUARD = "udp UNCONN 0 0 0.0.0.0:41194 0.0.0.0:* cgroup:unreachable:1"
 TAILSCALE = (
     'udp UNCONN 0 0 {}:41641 0.0.0.0:* users:(("tailscaled",pid=70,fd=3)) cgroup:/system.slice/tailscaled.service'
 )
-IN_FORCE = [*SOUND["chains"], "table inet livekit_metal {"]
+IN_FORCE = [*SOUND["chains"], "table inet livekit_metal {", "\tchain input {"]
 
 
 @pytest.fixture
@@ -101,6 +103,86 @@ def test_with_rules_in_force_it_is_a_note(settings: Settings) -> None:
     ((text, stops),) = found(settings, NGINX.format("0.0.0.0"), chains=IN_FORCE)
     assert "which is closed to others" in text
     assert not stops
+
+
+OPEN_NOW = [
+    "table inet livekit_metal {",
+    "\tchain input {",
+    "\t\ttcp dport 8000-9000 accept",
+    '\t\tiifname "wg0" accept',
+]
+
+
+def test_rules_that_let_in_less_than_those_in_force_close_as_the_first_ones_do(settings: Settings) -> None:
+    ((text, stops),) = found(settings, NGINX.format("0.0.0.0"), chains=IN_FORCE, in_force=OPEN_NOW)
+    assert "listens on 8443/tcp, which would be closed to others" in text
+    assert stops
+    lines = {"chains": IN_FORCE, "in_force": OPEN_NOW, "interfaces": ["lo", "eth0", "wg0", "at wg0 10.8.0.1"]}
+    ((_, stops),) = found(settings, NGINX.format("10.8.0.1").replace("8443", "443"), **lines)
+    assert stops, "its interface was trusted"
+    ((_, stops),) = found(settings, NGINX.format("0.0.0.0").replace("8443", "443"), **lines)
+    assert not stops
+
+
+def test_a_table_that_filters_nothing_is_not_rules_in_force(settings: Settings) -> None:
+    """firewall.mode was none: where relays lead is all that it says."""
+    chains = [*SOUND["chains"], "table inet livekit_metal {", "\tchain relay_out {"]
+    ((_, stops),) = found(settings, NGINX.format("0.0.0.0"), chains=chains)
+    assert stops
+
+
+def test_an_address_on_a_trusted_interface_stays_reachable(settings: Settings) -> None:
+    """As a resolver for containers has it: bound to the bridge's address, not to its name."""
+    lines = {"interfaces": ["lo", "eth0", "br-1", "default eth0", "at lo 127.0.0.1", "at br-1 10.77.0.1"]}
+    trusting = dataclasses.replace(settings, trusted=("br-*",))
+    assert found(trusting, NGINX.format("10.77.0.1"), **lines) == []
+    assert len(found(trusting, NGINX.format("10.77.0.2"), **lines)) == 1
+    assert len(found(trusting, NGINX.format("*"), **lines)) == 1
+
+
+@pytest.mark.parametrize(
+    ("tunnels", "proto", "whose"),
+    [
+        (['links [{}, {"ifname": "gre1", "linkinfo": {"info_kind": "gre"}}]'], "gre", "interface gre1"),
+        (['links [{"ifname": "six", "linkinfo": {"info_kind": "sit"}}]'], "ipv6", "interface six"),
+        (["links []", "ipsec esp"], "esp", "IPsec"),
+    ],
+)
+def test_tunnels_without_a_socket_count(settings: Settings, tunnels: list[str], proto: str, whose: str) -> None:
+    entry = {"proto": proto, "purpose": whose}
+    said = f"the kernel ({whose}) takes {proto}, which would be closed to others; keep it by {entry} in firewall.open"
+    ((text, stops),) = found(settings, tunnels=tunnels)
+    assert said in text
+    assert stops
+    assert found(dataclasses.replace(settings, closed=(proto,)), tunnels=tunnels) == []
+    assert found(dataclasses.replace(settings, opened=(Opening(**entry),)), tunnels=tunnels) == []
+
+
+def test_where_nothing_is_filtered_nobody_is_closed(settings: Settings) -> None:
+    """And other firewalls are the ones that must: they are no obstacle."""
+    none = dataclasses.replace(settings, filters=False)
+    drop = ["table inet mine {", "\tchain in {", "\t\ttype filter hook input priority filter; policy drop;"]
+    assert found(none, NGINX.format("0.0.0.0"), chains=drop, ufw=["ENABLED=yes"]) == []
+
+
+def test_with_mode_none_somebody_else_must_filter(
+    site_data: dict[str, Any], make_site: Callable[[dict[str, Any]], Site]
+) -> None:
+    site = make_site({**site_data, "firewall": {"mode": "none", "open": [{"port": 8443}]}})
+    notes = [str(note) for note in site.for_host("lk2").preflight.notes]
+    assert notes[0] == (
+        "lk2: firewall: nothing that comes in is filtered here (firewall.mode is none); another firewall must: let in "
+        "what docs/network.md lists, and nothing else that the site has"
+    )
+    said = "firewall: open says nothing while firewall.mode is none; carry it over to what filters instead"
+    assert said in map(str, site.for_host("lk1").preflight.notes)
+
+
+def test_an_interface_that_an_opening_names_must_be_there(settings: Settings) -> None:
+    opening = Opening(port=PortRange(9000, 9000), interface="eth9")
+    assert found(dataclasses.replace(settings, opened=(opening,))) == [
+        ("lk2: firewall: there is no interface eth9; correct firewall.open (9000/tcp) (there are: lo, eth0)", True)
+    ]
 
 
 def test_units_of_ours_that_the_site_has_no_longer_are_not_others(settings: Settings) -> None:

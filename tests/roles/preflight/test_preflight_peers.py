@@ -6,6 +6,7 @@ import dataclasses
 import os
 import socket
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,43 @@ def test_each_peer_is_knocked_at_where_its_firewall_lets_this_host_in(make_site:
     assert knocks["one"] == {"two": 7870, "data": 6379}
     assert knocks["data"] == {}
     assert knocks["watch"] == {"one": 9100, "two": 9100, "data": 9100}
+
+
+def test_of_a_large_site_every_host_asks_a_few_and_is_asked_by_a_few(make_site: Callable[..., Site]) -> None:
+    """And not every host every other: that is 9900 knocks of 100 hosts."""
+    hosts: dict[str, object] = {
+        f"lk{number}": {
+            "address": f"192.0.2.{number}",
+            "roles": ["livekit", *(["redis", "prometheus"] if number == 1 else [])],
+        }
+        for number in range(1, 101)
+    }
+    site = make_site({"hosts": hosts})
+    knocks = {name: site.for_host(name).preflight.peers for name in hosts}
+    assert {peer.name for peer in knocks["lk1"]} == set(hosts) - {"lk1"}, "what Prometheus scrapes"
+    assert [peer.name for peer in knocks["lk99"]] == ["lk1", "lk100", "lk2"]
+    asked = Counter(peer.name for name in hosts if name != "lk1" for peer in knocks[name])
+    assert asked["lk1"] == 99, "everybody needs Redis"
+    assert all(2 <= asked[name] <= 3 for name in hosts if name != "lk1")
+
+
+def test_a_peer_that_answers_late_is_not_blamed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first time a busy machine takes too long."""
+    (tmp_path / "timeout").write_text(
+        '#!/bin/sh\necho "$1" >>"$0.came"; [ "$(wc -l <"$0.came")" = 1 ] && exit 124; shift; exec "$@"\n'
+    )
+    (tmp_path / "ping").write_text("#!/bin/sh\nexit 0\n")
+    for name in ("timeout", "ping"):
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        peers = (Peer(name="late", address="127.0.0.1", port=server.getsockname()[1]),)
+        text = dict(probes(dataclasses.replace(settings, peers=peers)))["preflight.peers"]
+        answer = subprocess.run(["sh", "-c", text], capture_output=True, text=True, check=False, timeout=60).stdout
+    assert answer == "late answers\n"
+    assert (tmp_path / "timeout.came").read_text().split() == ["1.4", "4.2"], "it has three times as long then"
 
 
 # Two peers are asked by ping: it answers only when both are.

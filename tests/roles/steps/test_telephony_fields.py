@@ -62,7 +62,8 @@ def test_agents_that_somebody_set_by_hand_outlive_a_deploy_and_a_change(
     assert plan(sip, local).actions == ()
     assert plan(sip, local).notes == ("rule hotline: not in the inventory, left as it is: krisp_enabled, room_config",)
     assert deploy(with_rule(sip, room="elsewhere"), local) == ["rule hotline: change rule"]
-    assert api.named(RULE)["hotline"]["room_config"] == theirs
+    kept = api.named(RULE)["hotline"]["room_config"]
+    assert ([each["agent_name"] for each in kept["agents"]], kept["max_participants"]) == (["theirs"], 3)
     assert api.named(RULE)["hotline"]["krisp_enabled"] is True
 
 

@@ -29,8 +29,11 @@ _KINDS = {
 _UNSET: Mapping[str, Mapping[str, object]] = {
     "SIPInboundTrunk": {"include_headers": "SIP_NO_HEADERS", "krisp_enabled": False, "auth_username": ""},
     "SIPOutboundTrunk": {"include_headers": "SIP_NO_HEADERS", "media_encryption": "SIP_MEDIA_ENCRYPT_DISABLE"},
-    "SIPDispatchRule": {"inbound_numbers": [], "krisp_enabled": False, "room_preset": ""},
+    "SIPDispatchRule": {"inbound_numbers": [], "krisp_enabled": False, "room_preset": "", "room_config": None},
 }
+# what it adds to a room configuration, and to each of its agents
+_ROOM: Mapping[str, object] = {"name": "", "egress": None, "sync_streams": False, "max_participants": 0, "tags": {}}
+_AGENT: Mapping[str, object] = {"restart_policy": "JRP_ON_FAILURE", "attributes": {}}
 
 
 @dataclass
@@ -47,6 +50,14 @@ class SipApi:
 
     def named(self, kind: str) -> dict[str, dict[str, Any]]:
         return {item["name"]: item for item in self.items[kind].values()}
+
+    def listed(self, kind: str) -> list[dict[str, Any]]:
+        """All of a kind as LiveKit tells it: every field is there."""
+        found = copy.deepcopy(list(self.items[kind].values()))
+        for item in found:
+            if room := item.get("room_config"):
+                item["room_config"] = {**_ROOM, **room, "agents": [{**_AGENT, **one} for one in room.get("agents", [])]}
+        return found
 
     def create(self, kind: str, item: Mapping[str, Any]) -> dict[str, Any]:
         id_, prefix, _ = _KINDS[kind]
@@ -75,7 +86,7 @@ class SipApi:
         verb = next((verb for verb in ("List", "Create", "Update", "Delete") if method.startswith(verb)), "")
         kind = method.removeprefix(verb)
         if verb == "List":
-            return 200, {"items": list(self.items[kind].values())}
+            return 200, {"items": self.listed(kind)}
         self.calls.append(method)
         if verb == "Create":
             return 200, self.create(kind, body[_KINDS[kind][2]])

@@ -113,7 +113,7 @@ def started(kamailio: Settings, directory: Path, **more: Any) -> Iterator[Kamail
             Path(file.path).parent.mkdir(parents=True, exist_ok=True)
             text = file.text.replace(here.slots_file, str(directory / "slots"))
             Path(file.path).write_text(text.replace(f"/run/{here.runtime}", str(directory)))
-    slot, draining = Peer("127.0.0.1"), Peer("127.0.0.1")
+    slot, draining = Peer(here.address), Peer(here.address)
     (directory / "slots").write_text(f"1 {slot.uri}\n2 {slot.uri}\n2 {draining.uri}\n")
     words = [program, "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(directory), "-f", here.config_file]
     with (directory / "log").open("w") as said:
@@ -167,11 +167,14 @@ def answer(to: str, peer: Peer, tag: str = "slot") -> str:
 
 
 def _free() -> int:
-    with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket() as two:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        two.bind(("127.0.0.1", port))
-        return port
+    """A port that nobody has, neither for UDP nor for TCP."""
+    while True:
+        with socket.socket(type=socket.SOCK_DGRAM) as one, socket.socket() as two:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            with contextlib.suppress(OSError):
+                two.bind(("127.0.0.1", port))
+                return port
 
 
 def _range(port: int) -> PortRange:

@@ -97,6 +97,21 @@ def test_ports_that_must_be_closed() -> None:
     assert brief(shut_) == ("closed", Result.OK)
 
 
+def test_where_nothing_is_filtered_somebody_else_must_close_them() -> None:
+    """A deploy would put no rules there: the remedy must not say so."""
+
+    async def test() -> CheckResult:
+        listening = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret")
+        case = Subject(access=access, closed={"127.0.0.1": {"redis/redis": port}}, filtered=False)
+        return await network.closed(Subject.from_json(case.to_json()), "lk1", "127.0.0.1")
+
+    row = run(test)
+    assert brief(row) == ("closed", Result.FAILED)
+    assert row.remedy == "firewall.mode is none: close it in the firewall that filters instead (docs/network.md)"
+
+
 def test_a_host_of_the_site_may_reach_more() -> None:
     hosts = {"lk1": Host(address="127.0.0.1")}
     access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret", hosts=hosts)

@@ -42,7 +42,7 @@ def test_each_kind_is_read() -> None:
         ),
         ("deploy", "jump", "accept", "--data jump: is called version-skip now; write version-skip=accept"),
         ("deploy", "edge", "restrat", "--data edge: is 'restrat'; write edge=restart, or leave it out"),
-        ("deploy", "calls", "drop", "--data calls: means nothing to deploy.py; it is for remove_host"),
+        ("deploy", "calls", "drop", "--data calls: means nothing to deploy.py; it is for remove_host, patch"),
         ("status", "why", "x", "--data why: means nothing to status.py; it is for drain, rollback"),
     ],
 )

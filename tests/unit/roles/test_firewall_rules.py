@@ -151,8 +151,23 @@ def test_the_registry_closes_what_it_still_names(reach: Reach) -> None:
         ),
         (
             {"open": [{"port": "9000", "proto": "sctp"}]},
-            "firewall.open[0].proto: is 'sctp'; choose one of tcp, udp",
+            "firewall.open[0].proto: is 'sctp'; choose one of tcp, udp, gre, esp, ah, ipip, ipv6, l2tp",
         ),
+        (
+            {"open": [{"port": 80, "proto": "gre"}]},
+            "firewall.open[0].port: is 80, and gre has no ports; leave it out",
+        ),
+        (
+            {"open": [{"port": "8000-8100"}, {"port": 8050, "networks": ["10.0.0.0/8"]}]},
+            "firewall.open[1]: 8050/tcp overlaps firewall.open[0] (8000-8100/tcp), and firewall.open[0] lets everybody "
+            "in; keep one of them, or name networks in both",
+        ),
+        (
+            {"open": [{"port": 8443}], "closed": ["8000-9000/tcp"]},
+            "firewall.closed[0]: 8000-9000/tcp and firewall.open[0] (8443/tcp) say the opposite of the same port; take "
+            "it out of one of them",
+        ),
+        ({"mode": "off"}, "firewall.mode: is 'off'; choose one of site, none"),
         ({"open": [{"purpose": "x"}]}, "firewall.open[0].port: is missing; set it: port, or range of ports"),
         (
             {"open": [{"port": 9000, "networks": ["10.0.0.1/8"]}]},
@@ -195,3 +210,21 @@ def test_settings_are_checked(
     with pytest.raises(SiteError) as caught:
         make_site({**site_data, "firewall": firewall})
     assert str(caught.value) == said
+
+
+def test_the_same_port_for_two_networks_and_another_protocol_is_no_overlap(
+    make_site: Callable[[dict[str, Any]], Site], site_data: dict[str, Any]
+) -> None:
+    entries = [
+        {"port": 9000, "networks": ["10.0.0.0/8"], "purpose": "one"},
+        {"port": 9000, "interface": "wg0", "purpose": "two"},
+        {"port": 9000, "proto": "udp", "purpose": "three"},
+        {"proto": "esp", "networks": ["192.0.2.7/32"], "purpose": "IPsec"},
+    ]
+    made = make_site({**site_data, "firewall": {"open": entries, "closed": ["9001/tcp"]}})
+    assert rules(made.for_host("lk1").firewall).openings == (
+        ("one", "ip saddr { 10.0.0.0/8 } tcp dport 9000 accept"),
+        ("two", 'iifname "wg0" tcp dport 9000 accept'),
+        ("three", "udp dport 9000 accept"),
+        ("IPsec", "ip saddr { 192.0.2.7/32 } meta l4proto 50 accept"),
+    )

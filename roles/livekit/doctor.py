@@ -1,0 +1,45 @@
+"""Whether webhooks get from a host to where they go: name, connection, TLS."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from livekit_metal.core.check_result import CheckResult, failed
+from livekit_metal.roles.livekit.settings import Settings
+from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.site.model import HostStack
+
+# A question without a body, to all at once: who answers, whatever he says, is reached. Certificates are judged by the
+# system's own list, which Go reads too (crypto/x509: /etc/ssl/certs/ca-certificates.crt); no proxy, as the unit
+# has none. The line's last words are curl's own, %{exitcode} first (7.75).
+_ASK = """for url in {urls}; do (
+  echo "$url" "$(curl -gsI -m 5 --noproxy '*' -o /dev/null -w '%{{exitcode}} %{{http_code}} %{{errormsg}}' "$url")"
+  ) & done; wait"""
+_REMEDIES = {
+    "6": "correct livekit.webhooks, or the host's DNS",
+    "60": "have its certificate signed by a CA that the host trusts (/usr/local/share/ca-certificates and "
+    "update-ca-certificates), and for that name",
+}
+
+
+def needs(livekit: Settings) -> StateQuery:
+    """What to look at on a host."""
+    if not livekit.webhooks:
+        return StateQuery()
+    return StateQuery(queries=(("doctor.webhooks", _ASK.format(urls=shlex.join(livekit.webhooks))),))
+
+
+def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
+    """A row for each URL: livekit-server tries again and tells only its log."""
+    said = dict(line.split(" ", 1) for line in seen.answers.get("doctor.webhooks", ()))
+    for url in settings.webhooks:
+        code, _, rest = said.get(url, "").partition(" ")
+        status, _, why = rest.partition(" ")
+        if code == "0":
+            words = f"{url} answers (HTTP {status})"
+            yield CheckResult(check="webhook", about=stack.host, vantage=stack.host, said=words)
+            continue
+        fact = f"no webhook gets from here to {url}: {why or 'nothing came'}"
+        remedy = _REMEDIES.get(code, "see that it runs, and the firewalls and routes between it and the host")
+        yield failed("webhook", stack.host, stack.host, fact, remedy)
