@@ -14,7 +14,7 @@ from testinfra.host import Host
 from livekit_metal.roles.prometheus.alerts.every import ALERTS
 from livekit_metal.site.model import HostStack, Site
 
-METRIC = r"\b(?:up|(?:haproxy|livekit|node|redis|prometheus|alertmanager)_[a-z_0-9A-Z]+)"
+METRIC = r"(?<!\$)\b(?:up|(?:haproxy|livekit|node|redis|prometheus|alertmanager)_[a-z_0-9A-Z]+)"
 # Of daemons that are not on this host, of a drain, of what counts from its first event, and of a clock in a container.
 ELSEWHERE = (
     "livekit_(egress|ingress|sip)_.*|livekit_metal_(kept_files|drain_.*)|livekit_edge_certificate_.*|alertmanager_.*"
