@@ -231,10 +231,10 @@ class Site(Checked):
 
     def _addresses(self) -> Iterator[Problem]:
         for kind in ("address", "public_address", "ipv6", "cluster_address"):
-            owners: dict[str, str] = {}
+            owners, where = dict[str, str](), kind.removesuffix("_address")
             for name, host in self.hosts.items():
-                if (address := getattr(host, kind)) and (first := owners.setdefault(address, name)) != name:
-                    where = kind.removesuffix("_address")
+                address = getattr(host, kind)
+                if address and (first := owners.setdefault(address, name)) != name:
                     yield Problem(f"hosts.{name}.{where}", f"{address} is also that of {first}", "give each its own")
 
 
