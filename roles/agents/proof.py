@@ -13,8 +13,8 @@ from livekit_metal.roles.agents.generation import deployment
 from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.sandbox import ask_inside
-from livekit_metal.runtime.host.tokens import token
 from livekit_metal.runtime.host.wait import ALIVE, journal, until
+from livekit_metal.runtime.probe.tokens import token
 from livekit_metal.runtime.slots import proof
 
 MARK = "livekit-metal-proof"  # the metadata of a job that proves, and how its room's name begins

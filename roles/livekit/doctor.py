@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
+from livekit_metal.core import shell
 from livekit_metal.core.check_result import CheckResult, failed
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.site.model import HostStack
 
-# A question without a body, to all at once: who answers, whatever he says, is reached. Certificates are judged by the
-# system's own list, which Go reads too (crypto/x509: /etc/ssl/certs/ca-certificates.crt); no proxy, as the unit
-# has none. The line's last words are curl's own, %{exitcode} first (7.75).
-_ASK = """for url in {urls}; do (
-  echo "$url" "$(curl -gsI -m 5 --noproxy '*' -o /dev/null -w '%{{exitcode}} %{{http_code}} %{{errormsg}}' "$url")"
-  ) & done; wait"""
+_ASK = shell.program(__file__, "webhooks")
 _REMEDIES = {
     "6": "correct livekit.webhooks, or the host's DNS",
     "60": "have its certificate signed by a CA that the host trusts (/usr/local/share/ca-certificates and "
@@ -27,7 +22,7 @@ def needs(livekit: Settings) -> StateQuery:
     """What to look at on a host."""
     if not livekit.webhooks:
         return StateQuery()
-    return StateQuery(queries=(("doctor.webhooks", _ASK.format(urls=shlex.join(livekit.webhooks))),))
+    return StateQuery(queries=(("doctor.webhooks", shell.given(_ASK, *livekit.webhooks)),))
 
 
 def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:

@@ -18,9 +18,9 @@ from livekit_metal.core import shell
 from livekit_metal.roles.sip.merging import differs, merged, unsaid
 from livekit_metal.roles.sip.objects import KINDS, MARK, Kind, desired
 from livekit_metal.roles.sip.settings import Settings
-from livekit_metal.runtime.host import tokens
 from livekit_metal.runtime.host.commands import HostError, read, run
 from livekit_metal.runtime.host.state import HostState, StateQuery
+from livekit_metal.runtime.probe import tokens
 from livekit_metal.runtime.run.task import Action, Plan, Task
 
 _PROBE = "sip.telephony"

@@ -9,22 +9,21 @@ import os
 import re
 import subprocess
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from livekit_metal.core.foreign import RAW, Opening
-from livekit_metal.core.ports import Port, PortRange, Proto, Reach
+from livekit_metal.core.ports import PortRange, Proto, Reach
 from livekit_metal.roles.firewall.rules import rules
 from livekit_metal.roles.firewall.settings import Settings
 from livekit_metal.roles.firewall.tasks import _boot_files, _main
 from livekit_metal.roles.firewall.way_in import Carriers, fresh_table
 from livekit_metal.site.model import Site
 from tests.render.conftest import as_us
+from tests.render.loaded import Loaded, Networks, ports_of
 
 TABLE = "inet livekit_metal"
 Nft = Callable[..., str]
-Networks = set[ipaddress.IPv4Network | ipaddress.IPv6Network]
 
 
 @pytest.fixture
@@ -49,59 +48,6 @@ def nft(program: Callable[[str, str], str]) -> Nft:
     return run
 
 
-class Loaded:
-    """The ruleset as nft lists it."""
-
-    def __init__(self, listing: str) -> None:
-        self.entries: list[dict[str, Any]] = json.loads(listing)["nftables"]
-
-    def all(self, kind: str) -> list[dict[str, Any]]:
-        return [entry[kind] for entry in self.entries if kind in entry]
-
-    def rules(self, chain: str) -> list[list[dict[str, Any]]]:
-        return [rule["expr"] for rule in self.all("rule") if rule["chain"] == chain]
-
-    def elements(self, name: str) -> list[Any]:
-        (found,) = [s for s in self.all("set") if s["name"] == name]
-        return list(found.get("elem", []))
-
-    def networks(self, group: str) -> Networks:
-        """Both families of a group."""
-        found: Networks = set()
-        for element in [*self.elements(f"{group}4"), *self.elements(f"{group}6")]:
-            if isinstance(element, str):
-                found.add(ipaddress.ip_network(element))
-            elif "prefix" in element:
-                found.add(ipaddress.ip_network(f"{element['prefix']['addr']}/{element['prefix']['len']}"))
-            else:
-                first, last = map(ipaddress.ip_address, element["range"])
-                found |= set(ipaddress.summarize_address_range(first, last))  # type: ignore[type-var]
-        return found
-
-    def untracked(self) -> set[int]:
-        return {n for element in self.elements("untracked") for n in _numbers(element)}
-
-    def verdicts(self, proto: str) -> dict[int, str]:
-        """Port -> "accept" or the group that may connect; of new connections."""
-        found: dict[int, str] = {}
-        for rule in self.rules("input"):
-            for vmap in [e["vmap"] for e in rule if "vmap" in e]:
-                if vmap["key"].get("payload") == {"protocol": proto, "field": "dport"}:
-                    for ports, verdict in vmap["data"]["set"]:
-                        word = verdict["jump"]["target"].removeprefix("from_") if "jump" in verdict else "accept"
-                        found |= dict.fromkeys(_numbers(ports), word)
-        return found
-
-
-def _numbers(element: Any) -> range:
-    first, last = element["range"] if isinstance(element, dict) else (element, element)
-    return range(first, last + 1)
-
-
-def _ports(ports: tuple[Port, ...], proto: Proto, reach: Reach) -> set[int]:
-    return {n for p in ports if (p.proto, p.reach) == (proto, reach) for n in range(p.range.first, p.range.last + 1)}
-
-
 @pytest.fixture(params=[0, -1], ids=["first", "last"])
 def firewall(request: pytest.FixtureRequest, any_site: Site) -> Settings:
     """Of the host with the most roles, and of the one with the fewest."""
@@ -115,9 +61,9 @@ def loaded(firewall: Settings, nft: Nft) -> Loaded:
 
 def test_what_is_open_to_all_is_what_the_registry_says(firewall: Settings, loaded: Loaded) -> None:
     tcp = loaded.verdicts("tcp")
-    assert {n for n, who in tcp.items() if who == "accept"} == _ports(firewall.ports, Proto.TCP, Reach.PUBLIC)
-    assert loaded.untracked() == _ports(firewall.ports, Proto.UDP, Reach.PUBLIC)
-    assert not set(tcp) & _ports(firewall.ports, Proto.TCP, Reach.LOCAL)
+    assert {n for n, who in tcp.items() if who == "accept"} == ports_of(firewall.ports, Proto.TCP, Reach.PUBLIC)
+    assert loaded.untracked() == ports_of(firewall.ports, Proto.UDP, Reach.PUBLIC)
+    assert not set(tcp) & ports_of(firewall.ports, Proto.TCP, Reach.LOCAL)
     assert "accept" not in loaded.verdicts("udp").values()
 
 

@@ -7,6 +7,7 @@
 #                    moved), and what the lasting units' sockets hold; only when the rules in force are not those of the
 #                    site alone
 #   former, age      ports that relays had before those rules, and how many seconds ago they were confirmed
+# shellcheck disable=SC2154
 echo "from ${s%% *}"
 if t=$(nft -s list table inet "$1"); then
   c=${t#*comment '"'}; [ "$c" = "$t" ] || echo "stamp ${c%%'"'*}"
