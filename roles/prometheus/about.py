@@ -26,7 +26,7 @@ class Prometheus(Role[Settings]):
             targets=tuple(t for name in site.hosts for role in reversed(site.roles) for t in role.scraped(site, name)),
             config_root=site.paths.config,
             state_root=site.paths.state,
-            site=site.name,
+            site=own.site or site.name,
             vault=site.vault,
             **site.given_to(self.name, host),
         )

@@ -49,6 +49,7 @@ class Settings(Checked):
     retention_days: int = option(15, "days that metrics are kept")
     disk_mb: int = option(10240, "MB that they take at most; the oldest go first (--storage.tsdb.retention.size)")
     alerts: Thresholds = option(Thresholds(), "when alerts fire")
+    site: str = option("", "label `site` of all that leaves it (alerts, remote_write); default: the inventory's name")
     quiet: tuple[str, ...] = option((), "names of alerts that the site does not want; see docs/runbook.md")
     remote_write: tuple[Mapping[str, Any], ...] = option(
         (),
@@ -59,7 +60,6 @@ class Settings(Checked):
 
     targets: tuple[Target, ...] = derived(())
     alertmanagers: tuple[str, ...] = derived(())  # address:port of each
-    site: str = derived("")  # its name
     vault: Vault | None = derived(None)  # for what is passed through
     stamp: str = derived("")  # hash of the configuration, see tasks.py
     config_root: str = derived("")
