@@ -24,7 +24,7 @@ ROWS: dict[str, tuple[Mapping[str, Any], tuple[str, ...]]] = {
         ("livekit.media_udp: livekit/media-a (udp ", "overlaps sip/rtp-a (udp ", "move one of them"),
     ),
     "a trunk that takes any call": (
-        {"sip": {"trunks": {"open": {"networks": _CARRIER}}}},
+        {"sip": {"trunks": {"open": {"networks": ["203.0.113.0/24"]}}}},
         ("sip.trunks.open: would take any call to any number", "set numbers, secret_numbers or user"),
     ),
     "a trunk for everybody": (

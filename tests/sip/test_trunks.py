@@ -43,7 +43,10 @@ def mended() -> Iterator[None]:
 
 
 async def everything(client: Any) -> dict[str, dict[str, Any]]:
-    """All trunks and rules by id, without the times of their changes."""
+    """All trunks and rules by id, without the times of their changes, and what says nothing.
+
+    LiveKit adds an empty ``media`` to a trunk whose fields are changed one by one.
+    """
     lists = (
         await client.list_inbound_trunk(sip.ListSIPInboundTrunkRequest()),
         await client.list_outbound_trunk(sip.ListSIPOutboundTrunkRequest()),
@@ -52,7 +55,8 @@ async def everything(client: Any) -> dict[str, dict[str, Any]]:
     found = [MessageToDict(item, preserving_proto_field_name=True) for one in lists for item in one.items]
     for item in found:
         item.pop("updated_at", None)
-    return {item.get("sip_trunk_id") or item["sip_dispatch_rule_id"]: item for item in found}
+    said = [{key: value for key, value in item.items() if value != {}} for item in found]
+    return {item.get("sip_trunk_id") or item["sip_dispatch_rule_id"]: item for item in said}
 
 
 def changes(told: Told) -> list[str]:
