@@ -34,7 +34,7 @@ class SlottedRole(Role[S]):
     def on(self, site: Site, host: str) -> S | None:
         if (own := super().on(site, host)) is None:
             return None
-        everybody = told(site, host) | {"redis": redis.client(site, self.name), "trusted": site.trusted}
+        everybody = told(site, host) | {"redis": redis.client(site, self.name)}
         return dataclasses.replace(own, **everybody | dict(self.wired(site, host, own)))
 
     def wired(self, site: Site, host: str, own: S) -> Mapping[str, Any]:
