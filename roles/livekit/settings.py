@@ -212,6 +212,8 @@ class Settings(SlottedSettings):
                 "subscription_limit_audio": self.limits.subscription_limit_audio,
             },
             "turn": turn.config(self, slot),
+            # HTTP/3 for agents, on a UDP port that the registry has not got: 0 starts no listener (1.13.8)
+            "webtransport": {"port": 0},
             "redis": self.redis.config(),
         }
         if self.interfaces:

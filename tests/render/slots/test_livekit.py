@@ -58,6 +58,18 @@ def test_every_slot_has_its_own_turn(any_site: Site, generation: Made) -> None:
         assert {k: turn[k] for k in ("domain", "tls_port", "external_tls") if k in turn} == tls
 
 
+@pytest.mark.parametrize(("release", "said"), [("1.13.7", None), ("1.13.8", {"port": 0}), ("1.13.9", {"port": 0})])
+def test_a_release_that_has_webtransport_is_told_to_listen_to_none(
+    any_site: Site, release: str, said: dict[str, int] | None
+) -> None:
+    """Its port is UDP, and no slot's: the registry has none, so the firewall lets nobody there."""
+    livekit = any_site.for_host("lk1").livekit
+    assert livekit is not None
+    wanted = dataclasses.replace(livekit, release=release)
+    assert {str(wanted.config(slot).get("webtransport")) for slot in wanted.slots} == {str(said)}
+    assert not [port for port in any_site.ports("lk1") if "webtransport" in port.name]
+
+
 def test_packets_go_out_in_batches_only_when_the_site_asks_for_it(any_site: Site) -> None:
     """One packet that the kernel refuses takes those behind it in its batch along: of other rooms, too."""
     livekit = any_site.for_host("lk1").livekit
