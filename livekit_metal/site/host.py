@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import REQUIRED, Checked, option
@@ -43,6 +43,11 @@ class Host(Checked):
     )
     interfaces: tuple[Interface, ...] = option((), "interfaces that media comes in by (rtc.interfaces); default: any")
     roles: tuple[str, ...] = option(REQUIRED, "what runs here: names of roles that hosts carry, listed below")
+    settings: Mapping[str, Any] = option(
+        {},
+        "settings of roles for this host alone, such as {'livekit': {'region': 'fra'}}, laid over those of the site; "
+        "what must be the same on every host is refused",
+    )
     arch: Literal["amd64", "arm64"] = option("amd64", "architecture, as Debian calls it")
     ssh: Ssh = option(Ssh(), "how to log in")
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.releases import compatibility
+from livekit_metal.roles.livekit import regions
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.roles.preflight.settings import Offered
 from livekit_metal.site.model import HostStack, Site
 from livekit_metal.site.slotted import SlottedRole, release_problems
+
+_BY_CHANCE = "whoever has no other way would get through to some rooms and not to others"
 
 
 class Livekit(SlottedRole[Settings]):
@@ -19,6 +22,13 @@ class Livekit(SlottedRole[Settings]):
     settings = Settings
     by_edge = "WebSockets"
     reports = False
+    everywhere: ClassVar[Mapping[str, str]] = {
+        **SlottedRole.everywhere,
+        "media_udp": "relays of TURN on the other hosts lead there",
+        "ice_over_tcp": _BY_CHANCE,
+        "turn.enabled": _BY_CHANCE,
+        "room": "a room is made by whichever host is asked",
+    }
 
     def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         at, names = site.hosts[host], site.with_role(self.name)
@@ -47,6 +57,7 @@ class Livekit(SlottedRole[Settings]):
         yield from super().problems(site)
         yield from _together(site)
         yield from _order(site)
+        yield from regions.problems(site)
         if own.probe == "peer" and len(serving) == 1:
             fact = f"is 'peer' and only {serving[0]} has the role livekit"
             yield Problem("livekit.probe", fact, "set it to controller or host, or give another host the role")

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from livekit_metal.core.errors import Problem
+from livekit_metal.core.passthrough import joined
 from livekit_metal.core.sizing import Need, need
 from livekit_metal.roles.base.settings import FINGERPRINT, SERIAL
 from livekit_metal.roles.edge.settings import Settings as Edge
@@ -15,7 +16,7 @@ from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.preflight.settings import Peer, Settings
 from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.site import redis
-from livekit_metal.site.model import HostStack, Role, Site, joined
+from livekit_metal.site.model import HostStack, Role, Site
 
 
 class Preflight(Role[Settings]):
