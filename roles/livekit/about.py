@@ -111,10 +111,10 @@ def _untold(site: Site) -> Iterator[Problem]:
     version = site.of(Settings).release
     for name in site.with_role("livekit"):
         if site.hosts[name].inside and version in Span(before=_INSIDE):
-            fact = f"needs livekit-server {_INSIDE}: {version} tells public alone (rtc.advertise_internal_ip has no effect)"
-            remedy = (
-                f"set livekit.release to {_INSIDE} or newer, or have NAT bring back what comes from inside (hairpin)"
+            fact = (
+                f"needs livekit-server {_INSIDE}: {version} tells public alone, whatever rtc.advertise_internal_ip says"
             )
+            remedy = f"set livekit.release to {_INSIDE} or newer, or have NAT bring back what comes from inside"
             yield Problem(f"hosts.{name}.inside", fact, remedy)
 
 

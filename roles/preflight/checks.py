@@ -185,9 +185,7 @@ def _behind(settings: Settings, seen: HostState) -> Iterator[Finding]:
         name, _, said = line.partition(" ")
         if said != "answers" and name in there:
             at = by_name[name]
-            fact = (
-                f"{settings.host} does not reach {at.address}:{at.port}, and daemons here send media for {name} there"
-            )
+            fact = f"{settings.host} does not reach {at.address}:{at.port}, where daemons here send media for {name}"
             remedy = f"set hosts.{name}.inside, which tells them its own address too, or ask for hairpin NAT"
             yield finding(settings, "hairpin", fact, f"{remedy} (docs/network.md)", stops=False)
 
