@@ -81,8 +81,8 @@ def test_a_release_that_tells_one_address_is_refused(make_site: MakeSite, releas
         make_site(behind(lk1=True) | {"livekit": {"release": release}})
     assert str(caught.value) == (
         f"hosts.lk1.inside: needs livekit-server 1.13.6: {release} tells public alone, whatever "
-        "rtc.advertise_internal_ip says; set livekit.release to 1.13.6 or newer, or have NAT bring back what comes from "
-        "inside"
+        "rtc.advertise_internal_ip says; set livekit.release to 1.13.6 or newer, or have NAT bring back what comes "
+        "from inside"
     )
     assert make_site(behind() | {"livekit": {"release": release}})
 
