@@ -23,7 +23,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.version import InvalidVersion, Version
 
-from livekit_metal.releases.catalogue import catalogue
+from livekit_metal.releases.sources import catalogue
 from tests.audit import _GOVULNCHECK, _PIP_AUDIT
 from tests.support.upstream.read import PROGRAMS
 from tests.tools import NEEDED

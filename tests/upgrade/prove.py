@@ -99,8 +99,7 @@ def prove(ground: Ground, found: Sequence[Row], seconds: float) -> tuple[list[Ou
     outcomes = measured(ground, [(1, row) for row in found], seconds)
     if any(each.change == "bring the site back" for each in outcomes):
         return outcomes, (1, []), ""
-    ground.base = found[0].base
-    ground.settle()
+    ground.stand_on(found[0].base)
     says = ground.on_first("$(readlink -f /proc/$(pgrep -o -x livekit-server)/exe) --version").text.strip()
     return outcomes, doctor(inventory=ground.inventory), says
 

@@ -16,8 +16,8 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from livekit_metal.releases.catalogue import catalogue
 from livekit_metal.releases.compatibility import numbers
+from livekit_metal.releases.sources import catalogue
 from tests.support.upstream.read import PROGRAMS, _directory
 
 FILE = Path(__file__).with_name("metrics.toml")

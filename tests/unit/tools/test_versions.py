@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from livekit_metal.releases.catalogue import catalogue
+from livekit_metal.releases.sources import catalogue
 from tests import versions
 from tests.versions import Unknown
 
