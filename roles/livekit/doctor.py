@@ -1,4 +1,4 @@
-"""Whether webhooks get from a host to where they go (name, connection, TLS), and an address that changes still holds."""
+"""Whether webhooks get from a host to where they go (name, connection, TLS), and an address that changes holds."""
 
 from __future__ import annotations
 

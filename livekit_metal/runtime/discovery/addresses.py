@@ -81,9 +81,8 @@ def _judged(name: str, host: Host, seen: dict[str, str]) -> str | Problem:
     if family:
         return next(iter(family.values()))
     if host.public:
-        return Problem(
-            path, f"could not be asked for (of {servers}): {host.public} is kept", "see whether it still holds"
-        )
+        fact = f"could not be asked for (of {servers}): {host.public} is kept"
+        return Problem(path, fact, "see whether it still holds")
     fact = f"is discover, and no server has answered: {servers}"
     remedy = f"let {name} send UDP there, name others in hosts.{name}.stun, or write the address"
     raise PyinfraError(str(Problem(path, fact, remedy)))

@@ -114,9 +114,7 @@ def test_what_is_kept_is_told_and_nothing_else_changes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"lk1": "lk.example.org"}', '{"lk1": 7}'])
 def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "home.addresses").write_text(text)
-    with pytest.raises(
-        SiteError, match=r"home\.addresses: has no addresses of hosts in it; remove it: the next deploy"
-    ):
+    with pytest.raises(SiteError, match=r"home\.addresses: has no addresses of hosts in it; remove it: "):
         load(tmp_path)
 
 
