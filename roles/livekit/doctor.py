@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from livekit_metal.core import shell
 from livekit_metal.core.check_result import CheckResult, Result, failed
@@ -47,13 +48,13 @@ def _outside(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[
     if not settings.stun:
         return
     found = set(addresses.seen_by(seen.answers.get("doctor.outside", ())).values())
-    about = {"check": "public", "about": stack.host, "vantage": stack.host}
+    row = partial(CheckResult, check="public", about=stack.host, vantage=stack.host)
     told = settings.node_ip.split(",")
     if not found:
         said, remedy = f"no server tells it: {', '.join(settings.stun)}", f"see hosts.{stack.host}.stun, and routes"
-        yield CheckResult(**about, result=Result.UNKNOWN, said=said, remedy=remedy)
+        yield row(result=Result.UNKNOWN, said=said, remedy=remedy)
     elif found.issubset(told):
-        yield CheckResult(**about, said=f"still {', '.join(sorted(found))}")
+        yield row(said=f"still {', '.join(sorted(found))}")
     else:
         fact = f"the address outside is {', '.join(sorted(found))} now, and clients are told {settings.node_ip}"
         remedy = "deploy: calls go on, and new ones are told the new address"

@@ -57,7 +57,7 @@ def current() -> Site:
     except SiteError as error:
         raise PyinfraError(str(error)) from error
     if changed:
-        before_first_change(partial(addresses.keep, site.opened.path, changed))
+        before_first_change(partial(_keep, site, changed))
     _done[:] = [run]
     return inventory.told(dataclasses.replace(site, words=(*site.words, *words)))
 
@@ -86,6 +86,14 @@ def _judged(name: str, host: Host, seen: dict[str, str]) -> str | Problem:
     fact = f"is discover, and no server has answered: {servers}"
     remedy = f"let {name} send UDP there, name others in hosts.{name}.stun, or write the address"
     raise PyinfraError(str(Problem(path, fact, remedy)))
+
+
+def _keep(site: Site, changed: dict[str, str]) -> None:
+    """Have them on the controller's disk before any host tells them to clients. Raises HostError."""
+    try:
+        addresses.keep(site.opened.path, changed)
+    except SiteError as error:
+        raise HostError(str(error)) from error
 
 
 def _told(site: Site, changed: dict[str, str]) -> Iterator[Problem]:
