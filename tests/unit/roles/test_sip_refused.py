@@ -79,7 +79,7 @@ MakeSite = Callable[[dict[str, Any]], Site]
         ),
         (
             "sip/trunks/out/outbound",
-            {"address": "sip.example.org", "transport": "tls", "via": "kamailio"},
+            {"address": "sip.example.org", "transport": "tls", "via": "kamailio", "numbers": ["+15550109"]},
             "sip.trunks.out.outbound.via: is kamailio, which speaks no TLS without a certificate; set kamailio.cert",
         ),
         (
