@@ -65,8 +65,11 @@ class Ground:
 
     def deploy(self, settings: Mapping[str, Any] | None = None, plan: str = DEPLOY) -> Told:
         """A run of pyinfra with the site as it is between rows, but for ``settings``."""
-        changes = merged(self.base, settings or {})
-        self.inventory = variant(self._directory, changes) if changes else ROOT / INVENTORY
+        return self.become(merged(self.base, settings or {}), plan)
+
+    def become(self, settings: Mapping[str, Any], plan: str = DEPLOY) -> Told:
+        """A run of pyinfra with ``settings``, and nothing else unlike the site's own inventory."""
+        self.inventory = variant(self._directory, settings) if settings else ROOT / INVENTORY
         return self.run(plan)
 
     def run(self, plan: str) -> Told:
