@@ -14,7 +14,7 @@ from livekit_metal.core import ports
 from livekit_metal.core.errors import Problem, Problems, SiteError
 from livekit_metal.core.fields import build, option
 from livekit_metal.roles.firewall.settings import Settings as Firewall
-from livekit_metal.site import trust
+from livekit_metal.site import per_host, trust
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.vault.key import KeySource
 from livekit_metal.vault.vault import Vault
@@ -57,6 +57,8 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
     """
     problems = Problems()
     site: Site | None = build(site_class(), data, "site", problems)
+    if site is not None:
+        site = per_host.laid_over(site, data, problems)
     if site is None or problems:
         raise SiteError(_short(p) for p in problems)
     secrets = directory / (site.secrets or f"{name}.secrets")
@@ -68,11 +70,11 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
     site = trust.loaded(site, directory)
     for role in site.roles:
         site = role.loaded(site, directory)
-    firewall = site.of(Firewall)
+    site = per_host.loaded(site, directory)
     for host in site.hosts:
         registry = site.ports(host)
         problems.extend(ports.overlaps(registry, host))
-        problems.extend(firewall.clashes(registry, host))
+        problems.extend(site.of(Firewall, host).clashes(registry, host))
     problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host
     if problems_of_all:
         raise SiteError(problems_of_all)

@@ -15,7 +15,7 @@ from tests.support.hosts.lab import lab
 from tests.upgrade import document, judge, run
 from tests.upgrade.ground import Ground, GroundError
 from tests.upgrade.judge import Outcome
-from tests.upgrade.rows import ROWS, Row, Settings, holds
+from tests.upgrade.rows import ROWS, Row, Settings
 
 SECONDS = 60.0
 TRIES = 3  # of a row, as long as the machine is too busy for the control call itself
@@ -68,7 +68,7 @@ def _row(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]:
 
     Everything but the first kind is returned. A gap is an outlier, not a failure, when neither of those two has one.
     """
-    base = ground.base if holds(ground.base, row.base) and ground.hosts == hosts else row.base
+    base = row.begins(ground.base if ground.hosts == hosts else {})
     for _ in range(TRIES):
         said = tried(ground, hosts, row, base, seconds)
         if not said[0].void:
@@ -92,9 +92,8 @@ def tried(ground: Ground, hosts: int, row: Row, base: Settings, seconds: float) 
     if ground.hosts != hosts or ground.base != base:
         if ground.hosts != hosts:
             ground.up(hosts)
-        ground.base = base
         run.say(f"--> {hosts} host(s), the site's own inventory{f' but for {dict(base)}' if base else ''}")
-        ground.settle()
+        ground.stand_on(base)
     with untouched_server(lab()) as control:
         outcomes = run.row(ground, row, control, seconds)
     if not outcomes[0].skipped:

@@ -63,7 +63,7 @@ class Row:
     """A change under a call. Its data says what is done; run.py does it the same way for all.
 
     A row begins where the one before it ended: what was changed stays, which saves the way back. What it needs besides
-    is its ``base``; where that is not so, the site gets this base and no more.
+    is its ``base``; where that is not so, or more is there and it must be ``alone``, the site gets this and no more.
     """
 
     name: str  # for the command line
@@ -72,6 +72,7 @@ class Row:
     after: Change = plus()
     do: Callable[[Ground, Settings], Told] = Ground.become  # makes the change, given what the site shall have
     base: Settings = field(default_factory=dict)  # what the site must have before
+    alone: bool = False  # and nothing else unlike its own inventory
     before: Callable[[], Settings] = dict  # makes what it has before only, besides
     hosts: tuple[int, ...] = (1, 3)  # the sizes of site that it is for
     grows_to: int = 0  # the size that the change gives the site
@@ -80,6 +81,10 @@ class Row:
     paths: tuple[Path | None, ...] = (None,)  # a call each, whose media may go this way only; None: any
     needs: str = ""  # a file of the project without which there is nothing to try
     back: Callable[[Ground], None] = Ground.settle
+
+    def begins(self, there: Settings) -> Settings:
+        """What the site has before, given what it has now."""
+        return there if not self.alone and holds(there, self.base) else self.base
 
 
 def _grow(ground: Ground, after: Settings) -> Told:
@@ -188,6 +193,7 @@ ROWS = (
         name="growth",
         change="growth from one host to three",
         do=_grow,
+        alone=True,  # a CA of before may not sign for names of new hosts
         shows=LISTENERS,
         hosts=(1,),
         grows_to=3,

@@ -34,6 +34,10 @@ class Standing:
     def up(self, hosts: int) -> None:
         self.hosts = hosts
 
+    def stand_on(self, base: Settings) -> None:
+        self.base = dict(base)
+        self.settle()
+
     def settle(self) -> None:
         self.settled.append(self.base)
 
@@ -73,6 +77,12 @@ def test_a_row_whose_base_is_not_there_gets_it_and_no_more(outcomes: list[Outcom
     outcomes += [GOOD, GOOD]
     _, settled = measured(FIRST, dataclasses.replace(SECOND, base={"z": 1}))
     assert settled == [{"a": 1}, {"a": 1, "b": 1}, {"z": 1}, {"z": 1, "c": 1}]
+
+
+def test_a_row_that_must_be_alone_gets_its_base_and_no_more(outcomes: list[Outcome]) -> None:
+    outcomes += [GOOD, GOOD]
+    _, settled = measured(FIRST, dataclasses.replace(SECOND, alone=True))
+    assert settled == [{"a": 1}, {"a": 1, "b": 1}, {}, {"c": 1}]
 
 
 def test_a_row_that_is_measured_again_goes_back_before(outcomes: list[Outcome]) -> None:

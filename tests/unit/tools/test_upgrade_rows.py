@@ -37,7 +37,7 @@ def test_a_row_that_deploys_changes_something_wherever_it_begins() -> None:
     for hosts in (1, 3):
         now: Settings = {}
         for row in (row for row in ROWS if hosts in row.hosts):
-            now = now if holds(now, row.base) else row.base
+            now = row.begins(now)
             by_deploy = row.do is Ground.become
             for before in (now, row.base):
                 assert (row.after(before) != before) == by_deploy, f"{row.name} on {hosts}"
