@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.core.fields import REQUIRED, Checked, option
-from livekit_metal.core.types.text import Address, File, Interface, Network, User, is_address
+from livekit_metal.core.fields import REQUIRED, Checked, derived, option
+from livekit_metal.core.types.text import Address, Endpoint, File, Interface, Network, User, is_address
 
 _ADDRESSES = ("address", "public", "ipv6", "cluster")
 
@@ -35,7 +35,15 @@ class Host(Checked):
     """A host: where it is, and what runs there."""
 
     address: Address = option(REQUIRED, "IP address for SSH, and for everything below that is left empty")
-    public: Address = option("", "IP address that clients reach (rtc.node_ip), where NAT makes it another one")
+    public: Address = option(
+        "",
+        "IP address that clients reach (rtc.node_ip), where NAT makes it another one; discover: it changes, and each "
+        "deploy asks the host for it (by stun)",
+    )
+    stun: tuple[Endpoint, ...] = option(
+        ("stun.cloudflare.com:3478", "stun.l.google.com:19302"),
+        "with public discover: STUN servers, which all must see the same address",
+    )
     inside: bool = option(
         False,
         "clients and daemons in the network of address are told that one too, beside public "
@@ -55,6 +63,8 @@ class Host(Checked):
     )
     arch: Literal["amd64", "arm64"] = option("amd64", "architecture, as Debian calls it")
     ssh: Ssh = option(Ssh(), "how to log in")
+
+    discovered: bool = derived(False)  # the inventory's ``public`` is discover
 
     def __post_init__(self) -> None:
         for name in _ADDRESSES:  # one spelling each: they are compared as text
@@ -92,6 +102,8 @@ class Host(Checked):
 
     def problems(self, path: str) -> Iterator[Problem]:
         yield from self._media(path)
+        if not self.stun:
+            yield Problem(f"{path}.stun", "is empty", "name a server, or leave it out")
         if len(set(self.roles)) != len(self.roles):
             yield Problem(f"{path}.roles", "names a role twice", "name it once")
 

@@ -38,6 +38,7 @@ class Livekit(SlottedRole[Settings]):
         return {
             "node_ip": at.node_ip,
             "inside": at.inside,
+            "stun": at.stun if at.discovered else (),
             "media_address": at.address,
             "media_ipv6": at.ipv6,
             "media_networks": at.media_networks,

@@ -137,6 +137,7 @@ class Settings(SlottedSettings):
 
     node_ip: str = derived("")
     inside: bool = derived(False)  # clients are told the host's own addresses, too
+    stun: tuple[str, ...] = derived(())  # who tells the address outside, with hosts.NAME.public discover
     media_address: str = derived("")
     media_ipv6: str = derived("")
     media_networks: tuple[str, ...] = derived(())
