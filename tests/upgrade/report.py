@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from livekit_metal.call.report import Report
+from livekit_metal.call.report import Event, Report
 from livekit_metal.core.errors import Problem
 from tests.upgrade import pictures
 from tests.upgrade.messages import Messages
@@ -46,3 +47,10 @@ class WholeReport(Report):
             ("packets lost", f"{self.sound_lost} of the sound, {self.video_lost} of the video"),
         ]
         return "\n".join([Report.table(self), *(f"{name:<12} {value}" for name, value in rows)])
+
+
+def read(fields: dict[str, Any]) -> WholeReport:
+    """A report of another process, as ``asdict`` has it. Raises TypeError when it is none."""
+    events = tuple(Event(**event) for event in fields["events"])
+    messages = {kind: Messages(**fields[kind]) for kind in (RELIABLE, LOSSY)}
+    return WholeReport(**fields | messages | {"events": events})

@@ -19,11 +19,11 @@ from tests.support.calls.slots import Slot, ended, room_on, serving
 from tests.support.hosts.deploys import Told
 from tests.support.hosts.lab import ROOT, over_ssh
 from tests.upgrade import judge
+from tests.upgrade.client import Client
 from tests.upgrade.ground import Ground, GroundError, tail
 from tests.upgrade.judge import Outcome
 from tests.upgrade.report import WholeReport
 from tests.upgrade.rows import Row
-from tests.upgrade.whole import WholeCall
 
 # What ends a row early, but not the table: it is what the row says.
 _FAULTS = (AssertionError, CallError, GroundError, OSError, RuntimeError, ValueError)
@@ -75,7 +75,7 @@ class _Row:
         # the control begins first and ends last: it hears all that the machine does to the calls, and so it is forced
         # as they are, by a relay in this process
         alike: Path | None = "udp" if any(row.paths) else None
-        async with WholeCall(self._control, path=alike) as control, contextlib.AsyncExitStack() as up:
+        async with Client(self._control, path=alike) as control, contextlib.AsyncExitStack() as up:
             calls = {
                 path: await up.enter_async_context(await self._pinned(old.node, entry, path)) for path in row.paths
             }
@@ -90,10 +90,9 @@ class _Row:
             for name, slot in held.items():
                 ended(name, slot.unit)
 
-    async def _pinned(self, node: str, through: str, path: Path | None) -> WholeCall:
+    async def _pinned(self, node: str, through: str, path: Path | None) -> Client:
         access = self._ground.access
-        room = await room_on(access, node)
-        return WholeCall(access, room=room, publish_through=through, subscribe_through=through, path=path)
+        return Client(access, await room_on(access, node), path, through)
 
     async def _change(self, rooms: list[str], held: Mapping[str, Slot], shown: str) -> None:
         """Make the change, see what came of it, and let the calls have their time."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tests.unit.call.test_call_report import GOOD
 from tests.upgrade import judge
 from tests.upgrade.judge import Outcome
 from tests.upgrade.messages import Messages
-from tests.upgrade.report import WholeReport
+from tests.upgrade.report import WholeReport, read
 
 ALL = Messages(sent=610, lost=0, twice=0, slowest_ms=42.0)
 CALL = WholeReport(
@@ -93,6 +94,11 @@ def test_a_message_that_is_late_shows_and_is_no_failure() -> None:
 def test_packets_that_nobody_counted_are_not_none() -> None:
     cells = Outcome(change="", hosts="1", call=dataclasses.replace(CALL, video_lost=-1), control=CONTROL).cells()
     assert "unknown / 0" in cells
+
+
+def test_a_report_of_another_process_is_the_same() -> None:
+    report = dataclasses.replace(CALL, events=RESUME)
+    assert read(json.loads(json.dumps(dataclasses.asdict(report)))) == report
 
 
 def test_the_report_tells_all_of_it() -> None:
