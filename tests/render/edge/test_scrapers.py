@@ -1,4 +1,4 @@
-"""A Prometheus of the operator's logs in at the edge of a host: with HAProxy itself, in front of a stand-in's metrics."""
+"""A Prometheus of the operator's logs in at the edge of a host: HAProxy itself, before a stand-in for an exporter."""
 
 from __future__ import annotations
 
