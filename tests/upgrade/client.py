@@ -113,6 +113,8 @@ def main() -> None:
         asyncio.run(_call(json.loads(sys.stdin.readline())))
     except CallError as error:
         _line({"failed": [error.step, error.problem.fact, error.problem.remedy]})
+    except BrokenPipeError:  # whoever asked is gone
+        pass
 
 
 if __name__ == "__main__":
