@@ -16,7 +16,7 @@ import paramiko
 import pytest
 
 from tests.support.hosts import sshd
-from tests.support.programs.stun import mapped, server
+from tests.support.network.stun import mapped, server
 
 PYINFRA = Path(sys.executable).with_name("pyinfra")
 ROOT = Path(__file__).parents[3]

@@ -22,7 +22,7 @@ from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site import addresses, inventory, loading
 from livekit_metal.site.model import Site
-from tests.support.programs.stun import mapped, server
+from tests.support.network.stun import mapped, server
 from tests.support.values.sites import CLUSTER
 
 AT_HOME = copy.deepcopy(CLUSTER)
