@@ -29,6 +29,7 @@ _PROCEDURES = (Path(__file__).parents[2] / "procedures").resolve()  # a link in 
 # Deploy files that only read, and the module whose ``show(state, found)`` tells what they have read. Known by name,
 # because pyinfra does not come to load the file when it can connect to no host.
 READERS = {
+    _PROCEDURES / "collect.py": "livekit_metal.collect.finish",
     _PROCEDURES / "doctor.py": "livekit_metal.diagnosis.finish",
     _PROCEDURES / "status.py": "livekit_metal.status.render",
 }
