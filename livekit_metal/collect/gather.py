@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from click import unstyle
+
 from livekit_metal.core import check_result, records, shell
 from livekit_metal.core.printable import printable
 from livekit_metal.diagnosis.on_host import checks
@@ -72,7 +74,7 @@ def of(site: Site, stack: HostStack, since: Duration, in_run: frozenset[str], se
     keys = site.vault.keys_of_nodes if site.vault else {}
     judged: dict[str, Callable[[], str]] = {
         "status.json": lambda: render.as_json({stack.host: facts.of(stack, seen)}, seen.answered),
-        "doctor.txt": lambda: "\n".join(check_result.table(checks.of(stack, in_run, keys, seen).rows)),
+        "doctor.txt": lambda: unstyle("\n".join(check_result.table(checks.of(stack, in_run, keys, seen).rows))),
         "settings.json": partial(_settings, stack),
     }
     for name, text in judged.items():
@@ -85,10 +87,11 @@ def of(site: Site, stack: HostStack, since: Duration, in_run: frozenset[str], se
 
 def _plain(lines: list[str]) -> str:
     """Lines of others, harmless for the terminal of whoever reads them."""
-    return "\n".join(line if line.isprintable() else printable(line, len(line), keep="\t") for line in lines)
+    harmless = (line if line.isprintable() else printable(line, len(line), keep="\t") for line in lines)
+    return "".join(f"{line}\n" for line in harmless)
 
 
 def _settings(stack: HostStack) -> str:
     """What the inventory comes to on this host, defaults and all. Secrets print as their labels."""
     found = {field.name: getattr(stack, field.name) for field in dataclasses.fields(stack)}
-    return json.dumps({name: repr(own) for name, own in found.items() if own}, indent=1)
+    return json.dumps({name: repr(own) for name, own in found.items() if own and name != "ports"}, indent=1)

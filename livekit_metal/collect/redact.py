@@ -58,8 +58,8 @@ class Redactor:
         """``text`` without secrets."""
         for form in self._literal:
             text = text.replace(form, MASK)
-        for form in self._escaped:
-            text = form.sub(MASK, text)
+        for escaped in self._escaped:
+            text = escaped.sub(MASK, text)
         for shape, instead in _SHAPES:
             text = shape.sub(instead, text)
         return text

@@ -78,7 +78,7 @@ def test_every_source_is_a_file_and_the_readme_names_it(any_site: Site) -> None:
 
 def test_text_of_others_steers_no_terminal(any_site: Site) -> None:
     found = archived(any_site, "a\x1b[31mb\tc", Redactor([]))
-    assert found["livekit-metal/hosts/lk1/journal.txt"] == "a\\x1b[31mb\tc"
+    assert found["livekit-metal/hosts/lk1/journal.txt"] == "a\\x1b[31mb\tc\n"
 
 
 def test_it_is_for_its_owner_alone_and_never_over_another_file(tmp_path: Path) -> None:
