@@ -69,6 +69,8 @@ class Switches:
     within: str = _switch("1h", "TIME", ("patch",), "how long a host may take to become empty (90s, 45m, 5h)")
     vantage: str = _switch("", "HOST", ("doctor",), "make the doctor's calls from this host as well")
     json: bool = _switch(False, "yes", ("doctor", "status"), "print an object instead of a table")
+    watch: bool = _switch(False, "yes", ("status",), "look again every 5 s, until it is interrupted")
+    html: str = _switch("", "FILE", ("status",), "write a page for a browser instead; with watch=yes again and again")
     since: str = _switch("24h", "TIME", ("collect",), "how long ago the journals begin (90s, 45m, 5h)")
     to: str = _switch("", "FILE", ("collect",), "where the archive goes; otherwise a name of its own, here")
 
