@@ -97,8 +97,8 @@ def _host(name: str, one: Any, now: float) -> Iterator[str]:
     if isinstance(one, Unreachable):
         yield f"<p>{_tag('unread')} {'<br>'.join(map(_t, one.why.splitlines()))}</p></section>"
         return
-    for daemon in render.daemons(one, now):
-        yield from _slots(daemon)
+    for each in render.tables(one, now):
+        yield from _slots(each)
     yield "<dl>"
     for label, lines in render.labelled(one):
         if label != "alerts":  # they have a place of their own
@@ -111,14 +111,14 @@ def _harmless(line: str) -> str:
     return html.escape(click.unstyle(line))
 
 
-def _slots(daemon: render.Daemon) -> Iterator[str]:
-    yield f'<h3>{_t(daemon.name)}</h3><div class="wide"><table><tr>'
+def _slots(table: render.SlotTable) -> Iterator[str]:
+    yield f'<h3>{_t(table.name)}</h3><div class="wide"><table><tr>'
     yield "".join(f"<th>{_t(word)}</th>" for word in render.COLUMNS)
-    yield "".join(f'<th class="n">{_t(word)}</th>' for word in daemon.counted) + "</tr>"
-    for slot, counts, remarks in daemon.rows:
+    yield "".join(f'<th class="n">{_t(word)}</th>' for word in table.counted) + "</tr>"
+    for slot, counts, remarks in table.rows:
         yield _row(slot, counts)
         yield from (f'<tr><td></td><td colspan="9"><small>{_harmless(each)}</small></td></tr>' for each in remarks)
-    yield f"</table></div><p>{_t(daemon.label)} {_harmless(daemon.serving)}</p>"
+    yield f"</table></div><p>{_t(table.label)} {_harmless(table.serving)}</p>"
 
 
 def _row(slot: Occupancy, counts: Sequence[int | None]) -> str:

@@ -54,7 +54,7 @@ def _unread(one: Unreachable) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Daemon:
+class SlotTable:
     """The slots of a daemon: each with a number for every column of ``counted``, and remarks."""
 
     name: str
@@ -64,14 +64,14 @@ class Daemon:
     serving: str
 
 
-def daemons(one: Overview, now: float) -> Iterator[Daemon]:
+def tables(one: Overview, now: float) -> Iterator[SlotTable]:
     """Those in slots of a host, livekit-server first. Texts are harmless, and coloured."""
     if one.slots:
         rows = [(s, (s.rooms, s.participants, s.websockets), [*_remarks(s, now)]) for s in one.slots.values()]
-        yield Daemon("livekit", _PEOPLE, rows, "new sessions", _serving(one, one.serving, one.slots))
+        yield SlotTable("livekit", _PEOPLE, rows, "new sessions", _serving(one, one.serving, one.slots))
     for role, service in one.services.items():
         found = [(s, (s.sessions,), [*_silent(role, s, now)]) for s in service.slots.values()]
-        yield Daemon(role, (service.noun,), found, "new ones", _serving(one, service.serving, service.slots))
+        yield SlotTable(role, (service.noun,), found, "new ones", _serving(one, service.serving, service.slots))
 
 
 def labelled(one: Overview) -> Iterator[tuple[str, Sequence[str]]]:
@@ -98,10 +98,10 @@ def _alerts(one: Overview) -> Sequence[str]:
 
 
 def _block(one: Overview, now: float) -> Iterator[str]:
-    for daemon in daemons(one, now):
-        yield from [] if daemon.name == "livekit" else ["", daemon.name]
-        yield from _slots(daemon)
-        yield from _labelled(daemon.label, [daemon.serving])
+    for each in tables(one, now):
+        yield from [] if each.name == "livekit" else ["", each.name]
+        yield from _slots(each)
+        yield from _labelled(each.label, [each.serving])
     if one.services:
         yield ""
     for label, lines in labelled(one):
@@ -127,10 +127,10 @@ def _serving(one: Overview, serving: str, slots: Mapping[str, Occupancy]) -> str
     return said if state is State.ACTIVE else click.style(f"{said}, which is {state}; a deploy mends it", fg="red")
 
 
-def _slots(daemon: Daemon) -> Iterator[str]:
+def _slots(table: SlotTable) -> Iterator[str]:
     """A table of slots, with remarks below each."""
-    columns = (*COLUMNS, *daemon.counted)
-    rows = [_row(slot, counts) for slot, counts, _ in daemon.rows]
+    columns = (*COLUMNS, *table.counted)
+    rows = [_row(slot, counts) for slot, counts, _ in table.rows]
     widths = [max(len(row[i]) for row in (columns, *rows) if i < len(row)) for i in range(len(columns))]
 
     def line(row: Sequence[str]) -> list[str]:
@@ -139,7 +139,7 @@ def _slots(daemon: Daemon) -> Iterator[str]:
         return [*padded[:-1], padded[-1].rstrip()]
 
     yield "  ".join(line(columns))
-    for (slot, _, remarks), row in zip(daemon.rows, rows, strict=True):
+    for (slot, _, remarks), row in zip(table.rows, rows, strict=True):
         name, state, *rest = line(row)
         yield "  ".join([name, click.style(state, fg=_COLOURS.get(slot.state)), *rest])
         yield from (f"{'':{widths[0]}}  {remark}" for remark in remarks)
