@@ -61,7 +61,8 @@ def unknown(expr: str) -> Iterator[str]:
             re.fullmatch(job, f"{each.job}-x" if each.job == "agents" else each.job) for each in metrics[name]
         ):
             yield f"{name} is not of {job}"
-        if len({each.job for each in metrics[name]} - {"*"}) > 1 and not job:
+        joined = "and on (host, job," in expr  # with a metric that one of them has alone
+        if len({each.job for each in metrics[name]} - {"*"}) > 1 and not job and not joined:
             yield f"{name} is of several jobs: choose one"
     labels |= set(re.findall(r'label_replace\(.*?"(\w+)"', expr, re.DOTALL))
     if wrong := grouped - labels - {""}:
