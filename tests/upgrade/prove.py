@@ -32,7 +32,7 @@ from tests.upgrade import judge, run
 from tests.upgrade.__main__ import SECONDS, measured
 from tests.upgrade.ground import Ground, GroundError
 from tests.upgrade.judge import Outcome
-from tests.upgrade.rows import ROWS, Row, deploys
+from tests.upgrade.rows import PORTS, ROWS, Row, exactly, plus
 
 BUILT = "1.13.5"  # the newest that can be built from its module: what is changed from
 SHORT, SHORT_SECONDS = ("upgrade", "config", "edge"), 15.0
@@ -81,25 +81,30 @@ def fetched(release: str, archive: str = "", sha256: str = "") -> tuple[Artifact
 
 
 def rows(settings: Mapping[str, Any], short: bool) -> list[Row]:
-    """The table's rows, with that release in all of them."""
+    """The table's rows, with that release in all of them: first the step to it."""
+    of_it = {"livekit": settings}
     found = []
     for row in ROWS:
         if 1 not in row.hosts or row.grows_to or (short and row.name not in SHORT):
             continue
-        made = replace(row, base=merged(row.base, {"livekit": settings}))
         if row.name == "upgrade":
             change = f"{BUILT} to {settings['release']}"
-            made = replace(made, change=change, before=lambda: {"livekit": _OLD}, do=deploys(livekit=settings))
-        found.append(made)
+            found.insert(0, replace(row, change=change, base={"livekit": _OLD}, after=plus(livekit=settings)))
+        elif row.name == "ports":
+            found.append(replace(row, base=merged(PORTS, of_it), after=exactly(of_it)))
+        else:
+            found.append(replace(row, base=merged(row.base, of_it)))
     return found
 
 
-def prove(ground: Ground, found: Sequence[Row], seconds: float) -> tuple[list[Outcome], tuple[int, Rows], str]:
+def prove(
+    ground: Ground, settings: Mapping[str, Any], found: Sequence[Row], seconds: float
+) -> tuple[list[Outcome], tuple[int, Rows], str]:
     """What the rows came to, what the doctor says of the site, and the program of itself."""
     outcomes = measured(ground, [(1, row) for row in found], seconds)
     if any(each.change == "bring the site back" for each in outcomes):
         return outcomes, (1, []), ""
-    ground.stand_on(found[0].base)
+    ground.stand_on({"livekit": settings})
     says = ground.on_first("$(readlink -f /proc/$(pgrep -o -x livekit-server)/exe) --version").text.strip()
     return outcomes, doctor(inventory=ground.inventory), says
 
@@ -159,7 +164,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as directory:
         ground = Ground(given.lab, Path(directory))
         try:
-            outcomes, said, says = prove(ground, found, SHORT_SECONDS if given.short else SECONDS)
+            outcomes, said, says = prove(ground, settings, found, SHORT_SECONDS if given.short else SECONDS)
             proof = replace(proof, outcomes=outcomes, doctor=said, says=says)
         except (GroundError, AssertionError, OSError, subprocess.SubprocessError) as error:
             proof = replace(proof, error=str(error))
