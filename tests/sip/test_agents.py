@@ -12,10 +12,10 @@ from livekit.protocol import sip
 from lab.run import wait_until
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import server_api
-from tests.sip.conftest import real
+from tests.sip.conftest import deployed, real
 from tests.sip.phone import Phone
 from tests.support.calls.agents import Agent, Job
-from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.deploys import variant
 
 NAME, TOLD = "reception", '{"lang": "de"}'
 COMES = 30.0  # s for an agent to be in the room of a call
@@ -30,10 +30,10 @@ def site_with_agent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The site, whose calls each get a room of their own and an agent in it."""
     rule = {"room": "", "room_prefix": "desk-", "agents": [{"name": NAME, "metadata": TOLD}]}
     made = variant(tmp_path_factory.mktemp("agents"), {"sip": {"rules": {"hotline": rule}}})
-    told = deploy(made)
+    told = deployed(made)
     assert told.status == 0, told.text
     yield made
-    told = deploy()
+    told = deployed()
     assert told.status == 0, told.text
 
 
@@ -75,11 +75,12 @@ def test_an_agent_answers_after_a_deploy_and_after_a_change_by_hand_too(
         rooms.add(job.room)
 
     call()
-    unchanging(site_with_agent)
+    told = deployed(site_with_agent)
+    assert (told.status, "rule hotline: change" in told.text) == (0, False), told.text
     call()
     asyncio.run(krisp_by_hand(access))
     call()
-    told = deploy(site_with_agent)
+    told = deployed(site_with_agent)
     assert told.status == 0, told.text
     assert asyncio.run(rule(access)).krisp_enabled, "what the inventory does not say stays"
     call()

@@ -19,10 +19,10 @@ from livekit_metal.call.server import server_api, token
 from livekit_metal.call.tone import tone
 from livekit_metal.roles.kamailio.settings import Settings as Kamailio
 from tests.sip.called import Called
-from tests.sip.conftest import real
+from tests.sip.conftest import deployed, real
 from tests.sip.nat import OUTSIDE, Carrier, carrier
 from tests.sip.phone import Phone, talking
-from tests.support.hosts.deploys import deploy, variant
+from tests.support.hosts.deploys import variant
 from tests.support.hosts.lab import Lab
 
 PORT = 15998  # of the phone that is called, outside
@@ -46,10 +46,10 @@ def behind(lab: Lab, first: Host, tmp_path_factory: pytest.TempPathFactory) -> I
             "hosts": {name: {"public": outside.public}},
             "sip": {"trunks": {"carrier": {"networks": networks, "outbound": out}}},
         }
-        told = deploy(variant(tmp_path_factory.mktemp("nat"), changes))
+        told = deployed(variant(tmp_path_factory.mktemp("nat"), changes))
         assert told.status == 0, told.text
         yield outside
-        told = deploy()
+        told = deployed()
         assert told.status == 0, told.text
 
 

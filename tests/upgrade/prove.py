@@ -83,7 +83,7 @@ def fetched(release: str, archive: str = "", sha256: str = "") -> tuple[Artifact
 def rows(settings: Mapping[str, Any], short: bool) -> list[Row]:
     """The table's rows, with that release in all of them: first the step to it."""
     of_it = {"livekit": settings}
-    found = []
+    found: list[Row] = []
     for row in ROWS:
         if 1 not in row.hosts or row.grows_to or (short and row.name not in SHORT):
             continue

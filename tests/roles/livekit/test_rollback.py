@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,7 +17,10 @@ from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Task
 from livekit_metal.runtime.slots import rollback
+from livekit_metal.runtime.slots.components import changed
+from livekit_metal.site.model import Site
 from tests.roles.livekit.test_livekit import host, names
+from tests.support.values.sites import SINGLE
 
 OTHERS = {"lk2": "10.0.0.12:7870", "lk3": "10.0.0.13:7870"}
 
@@ -148,3 +154,10 @@ def test_the_record_of_a_generation_is_read_as_it_is_written(livekit: Settings) 
     ports = [f"{generation.name}/ports:{line}" for line in record.splitlines()]
     then = rollback._then(tasks.Livekit(livekit), generation.name, ports)
     assert then == {"slots": livekit.slots, **livekit.ranges, "turn_header": False}
+
+
+def test_a_host_with_settings_of_its_own_goes_back_too(make_site: Callable[[dict[str, Any]], Site]) -> None:
+    data = copy.deepcopy(SINGLE)
+    data["hosts"]["lk1"]["settings"] = {"livekit": {"log_level": "debug"}}
+    then = changed(make_site(data), "livekit", {"signal": PortRange(1890, 1892)}).for_host("lk1").the(Settings)
+    assert (then.signal, then.log_level) == (PortRange(1890, 1892), "debug")

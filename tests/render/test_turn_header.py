@@ -17,6 +17,7 @@ from livekit_metal.roles.edge.tasks import _config
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.roles.livekit.tasks import Livekit
 from livekit_metal.runtime.slots import active_slot
+from livekit_metal.runtime.slots.components import changed
 from livekit_metal.site.model import Site
 from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import Certificate
@@ -33,9 +34,8 @@ HEADER = {"1.13.5": False, "1.13.6": False, "1.13.7": True, "1.13.9": True, "1.1
 
 def over_tls(site: Site, release: str) -> Site:
     """``site``, of that release, with TURN over TLS."""
-    own = site.of(Settings)
-    turn = dataclasses.replace(own.turn, domain="{host}.turn.example.org")
-    return site.having(dataclasses.replace(own, release=release, turn=turn))
+    turn = dataclasses.replace(site.of(Settings).turn, domain="{host}.turn.example.org")
+    return changed(site, "livekit", {"release": release, "turn": turn})
 
 
 @pytest.mark.parametrize("release", HEADER)
@@ -49,16 +49,17 @@ def test_from_1_13_7_on_both_sides_say_so(any_site: Site, release: str) -> None:
         turn = yaml.safe_load(files[f"{slot}.yaml"])["turn"]
         said = {"proxy_protocol": True, "proxy_protocol_trusted_cidrs": [f"{at}/32"]} if wanted else {}
         assert {k: v for k, v in turn.items() if k.startswith("proxy_")} == said
-    lines = [line for line in _config(edge).text.splitlines() if ":53" in line or ":153" in line]
-    servers = [line for line in lines if " track livekit_" in line]
-    assert servers
-    assert all((f" send-proxy-v2 source {at}:0 " in line) == wanted for line in servers)
+    said_there = {each: f" send-proxy-v2 source {at}:0" in where for each, where in edge.turn_servers.items()}
+    assert said_there == dict.fromkeys(livekit.slots, wanted)
+    lines = [line for line in _config(edge).text.splitlines() if line.startswith("    server ") and "proxy-v2" in line]
+    assert all(" source " in line or " inner " in line for line in lines)
     assert (" turn PROXY" in files["ports"]) == wanted
 
 
 def test_without_turn_over_tls_nothing_is_said_of_it(any_site: Site) -> None:
     own = any_site.of(Settings)
-    site = any_site.having(dataclasses.replace(own, release="1.13.9", turn=dataclasses.replace(own.turn, domain="")))
+    turn = dataclasses.replace(own.turn, domain="")
+    site = changed(any_site, "livekit", {"release": "1.13.9", "turn": turn})
     edge = site.for_host("lk1").edge
     assert edge is not None
     assert "PROXY" not in _config(edge).text
