@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from lab.run import wait_until
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.report import MAY_MISS, Report
@@ -77,10 +77,8 @@ class Talk:
 
     def unnoticed(self) -> None:
         """Assert, at the end, that it went on as if nothing had happened, and still does."""
-        before, end = self.conversation.came_back, time.monotonic() + 30
-        while self.conversation.came_back < before + STILL:
-            assert time.monotonic() < end, "nothing comes back any more"
-            time.sleep(0.1)
+        before = self.conversation.came_back
+        assert wait_until(lambda: self.conversation.came_back >= before + STILL, 30), "nothing comes back any more"
         report, control = self.stop()
         print(
             f"largest gap {report.largest_gap_ms:.0f} ms, the control's {control.largest_gap_ms:.0f} ms"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from testinfra.host import Host
 
+from lab.run import wait_until
 from livekit_metal.site.model import Site
 from tests.agents.conftest import Change, Talking
 from tests.agents.test_change import SERVED
@@ -54,10 +54,8 @@ def test_a_job_that_crashes_takes_nobody_with_it_and_is_seen(talking: Talking, f
             (newest,) = _with_room(first, slot, other.conversation.room)
             assert newest in set(_processes(first, slot)) - {main}
             first.check_output(f"kill -9 {newest}")
-            end = time.monotonic() + 20
-            while measured(first, slot, "livekit_agents_jobs_lost_total") == lost:
-                assert time.monotonic() < end, "nobody has noticed"
-                time.sleep(0.3)
+            seen = wait_until(lambda: measured(first, slot, "livekit_agents_jobs_lost_total") > lost, 20, every=0.3)
+            assert seen, "nobody has noticed"
         assert busy & set(_processes(first, slot))
         one.unnoticed()
     assert measured(first, slot, "livekit_agents_jobs_lost_total") == lost + 1
@@ -82,7 +80,7 @@ def test_a_worker_that_is_killed_is_back_for_the_next_conversation(talking: Talk
     before = workers.pid(first, slot)
     first.check_output(f"kill -9 {before}")
     asked = f"curl -sf -o /dev/null 127.0.0.1:{9610 + 'abc'.index(slot)}/"
-    first.check_output(f"for i in $(seq 100); do {asked} && exit; sleep 0.3; done; exit 1")
+    assert wait_until(lambda: first.run(asked).rc == 0, 60, every=0.3), "it is not registered again"
     assert workers.pid(first, slot) != before
     with talking() as talk:
         assert talk.conversation.answered < SERVED

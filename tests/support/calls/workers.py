@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 from testinfra.host import Host
+
+from lab.run import wait_until
 
 _LIST = "systemctl list-units --plain --no-legend --state=%s 'livekit-agents-echo@*'"
 
@@ -39,9 +40,9 @@ def rooms(host: Host, slot: str) -> list[str]:
 
 def ended(host: Host, slot: str, within: float = 60) -> None:
     """Wait until a slot that drains has ended by itself, and in good order."""
-    unit, end = f"livekit-agents-echo@{slot}", time.monotonic() + within
-    while host.run(f"systemctl is-active {unit}").stdout.strip() == "deactivating":
-        assert time.monotonic() < end, f"{unit} has not ended {within:.0f} s after its last job"
-        time.sleep(0.2)
+    unit = f"livekit-agents-echo@{slot}"
+    asked = f"systemctl is-active {unit}"
+    over = wait_until(lambda: host.run(asked).stdout.strip() != "deactivating", within, every=0.2)
+    assert over, f"{unit} has not ended {within:.0f} s after its last job"
     shown = host.check_output(f"systemctl show -p ActiveState -p Result {unit}")
     assert sorted(shown.split()) == ["ActiveState=inactive", "Result=success"], shown
