@@ -30,8 +30,10 @@ class Agents(Role[Settings]):
         return Settings(fleets={name: _on(site, host, each) for name, each in own.fleets.items() if _runs(each, host)})
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
+        node = any(each.source.node for each in own.daemons)
+        packages = ("python3", "nodejs") if node else ("python3",)
         units = tuple(each.unit.format(slot) for each in own.daemons for slot in each.slots)
-        return Installed(packages=("python3",), units=units, users=tuple(each.user for each in own.daemons))
+        return Installed(packages=packages, units=units, users=tuple(each.user for each in own.daemons))
 
     def problems(self, site: Site) -> Iterator[Problem]:
         having = site.with_role(self.name)
@@ -46,7 +48,7 @@ class Agents(Role[Settings]):
         if not site.with_role(self.name):
             return site
         fleets = {
-            each.name: dataclasses.replace(each, directory=str(directory / Path(each.source.python).expanduser()))
+            each.name: dataclasses.replace(each, directory=str(directory / Path(each.source.directory).expanduser()))
             for each in own.daemons
         }
         if found := [problem for each in fleets.values() for problem in source.problems(each)]:

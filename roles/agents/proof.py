@@ -9,7 +9,7 @@ import time
 from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
-from livekit_metal.roles.agents.generation import deployment
+from livekit_metal.roles.agents.generation import LAUNCHER, deployment
 from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.sandbox import ask_inside
@@ -32,7 +32,8 @@ class Proof(proof.Proof[Fleet]):
     def check(self, host: Host, slot: str) -> None:
         """Its entry point can be imported on this host, in its sandbox and without network."""
         release, directory = self.generation.release, self.generation.directory
-        words = (release, f"{directory}/launcher.py", f"{directory}/{slot}.yaml")
+        language = self.settings.source.language
+        words = (release, f"{directory}/{LAUNCHER[language][0]}", f"{directory}/{slot}.yaml", language)
         try:
             ask_inside(host, self.generation.drop_in(slot), _IMPORTS, *words)
         except HostError as error:

@@ -17,10 +17,10 @@ from testinfra.host import Host
 from lab.run import wait_until
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
+from livekit_metal.call.conversation import Conversation
 from livekit_metal.call.report import MAY_MISS, Report
 from livekit_metal.site.model import Site
 from tests.support.calls.control import untouched_server
-from tests.support.calls.conversation import Conversation
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import deploy, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab, over_ssh
