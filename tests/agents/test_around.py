@@ -9,11 +9,10 @@ from testinfra.host import Host
 
 from lab.run import wait_until
 from livekit_metal.site.model import Site
-from tests.agents.conftest import Change, Talking
-from tests.agents.test_change import SERVED
+from tests.agents.conftest import Change, Talking, deployed, served
 from tests.support.calls import workers
 from tests.support.calls.slots import ended, serving
-from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.deploys import Deploy, unchanging
 
 _JOBS = "systemctl show -p ControlGroup --value livekit-agents-echo@{}"
 
@@ -30,16 +29,15 @@ def test_a_change_of_livekit_server_loses_neither_conversation_nor_worker(
     name, slot = next(iter(site.hosts)), workers.serving(first)
     before, worker = serving(site, name), workers.pid(first, slot)
     with talking() as oldest:
-        told = deploy(change({"livekit": {"room": {"empty_timeout": 421}}}))
-        assert told.status == 0, told.text
+        deployed(change({"livekit": {"room": {"empty_timeout": 421}}}))
         assert serving(site, name) != before
         with talking() as other:
-            assert other.conversation.answered < SERVED, "the worker is registered on the slot that drains"
+            served(other, talking)  # the worker is registered on the slot that drains
             other.unnoticed()
         oldest.unnoticed()
     ended(name, before.unit)
     with talking() as newest:
-        assert newest.conversation.answered < SERVED, "and with its end on the new one"
+        served(newest, talking)  # and with its end on the new one
         newest.unnoticed()
     assert workers.pid(first, slot) == worker
     assert measured(first, slot, "livekit_agents_registrations_total") >= 2
@@ -83,7 +81,7 @@ def test_a_worker_that_is_killed_is_back_for_the_next_conversation(talking: Talk
     assert wait_until(lambda: first.run(asked).rc == 0, 60, every=0.3), "it is not registered again"
     assert workers.pid(first, slot) != before
     with talking() as talk:
-        assert talk.conversation.answered < SERVED
+        served(talk, talking)
         talk.unnoticed()
     unchanging()
 
