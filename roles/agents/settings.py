@@ -53,6 +53,7 @@ class Fleet(SlottedSettings):
     load_threshold: float = option(0.7, "load from which on a worker takes no job (load_threshold)")
     health: PortRange = option(PortRange(9610, 9612), "health, jobs and metrics of the slots, on loopback")
     drain: Drain = option(Drain(), DRAIN.format("job"))
+    gpu: bool = option(False, "its workers may use the GPUs of their hosts (NVIDIA's), and no other device")
     memory: Memory = option(MOST, WORDS.format("its largest process"))
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "of the worker (log_level)")
 
