@@ -27,7 +27,8 @@ class Agents(Role[Settings]):
     def on(self, site: Site, host: str) -> Settings | None:
         if (own := super().on(site, host)) is None:
             return None
-        return Settings(fleets={name: _on(site, host, each) for name, each in own.fleets.items() if _runs(each, host)})
+        fleets = {name: _on(site, host, each) for name, each in own.fleets.items() if _runs(each, host)}
+        return dataclasses.replace(own, fleets=fleets)
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
         node = any(each.source.node for each in own.daemons)
@@ -53,7 +54,7 @@ class Agents(Role[Settings]):
         }
         if found := [problem for each in fleets.values() for problem in source.problems(each)]:
             raise SiteError(found)
-        return site.having(Settings(fleets=fleets))
+        return site.having(dataclasses.replace(own, fleets=fleets))
 
     def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
         if (own := self.on(site, host)) is None:

@@ -14,7 +14,10 @@ from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File
 
 _ON_HOST = Path(__file__).parent / "on_host"
-LAUNCHER = {"python": ("launcher.py", "told.py"), "node": ("launcher.mjs",)}  # its files; the first one is started
+LAUNCHER = {
+    "python": ("launcher.py", "told.py", "again.py"),
+    "node": ("launcher.mjs", "again.mjs"),
+}  # its files; the first one is started
 
 
 def deployment(generation: str, slot: str) -> str:

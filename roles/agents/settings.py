@@ -63,6 +63,7 @@ class Fleet(SlottedSettings):
     extra: Mapping[str, Any] = derived({})
 
     name: str = derived("")
+    redispatch: bool = derived(False)
     directory: str = derived("")  # of its code on this machine
     values: Mapping[str, Secret] = derived({})  # of its secrets
     lacks: tuple[str, ...] = derived(())  # secrets that nobody has set
@@ -127,6 +128,7 @@ class Fleet(SlottedSettings):
             "num_idle_processes": self.idle,
             "load_threshold": self.load_threshold,
             "log_level": self.log_level,
+            **({"redispatch": True} if self.redispatch else {}),
             "environment": {**self.environment, **{name: value.reveal() for name, value in self.values.items()}},
         }
 
@@ -137,12 +139,17 @@ class Settings(Checked):
 
     rest: ClassVar[str] = "fleets"
 
+    redispatch: bool = option(
+        False, "a job that ends by a crash, of itself or of its worker, is dispatched anew where people are left"
+    )
     fleets: Mapping[str, Fleet] = option({}, "a fleet, by its name; any number of them")
 
     @property
     def daemons(self) -> tuple[Fleet, ...]:
         """The fleets, each with its name."""
-        return tuple(dataclasses.replace(fleet, name=name) for name, fleet in self.fleets.items())
+        return tuple(
+            dataclasses.replace(fleet, name=name, redispatch=self.redispatch) for name, fleet in self.fleets.items()
+        )
 
     def having(self, component: str, then: Mapping[str, Any]) -> Settings:
         """The same with other settings ``then`` of the fleet that is in slots as ``component``."""

@@ -7,11 +7,12 @@
 // else it would give to `new ServerOptions` (requestFunc, loadFunc, permissions, …) it exports as `options`.
 
 import childProcess from "node:child_process";
-import { readFileSync, existsSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import http from "node:http";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { Again } from "./again.mjs";
 
 const FOREVER = 1e9; // attempts: at the end of upstream's ten (80 s) the worker exits, and its jobs with it
 const SHORT = 5000; // ms that jobs get at a stop that is no drain (a reboot), then their callbacks run
@@ -24,15 +25,20 @@ class Refused extends Error {}
 
 const jobs = new Map(); // process -> what it does
 const accepted = new Map(); // id of a job that waits for its process -> until when
-const counted = { taken: 0, lost: 0, registered: 0 };
+const counted = { taken: 0, registered: 0 };
+let again; // what becomes of those that are lost
 let say = { info() {}, error() {}, warn() {} };
 
 function watch(child) {
   const send = child.send;
   child.send = function (message, ...rest) {
     if (message?.case === "startJobRequest") {
-      const { job } = message.value.runningJob;
-      jobs.set(child, { id: job.id, room: job.room?.name ?? "", done: false });
+      const { job, acceptArguments } = message.value.runningJob;
+      const identity = acceptArguments?.identity || `agent-${job.id}`;
+      const { id, type = 0, dispatchId: dispatch = "", metadata = "" } = job;
+      const begun = { id, room: job.room?.name ?? "", type, dispatch, metadata, identity };
+      jobs.set(child, { ...begun, done: false, begun });
+      again.began(begun);
       accepted.delete(job.id);
       counted.taken += 1;
       say.info({ pid: child.pid, room: job.room?.name, job_id: job.id }, "job started");
@@ -48,9 +54,7 @@ function watch(child) {
   child.on("exit", () => {
     const job = jobs.get(child);
     jobs.delete(child);
-    if (!job || (job.done && !job.crashed)) return;
-    counted.lost += 1;
-    say.error({ room: job.room, job_id: job.id }, "a job was lost: its process ended before it");
+    if (job) again.ended(job.begun, !job.done || Boolean(job.crashed));
   });
   return child;
 }
@@ -137,6 +141,7 @@ function prepared(config, { agents, entry, options }) {
       return accept(request);
     },
   };
+  rmSync(wanted.port, { force: true }); // of a worker that was killed
   return { server: new agents.AgentServer(new agents.ServerOptions(wanted)), socket: wanted.port };
 }
 
@@ -163,14 +168,15 @@ function served(config, server, state, socket) {
     rooms: [...jobs.values()].map((job) => job.room),
     pending: waiting(),
     jobs_taken: counted.taken,
-    jobs_lost: counted.lost,
+    jobs_lost: again.lost,
   });
   const metrics = async () =>
     [
       ["registered", "gauge", "1 while LiveKit knows of the worker and it takes jobs", Number(await serves())],
       ["jobs", "gauge", "jobs that run", jobs.size],
       ["jobs_taken_total", "counter", "jobs that were begun", counted.taken],
-      ["jobs_lost_total", "counter", "jobs whose process ended before they did", counted.lost],
+      ["jobs_lost_total", "counter", "jobs whose process ended before they did", again.lost],
+      ["jobs_redispatched_total", "counter", "lost jobs that were dispatched anew", again.dispatched],
       ["registrations_total", "counter", "times that LiveKit took the worker in", counted.registered],
     ]
       .map(([name, kind, what, value]) => {
@@ -208,7 +214,10 @@ async function work(config, server, state) {
     });
     process.on("unhandledRejection", (error) => say.error({ error: last(error) }, "nobody waited for this failure"));
   });
-  server.event.on("worker_registered", () => (counted.registered += 1));
+  server.event.on("worker_registered", () => {
+    counted.registered += 1;
+    again.ready();
+  });
   const running = server.run().then(
     () => 1,
     (error) => {
@@ -262,6 +271,8 @@ async function main(argv) {
   if (argv.includes("--check")) return 0;
   code.agents.initializeLogger({ pretty: false, level });
   say = code.agents.log();
+  again = new Again(config, process.env.RUNTIME_DIRECTORY, say);
+  again.read();
   const { server, socket } = prepared(config, code);
   const state = { draining: false };
   served(config, server, state, socket);

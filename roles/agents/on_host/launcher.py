@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from livekit_metal.roles.agents.on_host.again import Again
     from livekit_metal.roles.agents.on_host.told import Told, served
 else:
+    Again = importlib.import_module("again").Again
     _beside = importlib.import_module("told")
     Told, served = _beside.Told, _beside.served
 
@@ -155,7 +157,9 @@ def main(argv: list[str]) -> int:
         return 1
     if "--check" in argv:
         return 0
-    told = Told(server, config)
+    again = Again(config, os.environ.get("RUNTIME_DIRECTORY"))
+    again.read()
+    told = Told(server, config, again)
     served(told, config["port"])
     return asyncio.run(work(server, told, config, os.environ.get("LKM_DRAINS", "/nowhere")))
 

@@ -9,6 +9,7 @@ import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +21,7 @@ from livekit_metal.runtime.slots.components import components
 from livekit_metal.site.model import Site
 from tests.render.conftest import Verify
 from tests.support.calls.control import free_port
+from tests.support.twirp import Twirp, twirp
 from tests.support.values.agents import ECHO_NODE, talking
 
 RELEASE = "/opt/livekit/agents-echo/1.9.0-abc"
@@ -91,8 +93,9 @@ def test_units_are_sound_and_tight(fleet: Agents, verify_unit: Verify) -> None:
 class Place:
     """A release in a directory, and its launcher."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, livekit: Twirp) -> None:
         assert NODE
+        self.livekit = livekit
         self.root, self.port, self.code = root, free_port("127.0.0.1"), root / "code"
         framework = self.code / "node_modules/@livekit/agents"
         framework.mkdir(parents=True)
@@ -103,7 +106,7 @@ class Place:
         (self.code / "package.json").write_text('{"type": "module"}')
         version = subprocess.check_output([NODE, "-p", "process.versions.node.split('.')[0]"], text=True).strip()
         self.config = {
-            "ws_url": "ws://x", "api_key": "k", "api_secret": "s", "agent_name": "echo", "deployment": "",
+            "ws_url": livekit.url, "api_key": "k", "api_secret": "s" * 32, "agent_name": "echo", "deployment": "",
             "entrypoint": "agent.js", "interpreter": version, "port": self.port, "drain_timeout": 60,
             "num_idle_processes": 1, "load_threshold": 0.7, "log_level": "info", "environment": {"A": "b"},
         }  # fmt: skip
@@ -124,25 +127,34 @@ class Place:
         said: dict[str, Any] = json.loads(self.get("/worker") or "{}")
         return said
 
+    @contextmanager
+    def running(self, **more: Any) -> Iterator[subprocess.Popen[str]]:
+        """A worker that is registered and has a job."""
+        environment = {"RUNTIME_DIRECTORY": str(self.root), "LKM_DRAINS": str(self.root), "PATH": "/usr/bin:/bin"}
+        command = self.command(f"{AGENT}export const options = {{ mine: process.env.A }};\n", **more)
+        worker = subprocess.Popen(command, cwd=self.code, env=environment, stdout=subprocess.PIPE, text=True)
+        try:
+            assert wait_until(lambda: self.get("/") == "OK", 60), "it is not registered"
+            worker.send_signal(signal.SIGUSR2)
+            assert wait_until(lambda: self.worker().get("rooms") == ["r"], 20)
+            yield worker
+        finally:
+            worker.kill()
+            worker.wait()
+
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path: Path) -> Iterator[Place]:
     if NODE is None:
         pytest.skip("node is not on this machine: the launcher of fleets for Node cannot be run")
-    return Place(tmp_path)
+    with twirp([{"identity": "caller", "kind": "STANDARD"}]) as livekit:
+        yield Place(tmp_path, livekit)
 
 
 @pytest.fixture
 def worker(place: Place) -> Iterator[subprocess.Popen[str]]:
-    environment = {"RUNTIME_DIRECTORY": str(place.root), "LKM_DRAINS": str(place.root), "PATH": "/usr/bin:/bin"}
-    command = place.command(f"{AGENT}export const options = {{ mine: process.env.A }};\n")
-    running = subprocess.Popen(command, cwd=place.code, env=environment, stdout=subprocess.PIPE, text=True)
-    assert wait_until(lambda: place.get("/") == "OK", 60), "it is not registered"
-    running.send_signal(signal.SIGUSR2)
-    assert wait_until(lambda: place.worker().get("rooms") == ["r"], 20)
-    yield running
-    running.kill()
-    running.wait()
+    with place.running() as made:
+        yield made
 
 
 @pytest.mark.parametrize(
@@ -154,7 +166,7 @@ def worker(place: Place) -> Iterator[subprocess.Popen[str]]:
         ("this is no code\n", {}, "agent.js cannot be imported: SyntaxError"),
         ("export default 3\n", {}, "agent.js has no agent (defineAgent) as its default export"),
         (AGENT, {"interpreter": "99"}, "the fleet was built for 99"),
-        (f"{AGENT}if (process.env.A !== 'b' || process.env.LIVEKIT_URL !== 'ws://x') throw 1;\n", {}, ""),
+        (f"{AGENT}if (process.env.A !== 'b' || !process.env.LIVEKIT_URL.startsWith('ws://127')) throw 1;\n", {}, ""),
     ],
 )  # fmt: skip
 def test_an_entry_point_is_judged_before_anything_starts(
@@ -188,3 +200,18 @@ def test_a_job_that_crashes_and_a_failure_of_nobody_end_no_worker(place: Place, 
     assert wait_until(lambda: "livekit_agents_jobs_lost_total 1\n" in place.get("/metrics"), 20)
     assert (place.worker()["jobs_taken"], place.worker()["active_jobs"]) == (1, 0)
     assert worker.poll() is None
+    assert place.livekit.asked == 0, "it was not told to dispatch anew"
+
+
+def test_lost_jobs_are_dispatched_anew_by_their_worker_or_by_its_successor(place: Place) -> None:
+    with place.running(redispatch=True) as first:
+        first.kill()
+        first.wait()
+    anew = [("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": ""})]
+    with place.running(redispatch=True) as second:
+        assert wait_until(lambda: place.livekit.wanted == anew, 20), "its job was that of a worker which was killed"
+        assert "livekit_agents_jobs_redispatched_total 1\n" in place.get("/metrics")
+        (place.code / "crash").touch()
+        assert wait_until(lambda: len(place.livekit.wanted) == 2 * len(anew), 20)
+        assert place.worker()["jobs_lost"] == 2
+        second.kill()
