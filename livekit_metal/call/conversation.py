@@ -46,7 +46,6 @@ class Conversation(Aside[Report]):
     def __init__(self, access: Access, agent: str, *, within: float = ANSWERS) -> None:
         self._access, self._agent, self._within = access, agent, within
         self.room = f"talk-{uuid4().hex[:12]}"
-        self.identity = ""  # of the agent
         self.answered = 0.0
         self._listener: Listener | None = None
         super().__init__(self.room)
@@ -58,6 +57,11 @@ class Conversation(Aside[Report]):
             return CallError("agent", f"{identity} joined, and nothing came back {within}", remedy)
         remedy = "see procedures/status.py: a worker of that name must be registered, and below its load"
         return CallError("agent", f"no agent {self._agent} joined {within}", remedy)
+
+    @property
+    def identity(self) -> str:
+        """Of the agent that speaks now, or spoke last."""
+        return self._listener._publisher if self._listener else ""
 
     @property
     def came_back(self) -> float:
@@ -82,7 +86,7 @@ class Conversation(Aside[Report]):
                     await listener.heard.wait()
             except TimeoutError:
                 raise self._silent(listener._publisher) from None
-            self.answered, self.identity = time.monotonic() - asked, listener._publisher
+            self.answered = time.monotonic() - asked
             self._listener = listener
             self._up.set_result(None)
             await asyncio.wrap_future(self._stop)

@@ -49,7 +49,7 @@ def test_a_job_that_crashes_takes_nobody_with_it_and_is_seen(talking: Talking, f
     with talking() as one:
         busy = set(_processes(first, slot))
         with talking() as other:
-            (newest,) = _with_room(first, slot, other.conversation.room)
+            (newest,) = workers.of_room(first, slot, other.conversation.room)
             assert newest in set(_processes(first, slot)) - {main}
             first.check_output(f"kill -9 {newest}")
             seen = wait_until(lambda: measured(first, slot, "livekit_agents_jobs_lost_total") > lost, 20, every=0.3)
@@ -64,13 +64,6 @@ def test_a_job_that_crashes_takes_nobody_with_it_and_is_seen(talking: Talking, f
 def _processes(host: Host, slot: str) -> list[int]:
     group = host.check_output(_JOBS.format(slot))
     return [int(line) for line in host.check_output(f"cat '/sys/fs/cgroup{group}/cgroup.procs'").split()]
-
-
-def _with_room(host: Host, slot: str, room: str) -> list[int]:
-    """The process of the job in ``room``, as the journal has it."""
-    said = host.check_output(f"journalctl -u livekit-agents-echo@{slot} -o cat --since -2min")
-    lines = (json.loads(line) for line in said.splitlines() if line[:1] == "{")
-    return sorted({line["pid"] for line in lines if line.get("room") == room and "pid" in line})
 
 
 def test_a_worker_that_is_killed_is_back_for_the_next_conversation(talking: Talking, first: Host) -> None:

@@ -39,6 +39,13 @@ def rooms(host: Host, slot: str, fleet: str = ECHO) -> list[str]:
     return list(said["rooms"])
 
 
+def of_room(host: Host, slot: str, room: str) -> list[int]:
+    """The process of the job in ``room``, as the journal of the echo fleet has it."""
+    said = host.check_output(f"journalctl -u livekit-agents-echo@{slot} -o cat --since -2min")
+    lines = (json.loads(line) for line in said.splitlines() if line[:1] == "{")
+    return sorted({line["pid"] for line in lines if line.get("room") == room and "pid" in line})
+
+
 def ended(host: Host, slot: str, within: float = 60, fleet: str = ECHO) -> None:
     """Wait until a slot that drains has ended by itself, and in good order."""
     unit = f"livekit-agents-{fleet}@{slot}"
