@@ -16,6 +16,7 @@ import { Again } from "./again.mjs";
 
 const FOREVER = 1e9; // attempts: at the end of upstream's ten (80 s) the worker exits, and its jobs with it
 const SHORT = 5000; // ms that jobs get at a stop that is no drain (a reboot), then their callbacks run
+const STARTING = 60000; // ms for a process of jobs: after upstream's ten seconds a busy host makes one after the other
 const CLOSING = 30000; // ms for the callbacks of a job
 const LAUNCHED = 30000; // ms after which a job that was accepted and never came is given up
 
@@ -127,6 +128,7 @@ function prepared(config, { agents, entry, options }) {
     maxRetry: FOREVER,
     loadThreshold: config.deployment ? Infinity : config.load_threshold,
     numIdleProcesses: config.num_idle_processes,
+    initializeProcessTimeout: Math.max(options.initializeProcessTimeout ?? STARTING, STARTING),
     shutdownProcessTimeout: Math.min(options.shutdownProcessTimeout ?? CLOSING, CLOSING),
     sessionEndTimeout: Math.min(options.sessionEndTimeout ?? CLOSING, CLOSING),
     production: false, // of it come the defaults of ports and idle processes alone: here 0 is 0
