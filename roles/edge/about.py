@@ -6,7 +6,7 @@ import dataclasses
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.slots.decision import GUARD
@@ -17,10 +17,16 @@ from livekit_metal.roles.edge.doors import EACH, PROXIES, is_loopback
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.prometheus.settings import Target
-from livekit_metal.site import redis, slotted
+from livekit_metal.site import redis, scraping, slotted
 from livekit_metal.site.host import Host
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
+
+_ONE_PLACE = (
+    *("tls", "domain", "names", "path_prefix", "certificate", "key", "ca_file", "certificate_days", "hsts_days"),
+    *("https", "redirect", "http", "rtmp", "turn", "turn_proxy_protocol", "proxies"),
+)
+_NEXT_DOOR = "the edges of the other hosts come to it"
 
 
 class Edge(Role[Settings]):
@@ -28,6 +34,12 @@ class Edge(Role[Settings]):
     purpose = "HAProxy"
     settings = Settings
     rank = 1
+    everywhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(_ONE_PLACE, "clients come to any edge, and find the same at each"),
+        "peer": _NEXT_DOOR,
+        "rtmp_peer": _NEXT_DOOR,
+        "metrics": "Prometheus asks all of them alike",
+    }
 
     def on(self, site: Site, host: str) -> Settings | None:
         if not site.calls(host):
@@ -54,7 +66,10 @@ class Edge(Role[Settings]):
             callers=tuple(role for role in site.callers if role in redis.callers(site) or site.with_role(role)),
             config_root=site.paths.config,
             active=slotted.active(site),
-            monitored=bool(site.with_role("prometheus")),
+            monitored=scraping.wanted(site),
+            metrics_address=scraping.address(site, host, door=True),
+            metrics_clients=scraping.clients(site, door=True),
+            scrapers=scraping.scrapers(site, host),
             served=site.served.get(host),
             acme=at_edge(site) if own.tls == "acme" else None,
             **site.given_to(self.name, host),
@@ -99,7 +114,7 @@ class Edge(Role[Settings]):
     def scraped(self, site: Site, host: str) -> Iterator[Target]:
         if (own := self.on(site, host)) is None:
             return
-        port, at = own.metrics.first, {"host": host, "address": site.inside(host)}
+        port, at = own.metrics.first, {"host": host, "address": own.metrics_address}
         yield Target(job="edge", port=port, **at)
         if own.encrypted:
             yield Target(job="certificate", component="edge", port=port, path="/certificate", **at)
@@ -116,7 +131,8 @@ def _meant(addresses: Iterable[str], host: Host) -> tuple[str, ...]:
 
 def _unfit(site: Site) -> Iterator[Problem]:
     """Addresses that not every host with clients at its edge can have."""
-    hosts = certificates.hosts(site)
+    own = [n for n in certificates.hosts(site) if not site.laying("edge", n)]
+    hosts = [n for n in own if site.of(Settings, n).address == site.of(Settings).address]
     for i, each in enumerate(site.of(Settings).address):
         path = f"edge.address[{i}]"
         if each == "ipv6":

@@ -89,20 +89,28 @@ async def shown(case: Subject, check: str, about: str, host: str, port: int) -> 
 
 async def closed(case: Subject, about: str, address: str) -> CheckResult:
     """That ports for the site's own hosts take no connection from here."""
-    ports = case.closed[address]
-    if own(address) in {host.address for host in case.access.hosts.values()}:
+    here = own(address)
+    ports = {name: port for name, port in case.closed[address].items() if not _may_scrape(case, name, here)}
+    if here in {host.address for host in case.access.hosts.values()}:
         said = "this machine is one of the site's hosts"
         remedy = "run this from elsewhere to see what is closed"
         return CheckResult(check="closed", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
     found = await asyncio.gather(*(_opens(address, port) for port in ports.values()))
     if opened := [f"{port} ({name})" for (name, port), opens in zip(ports.items(), found, strict=True) if opens]:
         fact = f"{', '.join(opened)} of {address} takes connections from here"
-        return failed("closed", about, case.here, fact, _open_remedy(case, about))
+        return failed("closed", about, case.here, fact, _open_remedy(case, about, address))
     return CheckResult(check="closed", about=about, vantage=case.here, said=f"{len(ports)} ports")
 
 
-def _open_remedy(case: Subject, about: str) -> str:
-    if not case.filtered:
+def _may_scrape(case: Subject, port: str, here: str) -> bool:
+    """Whether a port is open to this machine, because a Prometheus of the operator's may be here."""
+    return bool(here) and any(
+        ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.scrapers.get(port, ())
+    )
+
+
+def _open_remedy(case: Subject, about: str, address: str) -> str:
+    if address in case.unfiltered:
         return "firewall.mode is none: close it in the firewall that filters instead (docs/network.md)"
     return f"see `nft list ruleset` on {about or 'the host'}; a deploy puts livekit-metal's own rules back"
 
