@@ -47,7 +47,7 @@ def problems(path: str, root: Path, version: str) -> Iterator[Problem]:
                 f"{path}.node", f"{file} has {_plain(name)!r} from somewhere else", "publish it to a registry"
             )
         elif not each.get("integrity"):
-            yield Problem(f"{path}.node", f"{file} has {_plain(name)!r} without a hash (integrity)", f"{_MAKE}, anew")
+            yield Problem(f"{path}.node", f"{file} has {_plain(name)!r} without a hash (integrity)", _MAKE)
     asked = str(packages.get("", {}).get("engines", {}).get("node", "*"))
     if not satisfies(NODES[version], asked):
         fact = f"is {version}, and {MANIFEST} asks for {asked}"

@@ -21,7 +21,7 @@ MARK = "livekit-metal-proof"  # the metadata of a job that proves, and how its r
 _IMPORTS = shell.program(__file__, "imports")
 _REGISTERED = shell.program(__file__, "registered")
 _JOB = shell.program(__file__, "job")
-_WITHIN = 40  # s for a job
+_WITHIN = 60  # s for a job: a process for it may have to start on a host that is busy
 
 
 class Proof(proof.Proof[Fleet]):

@@ -140,7 +140,7 @@ class Settings(Checked):
     rest: ClassVar[str] = "fleets"
 
     redispatch: bool = option(
-        False, "a job that ends by a crash, of itself or of its worker, is dispatched anew where people are left"
+        False, "a job that ends by a crash, of itself or of its worker, is dispatched again where people are left"
     )
     fleets: Mapping[str, Fleet] = option({}, "a fleet, by its name; any number of them")
 

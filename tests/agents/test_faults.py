@@ -68,8 +68,8 @@ def test_a_lost_job_is_dispatched_anew(talking: Talking, change: Change, first: 
         main = workers.pid(first, slot)
         (job,) = workers.of_room(first, slot, talk.conversation.room)
         first.check_output(f"kill -{signal.SIGKILL} {main if whole else job}")
-        anew = wait_until(lambda: measured(first, slot, "livekit_agents_jobs_redispatched_total"), SENT, every=0.5)
-        assert anew, "nobody has seen it"
+        again = wait_until(lambda: measured(first, slot, "livekit_agents_jobs_redispatched_total"), SENT, every=0.5)
+        assert again, "nobody has seen it"
         assert measured(first, slot, "livekit_agents_jobs_lost_total") == 1
         back = wait_until(lambda: talk.conversation.identity != agent, _GHOST)
         assert back, "no other agent came"

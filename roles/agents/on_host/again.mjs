@@ -1,4 +1,4 @@
-// Jobs that ended before they should have, as in again.py beside this: counted, and dispatched anew where somebody waits.
+// Jobs that ended before they should have, as in again.py beside this: counted, and dispatched again where somebody waits.
 
 import { createHmac } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -66,14 +66,14 @@ export class Again {
     if (!this.config.redispatch || this.config.deployment || job.type !== ROOM) return;
     const tried = this.#tried[job.room] ?? 0;
     const where = { room: job.room, job_id: job.id };
-    if (tried >= MOST) return this.say.error(where, "it is not dispatched anew: its job was lost too often");
+    if (tried >= MOST) return this.say.error(where, "it is not dispatched again: its job was lost too often");
     this.#tried[job.room] = tried + 1;
     this.#write();
     for (const end = Date.now() + PATIENCE; ; await new Promise((go) => setTimeout(go, EVERY))) {
       try {
         return this.say.warn(where, await this.#dispatched(job));
       } catch (error) {
-        if (Date.now() > end) return this.say.error({ ...where, error: String(error) }, "it cannot be dispatched anew");
+        if (Date.now() > end) return this.say.error({ ...where, error: String(error) }, "it cannot be dispatched again");
       }
     }
   }
@@ -82,17 +82,17 @@ export class Again {
     const name = this.config.agent_name;
     const there = (await this.#call("RoomService/ListParticipants", job.room, {})).participants ?? [];
     if (!there.some((each) => PEOPLE.includes(each.kind ?? "STANDARD")))
-      return "it is not dispatched anew: nobody is left in the room";
+      return "it is not dispatched again: nobody is left in the room";
     const agents = there.filter((each) => each.kind === "AGENT");
     if (agents.some((each) => each.identity !== job.identity && each.attributes?.[NAME] === name))
-      return "it is not dispatched anew: another agent of the fleet is in the room";
+      return "it is not dispatched again: another agent of the fleet is in the room";
     if (agents.some((each) => each.identity === job.identity)) // LiveKit has not missed it yet
       await this.#call("RoomService/RemoveParticipant", job.room, { identity: job.identity });
     if (job.dispatch) await this.#call("AgentDispatchService/DeleteDispatch", job.room, { dispatch_id: job.dispatch });
     const wanted = { agent_name: name, metadata: job.metadata };
     await this.#call("AgentDispatchService/CreateDispatch", job.room, wanted);
     this.dispatched += 1;
-    return "dispatched anew";
+    return "dispatched again";
   }
 
   // What is not there (any more) has nothing to say.

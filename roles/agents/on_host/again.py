@@ -1,4 +1,4 @@
-"""Jobs that ended before they should have: counted, and dispatched anew where somebody still waits for their agent.
+"""Jobs that ended before they should have: counted, and dispatched again where somebody still waits for their agent.
 
 LiveKit does not do it (the server forgets who had a job). Who knows of a job that crashed is its worker; of a worker
 that was killed it is the next one of its slot: jobs stand in a file of the unit's runtime directory, which outlives a
@@ -84,7 +84,7 @@ class Again:
         room, end = job["room"], time.monotonic() + PATIENCE
         tried = self._tried.get(room, 0)
         if tried >= MOST:
-            _log.error("it is not dispatched anew: its job was lost too often", extra={"room": room, "times": tried})
+            _log.error("it is not dispatched again: its job was lost too often", extra={"room": room, "times": tried})
             return
         self._tried[room] = tried + 1
         self._write()
@@ -93,7 +93,7 @@ class Again:
                 said = self._dispatched(job)
             except (OSError, ValueError) as error:  # of urllib too
                 if time.monotonic() > end:
-                    _log.error("it cannot be dispatched anew", extra={"room": room, "error": repr(error)})
+                    _log.error("it cannot be dispatched again", extra={"room": room, "error": repr(error)})
                     return
             else:
                 _log.warning(said, extra={"room": room, "job_id": job["id"]})
@@ -104,12 +104,12 @@ class Again:
         room, name = job["room"], self._config["agent_name"]
         there = self._call("RoomService/ListParticipants", room, {}).get("participants", [])
         if not any(each.get("kind", "STANDARD") in _PEOPLE for each in there):
-            return "it is not dispatched anew: nobody is left in the room"
+            return "it is not dispatched again: nobody is left in the room"
         agents = [each for each in there if each.get("kind") == "AGENT"]
         if any(
             each["identity"] != job["identity"] and each.get("attributes", {}).get(_NAME) == name for each in agents
         ):
-            return "it is not dispatched anew: another agent of the fleet is in the room"
+            return "it is not dispatched again: another agent of the fleet is in the room"
         if any(each["identity"] == job["identity"] for each in agents):  # LiveKit has not missed it yet
             self._call("RoomService/RemoveParticipant", room, {"identity": job["identity"]})
         if job["dispatch"]:
@@ -117,7 +117,7 @@ class Again:
         wanted = {"agent_name": name, "metadata": job["metadata"]}
         self._call("AgentDispatchService/CreateDispatch", room, wanted)
         self.dispatched += 1
-        return "dispatched anew"
+        return "dispatched again"
 
     def _call(self, method: str, room: str, wanted: dict[str, Any]) -> dict[str, Any]:
         """Raises OSError or ValueError; what is not there (any more) has nothing to say."""

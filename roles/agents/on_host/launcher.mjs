@@ -178,7 +178,7 @@ function served(config, server, state, socket) {
       ["jobs", "gauge", "jobs that run", jobs.size],
       ["jobs_taken_total", "counter", "jobs that were begun", counted.taken],
       ["jobs_lost_total", "counter", "jobs whose process ended before they did", again.lost],
-      ["jobs_redispatched_total", "counter", "lost jobs that were dispatched anew", again.dispatched],
+      ["jobs_redispatched_total", "counter", "lost jobs that were dispatched again", again.dispatched],
       ["registrations_total", "counter", "times that LiveKit took the worker in", counted.registered],
     ]
       .map(([name, kind, what, value]) => {
@@ -209,7 +209,7 @@ function spaced(said) {
 async function work(config, server, state) {
   const ended = new Promise((over) => {
     for (const name of ["SIGTERM", "SIGINT"]) process.on(name, () => over(0));
-    // One bad answer must not end the worker, whose jobs would end with it: they have their time, then it starts anew.
+    // One bad answer must not end the worker, whose jobs would end with it: they have their time, then it starts again.
     process.on("uncaughtException", (error) => {
       say.error({ error: last(error) }, "the worker failed");
       over(1);

@@ -86,7 +86,7 @@ class Told:
             ("jobs", "gauge", "jobs that run", said["active_jobs"]),
             ("jobs_taken_total", "counter", "jobs that were begun", said["jobs_taken"]),
             ("jobs_lost_total", "counter", "jobs whose process ended before they did", said["jobs_lost"]),
-            ("jobs_redispatched_total", "counter", "lost jobs that were dispatched anew", self._again.dispatched),
+            ("jobs_redispatched_total", "counter", "lost jobs that were dispatched again", self._again.dispatched),
             ("registrations_total", "counter", "times that LiveKit took the worker in", self.registered),
         )
         text = "".join(

@@ -200,18 +200,18 @@ def test_a_job_that_crashes_and_a_failure_of_nobody_end_no_worker(place: Place, 
     assert wait_until(lambda: "livekit_agents_jobs_lost_total 1\n" in place.get("/metrics"), 20)
     assert (place.worker()["jobs_taken"], place.worker()["active_jobs"]) == (1, 0)
     assert worker.poll() is None
-    assert place.livekit.asked == 0, "it was not told to dispatch anew"
+    assert place.livekit.asked == 0, "it was not told to dispatch again"
 
 
 def test_lost_jobs_are_dispatched_anew_by_their_worker_or_by_its_successor(place: Place) -> None:
     with place.running(redispatch=True) as first:
         first.kill()
         first.wait()
-    anew = [("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": ""})]
+    again = [("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": ""})]
     with place.running(redispatch=True) as second:
-        assert wait_until(lambda: place.livekit.wanted == anew, 20), "its job was that of a worker which was killed"
+        assert wait_until(lambda: place.livekit.wanted == again, 20), "its job was that of a worker which was killed"
         assert "livekit_agents_jobs_redispatched_total 1\n" in place.get("/metrics")
         (place.code / "crash").touch()
-        assert wait_until(lambda: len(place.livekit.wanted) == 2 * len(anew), 20)
+        assert wait_until(lambda: len(place.livekit.wanted) == 2 * len(again), 20)
         assert place.worker()["jobs_lost"] == 2
         second.kill()

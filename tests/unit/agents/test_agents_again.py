@@ -1,4 +1,4 @@
-"""Lost jobs are counted, and dispatched anew where somebody waits for an agent and none is there."""
+"""Lost jobs are counted, and dispatched again where somebody waits for an agent and none is there."""
 
 from __future__ import annotations
 
