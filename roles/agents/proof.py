@@ -21,7 +21,7 @@ MARK = "livekit-metal-proof"  # the metadata of a job that proves, and how its r
 _IMPORTS = shell.program(__file__, "imports")
 _REGISTERED = shell.program(__file__, "registered")
 _JOB = shell.program(__file__, "job")
-_REGISTERED_WITHIN = 120  # s: Python and Node load hundreds of modules, on a host that is busy
+_TAKEN_IN = 120  # s: Python and Node load hundreds of modules, on a host that is busy
 _WITHIN = 60  # s for a job: a process for it may have to start on a host that is busy
 
 
@@ -71,4 +71,11 @@ class Proof(proof.Proof[Fleet]):
 
     def _registered(self, host: Host, slot: str, *, fresh: bool) -> None:
         test = (ALIVE if fresh else "") + _REGISTERED
-        until(host, f"slot {slot} is registered", self.unit(slot), test, self.port("health", slot), within=_REGISTERED_WITHIN)
+        until(
+            host,
+            f"slot {slot} is registered",
+            self.unit(slot),
+            test,
+            self.port("health", slot),
+            within=_TAKEN_IN,
+        )
