@@ -19,7 +19,8 @@ site = {
         "turn_proxy_protocol": True,
         "ca_file": facts()["directory"] + "/nginx-ca.pem",
     },
-    "livekit": {**_lab_site["livekit"], "turn": {"domain": "turn.example.org"}},
+    # rooms are made by an application alone, as beside Matrix
+    "livekit": {**_lab_site["livekit"], "turn": {"domain": "turn.example.org"}, "room": {"auto_create": False}},
     "firewall": {
         "admin": [facts()["gateway"] + "/32", "10.99.0.0/24"],
         "open": [
