@@ -8,10 +8,11 @@ import tempfile
 import types
 import typing
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docs import network
+from docs import network, snippets
 from docs.releases import releases_md
 from livekit_metal.core import switches
 from livekit_metal.core.fields import options
@@ -53,6 +54,11 @@ def _example() -> Site:
 def network_md() -> str:
     """docs/network.md with its tables."""
     return network.filled((HERE / "network.md").read_text(), _example(), "lk1")
+
+
+def _setups() -> Iterator[str]:
+    """Documents that show whole inventories."""
+    return (f"setups/{file.name}" for file in sorted((HERE / "setups").glob("*.md")))
 
 
 def ports_md() -> str:
@@ -172,6 +178,7 @@ GENERATED = {
     "network.md": network_md,
     "configuration.md": configuration_md,
     "releases.md": releases_md,
+    **{name: partial(snippets.filled, HERE / name) for name in _setups()},
 }
 
 

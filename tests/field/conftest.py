@@ -163,13 +163,16 @@ Inventory = Callable[..., Path]
 
 @pytest.fixture
 def inventory(field: Field, tmp_path: Path) -> Inventory:
-    """An inventory whose operator comes by the tunnel; ``firewall`` is all that it says of that, but for the admin."""
+    """An inventory whose operator comes by the tunnel; ``firewall`` is all that it says of that, but for the admin.
 
-    def make(firewall: Mapping[str, Any]) -> Path:
+    More ``changes`` of the site may follow.
+    """
+
+    def make(firewall: Mapping[str, Any], **changes: Any) -> Path:
         ssh = {"config": f"{field.directory}/tunnel.config", "known_hosts": f"{field.directory}/tunnel.known"}
         nothing = {"open": [], "closed": [], "trusted": [], "admin": [TUNNEL], "confirm": 20}
-        changes = {"hosts": {field.host: {"ssh": ssh}}, "firewall": nothing | dict(firewall)}
-        return variant(tmp_path, changes)
+        own = {"hosts": {field.host: {"ssh": ssh}}, "firewall": nothing | dict(firewall)}
+        return variant(tmp_path, own | changes)
 
     return make
 

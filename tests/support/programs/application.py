@@ -21,6 +21,7 @@ KEY, SECRET = "APIcurrent", "a secret of thirty-two characters"
 class Application:
     """An application as LiveKit's documents have it: it checks each event's signature, and keeps what it was sent."""
 
+    key: str = KEY
     secret: str = SECRET
     status: int = 200
     leads: str = ""
@@ -48,7 +49,7 @@ def handler(app: Application) -> type[BaseHTTPRequestHandler]:
                 return
             status, said = app.status, app.says
             try:
-                verifier = api.TokenVerifier(KEY, app.secret)
+                verifier = api.TokenVerifier(app.key, app.secret)
                 app.got.append(api.WebhookReceiver(verifier).receive(body, self.headers["Authorization"]))
             except Exception as error:
                 status, said = 401, str(error).encode()
@@ -74,8 +75,8 @@ def words_of_processes() -> list[str]:
 
 
 @contextmanager
-def running(app: Application, pem: Path | None = None) -> Iterator[Application]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(app))
+def running(app: Application, pem: Path | None = None, address: str = "127.0.0.1") -> Iterator[Application]:
+    server = ThreadingHTTPServer((address, 0), handler(app))
     server.daemon_threads = True
     if pem:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
