@@ -1,15 +1,17 @@
-"""Whether webhooks get from a host to where they go: name, connection, TLS; on request, with an event."""
+"""Whether webhooks get to where they go (name, connection, TLS; on request an event), and a changing address holds."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from livekit_metal.core import shell
-from livekit_metal.core.check_result import CheckResult, failed
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.switches import Switches
 from livekit_metal.roles.livekit import webhooks
 from livekit_metal.roles.livekit.settings import Settings
+from livekit_metal.runtime.discovery import addresses
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.site.model import HostStack
 
@@ -22,9 +24,12 @@ _REMEDIES = {
 
 def needs(livekit: Settings) -> StateQuery:
     """What to look at on a host."""
-    if not livekit.webhooks:
-        return StateQuery()
-    return StateQuery(queries=(("doctor.webhooks", shell.given(_ASK, livekit.unit.format("*"), *livekit.webhooks)),))
+    asked = []
+    if livekit.webhooks:
+        asked.append(("doctor.webhooks", shell.given(_ASK, livekit.unit.format("*"), *livekit.webhooks)))
+    if livekit.stun:
+        asked.append(("doctor.outside", addresses.question(livekit.media_address, livekit.stun)))
+    return StateQuery(queries=tuple(asked))
 
 
 def requested(livekit: Settings, given: Switches) -> StateQuery:
@@ -33,7 +38,8 @@ def requested(livekit: Settings, given: Switches) -> StateQuery:
 
 
 def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
-    """A row for each URL: livekit-server tries again and tells only its log."""
+    """A row for each URL: livekit-server tries again and tells only its log. And one for the address."""
+    yield from _outside(stack, settings, seen)
     said = dict(line.split(" ", 1) for line in seen.answers.get("doctor.webhooks", ()))
     for url in settings.webhooks:
         code, _, rest = said.get(url, "").partition(" ")
@@ -46,3 +52,21 @@ def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[Ch
         remedy = _REMEDIES.get(code, "see that it runs, and the firewalls and routes between it and the host")
         yield failed("webhook", stack.host, stack.host, fact, remedy)
     yield from webhooks.answers(settings, stack.host, seen)
+
+
+def _outside(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
+    """Whether the host still has the address that clients are told."""
+    if not settings.stun:
+        return
+    found = set(addresses.seen_by(seen.answers.get("doctor.outside", ())).values())
+    row = partial(CheckResult, check="public", about=stack.host, vantage=stack.host)
+    told = settings.node_ip.split(",")
+    if not found:
+        said, remedy = f"no server tells it: {', '.join(settings.stun)}", f"see hosts.{stack.host}.stun, and routes"
+        yield row(result=Result.UNKNOWN, said=said, remedy=remedy)
+    elif found.issubset(told):
+        yield row(said=f"still {', '.join(sorted(found))}")
+    else:
+        fact = f"the address outside is {', '.join(sorted(found))} now, and clients are told {settings.node_ip}"
+        remedy = "deploy: calls go on, and new ones are told the new address"
+        yield failed("public", stack.host, stack.host, fact, remedy)
