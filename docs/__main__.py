@@ -7,7 +7,7 @@ import sys
 import tempfile
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,7 @@ def _default(field: dataclasses.Field[Any], inner: type | None) -> str:
     return f"`{value if type(value).__name__ == 'PortRange' else repr(value)}`"
 
 
-GENERATED = {
+GENERATED: dict[str, Callable[[], str]] = {
     "ports.md": ports_md,
     "network.md": network_md,
     "configuration.md": configuration_md,

@@ -109,10 +109,14 @@ class Answer:
         code, status, *words = [*one.get("came", "").split(" "), ""]
         if len(words) < 5:
             return None
+        resolved, connected, over_tls, total = map(float, words[:4])
         return cls(
-            code,
-            int(status),
-            *map(float, words[:4]),
+            exit=code,
+            status=int(status),
+            resolved=resolved,
+            connected=connected,
+            over_tls=over_tls,
+            total=total,
             address=words[4],
             leads=one.get("leads", ""),
             error=one.get("error", ""),
