@@ -26,7 +26,7 @@ chain() { # number, host, port, option, address
   n=$1
   set -- "$4" "$2"
   [ "$1" = -verify_ip ] || set -- "$@" -servername "$2"
-  timeout 5 openssl s_client -connect "$a" "$@" -CAfile "$t/ca.pem" -no-CApath -showcerts \
+  timeout "$s" openssl s_client -connect "$a" "$@" -CAfile "$t/ca.pem" -no-CApath -showcerts \
     </dev/null >"$t/tls$n" 2>/dev/null
   sed -n 's/^ *[0-9] s:/sent /p; s/^ *i:/by /p; s/^ *v:.*NotAfter: /until /p; s/^Verify return code: /verify /p
     s/^ *Verify return code: /verify /p' "$t/tls$n" | awk -v n="$n" '!($1 == "verify" && seen++) { print n, $0 }'

@@ -69,7 +69,13 @@ class Host:
 
 
 @pytest.fixture
-def host(make_site: Callable[[dict[str, Any]], Site], site_data: dict[str, Any], tmp_path: Path) -> Host:
+def host(
+    make_site: Callable[[dict[str, Any]], Site],
+    site_data: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Host:
+    monkeypatch.setattr(webhooks, "WITHIN", 60)  # a busy machine is no slow application
     return Host(make_site(site_data), tmp_path)
 
 
@@ -150,16 +156,16 @@ def test_what_an_answer_has_in_it_stays_one_short_line(host: Host) -> None:
 
 
 def test_an_application_that_says_nothing_is_told_after_a_while(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhooks, "WITHIN", 2)
+    monkeypatch.setattr(webhooks, "WITHIN", 4)
     with running(Application(silent=True)) as app:
-        words = ("takes the event at 127.0.0.1 and says nothing within 2 s", "answer at once")
+        words = ("takes the event at 127.0.0.1 and says nothing within 4 s", "answer at once")
         failing(host.ask(f"http://127.0.0.1:{app.port}/"), *words)
 
 
 def test_an_address_that_never_answers_is_told_from_one_that_refuses(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "WITHIN", 2)
+    monkeypatch.setattr(webhooks, "WITHIN", 4)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as waiting:
         for _ in range(4):  # the kernel takes one or two, and drops the rest
             link = waiting.enter_context(socket.socket())
@@ -170,8 +176,7 @@ def test_an_address_that_never_answers_is_told_from_one_that_refuses(
 
 
 def test_a_name_that_leads_nowhere_is_told(host: Host) -> None:
-    words = ("finds no address of no-such-name.invalid: it asks /etc/hosts and DNS", "the DNS that the host asks")
-    failing(host.ask("http://no-such-name.invalid/hook"), *words)
+    failing(host.ask("http://no-such-name.invalid/hook"), "no-such-name.invalid: it asks /etc/hosts and DNS")
 
 
 def test_a_name_that_only_the_hosts_libc_finds_leads_nowhere(host: Host) -> None:
