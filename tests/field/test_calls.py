@@ -7,9 +7,9 @@ import json
 from lab import state
 from livekit_metal.call.access import Access
 from tests.field.conftest import Field, Inventory
+from tests.support.application import Application, running
 from tests.support.hosts.deploys import plain
 from tests.support.hosts.doctor import failing
-from tests.support.programs.application import Application, running
 
 WAYS = {"udp", "tcp", "turn-udp", "turn-tls"}
 

@@ -25,7 +25,7 @@ from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.model import Site
 from livekit_metal.vault import certificates
-from tests.support.programs.application import KEY, SECRET, Application, running
+from tests.support.application import KEY, SECRET, Application, running
 
 ASKED = Switches(webhooks=True)
 
