@@ -7,6 +7,7 @@ one process cost as much as twenty-five, and what holds up one of them holds up 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -29,6 +30,8 @@ ENDS = 60.0  # s for what is on its way, and for leaving: each step of that is b
 class Client:
     """``async with Client(access, room, path, through) as one: ...; report = await one.stop()``, like a call's."""
 
+    PROGRAM: tuple[str, ...] = (sys.executable, "-m", "tests.upgrade.client")
+
     def __init__(self, access: Access, room: str = "", path: Path | None = None, through: str | None = None) -> None:
         self.room = room
         self._given = {"access": asdict(access), "room": room or None, "path": path, "through": through}
@@ -37,8 +40,7 @@ class Client:
     async def __aenter__(self) -> Self:
         """Returns when all kinds of media arrive. Raises CallError."""
         pipe = asyncio.subprocess.PIPE
-        command = (sys.executable, "-m", "tests.upgrade.client")
-        self._process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdin=pipe, stdout=pipe)
+        self._process = await asyncio.create_subprocess_exec(*self.PROGRAM, cwd=ROOT, stdin=pipe, stdout=pipe)
         try:
             await self._say(self._given)
             await self._told(COMES_UP)
@@ -60,8 +62,9 @@ class Client:
     async def _say(self, words: object) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(words).encode() + b"\n")
-        await self._process.stdin.drain()
+        with contextlib.suppress(ConnectionError):  # it is gone: what it said before tells why
+            self._process.stdin.write(json.dumps(words).encode() + b"\n")
+            await self._process.stdin.drain()
 
     async def _told(self, within: float) -> Any:
         """The next line of the program. Raises CallError: what it says, or that it says nothing."""
