@@ -100,7 +100,7 @@ class Call(Aside[Report]):
         for seat, url in zip((publisher, subscriber), self._urls, strict=True):
             self._say(f"{seat.who} joins {self.room} through {url}")
             identity = f"{seat.who}-{self._tag}"
-            await seat.join(url, token(self._access, room=self.room, identity=identity), ice)
+            await seat.join(url, token(self._access, room=self.room, identity=identity, creates=True), ice)
         node = await self._node(subscriber.event_log)
         self._say(f"publisher publishes the tone; the room is on {node.id or 'an unknown node'}")
         await publisher.publish(PUBLISH)
