@@ -18,7 +18,7 @@ from tests.support.calls.agents import Agent, Job
 from tests.support.hosts.deploys import variant
 
 NAME, TOLD = "reception", '{"lang": "de"}'
-COMES = 30.0  # s for an agent to be in the room of a call
+COMES = 60.0  # s for an agent to be in the room of a call, and for the answer
 
 pytestmark = pytest.mark.skipif(
     not real(), reason="the stand-in makes no rooms: run it with livekit-sip itself (make test-media ARTIFACTS=DIR)"
@@ -70,7 +70,7 @@ def test_an_agent_answers_after_a_deploy_and_after_a_change_by_hand_too(
     rooms = set()
 
     def call() -> None:
-        job = asyncio.run(answered(access, phone()))
+        job = asyncio.run(answered(access, phone(within=COMES)))
         assert (job.room.startswith("desk-"), job.metadata) == (True, TOLD), job
         rooms.add(job.room)
 
