@@ -43,7 +43,7 @@ def behind(lab: Lab, first: Host, tmp_path_factory: pytest.TempPathFactory) -> I
         networks = [f"{lab.facts['gateway']}/32", f"{OUTSIDE}/32"]
         out = {"address": f"{OUTSIDE}:{PORT}", "transport": "udp"}
         changes = {
-            "hosts": {name: {"public": outside.public, "inside": True}},
+            "hosts": {name: {"public": outside.public}},
             "sip": {"trunks": {"carrier": {"networks": networks, "outbound": out}}},
         }
         told = deployed(variant(tmp_path_factory.mktemp("nat"), changes))
