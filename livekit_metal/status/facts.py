@@ -96,8 +96,8 @@ def of(stack: HostStack, seen: HostState) -> Overview:
 
 
 def lines(stack: HostStack, seen: HostState) -> tuple[str, ...]:
-    """A line for each role that has one."""
-    return tuple(status.line(own, seen) for own, status in modules(stack, "status"))
+    """A line for each role that has something to say."""
+    return tuple(filter(None, (status.line(own, seen) for own, status in modules(stack, "status"))))
 
 
 def _service(question: OccupancyQuery, lines: list[str]) -> Service:

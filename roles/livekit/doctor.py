@@ -1,4 +1,4 @@
-"""Whether webhooks get from a host to where they go: name, connection, TLS."""
+"""Whether webhooks get from a host to where they go: name, connection, TLS; whether UDP 443 leads to a slot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from livekit_metal.core import shell
 from livekit_metal.core.check_result import CheckResult, failed
+from livekit_metal.roles.livekit.redirect import Redirect
 from livekit_metal.roles.livekit.settings import Settings
+from livekit_metal.roles.livekit.turn import REDIRECT_UNIT
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.site.model import HostStack
 
@@ -20,12 +22,33 @@ _REMEDIES = {
 
 def needs(livekit: Settings) -> StateQuery:
     """What to look at on a host."""
+    asked = Redirect.of(livekit).needs if livekit.turn.udp_443 else StateQuery()
     if not livekit.webhooks:
-        return StateQuery()
-    return StateQuery(queries=(("doctor.webhooks", shell.given(_ASK, *livekit.webhooks)),))
+        return asked
+    return asked | StateQuery(queries=(("doctor.webhooks", shell.given(_ASK, *livekit.webhooks)),))
 
 
 def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
+    """The rows of one host."""
+    yield from _udp_443(stack, settings, seen)
+    yield from _webhooks(stack, settings, seen)
+
+
+def _udp_443(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
+    """Whether it gets through from elsewhere a call tells: row turn-udp-443."""
+    if not settings.turn.udp_443:
+        return
+    redirect = Redirect.of(settings)
+    if redirect.follows(seen):
+        said = "leads to the active slot; connection tracking has none of it"
+        yield CheckResult(check="udp-443", about=stack.host, vantage=stack.host, said=said)
+    else:
+        fact = f"UDP 443 does not lead to the active slot (nft list table inet {redirect.table})"
+        remedy = f"systemctl restart {REDIRECT_UNIT}, or deploy: the rules are made anew; see who removed them"
+        yield failed("udp-443", stack.host, stack.host, fact, remedy)
+
+
+def _webhooks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
     """A row for each URL: livekit-server tries again and tells only its log."""
     said = dict(line.split(" ", 1) for line in seen.answers.get("doctor.webhooks", ()))
     for url in settings.webhooks:

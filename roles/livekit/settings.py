@@ -157,7 +157,14 @@ class Settings(SlottedSettings):
         off = set() if self.turn.enabled else {"turn-udp", "turn-tls", "turn-relay"}
         if not self.ice_over_tcp:
             off.add("ice-tcp")
-        return (port for port in SlottedSettings.ports(self) if port.name.rpartition("-")[0] not in off)
+        yield from (port for port in SlottedSettings.ports(self) if port.name.rpartition("-")[0] not in off)
+        if self.turn.udp_443:
+            at = tuple(filter(None, (self.media_address, self.media_ipv6)))
+            purpose, option = "TURN and STUN over UDP: leads to the active slot", "livekit.turn.udp_443"
+            reach = Reach.PUBLIC
+            yield Port(
+                self.component, "turn", Proto.UDP, turn.UDP_443, reach, purpose, option, addresses=at, fixed=True
+            )
 
     @property
     def tcp(self) -> Mapping[str, int]:
@@ -166,6 +173,12 @@ class Settings(SlottedSettings):
 
     def record(self, slot: str) -> dict[str, object]:
         return {name: self.part(name, slot).first for name in ("signal", "metrics", "debug")}
+
+    def instead_of_low(self, name: str) -> str:
+        remedy = SlottedSettings.instead_of_low(self, name)
+        if name == "turn_udp" and self.turn_udp.overlaps(turn.UDP_443):
+            remedy += "; livekit.turn.udp_443 has UDP 443 lead to the active slot, whatever port that has"
+        return remedy
 
     def more_problems(self, path: str) -> Iterator[Problem]:
         if self.batch_size < 0:
@@ -212,6 +225,8 @@ class Settings(SlottedSettings):
             own["rtc"]["interfaces"] = {"includes": list(self.interfaces)}
         if self.ingress:
             own["ingress"] = dict(self.ingress)
+        if told := turn.told(self):
+            own["rtc"]["turn_servers"] = told
         if self.room_configurations:
             own["room"]["room_configurations"] = dict(self.room_configurations)
         if self.webhooks:

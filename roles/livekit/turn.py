@@ -6,6 +6,7 @@ reaches it cannot say: pion/turn asks about addresses alone. That is the firewal
 
 Upstream names: pkg/config/config.go and pkg/service/turn.go of livekit v1.13.5. Clients are told turn:NODE_IP:PORT and,
 with a domain, turns:DOMAIN:443, whatever port TURN has: TLS is spoken by the edge, which tells names apart there.
+UDP 443 is TURN's as well where it is wanted: redirect.py leads it there, and clients are told by rtc.turn_servers.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from typing import Any
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, option
+from livekit_metal.core.ports import PortRange
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.duration import Duration
+from livekit_metal.roles.livekit.shared_login import login
 
 HOST = "{host}"
+UDP_443 = PortRange(443, 443)
+REDIRECT_UNIT, REDIRECT_TABLE = "livekit-udp-443.service", "livekit_metal_udp_443"  # see redirect.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,11 @@ class Turn(Checked):
         "name for TURN over TLS on 443 (turn.domain), which passes where only the web does; {host} is the host's name, "
         "and with several hosts it must be in there; needs edge.tls; empty: over UDP only",
     )
+    udp_443: bool = option(
+        False,
+        "clients are told UDP 443 besides, which the kernel leads to the active slot: for networks that let out no "
+        "other UDP; whoever has joined once may open relays there until the API key is rotated (ttl does not count)",
+    )
     ttl: Duration = option(
         Duration.parse("300s"),
         "how long a client may open relays after it has joined (turn.ttl_seconds); open ones go on",
@@ -51,6 +61,8 @@ class Turn(Checked):
             yield Problem(f"{path}.domain", f"{self.domain!r} is not a name", "write one such as turn.example.org")
         if self.domain and not self.enabled:
             yield Problem(f"{path}.domain", "is set and enabled is False", "drop it, or leave TURN on")
+        if self.udp_443 and not self.enabled:
+            yield Problem(f"{path}.udp_443", "is set and enabled is False", "drop it, or leave TURN on")
         if self.ttl < 60:
             yield Problem(f"{path}.ttl", f"is {self.ttl}", "give a client a minute at least to open its relay")
 
@@ -78,6 +90,19 @@ def config(settings: Any, slot: str) -> dict[str, Any]:
         tcp = settings.part("turn-tls", slot).first
         own |= {"domain": settings.turn_name, "tls_port": tcp, "external_tls": True}
     return own
+
+
+def told(settings: Any) -> list[dict[str, Any]]:
+    """``rtc.turn_servers``: UDP 443 at each address that clients are told. Upstream puts a host into a URL as it is."""
+    key, secret = next(iter(settings.api_keys.items()), ("", None))
+    if not settings.turn.udp_443 or secret is None:
+        return []
+    name, password = login(key, secret)
+    hosts = (f"[{each}]" if ":" in each else each for each in settings.node_ip.split(","))
+    return [
+        {"host": host, "port": UDP_443.first, "protocol": "udp", "username": name, "credential": password}
+        for host in hosts
+    ]
 
 
 def everything_but(addresses: Iterable[str]) -> tuple[str, ...]:

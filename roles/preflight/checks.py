@@ -113,9 +113,7 @@ def _ports(settings: Settings, seen: HostState) -> Iterator[Finding]:
             what = f"{number}/{port.proto} of {port.owner}/{port.name}"
             if listener.unit not in _REDIS:
                 stops = number < port.range.first + bound or port.proto is Proto.TCP
-                yield finding(
-                    settings, "port", f"{what} is taken by {who}", f"stop it, or move {port.option}", stops=stops
-                )
+                yield finding(settings, "port", f"{what} is taken by {who}", f"stop it, or {port.moved}", stops=stops)
             elif port.owner != "redis":  # earlier slots expect Redis there
                 remedy = f"move Redis first, and {port.option} by a later deploy, when earlier slots have ended"
                 yield finding(settings, "port", f"{what} is where Redis is or was", remedy)
