@@ -181,6 +181,10 @@ class Settings(SlottedSettings):
         return remedy
 
     def more_problems(self, path: str) -> Iterator[Problem]:
+        rtc = self.extra.get("rtc")
+        if self.turn.udp_443 and isinstance(rtc, Mapping) and "turn_servers" in rtc:
+            fact = "has no place beside livekit.turn.udp_443, which sets it"
+            yield Problem(f"{path}.extra.rtc.turn_servers", fact, "leave one of them out")
         if self.batch_size < 0:
             yield Problem(
                 f"{path}.batch_size", f"is {self.batch_size}", "give a number of packets, or 0 for no batches"
