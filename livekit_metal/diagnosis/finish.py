@@ -22,7 +22,8 @@ from livekit_metal.core.switches import switches
 from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
 from livekit_metal.diagnosis.root_cause import attribute
-from livekit_metal.diagnosis.subject import Subject, no_relays, shut
+from livekit_metal.diagnosis.subject import Subject, for_proxies, no_relays, shut
+from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.firewall.settings import Settings as Firewall
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.runtime.host.commands import HostError, read
@@ -84,6 +85,8 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
         beyond={public[name]: no_relays(site.ports(name)) for name in found},
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
         turn={name: livekit.turn.name(name) for name in site.with_role("livekit") if livekit.turn.enabled},
+        proxies=site.of(Edge).proxies,
+        for_proxies=tuple(dict.fromkeys(each for name in found for each in for_proxies(site.ports(name)))),
         tcp=livekit.ice_over_tcp,
         filtered=site.of(Firewall).filters,
         here=HERE,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from livekit_metal.call.access import Access
 from livekit_metal.core.ports import Port, Proto, Reach
 from livekit_metal.roles.edge.backends import Slot
+from livekit_metal.roles.edge.doors import PROXIES
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.firewall.settings import Settings as Firewall
@@ -28,6 +29,7 @@ class Subject:
     """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
     by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
+    ``proxies`` are the networks of an operator's proxies, ``for_proxies`` names what of ``closed`` is open to these;
     ``tcp`` says whether there must be ICE over TCP; ``filtered`` is False where the hosts have no filter of ours
     (firewall.mode); ``here`` is what this place is called.
     """
@@ -38,6 +40,8 @@ class Subject:
     beyond: Mapping[str, Closed] = field(default_factory=dict)
     addresses: Sequence[str] = ()
     turn: Mapping[str, str] = field(default_factory=dict)
+    proxies: Sequence[str] = ()
+    for_proxies: Sequence[str] = ()
     tcp: bool = True
     filtered: bool = True
     here: str = "here"
@@ -82,6 +86,11 @@ def shut(ports: Sequence[Port]) -> Closed:
         if port.proto is Proto.TCP and port.reach in (Reach.CLUSTER, Reach.LOCAL)
         for number in range(port.range.first, port.range.last + 1)
     }
+
+
+def for_proxies(ports: Sequence[Port]) -> tuple[str, ...]:
+    """What of a registry an operator's proxies may reach, and nobody else."""
+    return tuple(f"{port.owner}/{port.name}" for port in ports if port.clients == (PROXIES,))
 
 
 def no_relays(ports: Sequence[Port]) -> Closed:

@@ -94,14 +94,33 @@ async def closed(case: Subject, about: str, address: str) -> CheckResult:
         said = "this machine is one of the site's hosts"
         remedy = "run this from elsewhere to see what is closed"
         return CheckResult(check="closed", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
-    found = await asyncio.gather(*(_opens(address, port) for port in ports.values()))
-    if opened := [f"{port} ({name})" for (name, port), opens in zip(ports.items(), found, strict=True) if opens]:
-        fact = f"{', '.join(opened)} of {address} takes connections from here"
-        return failed("closed", about, case.here, fact, _open_remedy(case, about))
-    return CheckResult(check="closed", about=about, vantage=case.here, said=f"{len(ports)} ports")
+    mine = {name: port for name, port in ports.items() if name in case.for_proxies} if _is_proxy(case, address) else {}
+    others = {name: port for name, port in ports.items() if name not in mine}
+    found = await asyncio.gather(*(_opens(address, port) for port in others.values()))
+    if opened := {name: port for (name, port), opens in zip(others.items(), found, strict=True) if opens}:
+        fact = (
+            f"{', '.join(f'{port} ({name})' for name, port in opened.items())} of {address} takes connections from here"
+        )
+        return failed("closed", about, case.here, fact, _open_remedy(case, about, opened))
+    said = f"{len(others)} ports"
+    if mine:
+        said += f"; {', '.join(map(str, mine.values()))} not tried: this machine is in edge.proxies"
+    return CheckResult(check="closed", about=about, vantage=case.here, said=said)
 
 
-def _open_remedy(case: Subject, about: str) -> str:
+def _is_proxy(case: Subject, address: str) -> bool:
+    """Whether this machine is an operator's proxy, as the host at ``address`` sees it where no NAT is between."""
+    here = own(address)
+    return bool(here) and any(ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.proxies)
+
+
+def _open_remedy(case: Subject, about: str, opened: Iterable[str]) -> str:
+    if set(opened) <= set(case.for_proxies):
+        return "as it should be if this machine comes there from edge.proxies (by NAT); else " + _filters(case, about)
+    return _filters(case, about)
+
+
+def _filters(case: Subject, about: str) -> str:
     if not case.filtered:
         return "firewall.mode is none: close it in the firewall that filters instead (docs/network.md)"
     return f"see `nft list ruleset` on {about or 'the host'}; a deploy puts livekit-metal's own rules back"
