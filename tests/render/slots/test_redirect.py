@@ -237,13 +237,9 @@ def test_rules_that_somebody_took_away_are_missed(host: Host, chain: str) -> Non
     assert host.run("check") == 1
 
 
-def test_another_active_file_is_missed(host: Host) -> None:
-    """A deploy that died between the file and the rules."""
-    host.active.write_text("livekit b\n")
+def test_another_active_file_is_missed_and_a_slot_without_a_port_is_told(host: Host) -> None:
+    host.active.write_text("livekit b\n")  # a deploy died between the file and the rules
     assert host.run("check") == 1
-
-
-def test_a_slot_whose_port_nobody_knows_is_told(host: Host) -> None:
     host.active.write_text("livekit d\n")
     assert host.run() == 1
 
