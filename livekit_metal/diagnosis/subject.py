@@ -29,8 +29,8 @@ class Subject:
     """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
     by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
-    ``proxies`` are the networks of an operator's proxies, ``for_proxies`` names what of ``closed`` is open to these;
-    ``tcp`` says whether there must be ICE over TCP; ``filtered`` is False where the hosts have no filter of ours
+    ``proxies`` are networks of an operator's proxies by address, ``for_proxies`` names what of ``closed`` they reach;
+    ``tcp`` says whether there must be ICE over TCP; ``unfiltered`` are the addresses where no filter of ours is
     (firewall.mode); ``here`` is what this place is called.
     """
 
@@ -40,10 +40,10 @@ class Subject:
     beyond: Mapping[str, Closed] = field(default_factory=dict)
     addresses: Sequence[str] = ()
     turn: Mapping[str, str] = field(default_factory=dict)
-    proxies: Sequence[str] = ()
+    proxies: Mapping[str, Sequence[str]] = field(default_factory=dict)
     for_proxies: Sequence[str] = ()
     tcp: bool = True
-    filtered: bool = True
+    unfiltered: Sequence[str] = ()
     here: str = "here"
 
     @classmethod

@@ -1,14 +1,16 @@
-"""Whether webhooks get from a host to where they go: name, connection, TLS; whether UDP 443 leads to a slot."""
+"""Whether webhooks get from a host to where they go, an address that changes holds, UDP 443 leads to a slot."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from livekit_metal.core import shell
-from livekit_metal.core.check_result import CheckResult, failed
+from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.roles.livekit.redirect import Redirect
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.roles.livekit.turn import REDIRECT_UNIT
+from livekit_metal.runtime.discovery import addresses
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.site.model import HostStack
 
@@ -22,14 +24,15 @@ _REMEDIES = {
 
 def needs(livekit: Settings) -> StateQuery:
     """What to look at on a host."""
-    asked = Redirect.of(livekit).needs if livekit.turn.udp_443 else StateQuery()
-    if not livekit.webhooks:
-        return asked
-    return asked | StateQuery(queries=(("doctor.webhooks", shell.given(_ASK, *livekit.webhooks)),))
+    asked = [("doctor.webhooks", shell.given(_ASK, *livekit.webhooks))] if livekit.webhooks else []
+    asked += [("doctor.outside", addresses.question(livekit.media_address, livekit.stun))] if livekit.stun else []
+    redirect = Redirect.of(livekit).needs if livekit.turn.udp_443 else StateQuery()
+    return redirect | StateQuery(queries=tuple(asked))
 
 
 def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
     """The rows of one host."""
+    yield from _outside(stack, settings, seen)
     yield from _udp_443(stack, settings, seen)
     yield from _webhooks(stack, settings, seen)
 
@@ -61,3 +64,21 @@ def _webhooks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator
         fact = f"no webhook gets from here to {url}: {why or 'nothing came'}"
         remedy = _REMEDIES.get(code, "see that it runs, and the firewalls and routes between it and the host")
         yield failed("webhook", stack.host, stack.host, fact, remedy)
+
+
+def _outside(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
+    """Whether the host still has the address that clients are told."""
+    if not settings.stun:
+        return
+    found = set(addresses.seen_by(seen.answers.get("doctor.outside", ())).values())
+    row = partial(CheckResult, check="public", about=stack.host, vantage=stack.host)
+    told = settings.node_ip.split(",")
+    if not found:
+        said, remedy = f"no server tells it: {', '.join(settings.stun)}", f"see hosts.{stack.host}.stun, and routes"
+        yield row(result=Result.UNKNOWN, said=said, remedy=remedy)
+    elif found.issubset(told):
+        yield row(said=f"still {', '.join(sorted(found))}")
+    else:
+        fact = f"the address outside is {', '.join(sorted(found))} now, and clients are told {settings.node_ip}"
+        remedy = "deploy: calls go on, and new ones are told the new address"
+        yield failed("public", stack.host, stack.host, fact, remedy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from shlex import quote
 
 from livekit_metal.core import shell
@@ -10,7 +11,7 @@ from livekit_metal.core.ports import Port
 from livekit_metal.roles.preflight.finding import OURS
 from livekit_metal.roles.preflight.listeners import IN_FORCE, INTERFACES, LASTING, TUNNELS
 from livekit_metal.roles.preflight.media import LINKS, ROUTE6
-from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.roles.preflight.settings import Peer, Settings
 from livekit_metal.runtime.host.service import UNITS
 
 # Programs that the roles use before base can install anything.
@@ -52,6 +53,11 @@ def _led(port: Port) -> tuple[str, str]:
     return f"preflight.led-{port.name}", f"nft -t list ruleset 2>/dev/null | grep -E {quote(number)}"
 
 
+def _knocks(peers: Iterable[Peer]) -> str:
+    words = [str(word) for p in peers for word in (p.name, p.address, p.port)]
+    return shell.given(_KNOCK, str(KNOCK), str(PING), *words) if words else ":"
+
+
 def _hairpin(settings: Settings) -> str:
     if not settings.hairpin or settings.media is None:
         return ":"
@@ -60,7 +66,6 @@ def _hairpin(settings: Settings) -> str:
 
 def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
     """The questions, by name."""
-    peers = tuple(str(word) for p in settings.peers for word in (p.name, p.address, p.port))
     return (
         ("preflight.os", '. /etc/os-release; echo "$ID" "$VERSION_ID"'),
         ("preflight.kernel", "uname -r; uname -m"),
@@ -85,5 +90,6 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.tools", f"for t in {' '.join(TOOLS)}; do command -v $t >/dev/null || echo $t; done"),
         ("preflight.hairpin", _hairpin(settings)),
         ("preflight.python", _PYTHON if settings.calls else ":"),
-        ("preflight.peers", shell.given(_KNOCK, str(KNOCK), str(PING), *peers) if peers else ":"),
+        ("preflight.peers", _knocks(settings.peers)),
+        ("preflight.behind", _knocks(settings.behind)),
     )

@@ -101,7 +101,7 @@ async def closed(case: Subject, about: str, address: str) -> CheckResult:
         fact = (
             f"{', '.join(f'{port} ({name})' for name, port in opened.items())} of {address} takes connections from here"
         )
-        return failed("closed", about, case.here, fact, _open_remedy(case, about, opened))
+        return failed("closed", about, case.here, fact, _open_remedy(case, about, address, opened))
     said = f"{len(others)} ports"
     if mine:
         said += f"; {', '.join(map(str, mine.values()))} not tried: this machine is in edge.proxies"
@@ -111,17 +111,21 @@ async def closed(case: Subject, about: str, address: str) -> CheckResult:
 def _is_proxy(case: Subject, address: str) -> bool:
     """Whether this machine is an operator's proxy, as the host at ``address`` sees it where no NAT is between."""
     here = own(address)
-    return bool(here) and any(ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.proxies)
+    return bool(here) and any(
+        ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.proxies.get(address, ())
+    )
 
 
-def _open_remedy(case: Subject, about: str, opened: Iterable[str]) -> str:
+def _open_remedy(case: Subject, about: str, address: str, opened: Iterable[str]) -> str:
     if set(opened) <= set(case.for_proxies):
-        return "as it should be if this machine comes there from edge.proxies (by NAT); else " + _filters(case, about)
-    return _filters(case, about)
+        return "as it should be if this machine comes there from edge.proxies (by NAT); else " + _filters(
+            case, about, address
+        )
+    return _filters(case, about, address)
 
 
-def _filters(case: Subject, about: str) -> str:
-    if not case.filtered:
+def _filters(case: Subject, about: str, address: str) -> str:
+    if address in case.unfiltered:
         return "firewall.mode is none: close it in the firewall that filters instead (docs/network.md)"
     return f"see `nft list ruleset` on {about or 'the host'}; a deploy puts livekit-metal's own rules back"
 

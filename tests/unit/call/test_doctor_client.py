@@ -104,7 +104,7 @@ def test_where_nothing_is_filtered_somebody_else_must_close_them() -> None:
         listening = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
         access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret")
-        case = Subject(access=access, closed={"127.0.0.1": {"redis/redis": port}}, filtered=False)
+        case = Subject(access=access, closed={"127.0.0.1": {"redis/redis": port}}, unfiltered=["127.0.0.1"])
         return await network.closed(Subject.from_json(case.to_json()), "lk1", "127.0.0.1")
 
     row = run(test)
@@ -127,7 +127,7 @@ def test_what_is_open_to_a_proxy_is_no_fault_to_the_proxy(proxies: list[str], re
         case = Subject(
             access=access,
             closed={"127.0.0.1": {"edge/http": port}},
-            proxies=proxies,
+            proxies={"127.0.0.1": proxies},
             for_proxies=["edge/http", "edge/turn"],
         )
         return await network.closed(Subject.from_json(case.to_json()), "lk1", "127.0.0.1"), port
@@ -146,7 +146,7 @@ def test_a_proxy_may_reach_no_more_than_is_for_proxies() -> None:
         port = listening.sockets[0].getsockname()[1]
         access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret")
         closed = {"127.0.0.1": {"edge/http": 1, "redis/redis": port}}
-        case = Subject(access=access, closed=closed, proxies=["127.0.0.1/32"], for_proxies=["edge/http"])
+        case = Subject(access=access, closed=closed, proxies={"127.0.0.1": ["127.0.0.1/32"]}, for_proxies=["edge/http"])
         return await network.closed(case, "lk1", "127.0.0.1")
 
     row = run(test)
