@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from livekit_metal.call.access import Access
 from livekit_metal.core.ports import Port, Proto, Reach
 from livekit_metal.roles.edge.backends import Slot
-from livekit_metal.roles.edge.doors import PROXIES
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.firewall.settings import Settings as Firewall
@@ -29,9 +28,9 @@ class Subject:
     """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
     by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
-    ``proxies`` are networks of an operator's proxies by address, ``for_proxies`` names what of ``closed`` they reach;
     ``tcp`` says whether there must be ICE over TCP; ``unfiltered`` are the addresses where no filter of ours is
-    (firewall.mode); ``here`` is what this place is called.
+    (firewall.mode); ``admitted`` are the networks that may reach a closed port all the same, by its name
+    (exporters.networks, edge.proxies); ``here`` is what this place is called.
     """
 
     access: Access
@@ -40,10 +39,9 @@ class Subject:
     beyond: Mapping[str, Closed] = field(default_factory=dict)
     addresses: Sequence[str] = ()
     turn: Mapping[str, str] = field(default_factory=dict)
-    proxies: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    for_proxies: Sequence[str] = ()
     tcp: bool = True
     unfiltered: Sequence[str] = ()
+    admitted: Mapping[str, Sequence[str]] = field(default_factory=dict)
     here: str = "here"
 
     @classmethod
@@ -88,9 +86,16 @@ def shut(ports: Sequence[Port]) -> Closed:
     }
 
 
-def for_proxies(ports: Sequence[Port]) -> tuple[str, ...]:
-    """What of a registry an operator's proxies may reach, and nobody else."""
-    return tuple(f"{port.owner}/{port.name}" for port in ports if port.clients == (PROXIES,))
+def admitted(ports: Sequence[Port], networks: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """The networks of others that reach ports of a registry, by the names of :func:`shut`.
+
+    ``networks`` has them by the names that ``Port.clients`` has for them.
+    """
+    return {
+        f"{port.owner}/{port.name}": [each for client in port.clients for each in networks.get(client, ())]
+        for port in ports
+        if any(client in networks for client in port.clients)
+    }
 
 
 def no_relays(ports: Sequence[Port]) -> Closed:

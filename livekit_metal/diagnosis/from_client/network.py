@@ -89,42 +89,37 @@ async def shown(case: Subject, check: str, about: str, host: str, port: int) -> 
 
 async def closed(case: Subject, about: str, address: str) -> CheckResult:
     """That ports for the site's own hosts take no connection from here."""
-    ports = case.closed[address]
-    if own(address) in {host.address for host in case.access.hosts.values()}:
+    here = own(address)
+    mine = {name: port for name, port in case.closed[address].items() if _admitted(case, name, here)}
+    ports = {name: port for name, port in case.closed[address].items() if name not in mine}
+    if here in {host.address for host in case.access.hosts.values()}:
         said = "this machine is one of the site's hosts"
         remedy = "run this from elsewhere to see what is closed"
         return CheckResult(check="closed", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
-    mine = {name: port for name, port in ports.items() if name in case.for_proxies} if _is_proxy(case, address) else {}
-    others = {name: port for name, port in ports.items() if name not in mine}
-    found = await asyncio.gather(*(_opens(address, port) for port in others.values()))
-    if opened := {name: port for (name, port), opens in zip(others.items(), found, strict=True) if opens}:
-        fact = (
-            f"{', '.join(f'{port} ({name})' for name, port in opened.items())} of {address} takes connections from here"
-        )
-        return failed("closed", about, case.here, fact, _open_remedy(case, about, address, opened))
-    said = f"{len(others)} ports"
+    found = await asyncio.gather(*(_opens(address, port) for port in ports.values()))
+    opened = {name: port for (name, port), opens in zip(ports.items(), found, strict=True) if opens}
+    if opened:
+        which = ", ".join(f"{port} ({name})" for name, port in opened.items())
+        remedy = _open_remedy(case, about, address)
+        if all(name in case.admitted for name in opened):  # the host sees another address than this machine does
+            remedy = (
+                f"as it should be if NAT has this machine come from edge.proxies or exporters.networks; else {remedy}"
+            )
+        return failed("closed", about, case.here, f"{which} of {address} takes connections from here", remedy)
+    said = f"{len(ports)} ports"
     if mine:
-        said += f"; {', '.join(map(str, mine.values()))} not tried: this machine is in edge.proxies"
+        said += f"; {', '.join(map(str, mine.values()))} not tried, which the site opens to this machine"
     return CheckResult(check="closed", about=about, vantage=case.here, said=said)
 
 
-def _is_proxy(case: Subject, address: str) -> bool:
-    """Whether this machine is an operator's proxy, as the host at ``address`` sees it where no NAT is between."""
-    here = own(address)
+def _admitted(case: Subject, port: str, here: str) -> bool:
+    """Whether a port is open to this machine: a Prometheus of the operator's may be here, or his proxy."""
     return bool(here) and any(
-        ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.proxies.get(address, ())
+        ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.admitted.get(port, ())
     )
 
 
-def _open_remedy(case: Subject, about: str, address: str, opened: Iterable[str]) -> str:
-    if set(opened) <= set(case.for_proxies):
-        return "as it should be if this machine comes there from edge.proxies (by NAT); else " + _filters(
-            case, about, address
-        )
-    return _filters(case, about, address)
-
-
-def _filters(case: Subject, about: str, address: str) -> str:
+def _open_remedy(case: Subject, about: str, address: str) -> str:
     if address in case.unfiltered:
         return "firewall.mode is none: close it in the firewall that filters instead (docs/network.md)"
     return f"see `nft list ruleset` on {about or 'the host'}; a deploy puts livekit-metal's own rules back"

@@ -115,7 +115,7 @@ def test_where_nothing_is_filtered_somebody_else_must_close_them() -> None:
 @pytest.mark.parametrize(
     ("proxies", "result", "said"),
     [
-        (["127.0.0.0/8"], Result.OK, "0 ports; {} not tried: this machine is in edge.proxies"),
+        (["127.0.0.0/8"], Result.OK, "0 ports; {} not tried, which the site opens to this machine"),
         (["10.0.0.0/8"], Result.FAILED, "{} (edge/http) of 127.0.0.1 takes connections from here"),
     ],
 )
@@ -127,8 +127,7 @@ def test_what_is_open_to_a_proxy_is_no_fault_to_the_proxy(proxies: list[str], re
         case = Subject(
             access=access,
             closed={"127.0.0.1": {"edge/http": port}},
-            proxies={"127.0.0.1": proxies},
-            for_proxies=["edge/http", "edge/turn"],
+            admitted={"edge/http": proxies},
         )
         return await network.closed(Subject.from_json(case.to_json()), "lk1", "127.0.0.1"), port
 
@@ -136,7 +135,7 @@ def test_what_is_open_to_a_proxy_is_no_fault_to_the_proxy(proxies: list[str], re
     assert (brief(row), row.said) == (("closed", result), said.format(port))
     if result is Result.FAILED:
         assert row.remedy.startswith(
-            "as it should be if this machine comes there from edge.proxies (by NAT); else see "
+            "as it should be if NAT has this machine come from edge.proxies or exporters.networks; "
         )
 
 
@@ -146,7 +145,7 @@ def test_a_proxy_may_reach_no_more_than_is_for_proxies() -> None:
         port = listening.sockets[0].getsockname()[1]
         access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret")
         closed = {"127.0.0.1": {"edge/http": 1, "redis/redis": port}}
-        case = Subject(access=access, closed=closed, proxies={"127.0.0.1": ["127.0.0.1/32"]}, for_proxies=["edge/http"])
+        case = Subject(access=access, closed=closed, admitted={"edge/http": ["127.0.0.1/32"]})
         return await network.closed(case, "lk1", "127.0.0.1")
 
     row = run(test)
