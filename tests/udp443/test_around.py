@@ -18,7 +18,7 @@ from tests.support.hosts.doctor import doctor, failing
 from tests.support.hosts.lab import ROOT
 from tests.udp443.conftest import FIRST, Ground
 
-QUIC = 'IO::Socket::INET->new(LocalPort => 443, Proto => "udp") or die; sleep 900'
+QUIC = 'my $s = IO::Socket::INET->new(LocalPort => 443, Proto => "udp") or die; sleep 900'
 ROWS = {"udp-443", "turn-udp-443"}
 
 
