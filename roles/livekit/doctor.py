@@ -47,7 +47,7 @@ def _udp_443(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[
         yield CheckResult(check="udp-443", about=stack.host, vantage=stack.host, said=said)
     else:
         fact = f"UDP 443 does not lead to the active slot (nft list table inet {redirect.table})"
-        remedy = f"systemctl restart {REDIRECT_UNIT}, or deploy: the rules are made anew; see who removed them"
+        remedy = f"systemctl restart {REDIRECT_UNIT}, or deploy: the rules are made again; see who removed them"
         yield failed("udp-443", stack.host, stack.host, fact, remedy)
 
 

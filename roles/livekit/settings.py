@@ -161,12 +161,7 @@ class Settings(SlottedSettings):
             off.add("ice-tcp")
         yield from (port for port in SlottedSettings.ports(self) if port.name.rpartition("-")[0] not in off)
         if self.turn.udp_443:
-            at = tuple(filter(None, (self.media_address, self.media_ipv6)))
-            purpose, option = "TURN and STUN over UDP, to the active slot (if set)", "livekit.turn.udp_443"
-            reach = Reach.PUBLIC
-            yield Port(
-                self.component, "turn", Proto.UDP, turn.UDP_443, reach, purpose, option, addresses=at, fixed=True
-            )
+            yield turn.port(tuple(filter(None, (self.media_address, self.media_ipv6))))
 
     @property
     def tcp(self) -> Mapping[str, int]:

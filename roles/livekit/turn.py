@@ -18,7 +18,7 @@ from typing import Any
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, option
-from livekit_metal.core.ports import PortRange
+from livekit_metal.core.ports import Port, PortRange, Proto, Reach
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.roles.livekit.shared_login import login
@@ -90,6 +90,13 @@ def config(settings: Any, slot: str) -> dict[str, Any]:
         tcp = settings.part("turn-tls", slot).first
         own |= {"domain": settings.turn_name, "tls_port": tcp, "external_tls": True}
     return own
+
+
+def port(addresses: tuple[str, ...]) -> Port:
+    """UDP 443 in the registry. Nobody binds it."""
+    purpose, option = "TURN and STUN over UDP, to the active slot (if set)", "livekit.turn.udp_443"
+    udp, public = Proto.UDP, Reach.PUBLIC
+    return Port("livekit", "turn", udp, UDP_443, public, purpose, option, addresses=addresses, fixed=True)
 
 
 def told(settings: Any) -> list[dict[str, Any]]:

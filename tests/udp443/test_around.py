@@ -72,7 +72,7 @@ def test_rules_that_are_gone_are_missed_and_a_deploy_brings_them_back(ground: Gr
 
 
 def test_a_deploy_that_died_between_the_slot_and_the_rules_is_finished(ground: Ground) -> None:
-    """The active file is another, and the rules are those of before."""
+    """The active file is another, and the rules are the earlier ones."""
     ground.host.check_output(
         "cp /etc/livekit-metal/active.map /run/tests-active; sed -i '/^livekit /d' /etc/livekit-metal/active.map; "
         "sh /etc/livekit-metal/udp-443.sh; cp /run/tests-active /etc/livekit-metal/active.map"

@@ -59,7 +59,7 @@ def test_calls_go_through_a_change_and_a_rollback_and_new_ones_land_on_the_new_s
                 assert not ground.clients(second.unit).get(family)
                 assert (await short(ground, family)).node == second.node
                 assert ground.clients(second.unit)[family] >= CALLERS, "a new one is with the new slot"
-            assert min(ground.clients(first.unit).values()) >= CALLERS, "those of before are where they were"
+            assert min(ground.clients(first.unit).values()) >= CALLERS, "the earlier ones are where they were"
             back = await asyncio.to_thread(deploy, ground.inventory, plan=ROLLBACK)
             assert back.status == 0, back.text
             third = ground.serving
