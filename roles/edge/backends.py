@@ -38,7 +38,7 @@ class Scrapers:
     """A Prometheus of the operator's, which logs in and gets the metrics of everything on the host."""
 
     user: str
-    digest: str  # SHA-256 of its password, in capitals
+    digests: tuple[str, ...]  # SHA-256 of its passwords (two while they are rotated), in capitals
     ours: tuple[str, ...]  # addresses that need not log in
     others: Mapping[str, str]  # "node" -> address:port of its exporter
 
