@@ -11,7 +11,9 @@ UDP 443 is TURN's as well where it is wanted: redirect.py leads it there, and cl
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import string
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,11 +23,16 @@ from livekit_metal.core.fields import Checked, option
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.duration import Duration
-from livekit_metal.roles.livekit.shared_login import login
+from livekit_metal.core.types.secret import Secret
 
 HOST = "{host}"
 UDP_443 = PortRange(443, 443)
 REDIRECT_UNIT, REDIRECT_TABLE = "livekit-udp-443.service", "livekit_metal_udp_443"  # see redirect.py
+# As github.com/jxskiss/base62 has them, which reads the bytes from behind, six bits at a time.
+_DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+_WHO = "everybody"
+# Seconds since 1970: the year 2100. It would be another configuration, and so another slot, whenever it moved on.
+_ENDS = 4102444800
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,3 +141,28 @@ def _restricted(addresses: Iterable[str]) -> set[str]:
     """Those of ``addresses`` that TURN relays to only when it is told to, as networks."""
     found = (ipaddress.ip_address(address) for address in addresses)
     return {f"{a}/{a.max_prefixlen}" for a in found if a.is_private or a.is_loopback or a.is_link_local}
+
+
+def login(api_key: str, api_secret: Secret) -> tuple[str, str]:
+    """Name and password that every client of UDP 443 gets; good as long as livekit-server knows the key.
+
+    It makes logins of a client's own for the port alone that it binds, and what rtc.turn_servers tells has a login in the
+    configuration. To TURN inside of it both are the same: it keeps no list, and a password is good when it follows from
+    the API secret (upstream: pkg/service/turn.go, TURNAuthHandler).
+    """
+    said = f"{api_secret.reveal()}|{_WHO}|{_ENDS}".encode()
+    return base62(f"{api_key}|{_WHO}|{_ENDS}".encode()), base62(hashlib.sha256(said).digest())
+
+
+def base62(data: bytes) -> str:
+    """``data`` as that library writes it. Not a number in base 62: what would be digit 62 or 63 takes five bits."""
+    number, left, out = int.from_bytes(data, "big"), len(data) * 8, []
+    while left > 0:
+        digit, size = number & 0x3F, 6
+        if digit & 0x1E == 0x1E:
+            size = 5 if left > 6 or digit > 0x1F else 6
+            digit &= 0x1F
+        out.append(_DIGITS[digit])
+        number >>= size
+        left -= size
+    return "".join(out)

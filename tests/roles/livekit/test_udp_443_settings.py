@@ -14,8 +14,8 @@ from livekit_metal.core.errors import SiteError
 from livekit_metal.core.ports import Port, Proto, Reach
 from livekit_metal.roles.livekit.generation import slot_files
 from livekit_metal.roles.livekit.settings import Settings
-from livekit_metal.roles.livekit.shared_login import base62
 from livekit_metal.roles.livekit.tasks import Livekit
+from livekit_metal.roles.livekit.turn import base62
 from livekit_metal.site.model import Site
 from tests.support.values.sites import SINGLE
 
