@@ -146,9 +146,9 @@ def _restricted(addresses: Iterable[str]) -> set[str]:
 def login(api_key: str, api_secret: Secret) -> tuple[str, str]:
     """Name and password that every client of UDP 443 gets; good as long as livekit-server knows the key.
 
-    It makes logins of a client's own for the port alone that it binds, and what rtc.turn_servers tells has a login in the
-    configuration. To TURN inside of it both are the same: it keeps no list, and a password is good when it follows from
-    the API secret (upstream: pkg/service/turn.go, TURNAuthHandler).
+    It makes logins of a client's own for the port alone that it binds; what rtc.turn_servers tells has a login in the
+    configuration. To TURN inside of it both are the same: it keeps no list, and a password is good when it follows
+    from the API secret (upstream: pkg/service/turn.go, TURNAuthHandler).
     """
     said = f"{api_secret.reveal()}|{_WHO}|{_ENDS}".encode()
     return base62(f"{api_key}|{_WHO}|{_ENDS}".encode()), base62(hashlib.sha256(said).digest())
