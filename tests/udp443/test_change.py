@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,19 +13,18 @@ from livekit_metal.call.client import Call
 from livekit_metal.call.report import Report
 from livekit_metal.roles.livekit.redirect import Redirect
 from tests.support.calls.background_call import unnoticed
-from tests.support.calls.slots import ended
+from tests.support.calls.slots import Slot, ended
 from tests.support.hosts.deploys import deploy
 from tests.udp443.conftest import FIRST, Ground
 
 ROLLBACK = "procedures/rollback.py"
-FAMILIES = (4, 6)
 CALLERS = 2  # of a call: who publishes and who listens; each has one connection for media, or one for each direction
 MODES: tuple[Mapping[str, Any], ...] = ({}, {"firewall": {"mode": "none"}})
 
 
-async def short(ground: Ground, family: int) -> Report:
+async def short(ground: Ground) -> Report:
     """A call of a second."""
-    async with await ground.call(family) as call:
+    async with await ground.call() as call:
         await asyncio.sleep(1)
         return await call.stop()
 
@@ -36,6 +34,16 @@ def tracked(ground: Ground) -> int:
     return int(ground.host.check_output("cat /proc/sys/net/netfilter/nf_conntrack_count"))
 
 
+async def lands_on(ground: Ground, slot: Slot) -> None:
+    """A new call is on the slot and its relays are; so are relays of new clients, by IPv4 and by IPv6."""
+    assert (await short(ground)).node == slot.node
+    assert ground.clients(slot.unit) >= CALLERS
+    relays = ground.site.livekit.part("turn-relay", slot.unit.partition("@")[2].removesuffix(".service"))
+    for version in (4, 6):
+        _, port = await ground.relay(version)
+        assert relays.first <= port <= relays.last, f"IPv{version}: a relay of another slot"
+
+
 @pytest.mark.parametrize("mode", MODES, ids=["filtered", "mode none"])
 def test_calls_go_through_a_change_and_a_rollback_and_new_ones_land_on_the_new_slot(
     ground: Ground, control: Access, mode: Mapping[str, Any]
@@ -43,36 +51,30 @@ def test_calls_go_through_a_change_and_a_rollback_and_new_ones_land_on_the_new_s
     ground.deploy(mode)
     if mode:  # with rules of ours the edge's connections are tracked
         before = tracked(ground)
-        assert asyncio.run(short(ground, 4)).ok
+        assert asyncio.run(short(ground)).ok
         assert tracked(ground) <= before, "nothing of ours has the host track connections"
 
-    async def under_calls() -> tuple[list[Report], Report, list[str]]:
-        async with Call(control, path="udp") as quiet, contextlib.AsyncExitStack() as stack:
+    async def under_calls() -> tuple[Report, Report, list[str]]:
+        async with Call(control, path="udp") as quiet, await ground.call() as call:
             first = ground.serving
-            calls = [await stack.enter_async_context(await ground.call(family)) for family in FAMILIES]
-            with_first = ground.clients(first.unit)
-            assert min(with_first.values()) >= CALLERS, f"the calls are with the first slot by 443: {with_first}"
+            assert ground.clients(first.unit) >= CALLERS, "the call is with the first slot, by 443"
+            stay = [await ground.relay(version) for version in (4, 6)]
             await asyncio.to_thread(ground.deploy, mode)
             second = ground.serving
             assert second.unit != first.unit
-            for family in FAMILIES:
-                assert not ground.clients(second.unit).get(family)
-                assert (await short(ground, family)).node == second.node
-                assert ground.clients(second.unit)[family] >= CALLERS, "a new one is with the new slot"
-            assert min(ground.clients(first.unit).values()) >= CALLERS, "the earlier ones are where they were"
+            assert [client.refresh() for client, _ in stay] == [0, 0], "by the same port, earlier relays go on"
+            await lands_on(ground, second)
             back = await asyncio.to_thread(deploy, ground.inventory, plan=ROLLBACK)
             assert back.status == 0, back.text
             third = ground.serving
             assert third.unit not in (first.unit, second.unit)
-            for family in FAMILIES:
-                assert (await short(ground, family)).node == third.node
-                assert ground.clients(third.unit)[family] >= CALLERS
-            assert min(ground.clients(first.unit).values()) >= CALLERS
-            return [await call.stop() for call in calls], await quiet.stop(), [first.unit, second.unit]
+            await lands_on(ground, third)
+            assert [client.refresh() for client, _ in stay] == [0, 0]
+            assert ground.clients(first.unit) >= CALLERS, "the earlier ones are where they were"
+            return await call.stop(), await quiet.stop(), [first.unit, second.unit]
 
-    reports, control_report, left = asyncio.run(under_calls())
-    for report in reports:
-        unnoticed(report, control_report)
+    report, control_report, left = asyncio.run(under_calls())
+    unnoticed(report, control_report)
     for unit in left:
         ended(FIRST, unit)
 
@@ -81,7 +83,7 @@ def test_turned_off_under_a_call_it_stays_until_the_call_has_ended(ground: Groun
     off = {"livekit": {"turn": {"udp_443": False}}}
 
     async def under_a_call() -> tuple[Report, Report, str]:
-        async with Call(control, path="udp") as quiet, await ground.call(4) as call:
+        async with Call(control, path="udp") as quiet, await ground.call() as call:
             first = ground.serving
             await asyncio.to_thread(ground.deploy, off)
             assert ground.serving.unit != first.unit
