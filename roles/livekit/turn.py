@@ -24,8 +24,10 @@ from livekit_metal.core.ports import Port, PortRange, Proto, Reach
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.secret import Secret
+from livekit_metal.releases.compatibility import knows
 
 HOST = "{host}"
+_HEADER = "turn.proxy_protocol"
 UDP_443 = PortRange(443, 443)
 REDIRECT_UNIT, REDIRECT_TABLE = "livekit-udp-443.service", "livekit_metal_udp_443"  # see redirect.py
 # As github.com/jxskiss/base62 has them, which reads the bytes from behind, six bits at a time.
@@ -96,6 +98,9 @@ def config(settings: Any, slot: str) -> dict[str, Any]:
     if settings.turn_name:
         tcp = settings.part("turn-tls", slot).first
         own |= {"domain": settings.turn_name, "tls_port": tcp, "external_tls": True}
+        if header(settings):
+            trusted = ipaddress.ip_network(settings.media_address)
+            own |= {"proxy_protocol": True, "proxy_protocol_trusted_cidrs": [str(trusted)]}
     return own
 
 
@@ -117,6 +122,19 @@ def told(settings: Any) -> list[dict[str, Any]]:
         {"host": host, "port": UDP_443.first, "protocol": "udp", "username": name, "credential": password}
         for host in hosts
     ]
+
+
+def header(settings: Any, host: str = "") -> bool:
+    """Whether the edge of a host tells TURN by the PROXY protocol whose connection it is.
+
+    From 1.13.7 on livekit-server can take it, and then takes nothing without it. Before, whoever comes by TURN over TLS
+    has the address of our host to TURN.
+    """
+    if not settings.turn.enabled or not (settings.turn_name or settings.turn.name(host)):
+        return False
+    if settings.turn_header is not None:
+        return bool(settings.turn_header)
+    return knows(settings.program, settings.release, _HEADER)
 
 
 def everything_but(addresses: Iterable[str]) -> tuple[str, ...]:
