@@ -178,16 +178,10 @@ class Settings(SlottedSettings):
         return {"turn_header": any(line.endswith(" turn PROXY") for line in lines)}
 
     def instead_of_low(self, name: str) -> str:
-        remedy = SlottedSettings.instead_of_low(self, name)
-        if name == "turn_udp" and self.turn_udp.overlaps(turn.UDP_443):
-            remedy += "; livekit.turn.udp_443 has UDP 443 lead to the active slot, whatever port that has"
-        return remedy
+        return SlottedSettings.instead_of_low(self, name) + (turn.INSTEAD if name == "turn_udp" else "")
 
     def more_problems(self, path: str) -> Iterator[Problem]:
-        rtc = self.extra.get("rtc")
-        if self.turn.udp_443 and isinstance(rtc, Mapping) and "turn_servers" in rtc:
-            fact = "has no place beside livekit.turn.udp_443, which sets it"
-            yield Problem(f"{path}.extra.rtc.turn_servers", fact, "leave one of them out")
+        yield from turn.beside_others(self, path)
         if self.batch_size < 0:
             yield Problem(
                 f"{path}.batch_size", f"is {self.batch_size}", "give a number of packets, or 0 for no batches"

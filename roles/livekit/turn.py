@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import string
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ HOST = "{host}"
 _HEADER = "turn.proxy_protocol"
 UDP_443 = PortRange(443, 443)
 REDIRECT_UNIT, REDIRECT_TABLE = "livekit-udp-443.service", "livekit_metal_udp_443"  # see redirect.py
+INSTEAD = "; livekit.turn.udp_443 has UDP 443 lead to the active slot, whatever port that has"
 # As github.com/jxskiss/base62 has them, which reads the bytes from behind, six bits at a time.
 _DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits
 _WHO = "everybody"
@@ -109,6 +110,14 @@ def port(addresses: tuple[str, ...]) -> Port:
     purpose, option = "TURN and STUN over UDP, to the active slot (if set)", "livekit.turn.udp_443"
     udp, public = Proto.UDP, Reach.PUBLIC
     return Port("livekit", "turn", udp, UDP_443, public, purpose, option, addresses=addresses, fixed=True)
+
+
+def beside_others(settings: Any, path: str) -> Iterator[Problem]:
+    """TURN servers of somebody else, which would take the place of UDP 443."""
+    rtc = settings.extra.get("rtc")
+    if settings.turn.udp_443 and isinstance(rtc, Mapping) and "turn_servers" in rtc:
+        fact = "has no place beside livekit.turn.udp_443, which sets it"
+        yield Problem(f"{path}.extra.rtc.turn_servers", fact, "leave one of them out")
 
 
 def told(settings: Any) -> list[dict[str, Any]]:

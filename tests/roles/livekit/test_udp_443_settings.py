@@ -109,8 +109,8 @@ def test_the_login_is_shown_in_no_diff(make_site: MakeSite) -> None:
             "has",
         ),
         (
-            {"turn_udp": "80-82"},
-            "livekit.turn_udp: 80-82 begins below 1024, where livekit-server, which is not root, may bind nothing; "
+            {"media_udp": "80-382"},
+            "livekit.media_udp: 80-382 begins below 1024, where livekit-server, which is not root, may bind nothing; "
             "choose ports from 1024 on",
         ),
         (
