@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from testinfra.host import Host
 
+from lab.run import wait_until
 from tests.support.hosts.lab import Lab
 
 OUTSIDE = "198.51.100.5"
@@ -62,4 +63,6 @@ def carrier(lab: Lab, host: Host, address: str) -> Iterator[Carrier]:
         subprocess.run(["sh", "-euc", _MAKE, "sh", *words], check=True)
         host.check_output(f"ip {way % 'replace'}")
         undone.callback(host.run, f"ip {way % 'delete'}")
+        for there in (public, OUTSIDE):
+            assert wait_until(lambda at=there: host.run(f"ping -c1 -W1 {at}").rc == 0, 20), f"no way to {there}"
         yield Carrier(("ip", "netns", "exec", f"lkm-{name}-carrier"), public)
