@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/
 HOSTS ?= 1
 RELEASE ?= bookworm
 LAB ?= lab
-INVENTORY ?= inventories/lab.py
+INVENTORY ?= $(if $(AGENTS),inventories/lab_agents.py,inventories/lab.py)
 export LAB
 
 .PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-media test-upgrade bench
@@ -26,7 +26,7 @@ $(VENV)/.made: requirements.lock requirements-go.lock pyproject.toml
 		$(RUN)pip install --quiet --require-hashes --requirement requirements-go.lock; }
 	@touch $@
 
-lab: $(VENV)/.made  ## disposable hosts here, deployed, with a real call (HOSTS=n RELEASE=trixie INVENTORY=inventories/lab_tls.py)
+lab: $(VENV)/.made  ## disposable hosts here, deployed, with a real call (HOSTS=n RELEASE=trixie AGENTS=1 INVENTORY=inventories/lab_tls.py)
 	$(RUN)python -m lab demo --hosts $(HOSTS) --release $(RELEASE) --inventory $(INVENTORY)
 
 lab-down: $(VENV)/.made  ## remove every trace of the lab
