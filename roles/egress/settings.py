@@ -100,7 +100,8 @@ class Settings(SlottedSettings):
         1024, "megabytes that recordings may take at once; twice as much must be free (they are copied)"
     )
     page: WebUrl = option(
-        "", "page of your own that shows rooms to the browser (template_base); a request may name another; '' = egress' own"
+        "",
+        "page of your own that shows rooms to a browser (template_base); a request may name another; '' = egress' own",
     )
     presets: Mapping[str, str] = option(
         {}, "room preset -> name of the file; each track of a room made with it is recorded (auto track egress)"
