@@ -1,7 +1,7 @@
 """The lab whose first host records rooms and web pages, by Debian's browser.
 
-ARTIFACTS names a directory with egress, its page embedded; without one there is a stand-in, which starts sound, display and
-browser as egress does and writes no media.
+ARTIFACTS names a directory with egress, its page embedded; without one there is a stand-in, which starts sound, display
+and browser as egress does and writes no media.
 """
 
 import hashlib
