@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
@@ -113,9 +113,9 @@ class Show(Recording):
             assert min(shares) > 0.9, f"the page fills {shares} of its halves"
 
 
-def _probed(file: str) -> dict[str, list[dict[str, str]] | dict[str, str]]:
+def _probed(file: str) -> dict[str, Any]:
     words = ("ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", file)
-    found: dict[str, list[dict[str, str]] | dict[str, str]] = json.loads(subprocess.check_output(words))
+    found: dict[str, Any] = json.loads(subprocess.check_output(words))
     return found
 
 
