@@ -9,7 +9,7 @@ GSTREAMER = (
     "gstreamer1.0-libav",
     "libgstreamer-plugins-bad1.0-0",
 )
-# The Python loader: for the AAC encoder, see templates/egress/browser/faac.py.j2. Fonts: what rooms are named in.
+# The Python loader: for the AAC encoder, see templates/egress/faac.py.j2. Fonts: what rooms are named in.
 BROWSER = (
     "chromium",
     "xvfb",

@@ -92,10 +92,10 @@ DAEMON = Egress
 
 def _browser(own: Settings, directory: str) -> Iterable[File]:
     """What Debian's browser gets besides, in the directory of a generation."""
-    yield File(f"{directory}/start.sh", text("egress/browser/start.sh.j2"))
-    for name in ("chromium", "Xvfb"):
-        yield File(f"{directory}/bin/{name}", text(f"egress/browser/{name}.j2"), "755")
-    yield File(f"{directory}/gstreamer/python/faac.py", text("egress/browser/faac.py.j2"))
+    yield File(f"{directory}/start.sh", text("egress/start.sh.j2"))
+    yield File(f"{directory}/bin/chromium", text("egress/chromium.j2"), "755")
+    yield File(f"{directory}/bin/Xvfb", text("egress/Xvfb.j2"), "755")
+    yield File(f"{directory}/gstreamer/python/faac.py", text("egress/faac.py.j2"))
     policies = json.dumps(debian.policies(own.page, own.trusted), indent=2)
     yield File(f"{directory}/policies/livekit-metal.json", policies + "\n")
 

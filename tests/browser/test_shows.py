@@ -14,7 +14,7 @@ import pytest
 
 from livekit_metal.call.access import Access
 from tests.support.calls.recorder import HOST, ended, kept, serving, settings, state, unit
-from tests.support.calls.shows import Page, Show, browsers, shows
+from tests.support.shows.shows import Page, Show, browsers, shows
 from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, ROOT, over_ssh
 
