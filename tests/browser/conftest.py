@@ -8,8 +8,8 @@ import pytest
 
 from livekit_metal.call.access import Access
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
-from tests.support.shows.shows import Page
 from tests.support.hosts.lab import lab
+from tests.support.shows.shows import Page
 
 
 def pytest_report_header() -> str:

@@ -14,9 +14,9 @@ import pytest
 
 from livekit_metal.call.access import Access
 from tests.support.calls.recorder import HOST, ended, kept, serving, settings, state, unit
-from tests.support.shows.shows import Page, Show, browsers, shows
 from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, ROOT, over_ssh
+from tests.support.shows.shows import Page, Show, browsers, shows
 
 LENGTH = 6.0  # s, of what is recorded before something happens
 LATE = 3.0  # s that a file may lack: its first pictures wait for their sound

@@ -33,10 +33,10 @@ from livekit.protocol.models import AudioCodec
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import server_api
 from livekit_metal.call.tone import STEPS
-from tests.support.shows.camera import COLOUR, camera
 from tests.support.calls.recorder import HOST, STAND_IN, Recording, kept, seconds, serving, settings
 from tests.support.hosts.lab import over_ssh
 from tests.support.programs import recordings
+from tests.support.shows.camera import COLOUR, camera
 
 WIDTH, HEIGHT = 640, 360
 SMALL = EncodingOptions(width=WIDTH, height=HEIGHT, framerate=10, video_bitrate=500)
