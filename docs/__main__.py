@@ -99,6 +99,7 @@ def configuration_md() -> str:
         "",
         *(f"- `{role.name}`: {role.purpose}" for role in loading.every_role() if role.named),
         "",
+        *_shared(),
         "## Switches of a run",
         "",
         "`pyinfra inventories/prod.py deploy.py --data NAME=VALUE`, several if need be. Other names are refused.",
@@ -109,6 +110,21 @@ def configuration_md() -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _shared() -> Iterator[str]:
+    """What no host may have to itself."""
+    yield "## Settings that hosts share"
+    yield ""
+    yield "`hosts.NAME.settings` may have any setting of a role, and lies over those of the site: mappings key by key,"
+    yield "lists and values whole. These are refused there:"
+    yield ""
+    yield "| setting | why it is the same on every host |"
+    yield "|---|---|"
+    for role in loading.every_role():
+        for option, why in role.everywhere.items():
+            yield f"| `{'.'.join(filter(None, (role.name, option)))}`{'' if option else ', all of it'} | {why} |"
+    yield ""
 
 
 def _section(cls: type, title: str, depth: int) -> Iterator[str]:

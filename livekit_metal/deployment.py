@@ -14,11 +14,11 @@ from pyinfra.context import ctx_host, ctx_state
 from livekit_metal.core import records
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.switches import switches
+from livekit_metal.runtime.discovery import addresses
 from livekit_metal.runtime.run import lock, report, waves
 from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.runtime.run.turns import Run
 from livekit_metal.runtime.slots import components
-from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 
 
@@ -29,7 +29,7 @@ def whole(site: Site | None = None) -> None:
     if ctx_state.get().config.FAIL_PERCENT != 0:
         remedy = "write `import livekit_metal; livekit_metal.configure()` into config.py beside deploy.py"
         raise PyinfraError(str(Problem("config.py", "does not stop a deploy at the first host that fails", remedy)))
-    site = site or inventory.current()
+    site = site or addresses.current()
     given = switches(host.data.get)
     run = Run(site, site.for_host(host.name, refresh=given.refresh), given)
     maintenance = records.maintenance(site.paths.config)  # a host in maintenance is prepared, not activated

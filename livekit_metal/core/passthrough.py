@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from livekit_metal.core.errors import Problem
@@ -26,3 +26,12 @@ def merged(own: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
         both = isinstance(value, Mapping) and isinstance(out.get(key), Mapping)
         out[key] = merged(out[key], value) if both else value
     return out
+
+
+def joined(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Derived settings of several roles as one mapping: tuples one after the other, of anything else the last."""
+    whole: dict[str, Any] = {}
+    for each in found:
+        for name, value in each.items():
+            whole[name] = (*whole.get(name, ()), *value) if isinstance(value, tuple) else value
+    return whole

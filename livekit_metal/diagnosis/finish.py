@@ -83,9 +83,9 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
         closed={public[name]: shut(site.ports(name)) for name in found},
         beyond={public[name]: no_relays(site.ports(name)) for name in found},
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
-        turn={name: livekit.turn.name(name) for name in site.with_role("livekit") if livekit.turn.enabled},
+        turn={n: site.of(Livekit, n).turn.name(n) for n in site.with_role("livekit") if livekit.turn.enabled},
         tcp=livekit.ice_over_tcp,
-        filtered=site.of(Firewall).filters,
+        unfiltered=[public[name] for name in found if not site.of(Firewall, name).filters],
         here=HERE,
     )
 

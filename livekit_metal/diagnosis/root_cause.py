@@ -25,6 +25,7 @@ _EXPLAINS: dict[str, tuple[str, ...]] = {
     "bus": _SERVICE,
     "keys": ("join", "refused", *MEDIA),
     "node_ip": MEDIA,
+    "public": MEDIA,
     # what the other end of an older connection sends is lost; below 1280 the kernel takes IPv6 off the interface
     "mtu": ("segment", "address", "ipv6", *_SERVICE),
     "slot": ("edge", "backup", "signalling", "join", "refused", "targets", *MEDIA),

@@ -28,7 +28,7 @@ class Subject:
     """``nodes`` are livekit-servers by host, where they are known; ``closed`` the ports that nobody outside may reach,
     by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
-    ``tcp`` says whether there must be ICE over TCP; ``filtered`` is False where the hosts have no filter of ours
+    ``tcp`` says whether there must be ICE over TCP; ``unfiltered`` are the addresses where no filter of ours is
     (firewall.mode); ``here`` is what this place is called.
     """
 
@@ -39,7 +39,7 @@ class Subject:
     addresses: Sequence[str] = ()
     turn: Mapping[str, str] = field(default_factory=dict)
     tcp: bool = True
-    filtered: bool = True
+    unfiltered: Sequence[str] = ()
     here: str = "here"
 
     @classmethod

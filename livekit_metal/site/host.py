@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.core.fields import REQUIRED, Checked, option
-from livekit_metal.core.types.text import Address, File, Interface, Network, User, is_address
+from livekit_metal.core.fields import REQUIRED, Checked, derived, option
+from livekit_metal.core.types.text import Address, Endpoint, File, Interface, Network, User, is_address
 
 _ADDRESSES = ("address", "public", "ipv6", "cluster")
 
@@ -35,7 +35,20 @@ class Host(Checked):
     """A host: where it is, and what runs there."""
 
     address: Address = option(REQUIRED, "IP address for SSH, and for everything below that is left empty")
-    public: Address = option("", "IP address that clients reach (rtc.node_ip), where NAT makes it another one")
+    public: Address = option(
+        "",
+        "IP address that clients reach (rtc.node_ip), where NAT makes it another one; discover: it changes, and each "
+        "deploy asks the host for it (by stun)",
+    )
+    stun: tuple[Endpoint, ...] = option(
+        ("stun.cloudflare.com:3478", "stun.l.google.com:19302"),
+        "with public discover: STUN servers, which all must see the same address",
+    )
+    inside: bool = option(
+        False,
+        "clients and daemons in the network of address are told that one too, beside public "
+        "(rtc.advertise_internal_ip; livekit-server 1.13.6 or newer): they need no hairpin NAT",
+    )
     ipv6: Address = option("", "IPv6 address on an interface here, where clients may reach the host by that too")
     cluster: Address = option("", "IP address that the other hosts reach; a private network is best")
     ips: tuple[Network, ...] = option(
@@ -43,8 +56,15 @@ class Host(Checked):
     )
     interfaces: tuple[Interface, ...] = option((), "interfaces that media comes in by (rtc.interfaces); default: any")
     roles: tuple[str, ...] = option(REQUIRED, "what runs here: names of roles that hosts carry, listed below")
+    settings: Mapping[str, Any] = option(
+        {},
+        "settings of roles for this host alone, such as {'livekit': {'region': 'fra'}}, laid over those of the site; "
+        "what must be the same on every host is refused",
+    )
     arch: Literal["amd64", "arm64"] = option("amd64", "architecture, as Debian calls it")
     ssh: Ssh = option(Ssh(), "how to log in")
+
+    discovered: bool = derived(False)  # the inventory's ``public`` is discover
 
     def __post_init__(self) -> None:
         for name in _ADDRESSES:  # one spelling each: they are compared as text
@@ -61,6 +81,14 @@ class Host(Checked):
         return ",".join(filter(None, (self.public_address, self.ipv6)))
 
     @property
+    def told(self) -> tuple[str, ...]:
+        """Every address that clients are told, those inside last."""
+        there = dict.fromkeys((self.address, self.cluster_address)) if self.inside else ()
+        networks = [ipaddress.ip_network(each, strict=False) for each in self.media_networks]
+        found = [a for a in there if any(ipaddress.ip_address(a) in network for network in networks)]
+        return (*self.node_ip.split(","), *found)
+
+    @property
     def media_networks(self) -> tuple[str, ...]:
         """Where addresses must be that take media: by default those that clients come to and no other, whatever
         bridges and tunnels there are. As networks: upstream refuses a bare address.
@@ -74,6 +102,8 @@ class Host(Checked):
 
     def problems(self, path: str) -> Iterator[Problem]:
         yield from self._media(path)
+        if not self.stun:
+            yield Problem(f"{path}.stun", "is empty", "name a server, or leave it out")
         if len(set(self.roles)) != len(self.roles):
             yield Problem(f"{path}.roles", "names a role twice", "name it once")
 
@@ -84,6 +114,9 @@ class Host(Checked):
         elif self.ipv6 and ":" in self.public_address:
             remedy = "leave ipv6 empty: that address is told to clients already"
             yield Problem(f"{path}.ipv6", f"goes beside IPv4, and clients come to {self.public_address}", remedy)
+        if self.inside and self.public_address == self.address:
+            fact = f"is True, and clients are told {self.address} as it is"
+            yield Problem(f"{path}.inside", fact, "drop it, or say in public what NAT makes of that address")
         if (":" in self.address) != (":" in self.public_address):
             fact = f"{self.public_address} and address {self.address} are of two families: no 1:1 NAT does that"
             yield Problem(f"{path}.public", fact, "give both as IPv4 or both as IPv6")

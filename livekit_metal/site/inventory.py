@@ -21,6 +21,7 @@ KEEPALIVE = 30  # s: below what firewalls and NAT between the operator and a hos
 # RSA over SHA-1, which paramiko 4 still takes for host keys and uses for ours (CVE-2026-44405; RFC 8332 has better).
 _BROKEN = {"keys": ["ssh-rsa"], "pubkeys": ["ssh-rsa"]}
 _current: list[Site] = []
+_given: list[tuple[Mapping[str, Any], Path]] = []  # what it was made of
 
 
 def load(site: Mapping[str, Any], file: str) -> list[tuple[str, dict[str, Any]]]:
@@ -33,7 +34,7 @@ def load(site: Mapping[str, Any], file: str) -> list[tuple[str, dict[str, Any]]]
         made = loading.load(site, path.stem, path.parent)
     except SiteError as error:
         raise SystemExit(f"{file}: nothing was changed\n{error}") from error
-    _current[:] = [made]
+    _current[:], _given[:] = [made], [(site, path)]
     return [(name, _login(host)) for name, host in made.hosts.items()]
 
 
@@ -43,6 +44,18 @@ def current() -> Site:
         remedy = "run `pyinfra inventories/NAME.py …` with a file whose last line is `hosts = load(site, __file__)`"
         raise SystemExit(str(Problem("inventory", "describes no site", remedy)))
     return _current[0]
+
+
+def again(found: Mapping[str, str]) -> Site:
+    """The site of this run with addresses of hosts as they are now. Raises SiteError."""
+    data, path = _given[0]
+    return told(loading.load(data, path.stem, path.parent, found))
+
+
+def told(site: Site) -> Site:
+    """``site``, which is that of this run from now on."""
+    _current[:] = [site]
+    return site
 
 
 def read(file: str | Path) -> Site:

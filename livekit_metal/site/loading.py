@@ -14,7 +14,7 @@ from livekit_metal.core import ports
 from livekit_metal.core.errors import Problem, Problems, SiteError
 from livekit_metal.core.fields import build, option
 from livekit_metal.roles.firewall.settings import Settings as Firewall
-from livekit_metal.site import trust
+from livekit_metal.site import addresses, per_host, trust
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.vault.key import KeySource
 from livekit_metal.vault.vault import Vault
@@ -50,15 +50,24 @@ def _site_class(found: tuple[Role[Any], ...]) -> type[Site]:
     return made
 
 
-def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
+def load(data: Mapping[str, Any], name: str, directory: Path, found: Mapping[str, str] | None = None) -> Site:
     """The site ``name`` from plain data; relative paths start at ``directory``.
+
+    ``found`` are addresses of hosts, of those that change, newer than those that are kept.
 
     Raises SiteError with everything that is wrong: keys, values, secrets, certificates, ports of every host.
     """
-    problems = Problems()
+    problems, changing = Problems(), addresses.discovering(data)
+    if changing:
+        secrets = directory / str(data.get("secrets") or f"{name}.secrets")
+        data = addresses.filled(data, addresses.kept(secrets) | dict(found or {}))
     site: Site | None = build(site_class(), data, "site", problems)
+    if site is not None:
+        site = per_host.laid_over(site, data, problems)
     if site is None or problems:
         raise SiteError(_short(p) for p in problems)
+    hosts = {n: dataclasses.replace(at, discovered=True) if n in changing else at for n, at in site.hosts.items()}
+    site = dataclasses.replace(site, hosts=hosts) if changing else site
     secrets = directory / (site.secrets or f"{name}.secrets")
     source = KeySource.of(secrets.stem)
     if site.secrets_key:
@@ -68,11 +77,11 @@ def load(data: Mapping[str, Any], name: str, directory: Path) -> Site:
     site = trust.loaded(site, directory)
     for role in site.roles:
         site = role.loaded(site, directory)
-    firewall = site.of(Firewall)
+    site = per_host.loaded(site, directory)
     for host in site.hosts:
         registry = site.ports(host)
         problems.extend(ports.overlaps(registry, host))
-        problems.extend(firewall.clashes(registry, host))
+        problems.extend(site.of(Firewall, host).clashes(registry, host))
     problems_of_all = dict.fromkeys(problems)  # the same overlap on several hosts reads alike but for the host
     if problems_of_all:
         raise SiteError(problems_of_all)

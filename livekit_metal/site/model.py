@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import REQUIRED, Checked, derived, option
+from livekit_metal.core.passthrough import joined
 from livekit_metal.core.ports import Port
 from livekit_metal.core.sizing import Load
 from livekit_metal.core.types.secret import Secret
@@ -39,6 +40,7 @@ class Role(Generic[S]):
     reports: ClassVar[bool] = False  # tells livekit-server how its sessions ended: at a reboot it ends before that
     at_every_edge: ClassVar[bool] = False  # its clients come to any edge of the site, wherever it runs
     outlasting: ClassVar[tuple[str, ...]] = ()  # how the names of units begin that outlive a change of their ports
+    everywhere: ClassVar[Mapping[str, str]] = {}  # options that are the same on every host ('' is all of them): why
 
     def on(self, site: Site, host: str) -> S | None:
         """Its settings on a host, complete but for what depends on other roles there; None where it is not."""
@@ -141,11 +143,21 @@ class Site(Checked):
     served: Mapping[str, Certificate] = derived({})  # by the edge of each host
     refresh: bool = derived(False)  # slots that run old code get a new process now
     words: tuple[Problem, ...] = derived(())  # what to do about the site's CA; a deploy goes on all the same
+    particular: Mapping[str, Mapping[str, Any]] = derived({})  # host -> role -> settings, where some host has its own
 
-    def of(self, settings: type[S]) -> S:
-        """The settings of the role that has this class, as the inventory has them."""
-        found: S = next(getattr(self, role.name) for role in self.roles if role.settings is settings)
+    def of(self, settings: type[S], host: str = "") -> S:
+        """The settings of the role that has this class, as the inventory has them: for all hosts, or for one."""
+        name = next(role.name for role in self.roles if role.settings is settings)
+        found: S = self.particular.get(host, {}).get(name) or getattr(self, name)
         return found
+
+    def laying(self, role: str, host: str) -> bool:
+        """Whether ``host`` has settings of its own for ``role`` that are not laid over the site's yet."""
+        return role in self.hosts[host].settings and host not in self.particular
+
+    def here(self, host: str) -> Site:
+        """The site with the settings that ``host`` has of its own in place of everybody's."""
+        return dataclasses.replace(self, **self.particular.get(host, {}))
 
     def having(self, own: Any) -> Site:
         """The site with other settings of one role."""
@@ -189,7 +201,7 @@ class Site(Checked):
 
         ``refresh``: slots that run old code get a new process, or the deploy is refused.
         """
-        site = dataclasses.replace(self, refresh=True) if refresh else self
+        site = dataclasses.replace(self.here(name), refresh=refresh or self.refresh)
         found = {role.name: role.on(site, name) for role in site.roles}
         here = [role for role in site.roles if found[role.name] is not None]
         ports = tuple(port for role in here for port in role.ports(found[role.name]))
@@ -236,12 +248,3 @@ class Site(Checked):
                 address = getattr(host, kind)
                 if address and (first := owners.setdefault(address, name)) != name:
                     yield Problem(f"hosts.{name}.{where}", f"{address} is also that of {first}", "give each its own")
-
-
-def joined(found: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Derived settings of several roles as one mapping: tuples one after the other, of anything else the last."""
-    whole: dict[str, Any] = {}
-    for each in found:
-        for name, value in each.items():
-            whole[name] = (*whole.get(name, ()), *value) if isinstance(value, tuple) else value
-    return whole

@@ -26,6 +26,9 @@ class SlottedRole(Role[S]):
 
     named = caller = slots = reports = True
     explained_by: ClassVar[tuple[str, ...]] = ("redis", "bus")
+    everywhere: ClassVar[Mapping[str, str]] = {
+        "release": "what runs on one host speaks with what runs on the others",
+    }
     by_edge: ClassVar[str] = ""  # what of it a reload of the edge would cut: the edge waits as long as its drain
 
     def __init_subclass__(cls) -> None:
@@ -95,8 +98,7 @@ def release_problems(site: Site, role: str, settings: SlottedSettings) -> Iterat
     if not (names := site.with_role(role)):
         return
     try:
-        release = settings.release_spec()
         for name in names:
-            release.check(site.hosts[name].arch)
+            site.of(type(settings), name).release_spec().check(site.hosts[name].arch)
     except SiteError as error:
         yield from error.problems

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.roles.acme import certificates
@@ -18,6 +19,7 @@ class Acme(Role[Settings]):
     name = "acme"
     purpose = "certificates by ACME, with edge.tls 'acme'"
     settings = Settings
+    everywhere: ClassVar[Mapping[str, str]] = {"": "all of them ask one CA, as one account"}
     rank = 1
 
     def on(self, site: Site, host: str) -> Settings | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.roles.agents import source
@@ -22,6 +22,7 @@ class Agents(Role[Settings]):
     settings = Settings
     named = caller = several = True
     on_redis = False
+    everywhere: ClassVar[Mapping[str, str]] = {"*.hosts": "it says which hosts run the fleet"}
     outlasting = ("livekit-agents-",)
 
     def on(self, site: Site, host: str) -> Settings | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.core.ports import endpoint
@@ -24,6 +24,7 @@ class Alertmanager(Role[Settings]):
     name = "alertmanager"
     purpose = "Alertmanager: who is told of what Prometheus has found"
     settings = Settings
+    everywhere: ClassVar[Mapping[str, str]] = {"": "all of them tell the same people the same"}
     rank = 3
     named = True
 

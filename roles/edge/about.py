@@ -6,7 +6,7 @@ import dataclasses
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.slots.decision import GUARD
@@ -22,12 +22,24 @@ from livekit_metal.site.host import Host
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 
+_ONE_PLACE = (
+    *("tls", "domain", "names", "path_prefix", "certificate", "key", "ca_file", "certificate_days", "hsts_days"),
+    *("https", "redirect", "http", "rtmp", "turn", "turn_proxy_protocol", "proxies"),
+)
+_NEXT_DOOR = "the edges of the other hosts come to it"
+
 
 class Edge(Role[Settings]):
     name = "edge"
     purpose = "HAProxy"
     settings = Settings
     rank = 1
+    everywhere: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(_ONE_PLACE, "clients come to any edge, and find the same at each"),
+        "peer": _NEXT_DOOR,
+        "rtmp_peer": _NEXT_DOOR,
+        "metrics": "Prometheus asks all of them alike",
+    }
 
     def on(self, site: Site, host: str) -> Settings | None:
         if not site.calls(host):
@@ -116,7 +128,8 @@ def _meant(addresses: Iterable[str], host: Host) -> tuple[str, ...]:
 
 def _unfit(site: Site) -> Iterator[Problem]:
     """Addresses that not every host with clients at its edge can have."""
-    hosts = certificates.hosts(site)
+    own = [n for n in certificates.hosts(site) if not site.laying("edge", n)]
+    hosts = [n for n in own if site.of(Settings, n).address == site.of(Settings).address]
     for i, each in enumerate(site.of(Settings).address):
         path = f"edge.address[{i}]"
         if each == "ipv6":

@@ -35,11 +35,13 @@ def file(vault: Vault) -> Path:
 
 def names(site: Site) -> tuple[str, ...]:
     """What a CA of ``site`` may sign for, and everything below: its names, and the addresses of its hosts."""
-    turn, edge = site.of(Livekit).turn, site.of(Settings)
+    edge = site.of(Settings)
     # hosts come and go: whatever stands for one
-    parent = turn.domain.partition(HOST)[2].partition(".")[2]
-    others = (name for each in edge.backends.values() for name in each.names)
-    called = (edge.domain, *edge.names, *others, *([parent] if parent else map(turn.name, site.hosts)))
+    parent = site.of(Livekit).turn.domain.partition(HOST)[2].partition(".")[2]
+    own = () if parent and not site.particular else (site.of(Livekit, host).turn.name(host) for host in site.hosts)
+    backends = [each for at in (edge, *(site.of(Settings, h) for h in site.hosts)) for each in at.backends.values()]
+    others = (name for each in backends for name in each.names)
+    called = (edge.domain, *edge.names, *others, *([parent] if parent else ()), *own)
     reached = (a for host in site.hosts.values() for a in (host.public_address, host.ipv6, host.address))
     return tuple(dict.fromkeys(name.lower().removeprefix("*.") for name in (*called, *reached) if name))
 

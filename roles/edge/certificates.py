@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -31,8 +32,8 @@ _AGAIN = "get a new one from your CA"
 
 def names(site: Site, host: str) -> tuple[str, ...]:
     """The names by which clients ask the edge of ``host``."""
-    turn = site.of(Livekit).turn.name(host) if "livekit" in site.hosts[host].roles else ""
-    edge = site.of(Settings)
+    turn = site.of(Livekit, host).turn.name(host) if "livekit" in site.hosts[host].roles else ""
+    edge = site.of(Settings, host)
     wanted = (edge.domain, *edge.names, turn, *(name for each in edge.backends.values() for name in each.names))
     return tuple(dict.fromkeys(name.lower() for name in wanted if name))
 
@@ -56,12 +57,14 @@ def problems(site: Site) -> Iterator[Problem]:
     elif edge.https_suffix:
         fact = f"clients are told port 443 for it, and edge.https is {edge.https}"
         yield Problem(path, fact, "leave edge.https at 443, or the domain empty")
-    if len(serving) > 1 and len({turn.name(host) for host in serving}) == 1:
-        fact = f"{turn.domain!r} leads to {len(serving)} hosts"
+    called = {host: site.of(Livekit, host).turn.name(host) for host in serving if not site.laying("livekit", host)}
+    if (times := Counter(filter(None, called.values())).most_common(1)) and times[0][1] > 1:
+        fact = f"{turn.domain!r} leads to {times[0][1]} hosts"
         why = "a relay on another host than its room is cut when that host drains"
         yield Problem(path, fact, f"write it with {{host}}, such as {{host}}.turn.example.org: {why}")
-    for host in serving:
-        name = turn.name(host)
+    for host, name in called.items():
+        if not name:  # of a host without TURN over TLS
+            continue
         if not is_domain(name):
             yield Problem(path, f"is {name!r} for {host}, which is not a name", f"rename hosts.{host}")
         if name in (edge.domain.lower(), *(n.lower() for n in edge.names)):

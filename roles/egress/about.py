@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.roles.egress.settings import Settings
 from livekit_metal.roles.exporters.settings import Kept
@@ -18,6 +18,10 @@ class Egress(SlottedRole[Settings]):
     name = "egress"
     purpose = "egress, which records"
     settings = Settings
+    everywhere: ClassVar[Mapping[str, str]] = {
+        **SlottedRole.everywhere,
+        "presets": "a room is made by whichever livekit-server is asked, and that starts the recording",
+    }
 
     def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         vault, secret = site.opened, own.storage.wants

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
 
 from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, NODE_USER, REDIS_UNIT, Settings, Slotted
 from livekit_metal.roles.prometheus.settings import Target
@@ -21,6 +21,7 @@ class Exporters(Role[Settings]):
     name = "exporters"
     purpose = "Prometheus exporters"
     settings = Settings
+    everywhere: ClassVar[Mapping[str, str]] = {"": "Prometheus asks all of them alike"}
     rank = 3
 
     def on(self, site: Site, host: str) -> Settings | None:

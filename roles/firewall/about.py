@@ -40,7 +40,7 @@ class Firewall(Role[Settings]):
                 sources=RELAYS,
                 targets=MEDIA,
                 nodes=networks["media"],
-                lasts=int(site.of(Livekit).drain.deadline),
+                lasts=max(int(site.of(Livekit, name).drain.deadline) for name in site.hosts),
             ),
             config_root=site.paths.config,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.core.ports import endpoint
 from livekit_metal.core.slots.decision import HIDEPID, SEES
@@ -22,11 +22,18 @@ _GSTREAMER = (
     "libgstreamer-plugins-bad1.0-0",
 )
 
+_CHOSEN = "a stream is told one place for the whole site"
+
 
 class Ingress(SlottedRole[Settings]):
     name = "ingress"
     purpose = "ingress: streams by RTMP and WHIP"
     settings = Settings
+    everywhere: ClassVar[Mapping[str, str]] = {
+        **SlottedRole.everywhere,
+        "rtmp_base_url": _CHOSEN,
+        "whip_base_url": _CHOSEN,
+    }
     at_every_edge = True
     by_edge = "RTMP"
     explained_by = ("redis", "bus", "hairpin", "slot")  # streams reach livekit-server at its public address

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
+from typing import ClassVar
 
 from livekit_metal.roles.kamailio.settings import KEY, UNIT, Settings
 from livekit_metal.roles.sip import wiring
@@ -11,11 +13,14 @@ from livekit_metal.site import slotted
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 
+_ANY = "a call out may be made by any host, and goes by its Kamailio"
+
 
 class Kamailio(Role[Settings]):
     name = "kamailio"
     purpose = "Kamailio, in front of livekit-sip"
     settings = Settings
+    everywhere: ClassVar[Mapping[str, str]] = {"inside": _ANY, "certificate": _ANY}
 
     def on(self, site: Site, host: str) -> Settings | None:
         if host not in site.with_role("sip"):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.releases import compatibility
+from livekit_metal.releases.compatibility import Span
+from livekit_metal.roles.livekit import regions
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.roles.preflight.settings import Offered
 from livekit_metal.site.model import HostStack, Site
 from livekit_metal.site.slotted import SlottedRole, release_problems
+
+_INSIDE = "1.13.6"  # the first that has rtc.advertise_internal_ip beside rtc.node_ip
+_BY_CHANCE = "whoever has no other way would get through to some rooms and not to others"
 
 
 class Livekit(SlottedRole[Settings]):
@@ -19,18 +24,27 @@ class Livekit(SlottedRole[Settings]):
     settings = Settings
     by_edge = "WebSockets"
     reports = False
+    everywhere: ClassVar[Mapping[str, str]] = {
+        **SlottedRole.everywhere,
+        "media_udp": "relays of TURN on the other hosts lead there",
+        "ice_over_tcp": _BY_CHANCE,
+        "turn.enabled": _BY_CHANCE,
+        "room": "a room is made by whichever host is asked",
+    }
 
     def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         at, names = site.hosts[host], site.with_role(self.name)
         after = names.index(host) + 1
         return {
             "node_ip": at.node_ip,
+            "inside": at.inside,
+            "stun": at.stun if at.discovered else (),
             "media_address": at.address,
             "media_ipv6": at.ipv6,
             "media_networks": at.media_networks,
             "interfaces": at.interfaces,
             "turn_name": own.turn.name(host),
-            "nodes": tuple(a for n in names for a in site.hosts[n].node_ip.split(",")),
+            "nodes": tuple(a for n in names for a in site.hosts[n].told),
             "api_keys": site.opened.keys_of_nodes,
             "peers": (*names[after:], *names[: after - 1]),
             **site.given_to(self.name, host),
@@ -47,6 +61,8 @@ class Livekit(SlottedRole[Settings]):
         yield from super().problems(site)
         yield from _together(site)
         yield from _order(site)
+        yield from regions.problems(site)
+        yield from _untold(site)
         if own.probe == "peer" and len(serving) == 1:
             fact = f"is 'peer' and only {serving[0]} has the role livekit"
             yield Problem("livekit.probe", fact, "set it to controller or host, or give another host the role")
@@ -56,7 +72,7 @@ class Livekit(SlottedRole[Settings]):
     def networks(self, site: Site) -> Mapping[str, tuple[str, ...]]:
         serving = [site.hosts[n] for n in site.with_role(self.name)]
         # what a relay sends and gets has the address that clients are told: behind NAT it comes back from there
-        media = dict.fromkeys(a for h in serving for a in (h.address, *h.node_ip.split(",")))
+        media = dict.fromkeys(a for h in serving for a in (h.address, *h.told))
         return {"media": tuple(media), **super().networks(site)}
 
     def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
@@ -65,9 +81,10 @@ class Livekit(SlottedRole[Settings]):
             "addresses": (at.address, *filter(None, (at.ipv6,))),
             "media_ports_per_slot": min(len(own.part("media", s)) for s in own.slots),
             "calls": own.probe if own.probe != "controller" else "",
-            "hairpin": at.public_address if at.public_address != at.address else "",
+            "hairpin": at.public_address if at.public_address != at.address and not at.inside else "",
             "offered": Offered(
                 node_ip=at.node_ip,
+                inside=at.told[len(at.node_ip.split(",")) :],
                 networks=at.media_networks,
                 interfaces=at.interfaces,
                 narrowed=bool(at.ips or at.interfaces),
@@ -88,6 +105,18 @@ def _together(site: Site) -> Iterator[Problem]:
         chosen[release.component] = release.version
     if isinstance(found := compatibility.together(chosen), Problem):
         yield found
+
+
+def _untold(site: Site) -> Iterator[Problem]:
+    """Inside addresses that a release would not tell (mediatransportutil, pkg/rtcconfig/webrtc_config.go)."""
+    version = site.of(Settings).release
+    for name in site.with_role("livekit"):
+        if site.hosts[name].inside and version in Span(before=_INSIDE):
+            fact = (
+                f"needs livekit-server {_INSIDE}: {version} tells public alone, whatever rtc.advertise_internal_ip says"
+            )
+            remedy = f"set livekit.release to {_INSIDE} or newer, or have NAT bring back what comes from inside"
+            yield Problem(f"hosts.{name}.inside", fact, remedy)
 
 
 def _order(site: Site) -> Iterator[Problem]:

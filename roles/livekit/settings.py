@@ -136,6 +136,8 @@ class Settings(SlottedSettings):
     memory: Memory = option(MOST, WORDS.format("it, with its rooms, and it starts again"))
 
     node_ip: str = derived("")
+    inside: bool = derived(False)  # clients are told the host's own addresses, too
+    stun: tuple[str, ...] = derived(())  # who tells the address outside, with hosts.NAME.public discover
     media_address: str = derived("")
     media_ipv6: str = derived("")
     media_networks: tuple[str, ...] = derived(())
@@ -208,6 +210,8 @@ class Settings(SlottedSettings):
             "turn": turn.config(self, slot),
             "redis": self.redis.config(),
         }
+        if self.inside:
+            own["rtc"]["advertise_internal_ip"] = True
         if self.interfaces:
             own["rtc"]["interfaces"] = {"includes": list(self.interfaces)}
         if self.ingress:

@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterator
 
 from livekit_metal.core.errors import Problem
+from livekit_metal.core.passthrough import joined
 from livekit_metal.core.sizing import Need, need
 from livekit_metal.roles.base.settings import FINGERPRINT, SERIAL
 from livekit_metal.roles.edge.settings import Settings as Edge
@@ -15,7 +16,7 @@ from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.preflight.settings import Peer, Settings
 from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.site import redis
-from livekit_metal.site.model import HostStack, Role, Site, joined
+from livekit_metal.site.model import HostStack, Role, Site
 
 
 class Preflight(Role[Settings]):
@@ -38,6 +39,7 @@ class Preflight(Role[Settings]):
             addresses=() if alone else tuple(dict.fromkeys(addresses)),
             arch=at.arch,
             peers=_knocks(site, host),
+            behind=_behind(site, host),
             daemons=tuple(unit for each in site.installed(stack) for unit in each.units),
             media=site.of(Livekit).media_udp,
             fingerprint=vault.fingerprint(),
@@ -95,6 +97,20 @@ def _knocks(site: Site, host: str) -> tuple[Peer, ...]:
             ports |= dict.fromkeys(site.with_role("redis"), site.of(Redis).port.first)
         ports |= dict.fromkeys(_next(site, host), site.of(Edge).peer.first)
     return tuple(Peer(name=n, address=site.hosts[n].cluster_address, port=p) for n, p in ports.items() if n != host)
+
+
+def _behind(site: Site, host: str) -> tuple[Peer, ...]:
+    """The nodes behind NAT that daemons of another host call, by the port of theirs that a TCP client may have.
+
+    Nothing need listen there yet: a port that is refused has been reached.
+    """
+    own, roles = site.of(Livekit), set(site.hosts[host].roles)
+    calling = bool(roles.intersection(site.callers) - {"livekit"}) or (own.probe == "peer" and "livekit" in roles)
+    if not calling or not own.ice_over_tcp:
+        return ()
+    found = ((n, site.hosts[n]) for n in _next(site, host) if n != host)
+    away = [(n, at) for n, at in found if at.public_address != at.address and not at.inside]
+    return tuple(Peer(name=n, address=at.public_address, port=site.of(Livekit, n).ice_tcp.first) for n, at in away)
 
 
 def _next(site: Site, host: str) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ def findings(settings: Settings, seen: HostState, in_run: Collection[str]) -> It
         yield from dict.fromkeys(check(settings, seen))  # a listener on IPv4 and IPv6 is one finding
     yield from apart(settings, seen, in_run)
     yield from _peers(settings, seen, in_run)
+    yield from _behind(settings, seen)
 
 
 def _system(settings: Settings, seen: HostState) -> Iterator[Finding]:
@@ -174,6 +175,19 @@ def _calls(settings: Settings, seen: HostState) -> Iterator[Finding]:
 def _notes(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """What needs no look at the host."""
     yield from (Finding(note, stops=False) for note in settings.notes)
+
+
+def _behind(settings: Settings, seen: HostState) -> Iterator[Finding]:
+    """Nodes that are there, and out of reach at the one address that daemons here are told of them."""
+    there = {line.partition(" ")[0] for line in seen.answers["preflight.peers"] if not line.endswith(" silent")}
+    by_name = {p.name: p for p in settings.behind}
+    for line in seen.answers["preflight.behind"]:
+        name, _, said = line.partition(" ")
+        if said != "answers" and name in there:
+            at = by_name[name]
+            fact = f"{settings.host} does not reach {at.address}:{at.port}, where daemons here send media for {name}"
+            remedy = f"set hosts.{name}.inside, which tells them its own address too, or ask for hairpin NAT"
+            yield finding(settings, "hairpin", fact, f"{remedy} (docs/network.md)", stops=False)
 
 
 def _peers(settings: Settings, seen: HostState, in_run: Collection[str]) -> Iterator[Finding]:

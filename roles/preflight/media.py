@@ -63,7 +63,8 @@ def words(offered: Offered, lines: Iterable[str]) -> str:
     there = links(lines)
     taken = takes(offered, there)
     left = [link for link in there if link not in taken]
-    said = f"clients are told {offered.node_ip}; comes in at {', '.join(map(str, taken)) or 'no address'}"
+    told = " and ".join((offered.node_ip, *offered.inside))
+    said = f"clients are told {told}; comes in at {', '.join(map(str, taken)) or 'no address'}"
     return said + (f"; not at {', '.join(map(str, left))}" if left else "")
 
 

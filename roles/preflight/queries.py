@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from shlex import quote
 
 from livekit_metal.core import shell
 from livekit_metal.roles.preflight.finding import OURS
 from livekit_metal.roles.preflight.listeners import IN_FORCE, INTERFACES, LASTING, TUNNELS
 from livekit_metal.roles.preflight.media import LINKS, ROUTE6
-from livekit_metal.roles.preflight.settings import Settings
+from livekit_metal.roles.preflight.settings import Peer, Settings
 from livekit_metal.runtime.host.service import UNITS
 
 # Programs that the roles use before base can install anything.
@@ -45,6 +46,11 @@ _PYTHON = """python3 -I -S -c 'import sys; print("%d.%d" % sys.version_info[:2])
 apt-cache show --no-all-versions python3 | sed -n 's/^Version: \\([0-9]*\\.[0-9]*\\).*/\\1/p'"""
 
 
+def _knocks(peers: Iterable[Peer]) -> str:
+    words = [str(word) for p in peers for word in (p.name, p.address, p.port)]
+    return shell.given(_KNOCK, str(KNOCK), str(PING), *words) if words else ":"
+
+
 def _hairpin(settings: Settings) -> str:
     if not settings.hairpin or settings.media is None:
         return ":"
@@ -53,7 +59,6 @@ def _hairpin(settings: Settings) -> str:
 
 def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
     """The questions, by name."""
-    peers = tuple(str(word) for p in settings.peers for word in (p.name, p.address, p.port))
     return (
         ("preflight.os", '. /etc/os-release; echo "$ID" "$VERSION_ID"'),
         ("preflight.kernel", "uname -r; uname -m"),
@@ -77,5 +82,6 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.tools", f"for t in {' '.join(TOOLS)}; do command -v $t >/dev/null || echo $t; done"),
         ("preflight.hairpin", _hairpin(settings)),
         ("preflight.python", _PYTHON if settings.calls else ":"),
-        ("preflight.peers", shell.given(_KNOCK, str(KNOCK), str(PING), *peers) if peers else ":"),
+        ("preflight.peers", _knocks(settings.peers)),
+        ("preflight.behind", _knocks(settings.behind)),
     )

@@ -38,6 +38,7 @@ class Offered:
     """What livekit-server tells clients of this host, and at which of its addresses media may come in."""
 
     node_ip: str  # one address, or IPv4 and IPv6 with a comma
+    inside: tuple[str, ...]  # what is told besides to those in the network of the host
     networks: tuple[str, ...]
     interfaces: tuple[str, ...]
     narrowed: bool  # networks or interfaces are the inventory's
@@ -62,6 +63,7 @@ class Settings(Checked):
     demands: tuple[Demand, ...] = derived(())
     calls: str = derived("")  # livekit.probe, where calls are made on hosts; '' elsewhere
     hairpin: str = derived("")  # the public address, where NAT must bring back what is sent to it from here
+    behind: tuple[Peer, ...] = derived(())  # nodes that the daemons here reach at what NAT makes of their addresses
     media: PortRange | None = derived(None)
     offered: Offered | None = derived(None)  # None: no livekit-server here
     daemons: tuple[str, ...] = derived(())  # our units

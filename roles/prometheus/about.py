@@ -23,7 +23,9 @@ class Prometheus(Role[Settings]):
             return None
         return dataclasses.replace(
             own,
-            targets=tuple(t for name in site.hosts for role in reversed(site.roles) for t in role.scraped(site, name)),
+            targets=tuple(
+                t for name in site.hosts for role in reversed(site.roles) for t in role.scraped(site.here(name), name)
+            ),
             config_root=site.paths.config,
             state_root=site.paths.state,
             site=own.site or site.name,

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import ipaddress
 from collections.abc import Iterator, Mapping
+from typing import ClassVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.roles.redis.settings import FORWARD_UNIT, FORWARD_UNIT_BEFORE, UNIT, Settings
@@ -18,6 +19,7 @@ class Redis(Role[Settings]):
     name = "redis"
     purpose = "Redis"
     settings = Settings
+    everywhere: ClassVar[Mapping[str, str]] = {"": "one Redis serves them all"}
     rank = 0
     named = True
     outlasting = (UNIT, FORWARD_UNIT, FORWARD_UNIT_BEFORE)

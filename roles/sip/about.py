@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.types.secret import Secret
@@ -16,11 +16,18 @@ from livekit_metal.roles.sip.trunks import Trunk
 from livekit_metal.site.model import HostStack, Site
 from livekit_metal.site.slotted import SlottedRole
 
+_OBJECTS = "LiveKit has one set of them for the whole site (trunks.NAME.hosts says where calls come in)"
+
 
 class Sip(SlottedRole[Settings]):
     name = "sip"
     purpose = "livekit-sip, trunks and rules"
     settings = Settings
+    everywhere: ClassVar[Mapping[str, str]] = {
+        **SlottedRole.everywhere,
+        "trunks": _OBJECTS,
+        "rules": _OBJECTS,
+    }
 
     def wired(self, site: Site, host: str, own: Settings) -> Mapping[str, Any]:
         known, missing = wiring.secrets(own, site.opened)

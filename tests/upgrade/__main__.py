@@ -88,9 +88,8 @@ def tried(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]
     if ground.hosts != hosts or ground.base != row.base:
         if ground.hosts != hosts:
             ground.up(hosts)
-        ground.base = row.base
         run.say(f"--> {hosts} host(s), the site's own inventory{f' but for {dict(row.base)}' if row.base else ''}")
-        ground.settle()
+        ground.stand_on(row.base)
     with untouched_server(lab()) as control:
         outcomes = run.row(ground, row, control, seconds)
     if not outcomes[0].skipped:

@@ -13,6 +13,7 @@ from typing import Any
 from lab import places
 from lab.demo import write_access
 from livekit_metal.call.access import Access
+from livekit_metal.roles.edge import certificates
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
@@ -65,9 +66,12 @@ class Ground:
 
     def deploy(self, settings: Mapping[str, Any] | None = None, plan: str = DEPLOY) -> Told:
         """A run of pyinfra with the site as it is between rows, but for ``settings``."""
-        changes = merged(self.base, settings or {})
-        self.inventory = variant(self._directory, changes) if changes else ROOT / INVENTORY
+        self.inventory = self._written(settings or {})
         return self.run(plan)
+
+    def _written(self, settings: Mapping[str, Any]) -> Path:
+        changes = merged(self.base, settings)
+        return variant(self._directory, changes) if changes else ROOT / INVENTORY
 
     def run(self, plan: str) -> Told:
         """A run of pyinfra with the inventory of the run before."""
@@ -81,13 +85,31 @@ class Ground:
         return told
 
     def secrets(self, *words: str) -> Told:
-        """``python -m procedures.secrets INVENTORY …``"""
-        return self._told([sys.executable, "-m", "procedures.secrets", INVENTORY, *words])
+        """``python -m procedures.secrets INVENTORY …``, with the inventory that the site has between rows."""
+        return self._told([sys.executable, "-m", "procedures.secrets", str(self._written({})), *words])
 
     def on_first(self, command: str) -> Told:
         """A command on the first host, which has Redis too."""
         done = over_ssh(self.first).run(command)
         return Told(done.rc, done.stdout + done.stderr)
+
+    def stand_on(self, base: Mapping[str, Any]) -> None:
+        """Have ``base`` between rows from now on; nobody is in a call. Raises GroundError."""
+        self.base = base
+        site = inventory.read(self._written({}))
+        if not any(certificates.unsigned(site, name) for name in site.hosts):
+            self.settle()
+            return
+        # the CA is of a row before, when the site had other names: followed by another one, as preflight asks for
+        for words in (("rotate", "ca"), ("retire", "ca")):
+            self._changed(*words)
+        self.settle()
+        self._changed("retire", "ca")
+
+    def _changed(self, *words: str) -> None:
+        told = self.secrets(*words)
+        if told.status:
+            raise GroundError(f"the secrets cannot be changed ({' '.join(words)}):\n{tail(told.text)}")
 
     def settle(self) -> None:
         """Have the site as it is between rows deployed, every old slot ended, and nothing left to do.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from livekit_metal.call.server import trusted
@@ -64,9 +64,15 @@ async def _tried(case: Subject, told: Announced, server: IceServer, where: Place
     ssl = trusted(case.access) if where.name else None
     async with guest.relay(server, where, UDP, ssl) as by_udp:
         ports = case.beyond.get(by_udp.address[0]) or _any(case.beyond)
-        found = [*await _outside(case, told, by_udp), *await _by_udp(by_udp, ports)]
+        inside = _inside(told, by_udp.address[0])
+        found = [*await _outside(case, told, by_udp), *await _by_udp(by_udp, ports, inside)]
     async with guest.relay(server, where, TCP, ssl) as by_tcp:
-        return found + await _by_tcp(by_tcp, ports)
+        return found + await _by_tcp(by_tcp, ports, inside)
+
+
+def _inside(told: Announced, own: str) -> set[str]:
+    """The addresses of the node, of the family of ``own``, which is that of the relay: those inside too."""
+    return {own, *(address for address, _ in (*told.udp, *told.tcp) if (":" in address) == (":" in own))}
 
 
 def _any(beyond: Mapping[str, Mapping[str, int]]) -> Mapping[str, int]:
@@ -83,11 +89,11 @@ async def _outside(case: Subject, told: Announced, by: Guest) -> list[str]:
     return [f"{stranger}, which is outside"] if await by.permit(stranger) == _GRANTED else []
 
 
-async def _by_udp(by: Guest, ports: Mapping[str, int]) -> list[str]:
+async def _by_udp(by: Guest, ports: Mapping[str, int], hosts: Collection[str]) -> list[str]:
     """Ports that a daemon answers from: none but media is any guest's business, and media tells strangers nothing."""
-    host = by.address[0]
-    await by.permit(host)
-    wanted = {(host, port): what for what, port in ports.items() if what.endswith(" udp")}
+    for host in hosts:
+        await by.permit(host)
+    wanted = {(host, port): what for what, port in ports.items() if what.endswith(" udp") for host in hosts}
     for _ in range(_ASKS):
         for peer in wanted:
             for data in guest.questions():
@@ -96,9 +102,8 @@ async def _by_udp(by: Guest, ports: Mapping[str, int]) -> list[str]:
     return [_named(*peer, what) for peer, what in wanted.items() if peer in by.heard]
 
 
-async def _by_tcp(by: Guest, ports: Mapping[str, int]) -> list[str]:
-    host = by.address[0]
-    wanted = {(host, port): what for what, port in ports.items() if what.endswith(" tcp")}
+async def _by_tcp(by: Guest, ports: Mapping[str, int], hosts: Collection[str]) -> list[str]:
+    wanted = {(host, port): what for what, port in ports.items() if what.endswith(" tcp") for host in hosts}
     opened = await asyncio.gather(*(by.connect(peer) for peer in wanted))
     return [_named(*peer, what) for (peer, what), code in zip(wanted.items(), opened, strict=True) if code == _GRANTED]
 

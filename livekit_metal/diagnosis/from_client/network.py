@@ -97,12 +97,12 @@ async def closed(case: Subject, about: str, address: str) -> CheckResult:
     found = await asyncio.gather(*(_opens(address, port) for port in ports.values()))
     if opened := [f"{port} ({name})" for (name, port), opens in zip(ports.items(), found, strict=True) if opens]:
         fact = f"{', '.join(opened)} of {address} takes connections from here"
-        return failed("closed", about, case.here, fact, _open_remedy(case, about))
+        return failed("closed", about, case.here, fact, _open_remedy(case, about, address))
     return CheckResult(check="closed", about=about, vantage=case.here, said=f"{len(ports)} ports")
 
 
-def _open_remedy(case: Subject, about: str) -> str:
-    if not case.filtered:
+def _open_remedy(case: Subject, about: str, address: str) -> str:
+    if address in case.unfiltered:
         return "firewall.mode is none: close it in the firewall that filters instead (docs/network.md)"
     return f"see `nft list ruleset` on {about or 'the host'}; a deploy puts livekit-metal's own rules back"
 

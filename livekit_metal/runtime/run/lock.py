@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gevent.lock import BoundedSemaphore
 from pyinfra import context
 from pyinfra.api import FunctionCommand, QuoteString, StringCommand, operation
 from pyinfra.api.exceptions import ConnectError
@@ -61,6 +62,8 @@ _SITE = _Kind(
     "another run takes a host of this site out of service: {holder}; wait for it, two at once could leave none that "
     "serves",
 )
+# The hosts of a run ask the keeper at the same time: whoever comes second is to find that it is this run's already.
+_asking_keeper = BoundedSemaphore()
 # For a look: who holds the lock now, nothing when nobody does.
 PROBE = ("lock.holder", shell.given(lock_script.HOLDER, lock_script.LOCK))
 _ANSWERS = {
@@ -96,7 +99,9 @@ def _take_site(keeper: str) -> Generator[Any, None, None]:
         results().of(host.name).notes.append(note)
         host.noop(note)
         return
-    if said := _taken(at, _SITE, host):
+    with _asking_keeper:
+        said = _taken(at, _SITE, host)
+    if said:
         yield FunctionCommand(_refuse, (said,), {})
 
 

@@ -46,6 +46,7 @@ SOUND = {
     "units": ["livekit-edge.service active", "livekit-server@.service inactive"],
     "tools": [],
     "peers": ["lk1 answers", "lk3 answers"],
+    "behind": [],
     "python": [],
     "hairpin": [],
     "links": ["lo 127.0.0.1", "eth0 192.0.2.12", "eth1 10.0.0.12", "eth0 fe80::1"],

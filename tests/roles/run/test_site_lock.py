@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import pytest
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
@@ -76,6 +77,23 @@ def test_a_second_run_is_refused_and_told_of_the_first(
     assert done.results["lk2"].word == "refused"
     assert "takes a host of this site out of service: bob on desk, process 8 (drain.py)" in done.results["lk2"].why
     assert log == []
+
+
+def test_the_hosts_of_a_run_do_not_keep_each_other_out(
+    fake_run: Run, tries: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def attempt(at: Host, kind: Any) -> tuple[str, str]:
+        tries.append((at.name, kind.file))
+        gevent.sleep(0.05)  # as long as a host takes to answer, the others go on
+        if len(tries) > 1:
+            return "held", OTHER
+        at.connector_data[kind.key] = "channel"
+        return "taken", ""
+
+    monkeypatch.setattr(lock, "_try", attempt)
+    done = fake_run(lambda: lock.take_site("lk1"), HOSTS)
+    assert not [result.why for result in done.results.values() if result.why]
+    assert tries == [("lk1", "/run/livekit-metal.site")]
 
 
 def test_a_dead_keeper_keeps_nobody_from_his_work(

@@ -104,7 +104,7 @@ def test_where_nothing_is_filtered_somebody_else_must_close_them() -> None:
         listening = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
         port = listening.sockets[0].getsockname()[1]
         access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret")
-        case = Subject(access=access, closed={"127.0.0.1": {"redis/redis": port}}, filtered=False)
+        case = Subject(access=access, closed={"127.0.0.1": {"redis/redis": port}}, unfiltered=["127.0.0.1"])
         return await network.closed(Subject.from_json(case.to_json()), "lk1", "127.0.0.1")
 
     row = run(test)
