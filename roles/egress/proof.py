@@ -28,7 +28,7 @@ class Proof(proof.Proof[Settings]):
             store.prove(host, self.settings, system=self._system)
         if page := self.settings.page:
             try:
-                read(host, _PAGE, page)
+                read(host, _PAGE, page, stdin=self.settings.trusted if self.settings.debian else "")
             except HostError as error:
                 fact = f"{page} is no page for a browser on {host.name} ({error})"
                 raise HostError(f"egress.page: {fact}; correct it, or let the host get there") from error
@@ -53,7 +53,7 @@ class Proof(proof.Proof[Settings]):
         until(host, f"slot {slot} takes requests", unit, (ALIVE if fresh else "") + _ANSWERS, *ports, within=within)
         if self.settings.debian and not self.settings.page:
             try:
-                read(host, _PAGE, f"http://127.0.0.1:{ports[-1]}/")
+                read(host, _PAGE, f"http://127.0.0.1:{ports[-1]}/", stdin="")
             except HostError as error:
                 fact = f"has no page that shows rooms ({error})"
                 remedy = "build it with template-default's in cmd/server/templates, or name a page (egress.page)"

@@ -15,8 +15,8 @@ import pytest
 from livekit_metal.call.access import Access
 from tests.support.calls.recorder import HOST, ended, kept, serving, settings, state, unit
 from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
-from tests.support.hosts.lab import INVENTORY, ROOT, over_ssh
-from tests.support.shows.shows import Page, Show, browsers, shows
+from tests.support.hosts.lab import INVENTORY, ROOT, lab, over_ssh
+from tests.support.shows.shows import STARTS, Page, Show, browsers, shows, signed
 
 LENGTH = 6.0  # s, of what is recorded before something happens
 LATE = 3.0  # s that a file may lack: its first pictures wait for their sound
@@ -111,6 +111,28 @@ def test_when_its_browser_is_killed_a_recording_ends_in_good_order(access: Acces
                 await one.stop()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.long
+def test_the_sites_own_page_reaches_livekit_and_no_other_page_does(access: Access, tmp_path: Path) -> None:
+    """It comes over TLS from a CA of the site's own; pages from elsewhere are kept from the host's loopback."""
+    edge, gateway = lab().site.edge.http.first, lab().facts["gateway"]
+    ca, pem = signed(tmp_path, gateway)
+
+    async def asked(page: Page) -> list[str]:
+        async with shows(access, page, ["page"]) as made:
+            end = time.monotonic() + STARTS
+            while not page.told:
+                assert time.monotonic() < end, "it was not shown"
+                await asyncio.sleep(0.2)
+            await made["page"].stop()
+        return page.told
+
+    with Page(gateway, asks=edge, pem=pem) as own, Page(gateway, asks=edge, pem=pem) as other:
+        told = deployed(variant(tmp_path, {"trust": str(ca), "egress": {"page": own.url}}))
+        assert told.status == 0, told.text
+        assert asyncio.run(asked(own)) == ["reached"]
+        assert asyncio.run(asked(other)) == ["refused"]
 
 
 @pytest.mark.long

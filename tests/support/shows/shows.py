@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -33,6 +34,7 @@ from livekit.protocol.models import AudioCodec
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import server_api
 from livekit_metal.call.tone import STEPS
+from livekit_metal.vault import certificates
 from tests.support.calls.recorder import HOST, STAND_IN, Recording, kept, seconds, serving, settings
 from tests.support.hosts.lab import over_ssh
 from tests.support.programs import recordings
@@ -49,22 +51,40 @@ tone.connect(sound.destination); tone.start();</script>"""
 KINDS = {"room": ("h264", "aac"), "page": ("h264", "opus"), "sound": ("opus",)}  # kind -> codecs of its file
 
 
-class Page:
-    """A page of two colours and one tone, served on this machine."""
+_ASKS = """<!doctype html><title>asks</title><script>
+const told = (what) => fetch('/told?' + what);
+fetch('http://127.0.0.1:{port}/', {{mode: 'no-cors'}}).then(() => told('reached'), (why) => told('refused'));</script>"""
 
-    def __init__(self, address: str) -> None:
+
+class Page:
+    """A page of two colours and one tone, served on this machine.
+
+    With ``asks`` it is one that says whether it reaches that port of the host's loopback; with ``pem`` (key and
+    certificate), it comes over TLS.
+    """
+
+    def __init__(self, address: str, *, asks: int = 0, pem: Path | None = None) -> None:
+        html, told = _ASKS.format(port=asks) if asks else _HTML, list[str]()
+        self.told = told
+
         class Answer(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                if self.path.startswith("/told?"):
+                    told.append(self.path.partition("?")[2])
                 self.send_response(200)
                 self.send_header("Content-Type", "text/html")
                 self.end_headers()
-                self.wfile.write(_HTML.encode())
+                self.wfile.write(html.encode())
 
             def log_message(self, *_: object) -> None:
                 pass
 
         self._server = ThreadingHTTPServer((address, 0), Answer)
-        self.url = f"http://{address}:{self._server.server_port}/"
+        if pem:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(pem)
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"{'https' if pem else 'http'}://{address}:{self._server.server_port}/"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -73,6 +93,16 @@ class Page:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def signed(directory: Path, address: str) -> tuple[Path, Path]:
+    """A CA, and key and certificate of ``address`` by it: files in ``directory``."""
+    ca = certificates.authority("tests", "tests", time.time())
+    leaf = certificates.leaf(ca, "tests", [address], 1, time.time())
+    paths = directory / "ca.pem", directory / "leaf.pem"
+    for path, text in zip(paths, (ca.chain, leaf.pem.reveal()), strict=True):
+        path.write_text(text)
+    return paths
 
 
 @dataclass(frozen=True)
@@ -158,12 +188,12 @@ async def _asked(access: Access, kind: str, room: str, page: Page, file: str) ->
 
 
 @asynccontextmanager
-async def shows(access: Access, page: Page) -> AsyncIterator[dict[str, Show]]:
+async def shows(access: Access, page: Page, kinds: Sequence[str] = tuple(KINDS)) -> AsyncIterator[dict[str, Show]]:
     """One of each kind, all of them running."""
     slot, made = serving(), dict[str, Show]()
     async with AsyncExitStack() as stack:
         room = "" if STAND_IN else await stack.enter_async_context(camera(access))
-        for kind in KINDS:
+        for kind in kinds:
             file = f"show-{uuid4().hex[:8]}/{kind}.{'ogg' if kind == 'sound' else 'mp4'}"
             if STAND_IN:
                 id_ = uuid4().hex[:8]
