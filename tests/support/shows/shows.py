@@ -53,7 +53,7 @@ KINDS = {"room": ("h264", "aac"), "page": ("h264", "opus"), "sound": ("opus",)} 
 
 _ASKS = """<!doctype html><title>asks</title><script>
 const told = (what) => fetch('/told?' + what);
-fetch('http://127.0.0.1:{port}/', {{mode: 'no-cors'}}).then(() => told('reached'), (why) => told('refused'));</script>"""
+fetch('http://127.0.0.1:{port}/', {{mode: 'no-cors'}}).then(() => told('reached'), () => told('refused'));</script>"""
 
 
 class Page:
