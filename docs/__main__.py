@@ -23,7 +23,7 @@ HERE = Path(__file__).parent
 _REACH = {
     Reach.PUBLIC: "open to everybody",
     Reach.CLUSTER: "open to the hosts of the site named under *clients* (media: those of livekit-server; "
-    "proxies: `edge.proxies`)",
+    "proxies: `edge.proxies`; scrapers: `exporters.networks`)",
     Reach.TRUNK: "open to the networks of SIP trunks (`sip.trunks`): those they signal from, or those of their media",
     Reach.ADMIN: "open to `firewall.admin`",
     Reach.LOCAL: "for the host itself, never open",

@@ -22,7 +22,8 @@ from livekit_metal.core.switches import switches
 from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
 from livekit_metal.diagnosis.root_cause import attribute
-from livekit_metal.diagnosis.subject import Subject, no_relays, shut
+from livekit_metal.diagnosis.subject import Subject, for_scrapers, no_relays, shut
+from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.firewall.settings import Settings as Firewall
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.runtime.host.commands import HostError, read
@@ -85,6 +86,7 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
         turn={n: site.of(Livekit, n).turn.name(n) for n in site.with_role("livekit") if livekit.turn.enabled},
         tcp=livekit.ice_over_tcp,
+        scrapers={k: v for n in found for k, v in for_scrapers(site.ports(n), site.of(Exporters).networks).items()},
         unfiltered=[public[name] for name in found if not site.of(Firewall, name).filters],
         here=HERE,
     )

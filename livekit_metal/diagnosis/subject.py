@@ -13,6 +13,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.core.ports import Port, Proto, Reach
 from livekit_metal.roles.edge.backends import Slot
 from livekit_metal.roles.edge.settings import Settings as Edge
+from livekit_metal.roles.exporters.settings import SCRAPERS
 from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.firewall.settings import Settings as Firewall
 from livekit_metal.roles.livekit.settings import MEDIA
@@ -29,7 +30,8 @@ class Subject:
     by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
     ``tcp`` says whether there must be ICE over TCP; ``unfiltered`` are the addresses where no filter of ours is
-    (firewall.mode); ``here`` is what this place is called.
+    (firewall.mode); ``scrapers`` are the networks that may reach a closed port all the same, by its name
+    (exporters.networks); ``here`` is what this place is called.
     """
 
     access: Access
@@ -40,6 +42,7 @@ class Subject:
     turn: Mapping[str, str] = field(default_factory=dict)
     tcp: bool = True
     unfiltered: Sequence[str] = ()
+    scrapers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     here: str = "here"
 
     @classmethod
@@ -82,6 +85,11 @@ def shut(ports: Sequence[Port]) -> Closed:
         if port.proto is Proto.TCP and port.reach in (Reach.CLUSTER, Reach.LOCAL)
         for number in range(port.range.first, port.range.last + 1)
     }
+
+
+def for_scrapers(site_ports: Sequence[Port], networks: Sequence[str]) -> dict[str, Sequence[str]]:
+    """The ports that are open to ``networks`` too, by the names of :func:`shut`."""
+    return {f"{port.owner}/{port.name}": networks for port in site_ports if SCRAPERS in port.clients}
 
 
 def no_relays(ports: Sequence[Port]) -> Closed:

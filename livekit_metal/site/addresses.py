@@ -45,7 +45,7 @@ def file(secrets: Path) -> Path:
 
 
 def kept(secrets: Path) -> dict[str, str]:
-    """Those of before, by host. Raises SiteError when the file is none of ours."""
+    """What earlier deploys have found, by host. Raises SiteError when the file is none of ours."""
     path = file(secrets)
     if (text := atomic_file.read(path)) is None:
         return {}

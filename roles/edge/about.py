@@ -17,7 +17,7 @@ from livekit_metal.roles.edge.doors import EACH, PROXIES, is_loopback
 from livekit_metal.roles.edge.settings import UNIT, Settings
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.prometheus.settings import Target
-from livekit_metal.site import redis, slotted
+from livekit_metal.site import redis, scraping, slotted
 from livekit_metal.site.host import Host
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
@@ -66,7 +66,10 @@ class Edge(Role[Settings]):
             callers=tuple(role for role in site.callers if role in redis.callers(site) or site.with_role(role)),
             config_root=site.paths.config,
             active=slotted.active(site),
-            monitored=bool(site.with_role("prometheus")),
+            monitored=scraping.wanted(site),
+            metrics_address=scraping.address(site, host, door=True),
+            metrics_clients=scraping.clients(site, door=True),
+            scrapers=scraping.scrapers(site, host),
             served=site.served.get(host),
             acme=at_edge(site) if own.tls == "acme" else None,
             **site.given_to(self.name, host),
@@ -111,7 +114,7 @@ class Edge(Role[Settings]):
     def scraped(self, site: Site, host: str) -> Iterator[Target]:
         if (own := self.on(site, host)) is None:
             return
-        port, at = own.metrics.first, {"host": host, "address": site.inside(host)}
+        port, at = own.metrics.first, {"host": host, "address": own.metrics_address}
         yield Target(job="edge", port=port, **at)
         if own.encrypted:
             yield Target(job="certificate", component="edge", port=port, path="/certificate", **at)

@@ -34,6 +34,16 @@ def scraped(component: str, settings: Any) -> tuple[Scraped, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scrapers:
+    """A Prometheus of the operator's, which logs in and gets the metrics of everything on the host."""
+
+    user: str
+    digest: str  # SHA-256 of its password, in capitals
+    ours: tuple[str, ...]  # addresses that need not log in
+    others: Mapping[str, str]  # "node" -> address:port of its exporter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StreamSlot:
     """A slot that takes streams, as HAProxy reaches it: its ports on loopback."""
 

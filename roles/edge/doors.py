@@ -34,6 +34,7 @@ class Doors(Limits):
         callers: tuple[str, ...]
         ipv6: bool
         monitored: bool
+        metrics_clients: tuple[str, ...]
         turn_name: str
         https: PortRange
         redirect: PortRange
@@ -62,7 +63,7 @@ class Doors(Limits):
             if self.streams.slots:
                 yield self._port("rtmp_peer", Reach.CLUSTER, "RTMP from peers' edges", self.callers)
         if self.monitored:
-            yield self._port("metrics", Reach.CLUSTER, "metrics of HAProxy and slots", ("prometheus",))
+            yield self._port("metrics", Reach.CLUSTER, "metrics of HAProxy and slots", self.metrics_clients)
 
     def _port(self, setting: str, reach: Reach, purpose: str, clients: tuple[str, ...] = ()) -> Port:
         """A port of ours; one that is bound to loopback alone is for the host itself."""

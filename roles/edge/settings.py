@@ -15,7 +15,7 @@ from livekit_metal.core.slots.decision import CLIENT_SOURCE_ADDRESS
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.text import Domain, File, Network
 from livekit_metal.roles.edge import validation
-from livekit_metal.roles.edge.backends import Acme, Scraped, Slot, Streams
+from livekit_metal.roles.edge.backends import Acme, Scraped, Scrapers, Slot, Streams
 from livekit_metal.roles.edge.doors import Doors
 from livekit_metal.roles.edge.services import Backend, Name
 from livekit_metal.vault.certificate import Certificate, metric
@@ -123,6 +123,9 @@ class Settings(Doors, Checked):
     config_root: str = derived("")
     active: Active = derived(Active())
     monitored: bool = derived(False)  # a Prometheus scrapes this host
+    metrics_address: str = derived("")  # where it does, if not at cluster_address
+    metrics_clients: tuple[str, ...] = derived(("prometheus",))  # see Port.clients
+    scrapers: Scrapers | None = derived(None)
     served: Certificate | None = derived(None)  # with tls provided or internal
     acme: Acme | None = derived(None)  # with tls acme
     turn_name: str = derived("")  # leads to TURN here; '' for no TURN over TLS
@@ -174,9 +177,9 @@ class Settings(Doors, Checked):
     @property
     def endpoints(self) -> Mapping[str, str]:
         """Where the cluster reaches this host: ``peer``, ``rtmp_peer`` and ``metrics`` as address:port."""
-        return {
-            name: endpoint(self.cluster_address, getattr(self, name).first) for name in ("peer", "rtmp_peer", "metrics")
-        }
+        at = {"metrics": self.metrics_address or self.cluster_address}
+        names = ("peer", "rtmp_peer", "metrics")
+        return {name: endpoint(at.get(name, self.cluster_address), getattr(self, name).first) for name in names}
 
     @property
     def peer_endpoints(self) -> Mapping[str, str]:

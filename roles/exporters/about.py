@@ -6,9 +6,18 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-from livekit_metal.roles.exporters.settings import METRICS_UNIT, NODE_UNIT, NODE_USER, REDIS_UNIT, Settings, Slotted
+from livekit_metal.core.errors import Problem
+from livekit_metal.roles.exporters.settings import (
+    METRICS_UNIT,
+    NODE_UNIT,
+    NODE_USER,
+    REDIS_UNIT,
+    SCRAPERS,
+    Settings,
+    Slotted,
+)
 from livekit_metal.roles.prometheus.settings import Target
-from livekit_metal.site import redis
+from livekit_metal.site import redis, scraping
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 from livekit_metal.site.slotted import active
@@ -25,12 +34,13 @@ class Exporters(Role[Settings]):
     rank = 3
 
     def on(self, site: Site, host: str) -> Settings | None:
-        if not site.with_role("prometheus"):
+        if not scraping.wanted(site):
             return None
         here = host in site.with_role("redis")
         return dataclasses.replace(
             site.of(Settings),
-            address=site.inside(host),
+            address=scraping.address(site, host),
+            clients=scraping.clients(site),
             redis_address=redis.address(site) if here else "",
             redis_password=site.opened.passwords("redis-monitor")[0] if here else None,
             config_root=site.paths.config,
@@ -52,8 +62,19 @@ class Exporters(Role[Settings]):
             users=(NODE_USER,),
         )
 
+    def networks(self, site: Site) -> Mapping[str, tuple[str, ...]]:
+        found = site.of(Settings).networks
+        return {SCRAPERS: found} if found else {}
+
+    def problems(self, site: Site) -> Iterator[Problem]:
+        own = site.of(Settings)
+        for host in site.hosts if own.login and own.networks else ():
+            if not site.calls(host):
+                fact = f"{host} has no edge, where a Prometheus of yours would log in"
+                yield Problem("exporters.login", fact, "leave it empty: then networks alone say who may scrape")
+
     def scraped(self, site: Site, host: str) -> Iterator[Target]:
-        own, at = site.of(Settings), {"host": host, "address": site.inside(host)}
+        own, at = site.of(Settings), {"host": host, "address": scraping.address(site, host)}
         yield Target(job="node", port=own.node.first, **at)
         if host in site.with_role("redis"):
             yield Target(job="redis", port=own.redis.first, **at)

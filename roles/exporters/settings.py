@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,11 +12,14 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach, endpoint
 from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import Network
 
 NODE_UNIT = "livekit-node-exporter.service"
 REDIS_UNIT = "livekit-redis-exporter.service"
 NODE_USER = "livekit-node-exporter"
 METRICS_UNIT = "livekit-host-metrics.service"
+SCRAPERS = "scrapers"  # Port.clients: the networks below
+LOGIN = "metrics"  # the name of their password in the secrets file
 
 
 # What the operation of media servers is judged by: UDP buffers and drops (netstat, softnet, udp_queues), the firewall's
@@ -90,7 +95,16 @@ class Settings(Checked):
 
     node: PortRange = option(PortRange(9100, 9100), "port of node_exporter")
     redis: PortRange = option(PortRange(9121, 9121), "port of redis_exporter")
+    networks: tuple[Network, ...] = option(
+        (), "networks of a Prometheus of yours, which may scrape every exporter, with or without the role prometheus"
+    )
+    login: str = option(
+        "",
+        "with networks: that Prometheus logs in by this name (basic auth) at edge.metrics of each host, where it finds "
+        "/node and /redis besides; the password is metrics in the secrets file",
+    )
 
+    clients: tuple[str, ...] = derived(("prometheus",))  # see Port.clients
     address: str = derived("")  # of this host in the cluster: what the exporters bind
     redis_address: str = derived("")  # host:port of the Redis on this host; empty: none runs here
     redis_password: Secret | None = derived(None)  # of the Redis user monitor
@@ -129,7 +143,7 @@ class Settings(Checked):
         return f"{self.config_root}/exporters/redis-exporter.env"
 
     def ports(self) -> Iterator[Port]:
-        clients = ("prometheus",)
+        clients = self.clients
         yield Port(
             "exporters",
             "node",
@@ -153,6 +167,16 @@ class Settings(Checked):
             )
 
     def problems(self, path: str) -> Iterator[Problem]:
+        for i, network in enumerate(self.networks):
+            if ipaddress.ip_network(network).prefixlen == 0:
+                fact = f"{network} is everybody, and metrics go in the clear"
+                yield Problem(f"{path}.networks[{i}]", fact, "name the network that your Prometheus is in")
+        if self.login and not self.networks:
+            yield Problem(
+                f"{path}.login", "is set, and no network may scrape", "name some in networks, or leave it out"
+            )
+        if self.login and not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", self.login):
+            yield Problem(f"{path}.login", f"is {self.login!r}", "use letters, digits, dots, dashes and _")
         for name in ("node", "redis"):
             if len(getattr(self, name)) != 1:
                 yield Problem(f"{path}.{name}", f"is a range ({getattr(self, name)})", "give one port")

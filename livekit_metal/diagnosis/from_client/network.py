@@ -89,8 +89,9 @@ async def shown(case: Subject, check: str, about: str, host: str, port: int) -> 
 
 async def closed(case: Subject, about: str, address: str) -> CheckResult:
     """That ports for the site's own hosts take no connection from here."""
-    ports = case.closed[address]
-    if own(address) in {host.address for host in case.access.hosts.values()}:
+    here = own(address)
+    ports = {name: port for name, port in case.closed[address].items() if not _may_scrape(case, name, here)}
+    if here in {host.address for host in case.access.hosts.values()}:
         said = "this machine is one of the site's hosts"
         remedy = "run this from elsewhere to see what is closed"
         return CheckResult(check="closed", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
@@ -99,6 +100,13 @@ async def closed(case: Subject, about: str, address: str) -> CheckResult:
         fact = f"{', '.join(opened)} of {address} takes connections from here"
         return failed("closed", about, case.here, fact, _open_remedy(case, about, address))
     return CheckResult(check="closed", about=about, vantage=case.here, said=f"{len(ports)} ports")
+
+
+def _may_scrape(case: Subject, port: str, here: str) -> bool:
+    """Whether a port is open to this machine, because a Prometheus of the operator's may be here."""
+    return bool(here) and any(
+        ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.scrapers.get(port, ())
+    )
 
 
 def _open_remedy(case: Subject, about: str, address: str) -> str:

@@ -72,7 +72,7 @@ def _asked(run: Any, name: str, host: Host) -> dict[str, str]:
 
 
 def _judged(name: str, host: Host, seen: dict[str, str]) -> str | Problem:
-    """The address; or a note, where the one of before must do. Raises PyinfraError where there is none."""
+    """The address; or a note, where the previous one must do. Raises PyinfraError where there is none."""
     path, servers = f"hosts.{name}.public", ", ".join(host.stun)
     family = {server: at for server, at in seen.items() if (":" in at) == (":" in host.address)}
     if len(set(family.values())) > 1:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
+from lab.run import wait_until
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.forced_path import Path
@@ -17,17 +18,21 @@ from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
 from tests.support.calls.background_call import unnoticed
-from tests.support.calls.slots import ended, pinned, serving
+from tests.support.calls.slots import ENDS, draining, ended, pinned, serving
 from tests.support.calls.turn import told
-from tests.support.hosts.deploys import deploy
+from tests.support.hosts.deploys import deploy, unchanging
 
 WAYS: tuple[Path, ...] = ("tcp", "turn-udp")
 
 
 @pytest.fixture(autouse=True)
-def mended() -> Iterator[None]:
+def mended(site: Site) -> Iterator[None]:
     yield
-    assert deploy().status == 0
+    name = next(iter(site.hosts))
+    for _ in range(2):  # the second takes away the ways that the edge still had to the slot without them
+        assert deploy().status == 0
+        assert wait_until(lambda: not draining(name), ENDS), f"a slot of {name} still drains"
+    unchanging()
 
 
 def test_whoever_is_on_stays_and_whoever_comes_has_udp_alone(

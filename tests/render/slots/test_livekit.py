@@ -44,7 +44,7 @@ def test_every_slot_has_its_own_ports(any_site: Site, generation: Made) -> None:
 def test_every_slot_has_its_own_turn(any_site: Site, generation: Made) -> None:
     livekit = any_site.for_host("lk1").livekit
     assert livekit is not None
-    nodes = {f"{any_site.hosts[host].public_address}/32" for host in any_site.with_role("livekit")}
+    nodes = {f"{address}/32" for host in any_site.with_role("livekit") for address in any_site.hosts[host].told}
     name = any_site.livekit.turn.name("lk1")
     for slot in livekit.slots:
         turn = yaml.safe_load(by_name(generation)[f"{slot}.yaml"])["turn"]

@@ -107,7 +107,24 @@ PHONES: dict[str, Any] = {
     },
 }
 
-ALTERNATIVE: dict[str, Any] = {**CLUSTER, **MOVED}
+# What the first host has to itself; also on lab hosts.
+OWN: dict[str, Any] = {
+    "livekit": {"region": "here", "limits": {"num_tracks": 5000}},
+    "edge": {"max_per_address": 900, "backends": {"files": {"server": "127.0.0.1:19002"}}},
+    "firewall": {"open": [{"port": 18448, "networks": ["192.0.2.0/24"], "purpose": "of the first host alone"}]},
+}
+
+
+def _behind(hosts: dict[str, Any]) -> dict[str, Any]:
+    """The hosts with a NAT before them, two of three telling their own addresses too; the first has ``OWN``."""
+    made = {name: {**at, "public": f"203.0.113.{i}"} for i, (name, at) in enumerate(hosts.items(), 11)}
+    first, *_, last = made
+    made[first] |= {"inside": True, "settings": OWN}
+    made[last] |= {"inside": True, "ips": ["192.0.2.0/24", "10.0.0.0/24"]}
+    return made
+
+
+ALTERNATIVE: dict[str, Any] = {**CLUSTER, **MOVED, "hosts": _behind(CLUSTER["hosts"])}
 
 # The same over TLS, with TURN behind it; 443 stays, as clients are told no other port for that.
 SECURE: dict[str, Any] = ALTERNATIVE | {

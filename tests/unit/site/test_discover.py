@@ -186,7 +186,7 @@ def test_the_same_address_again_is_no_change(deploys: Deploys) -> None:
 
 
 def test_another_address_is_another_configuration(deploys: Deploys) -> None:
-    """So it goes through slots, as every change: who talks goes on in the slot of before."""
+    """So it goes through slots, as every change: who talks goes on in the previous slot."""
     deploys.sees = {"192.0.2.1:3478": "203.0.113.7"}
     deploys.run()
     deploys.sees = {"192.0.2.1:3478": "203.0.113.8", "192.0.2.2:3478": "203.0.113.8"}
