@@ -35,7 +35,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.server import server_api
 from livekit_metal.call.tone import STEPS
 from livekit_metal.vault import certificates
-from tests.support.calls.recorder import HOST, STAND_IN, Recording, kept, seconds, serving, settings
+from tests.support.calls.recorder import HOST, STAND_IN, Recording, ask, kept, seconds, serving, settings
 from tests.support.hosts.lab import over_ssh
 from tests.support.programs import recordings
 from tests.support.shows.camera import COLOUR, camera
@@ -197,13 +197,18 @@ async def shows(access: Access, page: Page, kinds: Sequence[str] = tuple(KINDS))
             file = f"show-{uuid4().hex[:8]}/{kind}.{'ogg' if kind == 'sound' else 'mp4'}"
             if STAND_IN:
                 id_ = uuid4().hex[:8]
-                over_ssh(HOST).check_output(f"echo {file} {page.url} >{settings().state}/{slot}/record-{id_}")
+                ask(slot, id_, f"{file} {page.url}")
                 made[kind] = Show(f"EG_{id_}", file, slot, None, kind)
             else:
                 made[kind] = Show(await _asked(access, kind, room, page, file), file, slot, access, kind)
-        for one in made.values():
-            await _runs(one)
-        yield made
+        try:
+            for one in made.values():
+                await _runs(one)
+            yield made
+        finally:
+            for one in made.values():
+                if not one.manifest:
+                    await one.stop()
 
 
 async def _runs(one: Show) -> None:
