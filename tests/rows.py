@@ -130,7 +130,11 @@ ROWS = (
         hosts=1,
         inventory="inventories/lab_field.py",
         bare=True,
-        steps=(Step("tests/field"), _alone("tests/online/test_paths.py")),
+        steps=(
+            Step("tests/field/test_beside_others.py"),
+            _alone("tests/field/test_calls.py"),
+            _alone("tests/online/test_paths.py"),
+        ),
         asked=True,
     ),
     Row("alerts", hosts=1, inventory="inventories/lab_alerts.py", steps=(Step(_ALERTS),), asked=True),

@@ -15,6 +15,7 @@ from livekit_metal.core.errors import Problem
 _PROCEDURES = Path(__file__).parents[1] / "procedures"
 _PROGRAMS = {  # what is no deploy file of pyinfra
     "secrets": ("INVENTORY VERB", "livekit_metal.procedures.secrets"),
+    "dashboards": ("FOLDER", "livekit_metal.procedures.dashboards"),
     "call": ("--inventory INVENTORY", "livekit_metal.call"),
     "janitor": ("--inventory INVENTORY", "livekit_metal.janitor"),
 }
@@ -35,9 +36,9 @@ def table() -> Mapping[str, tuple[str, str]]:
     """Command -> its arguments, and the first line of what it says about itself."""
     files = {name: ("INVENTORY …", _about(file)) for name, file in _files().items()}
     home = _PROCEDURES.parent
-    secrets = {"secrets": (_PROGRAMS["secrets"][0], _about(_PROCEDURES / "secrets.py"))}
+    ours = (_PROCEDURES / f"{name}.py" for name in _PROGRAMS)
     others = {name: (words, _about(home / name / "__init__.py")) for name, (words, _) in _PROGRAMS.items()}
-    return files | others | secrets
+    return files | others | {file.stem: (_PROGRAMS[file.stem][0], _about(file)) for file in ours if file.exists()}
 
 
 def _about(file: Path) -> str:

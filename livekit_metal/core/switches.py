@@ -15,7 +15,7 @@ from livekit_metal.core.fields import nearest
 
 # pyinfra's own: arguments of its connector, and of every operation
 _PYINFRA = ("ssh_", "_")
-_OURS = ("deploy", "drain", "rollback", "remove_host", "renew", "reupload", "patch", "status", "doctor")
+_OURS = ("deploy", "drain", "rollback", "remove_host", "renew", "reupload", "patch", "status", "doctor", "collect")
 _DEPLOYS = ("deploy", "drain", "patch")  # drain.py and patch.py put a host back into service with a deploy
 _RENAMED = {"jump": "version-skip"}
 
@@ -68,7 +68,17 @@ class Switches:
     )
     within: str = _switch("1h", "TIME", ("patch",), "how long a host may take to become empty (90s, 45m, 5h)")
     vantage: str = _switch("", "HOST", ("doctor",), "make the doctor's calls from this host as well")
+    webhooks: bool = _switch(
+        False,
+        "test",
+        ("doctor",),
+        "send a signed test event to each of ``livekit.webhooks``, from every host that sends, and tell what came back",
+    )
     json: bool = _switch(False, "yes", ("doctor", "status"), "print an object instead of a table")
+    watch: bool = _switch(False, "yes", ("status",), "look again every 5 s, until it is interrupted")
+    html: str = _switch("", "FILE", ("status",), "write a page for a browser instead; with watch=yes again and again")
+    since: str = _switch("24h", "TIME", ("collect",), "how long ago the journals begin (90s, 45m, 5h)")
+    to: str = _switch("", "FILE", ("collect",), "where the archive goes; otherwise a name of its own, here")
 
 
 # a word that Python keeps to itself

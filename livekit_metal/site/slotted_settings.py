@@ -5,7 +5,7 @@ A role's settings add what is theirs, and say in the class variables who they ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -153,6 +153,11 @@ class SlottedSettings(Checked):
     def record(self, slot: str) -> dict[str, object]:
         """What the file ``ports`` of a generation says of ``slot``: whoever asks an older slot reads it there."""
         return {name: self.part(name, slot).first for name in ("health", "metrics")}
+
+    @classmethod
+    def earlier(cls, lines: Sequence[str]) -> dict[str, Any]:
+        """Settings of a generation besides slots and ports, from ``lines`` of its file ``ports``: for a rollback."""
+        return {}
 
     def problems(self, path: str) -> Iterator[Problem]:
         least: dict[str, int] = {}

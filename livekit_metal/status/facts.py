@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -10,11 +11,15 @@ from livekit_metal.core import records, shell
 from livekit_metal.roles.acme import state
 from livekit_metal.roles.acme.settings import Settings as Acme
 from livekit_metal.roles.base.settings import Settings as Base
+from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.livekit import occupancy
 from livekit_metal.roles.livekit.occupancy import Occupancy
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.preflight import media
 from livekit_metal.roles.preflight.settings import Settings as Preflight
+from livekit_metal.roles.prometheus import firing
+from livekit_metal.roles.prometheus.firing import Firing
+from livekit_metal.roles.prometheus.settings import Settings as Prometheus
 from livekit_metal.runtime.host import old_code
 from livekit_metal.runtime.host.old_code import Told
 from livekit_metal.runtime.host.state import HostState, StateQuery
@@ -53,7 +58,9 @@ class Overview:
     media: str = ""  # what clients are told of the host, and where it comes in; '' without livekit-server
     old_code: Mapping[str, Told] = field(default_factory=dict)  # by unit
     lines: tuple[str, ...] = ()  # what roles have to say of themselves: status.py in their folders
-    certificate: str = ""  # by ACME: when it ends, or why there is no other; '' where others care for it
+    certificate: str = ""  # when it ends, or why there is no other; '' where TLS ends elsewhere
+    watches: bool = False  # has the role prometheus
+    alerts: tuple[Firing, ...] | None = None  # what fires, of the whole site; None: not known
 
 
 def needs(site: Site, stack: HostStack) -> StateQuery:
@@ -67,6 +74,7 @@ def needs(site: Site, stack: HostStack) -> StateQuery:
     found |= old_code.needs(stack.the(Base).daemons)
     for own, status in modules(stack, "status"):
         found |= status.needs(own)
+    found |= firing.needs(stack.the(Prometheus)) if stack.of(Prometheus) else StateQuery()
     return found | state.needs(stack.the(Acme)) if stack.of(Acme) and stack.the(Acme).wanted else found
 
 
@@ -91,8 +99,18 @@ def of(stack: HostStack, seen: HostState) -> Overview:
         old_code=old_code.told(seen, stack.the(Base).daemons),
         services={role: _service(question, seen.answers[question.name]) for role, question in others.items()},
         lines=lines(stack, seen),
-        certificate=state.words(stack.the(Acme), seen) if stack.of(Acme) and stack.the(Acme).wanted else "",
+        certificate=_certificate(stack, seen),
+        watches=stack.of(Prometheus) is not None,
+        alerts=firing.firing(seen) if stack.of(Prometheus) else None,
     )
+
+
+def _certificate(stack: HostStack, seen: HostState) -> str:
+    """By ACME as the host has it, else what the controller has: a deploy brings that."""
+    if stack.of(Acme) and stack.the(Acme).wanted:
+        return state.words(stack.the(Acme), seen)
+    served = stack.the(Edge).served if stack.of(Edge) else None
+    return f"ends on {served.ends}, in {served.days_left(seen.answered or time.time())} days" if served else ""
 
 
 def lines(stack: HostStack, seen: HostState) -> tuple[str, ...]:

@@ -6,36 +6,23 @@ import dataclasses
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
-from livekit_metal.core.errors import as_called_here
 from livekit_metal.core.printable import printable
-from livekit_metal.core.switches import switches
 from livekit_metal.roles.livekit.occupancy import Occupancy as People
 from livekit_metal.runtime.run import lock
 from livekit_metal.runtime.run.read_only import Unreachable
 from livekit_metal.runtime.slots.occupancy import Occupancy, Sessions, State
 from livekit_metal.status.facts import Overview
 
-if TYPE_CHECKING:
-    from pyinfra.api.state import State as Run
-
-_COLUMNS = ("slot", "state", "generation", "release")
+COLUMNS = ("slot", "state", "generation", "release")
 _PEOPLE = ("rooms", "participants", "WebSockets")  # on a slot of livekit-server
 _NAMELESS = "has no process that says its generation: it is being started again, or is not ours"
 _NAMED = 20  # rooms; the JSON has them all
 _COLOURS = {State.ACTIVE: "green", State.DRAINING: "yellow", State.PROVING: "cyan"}
-
-
-def show(run: Run, found: Mapping[str, Any]) -> None:
-    """Print it all on standard output; ``--data json=yes`` chooses the object."""
-    if any(switches(host.data.get).json for host in run.inventory):
-        click.echo(as_json(found, time.time()))
-        return
-    for line in table(found, time.time()):
-        click.echo(as_called_here(line))
 
 
 def as_json(found: Mapping[str, Any], now: float) -> str:
@@ -66,33 +53,59 @@ def _unread(one: Unreachable) -> list[str]:
     return [click.style(line, fg="red") for line in one.why.splitlines() or ["it said nothing"]]
 
 
-def _block(one: Overview, now: float) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class SlotTable:
+    """The slots of a daemon: each with a number for every column of ``counted``, and remarks."""
+
+    name: str
+    counted: tuple[str, ...]
+    rows: Sequence[tuple[Occupancy, Sequence[int | None], Sequence[str]]]
+    label: str  # what ``serving`` is about
+    serving: str
+
+
+def tables(one: Overview, now: float) -> Iterator[SlotTable]:
+    """Those in slots of a host, livekit-server first. Texts are harmless, and coloured."""
     if one.slots:
-        rows = [
-            (slot, (slot.rooms, slot.participants, slot.websockets), _remarks(slot, now)) for slot in one.slots.values()
-        ]
-        yield from _slots(_PEOPLE, rows)
-        yield from _labelled("new sessions", [_serving(one, one.serving, one.slots)])
+        rows = [(s, (s.rooms, s.participants, s.websockets), [*_remarks(s, now)]) for s in one.slots.values()]
+        yield SlotTable("livekit", _PEOPLE, rows, "new sessions", _serving(one, one.serving, one.slots))
     for role, service in one.services.items():
-        yield ""
-        yield role
-        found = [(slot, (slot.sessions,), _silent(role, slot, now)) for slot in service.slots.values()]
-        yield from _slots((service.noun,), found)
-        yield from _labelled("new ones", [_serving(one, service.serving, service.slots)])
+        found = [(s, (s.sessions,), [*_silent(role, s, now)]) for s in service.slots.values()]
+        yield SlotTable(role, (service.noun,), found, "new ones", _serving(one, service.serving, service.slots))
+
+
+def labelled(one: Overview) -> Iterator[tuple[str, Sequence[str]]]:
+    """What is said of a host beside its slots: a word, and lines that are harmless; none is "none"."""
+    if one.media:
+        yield "media", [plain(one.media)]
+    yield "deploy lock", ["free" if one.lock is None else f"held by {plain(lock.words(one.lock))}"]
+    yield "old code", [f"{plain(unit)}: {plain(old.words)}; {old.remedy}" for unit, old in one.old_code.items()]
+    yield "maintenance", ["no" if one.maintenance is None else _record(one.maintenance, "since")]
+    for line in one.lines:
+        yield _label(line)
+    if one.certificate:
+        yield "certificate", [plain(one.certificate)]
+    if one.watches:
+        yield "alerts", _alerts(one)
+    yield "rejected", [f"{plain(g)}: {_record(why, 'when')}" for g, why in one.rejected.items()]
+    yield "last changes", [_change(change) for change in one.changes]
+
+
+def _alerts(one: Overview) -> Sequence[str]:
+    if one.alerts is None:
+        return [click.style("not known: Prometheus does not answer, and nobody is told of anything", fg="red")]
+    return [f"{each.name} since {each.since}: {plain(each.summary)}; {plain(each.command)}" for each in one.alerts]
+
+
+def _block(one: Overview, now: float) -> Iterator[str]:
+    for each in tables(one, now):
+        yield from [] if each.name == "livekit" else ["", each.name]
+        yield from _slots(each)
+        yield from _labelled(each.label, [each.serving])
     if one.services:
         yield ""
-    if one.media:
-        yield from _labelled("media", [plain(one.media)])
-    yield from _labelled("deploy lock", ["free" if one.lock is None else f"held by {plain(lock.words(one.lock))}"])
-    replaced = [f"{plain(unit)}: {plain(old.words)}; {old.remedy}" for unit, old in one.old_code.items()]
-    yield from _labelled("old code", replaced)
-    yield from _labelled("maintenance", ["no" if one.maintenance is None else _record(one.maintenance, "since")])
-    for line in one.lines:
-        yield from _labelled(*_label(line))
-    if one.certificate:
-        yield from _labelled("certificate", [plain(one.certificate)])
-    yield from _labelled("rejected", [f"{plain(g)}: {_record(why, 'when')}" for g, why in one.rejected.items()])
-    yield from _labelled("last changes", [_change(change) for change in one.changes])
+    for label, lines in labelled(one):
+        yield from _labelled(label, lines)
 
 
 def _label(line: str) -> tuple[str, list[str]]:
@@ -114,21 +127,19 @@ def _serving(one: Overview, serving: str, slots: Mapping[str, Occupancy]) -> str
     return said if state is State.ACTIVE else click.style(f"{said}, which is {state}; a deploy mends it", fg="red")
 
 
-def _slots(
-    counted: Sequence[str], found: Sequence[tuple[Occupancy, Sequence[int | None], Iterator[str]]]
-) -> Iterator[str]:
-    """A table of slots: each with a number for every column of ``counted``, and remarks below it."""
-    columns = (*_COLUMNS, *counted)
-    rows = [_row(slot, counts) for slot, counts, _ in found]
+def _slots(table: SlotTable) -> Iterator[str]:
+    """A table of slots, with remarks below each."""
+    columns = (*COLUMNS, *table.counted)
+    rows = [_row(slot, counts) for slot, counts, _ in table.rows]
     widths = [max(len(row[i]) for row in (columns, *rows) if i < len(row)) for i in range(len(columns))]
 
     def line(row: Sequence[str]) -> list[str]:
-        numbers = len(_COLUMNS)
+        numbers = len(COLUMNS)
         padded = [f"{c:{w}}" if i < numbers else f"{c:>{w}}" for i, (c, w) in enumerate(zip(row, widths, strict=False))]
         return [*padded[:-1], padded[-1].rstrip()]
 
     yield "  ".join(line(columns))
-    for (slot, _, remarks), row in zip(found, rows, strict=True):
+    for (slot, _, remarks), row in zip(table.rows, rows, strict=True):
         name, state, *rest = line(row)
         yield "  ".join([name, click.style(state, fg=_COLOURS.get(slot.state)), *rest])
         yield from (f"{'':{widths[0]}}  {remark}" for remark in remarks)

@@ -1,30 +1,40 @@
-"""Whether webhooks get from a host to where they go (name, connection, TLS), and an address that changes holds."""
+"""Whether webhooks get to where they go (name, connection, TLS; on request an event), and a changing address holds."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import partial
 
 from livekit_metal.core import shell
 from livekit_metal.core.check_result import CheckResult, Result, failed
+from livekit_metal.core.switches import Switches
+from livekit_metal.roles.livekit import webhooks
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.discovery import addresses
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.site.model import HostStack
 
-_ASK = shell.program(__file__, "webhooks")
+_ASK = shell.program(__file__, "trust", "webhooks")
 _REMEDIES = {
     "6": "correct livekit.webhooks, or the host's DNS",
-    "60": "have its certificate signed by a CA that the host trusts (/usr/local/share/ca-certificates and "
-    "update-ca-certificates), and for that name",
+    "60": webhooks.TRUST,
 }
 
 
 def needs(livekit: Settings) -> StateQuery:
     """What to look at on a host."""
-    asked = [("doctor.webhooks", shell.given(_ASK, *livekit.webhooks))] if livekit.webhooks else []
-    asked += [("doctor.outside", addresses.question(livekit.media_address, livekit.stun))] if livekit.stun else []
+    asked = []
+    if livekit.webhooks:
+        asked.append(("doctor.webhooks", shell.given(_ASK, livekit.unit.format("*"), *livekit.webhooks)))
+    if livekit.stun:
+        asked.append(("doctor.outside", addresses.question(livekit.media_address, livekit.stun)))
     return StateQuery(queries=tuple(asked))
+
+
+def requested(livekit: Settings, given: Switches) -> StateQuery:
+    """What is done only when a switch asks for it."""
+    return webhooks.sending(livekit, time.time()) if given.webhooks else StateQuery()
 
 
 def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
@@ -41,6 +51,7 @@ def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[Ch
         fact = f"no webhook gets from here to {url}: {why or 'nothing came'}"
         remedy = _REMEDIES.get(code, "see that it runs, and the firewalls and routes between it and the host")
         yield failed("webhook", stack.host, stack.host, fact, remedy)
+    yield from webhooks.answers(settings, stack.host, seen)
 
 
 def _outside(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:

@@ -19,8 +19,10 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, option
 from livekit_metal.core.types.dns_names import is_domain
 from livekit_metal.core.types.duration import Duration
+from livekit_metal.releases.compatibility import knows
 
 HOST = "{host}"
+_HEADER = "turn.proxy_protocol"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +79,23 @@ def config(settings: Any, slot: str) -> dict[str, Any]:
     if settings.turn_name:
         tcp = settings.part("turn-tls", slot).first
         own |= {"domain": settings.turn_name, "tls_port": tcp, "external_tls": True}
+        if header(settings):
+            trusted = ipaddress.ip_network(settings.media_address)
+            own |= {"proxy_protocol": True, "proxy_protocol_trusted_cidrs": [str(trusted)]}
     return own
+
+
+def header(settings: Any, host: str = "") -> bool:
+    """Whether the edge of a host tells TURN by the PROXY protocol whose connection it is.
+
+    From 1.13.7 on livekit-server can take it, and then takes nothing without it. Before, whoever comes by TURN over TLS
+    has the address of our host to TURN.
+    """
+    if not settings.turn.enabled or not (settings.turn_name or settings.turn.name(host)):
+        return False
+    if settings.turn_header is not None:
+        return bool(settings.turn_header)
+    return knows(settings.program, settings.release, _HEADER)
 
 
 def everything_but(addresses: Iterable[str]) -> tuple[str, ...]:

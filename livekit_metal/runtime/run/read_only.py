@@ -6,20 +6,23 @@ a host is one more finding, and the run ends when the last host has been read, b
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import gevent
 from pyinfra import context
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.state import BaseStateCallback
 
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.connect_errors import explained, lost
-from livekit_metal.runtime.host.state import HostState, StateQuery, observer
+from livekit_metal.runtime.host.state import HostState, Observer, StateQuery, observer
 
 if TYPE_CHECKING:
     from pyinfra.api.host import Host
@@ -29,8 +32,9 @@ _PROCEDURES = (Path(__file__).parents[2] / "procedures").resolve()  # a link in 
 # Deploy files that only read, and the module whose ``show(state, found)`` tells what they have read. Known by name,
 # because pyinfra does not come to load the file when it can connect to no host.
 READERS = {
+    _PROCEDURES / "collect.py": "livekit_metal.collect.finish",
     _PROCEDURES / "doctor.py": "livekit_metal.diagnosis.finish",
-    _PROCEDURES / "status.py": "livekit_metal.status.render",
+    _PROCEDURES / "status.py": "livekit_metal.status.output",
 }
 
 
@@ -48,6 +52,7 @@ class Reading(BaseStateCallback):
     show: Callable[[State, Mapping[str, Any]], None]
     found: dict[str, Any] = field(default_factory=dict)
     shown: bool = False
+    looks: dict[str, Callable[[], Any]] = field(default_factory=dict)  # what finds it once more
 
     def host_connect_error(self, state: State, host: Host, error: Exception) -> None:  # type: ignore[override]
         self.found[host.name] = Unreachable(str(explained(host, error.__context__ or error)))
@@ -87,15 +92,41 @@ def gather(
     if reading is None:
         raise PyinfraError("it only reads, and ends the run; run it alone: pyinfra INVENTORY procedures/NAME.py")
     observer().need(needs)
-    try:
-        reading.found[host.name] = of(observer().current())
-    except Exception as error:  # whatever it is, the other hosts are still to be shown
-        why = str(error) if isinstance(error, HostError) else f"{type(error).__name__}: {error}"
-        reading.found[host.name] = Unreachable((not lost(host) and _powerless(host)) or why)
+    reading.looks[host.name] = look = partial(_look, host, observer(), of)
+    reading.found[host.name] = look()
     if len(reading.found) == len(_hosts(state)):
         if conclude is not None:
             raise SystemExit(conclude(state, reading.found))
         raise SystemExit(int(any(isinstance(found, Unreachable) for found in reading.found.values())))
+
+
+def again(state: State) -> Mapping[str, Any]:
+    """What a look at each host finds now, all at once. Who could not be connected to at first stays so."""
+    reading = next(handler for handler in state.callback_handlers if isinstance(handler, Reading))
+    jobs = {name: gevent.spawn(look, afresh=True) for name, look in reading.looks.items()}
+    gevent.joinall(jobs.values())
+    reading.found |= {name: job.value for name, job in jobs.items()}
+    return {name: reading.found[name] for name in _hosts(state)}
+
+
+def _look(host: Host, one: Observer, of: Callable[[HostState], Any], *, afresh: bool = False) -> Any:
+    try:
+        if afresh:
+            one.forget()
+            if lost(host):
+                _connect(host)
+        return of(one.current())
+    except Exception as error:  # whatever it is, the other hosts are still to be shown
+        why = str(error) if isinstance(error, HostError) else f"{type(error).__name__}: {error}"
+        return Unreachable((not lost(host) and _powerless(host)) or why)
+
+
+def _connect(host: Host) -> None:
+    """Once more; pyinfra's own disconnect would end the run."""
+    connector: Any = host.connector
+    with contextlib.suppress(Exception):
+        connector.client.close()
+    connector.connect()
 
 
 def _powerless(host: Host) -> str:

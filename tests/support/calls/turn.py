@@ -57,7 +57,7 @@ def told(access: Access, at: str = "") -> Servers:
     async def ask() -> signal.JoinResponse:
         trusted, resolver = ssl.create_default_context(cafile=access.ca_file), _At(at) if at else None
         room = f"ice-{uuid4().hex[:8]}"
-        query = {"access_token": token(access, room=room, identity="asks", hidden=True), "protocol": "16"}
+        query = {"access_token": token(access, room=room, identity="asks", hidden=True, creates=True), "protocol": "16"}
         async with (
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted, resolver=resolver)) as session,
             session.ws_connect(f"{access.url}/rtc", params=query) as link,

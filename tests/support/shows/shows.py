@@ -161,7 +161,7 @@ def _close(picture: np.ndarray, colour: Sequence[int]) -> float:
 
 
 def _tone(file: str) -> float:
-    """How much of the sound's power is at the steps of the tone: of noise it were 2 %. A step is 20 ms, so 50 Hz wide."""
+    """How much of the sound's power is at the steps of the tone (20 ms each, so 50 Hz wide): of noise it were 2 %."""
     words = ("ffmpeg", "-v", "error", "-i", file, "-vn", "-ac", "1", "-ar", "48000", "-f", "s16le", "-")
     power = np.abs(np.fft.rfft(np.frombuffer(subprocess.check_output(words), np.int16))) ** 2
     pitch = np.linspace(0, 24000, len(power))

@@ -99,7 +99,8 @@ def test_who_logs_in_comes_by_one_door(make_site: MakeSite) -> None:
     assert scrapers.others == {"node": "10.0.0.11:9100", "redis": "10.0.0.11:9121"}
     assert scrapers.ours == ("10.0.0.11", "127.0.0.1"), "our own Prometheus needs no password"
     assert list(site.for_host("lk2").the(Edge).scrapers.others) == ["node"]  # type: ignore[union-attr]
-    password = site.opened.passwords("metrics")[0].reveal()
+    (password,) = (each.reveal() for each in site.opened.passwords("metrics"))
+    assert len(scrapers.digests) == 1
     assert password not in repr(site.for_host("lk1"))
 
 

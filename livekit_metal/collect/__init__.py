@@ -1,0 +1,1 @@
+"""What a bug report needs, gathered from all hosts into one archive without secrets: procedures/collect.py."""
