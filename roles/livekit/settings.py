@@ -160,7 +160,9 @@ class Settings(SlottedSettings):
         off = set() if self.turn.enabled else {"turn-udp", "turn-tls", "turn-relay"}
         if not self.ice_over_tcp:
             off.add("ice-tcp")
-        return (port for port in SlottedSettings.ports(self) if port.name.rpartition("-")[0] not in off)
+        yield from (port for port in SlottedSettings.ports(self) if port.name.rpartition("-")[0] not in off)
+        if self.turn.udp_443:
+            yield turn.port(tuple(filter(None, (self.media_address, self.media_ipv6))))
 
     @property
     def tcp(self) -> Mapping[str, int]:
@@ -175,7 +177,11 @@ class Settings(SlottedSettings):
     def earlier(cls, lines: Sequence[str]) -> dict[str, Any]:
         return {"turn_header": any(line.endswith(" turn PROXY") for line in lines)}
 
+    def instead_of_low(self, name: str) -> str:
+        return SlottedSettings.instead_of_low(self, name) + (turn.INSTEAD if name == "turn_udp" else "")
+
     def more_problems(self, path: str) -> Iterator[Problem]:
+        yield from turn.beside_others(self, path)
         if self.batch_size < 0:
             yield Problem(
                 f"{path}.batch_size", f"is {self.batch_size}", "give a number of packets, or 0 for no batches"
@@ -224,6 +230,8 @@ class Settings(SlottedSettings):
             own["rtc"]["interfaces"] = {"includes": list(self.interfaces)}
         if self.ingress:
             own["ingress"] = dict(self.ingress)
+        if told := turn.told(self):
+            own["rtc"]["turn_servers"] = told
         if self.room_configurations:
             own["room"]["room_configurations"] = dict(self.room_configurations)
         if self.webhooks:

@@ -154,7 +154,8 @@ def test_a_recording_is_told_when_its_browser_dies_and_its_display_does_not(
     program(tmp_path, "chromium", own.removeprefix("#!/bin/sh\n"))
     program(tmp_path, "logger", f'echo "$*" >"{tmp_path}/logged"')
     program(tmp_path, "pgrep", f'/usr/bin/pgrep "$@"; s=$?; touch "{tmp_path}/asked"; exit $s')
-    waits = f'until [ -e "{tmp_path}/asked" ]; do sleep 0.1 >/dev/null & wait $!; done; sleep {60 if told else 2} >/dev/null & wait $!'
+    naps = "sleep {} >/dev/null & wait $!"
+    waits = f'until [ -e "{tmp_path}/asked" ]; do {naps.format(0.1)}; done; {naps.format(60 if told else 2)}'
     begins = f'trap "echo INT; exit" INT; "{tmp_path}/Xvfb" {display} >/dev/null & "{tmp_path}/chromium" --kiosk'
     recording = f"{begins}; {waits}"
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
