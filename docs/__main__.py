@@ -7,11 +7,12 @@ import sys
 import tempfile
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from docs import network
+from docs import network, snippets
 from docs.releases import releases_md
 from livekit_metal.core import switches
 from livekit_metal.core.fields import options
@@ -31,6 +32,7 @@ _REACH = {
 # The smallest site that has every role, with TLS, and more than one host so that CLUSTER shows.
 _EXAMPLE = {
     "edge": {"tls": "internal"},
+    "livekit": {"turn": {"udp_443": True}},
     "hosts": {
         "lk1": {
             "address": "192.0.2.11",
@@ -53,6 +55,11 @@ def _example() -> Site:
 def network_md() -> str:
     """docs/network.md with its tables."""
     return network.filled((HERE / "network.md").read_text(), _example(), "lk1")
+
+
+def _setups() -> Iterator[str]:
+    """Documents that show whole inventories."""
+    return (f"setups/{file.name}" for file in sorted((HERE / "setups").glob("*.md")))
 
 
 def ports_md() -> str:
@@ -183,11 +190,12 @@ def _default(field: dataclasses.Field[Any], inner: type | None) -> str:
     return f"`{value if type(value).__name__ == 'PortRange' else repr(value)}`"
 
 
-GENERATED = {
+GENERATED: dict[str, Callable[[], str]] = {
     "ports.md": ports_md,
     "network.md": network_md,
     "configuration.md": configuration_md,
     "releases.md": releases_md,
+    **{name: partial(snippets.filled, HERE / name) for name in _setups()},
 }
 
 

@@ -1,4 +1,4 @@
-"""The lab with a fleet of agents, on its first host."""
+"""The lab with two fleets of agents, one in Python and one for Node."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,8 @@ from livekit_metal import load
 
 _lab = facts()  # what `python -m lab up` has made
 _first = next(iter(_lab["hosts"]))
-_echo = os.environ.get("AGENT") or str(Path(__file__).absolute().parents[1] / "examples" / "agents" / "echo-python")
+_examples = Path(__file__).absolute().parents[1] / "examples" / "agents"
+_echo = os.environ.get("AGENT") or str(_examples / "echo-python")
 
 site = {
     "hosts": {
@@ -33,6 +34,12 @@ site = {
             "source": {"python": _echo, "interpreter": "3.11"},
             "speaks": True,
             "environment": {"GREETING": os.environ.get("GREETING", "hello")},
+            "drain": {"deadline": "10m"},
+        },
+        "parrot": {
+            "source": {"node": str(_examples / "echo-node"), "interpreter": "18"},
+            "speaks": True,
+            "health": "9620-9622",
             "drain": {"deadline": "10m"},
         },
     },

@@ -14,6 +14,7 @@ from lab.places import CHECKOUT, DEFAULT_NAME, Lab
 from lab.run import LabError
 from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError
+from livekit_metal.roles.agents import settings as agents
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 
@@ -38,15 +39,20 @@ def demo(
     call = [str(_BIN / "python"), "-m", "livekit_metal.call", "--access", str(access)]
     if len(names) > 1:
         call += ["--publish-through", names[0], "--subscribe-through", names[-1]]
+    shell = _for(lab, f"make lab-ssh HOST={names[0]}")
+    _call(shell, call, "the call through the deployed hosts failed")
+    fleets = site.of(agents.Settings).daemons if site.with_role("agents") else ()
+    for each in fleets:
+        print(f"\n{each.component}: a conversation with {each.answers_to}, which repeats what it hears", flush=True)
+        _call(shell, [*call[:5], "--agent", each.answers_to], f"the conversation with {each.answers_to} failed")
+    _next(lab, site, access, inventory_file)
+
+
+def _call(shell: str, command: list[str], failed: str) -> None:
     # The SDK would send even traffic to the lab through a proxy of the environment.
     direct = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    if subprocess.run(call, cwd=CHECKOUT, env=direct, check=False).returncode:
-        raise LabError(
-            "lab",
-            "the call through the deployed hosts failed",
-            f"look at it with: {_for(lab, f'make lab-ssh HOST={names[0]}')}",
-        )
-    _next(lab, site, access, inventory_file)
+    if subprocess.run(command, cwd=CHECKOUT, env=direct, check=False).returncode:
+        raise LabError("lab", failed, f"look at it with: {shell}")
 
 
 def deploy(lab: Lab, inventory_file: str) -> None:

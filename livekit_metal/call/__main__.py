@@ -13,6 +13,7 @@ import threading
 
 from livekit_metal.call.access import add_arguments, chosen
 from livekit_metal.call.client import Call
+from livekit_metal.call.conversation import Conversation
 from livekit_metal.call.errors import CallError
 from livekit_metal.call.forced_path import PATHS
 from livekit_metal.call.report import Report
@@ -27,6 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--subscribe-through", metavar="HOST", help="default: the site's URL")
     parser.add_argument("--node", metavar="ID", help="put the room on this node; default: wherever it lands")
     parser.add_argument("--path", choices=PATHS, help="the only way that media may take; default: whatever works best")
+    parser.add_argument("--agent", metavar="NAME", help="talk to this agent, which repeats what it hears")
     parser.add_argument("--within", type=float, metavar="S", help="give up when the call has not ended after S seconds")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser.parse_args()
@@ -35,6 +37,10 @@ def arguments() -> argparse.Namespace:
 async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Report:
     _leave_on(signals)
     access = chosen(options)
+    if options.agent:
+        async with Conversation(access, options.agent) as talk:
+            await asyncio.sleep(options.seconds)
+            return await talk.stop()
     room = await pinned(access, options.node, options.publish_through) if options.node else None
     call = Call(
         access,

@@ -68,8 +68,7 @@ class Call(Aside[Report]):
 
     async def _session(self) -> Report:
         started, event_log = time.time(), EventLog()
-        publisher = Publisher(event_log, self._sound)
-        subscriber = Subscriber(event_log, f"publisher-{self._tag}")
+        publisher, subscriber = self._seats(event_log, f"publisher-{self._tag}")
         ways = contextlib.AsyncExitStack()
         stopped = asyncio.wrap_future(self._stop)
         starting = asyncio.create_task(self._start(publisher, subscriber, ways))
@@ -78,12 +77,20 @@ class Call(Aside[Report]):
             node = await starting
             self._up.set_result(None)
             await stopped
+            await self._finish()
             return self._reported(subscriber, started, node)
         finally:
             event_log.closed = True
             await subscriber.leave()
             await publisher.leave()
             await ways.aclose()
+
+    def _seats(self, event_log: EventLog, publisher: str) -> tuple[Publisher, Subscriber]:
+        """Who takes part; a kind of call with more than sound brings its own."""
+        return Publisher(event_log, self._sound), Subscriber(event_log, publisher)
+
+    async def _finish(self) -> None:
+        """What is still to come before the report: nothing, of sound."""
 
     async def _start(self, publisher: Publisher, subscriber: Subscriber, ways: contextlib.AsyncExitStack) -> Node:
         ice = self._ice
@@ -93,7 +100,7 @@ class Call(Aside[Report]):
         for seat, url in zip((publisher, subscriber), self._urls, strict=True):
             self._say(f"{seat.who} joins {self.room} through {url}")
             identity = f"{seat.who}-{self._tag}"
-            await seat.join(url, token(self._access, room=self.room, identity=identity), ice)
+            await seat.join(url, token(self._access, room=self.room, identity=identity, creates=True), ice)
         node = await self._node(subscriber.event_log)
         self._say(f"publisher publishes the tone; the room is on {node.id or 'an unknown node'}")
         await publisher.publish(PUBLISH)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from livekit_metal.core.errors import Problem
 
-Step = Literal["access", "node", "path", "connect", "publish", "subscribe", "first frame"]
+Step = Literal["access", "node", "path", "connect", "publish", "subscribe", "first frame", "agent"]
 
 _MEDIA = ("publish", "subscribe", "first frame")
 _NO_PATH = "wait_pc"  # how the SDK says that the media connection did not come up

@@ -48,7 +48,7 @@ async def announced(access: Access, room: str, through: str | None = None, **que
     :class:`CallError`.
     """
     url = access.through(through)
-    pass_ = token(access, room=room, identity=f"witness-{uuid4().hex[:8]}", hidden=True)
+    pass_ = token(access, room=room, identity=f"witness-{uuid4().hex[:8]}", hidden=True, creates=True)
     words = {"access_token": pass_, "auto_subscribe": "0", "protocol": "16", "sdk": "python"} | query
     async with session(access) as client:
         try:

@@ -33,13 +33,21 @@ class Node:
 
 
 def token(
-    access: Access, *, room: str, identity: str, hidden: bool = False, ttl: timedelta = timedelta(minutes=10)
+    access: Access,
+    *,
+    room: str,
+    identity: str,
+    hidden: bool = False,
+    creates: bool = False,
+    ttl: timedelta = timedelta(minutes=10),
 ) -> str:
-    """A join token; ``hidden``: seen by nobody, may not publish.
+    """A join token; ``hidden``: seen by nobody, may not publish; ``creates``: also where ``room.auto_create`` is off.
 
     A room that such a token creates goes a second after its last participant: probes leave nothing behind.
     """
-    grants = api.VideoGrants(room_join=True, room=room, can_publish=not hidden, hidden=hidden)
+    grants = api.VideoGrants(
+        room_join=True, room_create=creates or None, room=room, can_publish=not hidden, hidden=hidden
+    )
     made = api.AccessToken(access.api_key, access.api_secret).with_identity(identity).with_ttl(ttl)
     passing = api.RoomConfiguration(empty_timeout=30, departure_timeout=1)
     return made.with_grants(grants).with_room_config(passing).to_jwt()

@@ -68,6 +68,12 @@ class Switches:
     )
     within: str = _switch("1h", "TIME", ("patch",), "how long a host may take to become empty (90s, 45m, 5h)")
     vantage: str = _switch("", "HOST", ("doctor",), "make the doctor's calls from this host as well")
+    webhooks: bool = _switch(
+        False,
+        "test",
+        ("doctor",),
+        "send a signed test event to each of ``livekit.webhooks``, from every host that sends, and tell what came back",
+    )
     json: bool = _switch(False, "yes", ("doctor", "status"), "print an object instead of a table")
     watch: bool = _switch(False, "yes", ("status",), "look again every 5 s, until it is interrupted")
     html: str = _switch("", "FILE", ("status",), "write a page for a browser instead; with watch=yes again and again")

@@ -33,13 +33,13 @@ def scrapers(site: Site, host: str) -> Scrapers | None:
     if not (own.networks and own.login):
         return None
     at, ours = address(site, host), site.cluster_addresses("prometheus") if site.with_role("prometheus") else ()
-    password = site.opened.passwords(LOGIN)[0].reveal()
+    passwords = [each.reveal() for each in site.opened.passwords(LOGIN)]
     others = {"node": endpoint(at, own.node.first)}
     if host in site.with_role("redis"):
         others["redis"] = endpoint(at, own.redis.first)
     return Scrapers(
         user=own.login,
-        digest=hashlib.sha256(password.encode()).hexdigest().upper(),
+        digests=tuple(hashlib.sha256(each.encode()).hexdigest().upper() for each in passwords),
         ours=tuple(dict.fromkeys((*ours, "127.0.0.1"))),
         others=others,
     )

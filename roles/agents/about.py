@@ -28,11 +28,14 @@ class Agents(Role[Settings]):
     def on(self, site: Site, host: str) -> Settings | None:
         if (own := super().on(site, host)) is None:
             return None
-        return Settings(fleets={name: _on(site, host, each) for name, each in own.fleets.items() if _runs(each, host)})
+        fleets = {name: _on(site, host, each) for name, each in own.fleets.items() if _runs(each, host)}
+        return dataclasses.replace(own, fleets=fleets)
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
+        node = any(each.source.node for each in own.daemons)
+        packages = ("python3", "nodejs") if node else ("python3",)
         units = tuple(each.unit.format(slot) for each in own.daemons for slot in each.slots)
-        return Installed(packages=("python3",), units=units, users=tuple(each.user for each in own.daemons))
+        return Installed(packages=packages, units=units, users=tuple(each.user for each in own.daemons))
 
     def problems(self, site: Site) -> Iterator[Problem]:
         having = site.with_role(self.name)
@@ -47,12 +50,12 @@ class Agents(Role[Settings]):
         if not site.with_role(self.name):
             return site
         fleets = {
-            each.name: dataclasses.replace(each, directory=str(directory / Path(each.source.python).expanduser()))
+            each.name: dataclasses.replace(each, directory=str(directory / Path(each.source.directory).expanduser()))
             for each in own.daemons
         }
         if found := [problem for each in fleets.values() for problem in source.problems(each)]:
             raise SiteError(found)
-        return site.having(Settings(fleets=fleets))
+        return site.having(dataclasses.replace(own, fleets=fleets))
 
     def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
         if (own := self.on(site, host)) is None:

@@ -1,32 +1,26 @@
-"""A release of a fleet on this machine: its code, and its packages for the Python of the hosts. uv fetches them.
+"""A release of a fleet on this machine: its code, and its packages for the Python or Node of the hosts.
 
-No package is built, on hosts neither: wheels only, each compared with its hash in the lock. What a host gets is told
-apart by what decides the bytes (code, lock, Python, architecture); packages are kept, so a change of the code is small.
+What a host gets is told apart by what decides the bytes (code, lock, interpreter, architecture); packages are kept, so
+a change of the code is small.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import re
 import shutil
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra.api.exceptions import PyinfraError
 
-from livekit_metal.core.errors import Problem, SiteError
-from livekit_metal.roles.agents import source
-from livekit_metal.roles.agents.settings import INTERPRETERS, Fleet
+from livekit_metal.core.errors import SiteError
+from livekit_metal.roles.agents import lock_node, lock_python, source
+from livekit_metal.roles.agents.code import Source
+from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.artifacts.progress import heartbeat
 from livekit_metal.runtime.artifacts.status_line import StatusLine
 from livekit_metal.runtime.artifacts.store import Made, Store, store
-
-_MACHINE = {"amd64": "x86_64", "arm64": "aarch64"}
-_LAST_WORDS = 12  # lines of uv's, in an error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +38,7 @@ def bundle(fleet: Fleet) -> Bundle:
     try:
         if found := list(source.problems(fleet)):
             raise SiteError(found)
-        return _bundle(fleet.path, fleet.directory, fleet.source.interpreter, fleet.arch, store(None))
+        return _bundle(fleet.path, fleet.directory, fleet.source, fleet.arch, store(None))
     except SiteError as error:
         raise PyinfraError(f"nothing was changed\n{error}") from error
     except OSError as error:
@@ -52,18 +46,20 @@ def bundle(fleet: Fleet) -> Bundle:
 
 
 @functools.cache  # a run has one answer, whatever is edited meanwhile
-def _bundle(path: str, directory: str, interpreter: str, arch: str, place: Store) -> Bundle:
-    root = Path(directory)
+def _bundle(path: str, directory: str, where: Source, arch: str, place: Store) -> Bundle:
+    root, runs = Path(directory), where.version
     place.close()
-    packages = _packages(path, root, interpreter, arch, place)
+    packages = _packages(path, root, where, arch, place)
+    # Node looks for modules beside and above the code, and nowhere else.
+    links = {"node_modules": "../site/node_modules"} if where.node else {}
     key = f"agents code {root.resolve()}"
     with place.exclusive(key, busy=lambda: None), place.work(key) as work:
-        source.pack(root, source.files(root), "code", work / "code")
+        source.pack(root, source.files(root), "code", work / "code", links)
         code = place.put(work / "code")
-    identity = source.digest(code.sha256.encode(), packages.sha256.encode(), interpreter.encode())
+    identity = source.digest(code.sha256.encode(), packages.sha256.encode(), runs.encode())
     return Bundle(
         component=path,
-        version=source.framework(root),
+        version=source.framework(where, root),
         source="directory",
         arch=arch,
         sha256=code.sha256,
@@ -71,56 +67,33 @@ def _bundle(path: str, directory: str, interpreter: str, arch: str, place: Store
         size=code.size,
         identity=identity,
         packages=place.program(packages.sha256),
-        packages_id=f"{packages.sha256} {interpreter}",
+        packages_id=f"{packages.sha256} {runs}",
         packages_sha256=packages.sha256,
         packages_size=packages.size,
     )
 
 
-def _packages(path: str, root: Path, interpreter: str, arch: str, place: Store) -> Made:
+def _packages(path: str, root: Path, where: Source, arch: str, place: Store) -> Made:
     """The packages of the lock, as an archive in the store."""
-    lines = source.requirements((root / source.LOCK).read_text())
-    platform = f"{_MACHINE[arch]}-manylinux_{INTERPRETERS[interpreter]}"
-    wheels = [wheel.name for wheel in sorted((root / "wheels").glob("*.whl"))]
-    key = f"agents packages {interpreter} {platform} {source.digest(*(line.encode() for line in lines))} {wheels}"
+    lock = lock_node if where.node else lock_python
+    version, platform = where.version, lock.platform(where.version, arch)
+    title = f"{where.language.capitalize()} {version}, {platform}"
+    key = f"agents packages {where.language} {version} {platform} {source.digest(lock.told(path, root))}"
     waiting = f"{path}: another build of its packages is under way, waiting"
     with StatusLine() as say, place.exclusive(key, busy=lambda: say(waiting)):
         if (made := place.last(key)) and place.holds(made):
             return made
         with place.work(key) as work:
-            lock = work / "lock"
-            lock.write_text("\n".join(lines) + "\n")
-            tree = work / "site"
-            wheelhouse = ["--no-index", "--find-links", str(root.resolve() / "wheels")] if wheels else []
-            command = [_uv(path), "pip", "install", "--no-config", "--python", sys.executable, "--target", str(tree)]
-            command += ["--python-version", interpreter, "--python-platform", platform, "--require-hashes"]
-            command += ["--only-binary", ":all:", "--link-mode", "copy", *wheelhouse, "-r", str(lock)]
-            with heartbeat(say, lambda: f"{path}: packages for Python {interpreter}, {platform}"):
-                done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
-            if done.returncode:
-                raise SiteError([_refused(path, done.stderr, interpreter, platform)])
-            source.pack(tree, source.files(tree), "site", work / "packages")
+            with heartbeat(say, lambda: f"{path}: packages for {title}"):
+                tree = lock.fetch(path, root, version, arch, work)
+            source.pack(tree, (each for each in sorted(tree.rglob("*")) if _kept(each)), "site", work / "packages")
             shutil.rmtree(tree)
             made = place.put(work / "packages")
         place.remember(key, made)
-        say(f"{path}: {made.size / 1e6:.0f} MB of packages for Python {interpreter}")
+        say(f"{path}: {made.size / 1e6:.0f} MB of packages for {title}")
         return made
 
 
-def _uv(path: str) -> str:
-    beside = Path(sys.executable).with_name("uv")
-    if found := str(beside) if beside.exists() else shutil.which("uv"):
-        return found
-    raise SiteError([Problem(f"{path}.source", "uv is not on this machine", "install it: pip install uv")])
-
-
-def _environment() -> dict[str, str]:
-    """uv's own settings of the environment count (indexes, proxies), those of a virtual environment do not."""
-    return {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "UV_PYTHON")}
-
-
-def _refused(path: str, said: str, interpreter: str, platform: str) -> Problem:
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", said)
-    words = "\n".join(f"    {line}" for line in plain.strip().splitlines()[-_LAST_WORDS:])
-    fact = f"the packages of {source.LOCK} cannot be had for Python {interpreter} on {platform}"
-    return Problem(f"{path}.source", fact, f"see what uv says, and make the lock again\n{words}")
+def _kept(file: Path) -> bool:
+    """No bytecode, which the host makes itself, and no maps for debuggers."""
+    return file.is_file() and not file.is_symlink() and file.suffix not in (".pyc", ".map")

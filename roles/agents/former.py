@@ -11,7 +11,8 @@ from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
 from livekit_metal.core.slots.decision import State
-from livekit_metal.roles.agents.settings import Fleet, Source
+from livekit_metal.roles.agents.code import Source
+from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.roles.agents.tasks import Agents
 from livekit_metal.runtime.host.commands import run
 from livekit_metal.runtime.host.service import UNITS

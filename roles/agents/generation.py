@@ -14,6 +14,10 @@ from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File
 
 _ON_HOST = Path(__file__).parent / "on_host"
+LAUNCHER = {
+    "python": ("launcher.py", "told.py", "again.py"),
+    "node": ("launcher.mjs", "again.mjs"),
+}  # its files; the first one is started
 
 
 def deployment(generation: str, slot: str) -> str:
@@ -40,6 +44,10 @@ class View(SlotView[Fleet]):
         return f"{self.directory}/{self.slot}{self.suffix}.yaml"
 
     @property
+    def node(self) -> bool:
+        return bool(self.settings.source.node)
+
+    @property
     def python_path(self) -> str:
         return f"{self.release}/code:{self.release}/site"
 
@@ -59,7 +67,7 @@ class View(SlotView[Fleet]):
 def shared_files(view: SlotView[Fleet]) -> Iterable[File]:
     """What the slots of a generation share."""
     yield view.ports
-    for name in ("launcher.py", "told.py"):
+    for name in LAUNCHER[view.settings.source.language]:
         yield File(f"{view.directory}/{name}", (_ON_HOST / name).read_text())
 
 

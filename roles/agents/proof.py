@@ -9,7 +9,7 @@ import time
 from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
-from livekit_metal.roles.agents.generation import deployment
+from livekit_metal.roles.agents.generation import LAUNCHER, deployment
 from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.host.commands import HostError, read
 from livekit_metal.runtime.host.sandbox import ask_inside
@@ -21,7 +21,8 @@ MARK = "livekit-metal-proof"  # the metadata of a job that proves, and how its r
 _IMPORTS = shell.program(__file__, "imports")
 _REGISTERED = shell.program(__file__, "registered")
 _JOB = shell.program(__file__, "job")
-_WITHIN = 40  # s for a job
+_TAKEN_IN = 120  # s: Python and Node load hundreds of modules, on a host that is busy
+_WITHIN = 60  # s for a job: a process for it may have to start on a host that is busy
 
 
 class Proof(proof.Proof[Fleet]):
@@ -32,7 +33,8 @@ class Proof(proof.Proof[Fleet]):
     def check(self, host: Host, slot: str) -> None:
         """Its entry point can be imported on this host, in its sandbox and without network."""
         release, directory = self.generation.release, self.generation.directory
-        words = (release, f"{directory}/launcher.py", f"{directory}/{slot}.yaml")
+        language = self.settings.source.language
+        words = (release, f"{directory}/{LAUNCHER[language][0]}", f"{directory}/{slot}.yaml", language)
         try:
             ask_inside(host, self.generation.drop_in(slot), _IMPORTS, *words)
         except HostError as error:
@@ -69,4 +71,11 @@ class Proof(proof.Proof[Fleet]):
 
     def _registered(self, host: Host, slot: str, *, fresh: bool) -> None:
         test = (ALIVE if fresh else "") + _REGISTERED
-        until(host, f"slot {slot} is registered", self.unit(slot), test, self.port("health", slot), within=60)
+        until(
+            host,
+            f"slot {slot} is registered",
+            self.unit(slot),
+            test,
+            self.port("health", slot),
+            within=_TAKEN_IN,
+        )

@@ -1,4 +1,7 @@
-"""Settings of agents. Upstream names: livekit/agents/worker.py of livekit-agents 1.8.9 (read, and run)."""
+"""Settings of agents. Upstream names: livekit/agents/worker.py of livekit-agents 1.8.9 (read, and run).
+
+Those of Node: dist/worker.js of @livekit/agents 1.9.0.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import dataclasses
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any, ClassVar, Literal
 
 from livekit_metal.core.errors import Problem
@@ -16,30 +18,12 @@ from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
 from livekit_metal.core.types.secret import Secret
 from livekit_metal.core.types.text import File, Variable, Word
+from livekit_metal.roles.agents.code import Source
 from livekit_metal.site import slotted_settings
 from livekit_metal.site.slotted_settings import DRAIN, SlotPort, SlottedSettings
 
-# Python of a host -> the newest C library that wheels may ask for: Ubuntu 22.04, Debian 12, Ubuntu 24.04, Debian 13.
-INTERPRETERS = {"3.10": "2_35", "3.11": "2_36", "3.12": "2_39", "3.13": "2_40"}
 _NAME = r"[a-z][a-z0-9-]{0,15}"  # with what stands before it, a user's name has 32 characters at most
 _OURS = ("LIVEKIT_", "LKM_", "PYTHON", "PROMETHEUS_")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source(Checked):
-    """Where the code of a fleet is."""
-
-    python: File = option(REQUIRED, "directory with the code and requirements.txt, pinned and with hashes")
-    entrypoint: File = option("agent.py", "file in it whose module has the AgentServer")
-    interpreter: Literal["3.10", "3.11", "3.12", "3.13"] = option(
-        "3.11", "Python of the hosts: Debian 12 has 3.11, Debian 13 3.13, Ubuntu 22.04 3.10, Ubuntu 24.04 3.12"
-    )
-
-    def problems(self, path: str) -> Iterator[Problem]:
-        file = PurePosixPath(self.entrypoint)
-        if file.suffix != ".py" or file.is_absolute() or not re.fullmatch(r"(\w+/)*\w+\.py", self.entrypoint, re.ASCII):
-            remedy = "write a Python file in the directory, such as agent.py: it is imported as a module"
-            yield Problem(f"{path}.entrypoint", f"is {self.entrypoint!r}", remedy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +53,7 @@ class Fleet(SlottedSettings):
     load_threshold: float = option(0.7, "load from which on a worker takes no job (load_threshold)")
     health: PortRange = option(PortRange(9610, 9612), "health, jobs and metrics of the slots, on loopback")
     drain: Drain = option(Drain(), DRAIN.format("job"))
+    gpu: bool = option(False, "its workers may use the GPUs of their hosts (NVIDIA's), and no other device")
     memory: Memory = option(MOST, WORDS.format("its largest process"))
     log_level: Literal["debug", "info", "warn", "error"] = option("info", "of the worker (log_level)")
 
@@ -78,6 +63,7 @@ class Fleet(SlottedSettings):
     extra: Mapping[str, Any] = derived({})
 
     name: str = derived("")
+    redispatch: bool = derived(False)
     directory: str = derived("")  # of its code on this machine
     values: Mapping[str, Secret] = derived({})  # of its secrets
     lacks: tuple[str, ...] = derived(())  # secrets that nobody has set
@@ -135,13 +121,14 @@ class Fleet(SlottedSettings):
             **self.credentials,
             "agent_name": self.answers_to,
             "deployment": "",
-            "entrypoint": self.source.entrypoint,
-            "interpreter": self.source.interpreter,
+            "entrypoint": self.source.entry,
+            "interpreter": self.source.version,
             "port": self.part("health", slot).first,
             "drain_timeout": int(self.drain.deadline),
             "num_idle_processes": self.idle,
             "load_threshold": self.load_threshold,
             "log_level": self.log_level,
+            **({"redispatch": True} if self.redispatch else {}),
             "environment": {**self.environment, **{name: value.reveal() for name, value in self.values.items()}},
         }
 
@@ -152,12 +139,17 @@ class Settings(Checked):
 
     rest: ClassVar[str] = "fleets"
 
+    redispatch: bool = option(
+        False, "a job that ends by a crash, of itself or of its worker, is dispatched again where people are left"
+    )
     fleets: Mapping[str, Fleet] = option({}, "a fleet, by its name; any number of them")
 
     @property
     def daemons(self) -> tuple[Fleet, ...]:
         """The fleets, each with its name."""
-        return tuple(dataclasses.replace(fleet, name=name) for name, fleet in self.fleets.items())
+        return tuple(
+            dataclasses.replace(fleet, name=name, redispatch=self.redispatch) for name, fleet in self.fleets.items()
+        )
 
     def having(self, component: str, then: Mapping[str, Any]) -> Settings:
         """The same with other settings ``then`` of the fleet that is in slots as ``component``."""

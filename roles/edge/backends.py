@@ -15,6 +15,7 @@ class Slot:
     signal: int
     metrics: int
     turn: int = 0  # none: a slot from before there was TURN
+    header: bool = False  # its TURN wants to be told by the PROXY protocol whose connection it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ class Scrapers:
     """A Prometheus of the operator's, which logs in and gets the metrics of everything on the host."""
 
     user: str
-    digest: str  # SHA-256 of its password, in capitals
+    digests: tuple[str, ...]  # SHA-256 of its passwords (two while they are rotated), in capitals
     ours: tuple[str, ...]  # addresses that need not log in
     others: Mapping[str, str]  # "node" -> address:port of its exporter
 

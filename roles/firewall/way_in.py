@@ -103,8 +103,11 @@ def refused(settings: Settings, way: WayIn) -> str:
 
 
 def carriers(settings: Settings, way: WayIn) -> Carriers:
-    """Everything that may carry the way in; of a tunnel whose maker is not known, every listener that is not ours."""
-    if not way:
+    """Everything that may carry the way in; of a tunnel whose maker is not known, every listener that is not ours.
+
+    Nothing where the rules filter nothing (``firewall.mode: none``): a first packet passes as any other.
+    """
+    if not way or not settings.filters:
         return Carriers()
     if way.raw:
         return Carriers(raw=(RAW[way.raw],))

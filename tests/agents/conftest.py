@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,20 +14,24 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
+from lab.run import wait_until
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
+from livekit_metal.call.conversation import Conversation
 from livekit_metal.call.report import MAY_MISS, Report
 from livekit_metal.site.model import Site
 from tests.support.calls.control import untouched_server
-from tests.support.calls.conversation import Conversation
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
-from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab, over_ssh
 from tests.upgrade.judge import FACTOR, limit
 
 TWICE = 0.02  # share of the sound that two receivers, one behind the other, may lose to their clocks
+SERVED = 5.0  # s for an answer, from the dispatch
 STILL = 3.0  # s of sound that must come back when all is over
 ECHO = ROOT / "examples/agents/echo-python"
+ECHO_NODE = ROOT / "examples/agents/echo-node"
+SENT = 400  # s for a deploy that sends all packages of a fleet, or starts workers twice, on a machine that is busy
 
 
 def pytest_report_header() -> str:
@@ -77,10 +80,8 @@ class Talk:
 
     def unnoticed(self) -> None:
         """Assert, at the end, that it went on as if nothing had happened, and still does."""
-        before, end = self.conversation.came_back, time.monotonic() + 30
-        while self.conversation.came_back < before + STILL:
-            assert time.monotonic() < end, "nothing comes back any more"
-            time.sleep(0.1)
+        before = self.conversation.came_back
+        assert wait_until(lambda: self.conversation.came_back >= before + STILL, 30), "nothing comes back any more"
         report, control = self.stop()
         print(
             f"largest gap {report.largest_gap_ms:.0f} ms, the control's {control.largest_gap_ms:.0f} ms"
@@ -92,17 +93,24 @@ class Talk:
         assert missed <= max(MAY_MISS, FACTOR * others, TWICE * report.seconds), said
 
 
-Talking = Callable[[], contextlib.AbstractContextManager[Talk]]
+Talking = Callable[..., contextlib.AbstractContextManager[Talk]]  # with the name of an agent, if not echo
+
+
+def served(talk: Talk, talking: Talking, agent: str = "echo") -> None:
+    """Assert that the agent answered in time: at once, or no later than one does while nothing happens."""
+    if (took := talk.conversation.answered) > SERVED:
+        with talking(agent) as control:
+            assert took <= FACTOR * control.conversation.answered, f"{took:.1f} s; {control.conversation.answered:.1f}"
 
 
 @pytest.fixture
 def talking(access: Access, control: Access) -> Talking:
     @contextlib.contextmanager
-    def one() -> Iterator[Talk]:
+    def one(agent: str = "echo") -> Iterator[Talk]:
         async def begin() -> Talk:
             other = Call(control)
             await other.__aenter__()
-            made = Conversation(access, "echo")
+            made = Conversation(access, agent)
             try:
                 await made.__aenter__()
             except BaseException:
@@ -118,6 +126,17 @@ def talking(access: Access, control: Access) -> Talking:
                 talk.stop()
 
     return one
+
+
+def deploy(inventory: str | Path = INVENTORY, *words: str) -> Told:
+    """A deploy from start to end."""
+    return Deploy(inventory, *words).end(within=SENT)
+
+
+def deployed(inventory: str | Path = INVENTORY, *words: str) -> None:
+    """The same, of what must work."""
+    told = deploy(inventory, *words)
+    assert told.status == 0, told.text
 
 
 Change = Callable[[Mapping[str, Any]], Path]
@@ -141,6 +160,5 @@ def back(site: Site) -> Iterator[None]:
     yield
     for name in site.with_role("agents"):
         over_ssh(name).check_output(f"rm -rf {site.paths.config}/agents-*/rejected")
-    told = deploy()
-    assert told.status == 0, told.text
+    deployed()
     unchanging()

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import time
 
 import pytest
 from testinfra.host import Host
 
+from lab.run import wait_until
 from livekit_metal.site.model import Site
-from tests.agents.conftest import Change, Talking
-from tests.agents.test_change import SERVED
+from tests.agents.conftest import Change, Talking, deployed, served
 from tests.support.calls import workers
 from tests.support.calls.slots import ended, serving
-from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.deploys import Deploy, unchanging
 
 _JOBS = "systemctl show -p ControlGroup --value livekit-agents-echo@{}"
 
@@ -30,16 +29,15 @@ def test_a_change_of_livekit_server_loses_neither_conversation_nor_worker(
     name, slot = next(iter(site.hosts)), workers.serving(first)
     before, worker = serving(site, name), workers.pid(first, slot)
     with talking() as oldest:
-        told = deploy(change({"livekit": {"room": {"empty_timeout": 421}}}))
-        assert told.status == 0, told.text
+        deployed(change({"livekit": {"room": {"empty_timeout": 421}}}))
         assert serving(site, name) != before
         with talking() as other:
-            assert other.conversation.answered < SERVED, "the worker is registered on the slot that drains"
+            served(other, talking)  # the worker is registered on the slot that drains
             other.unnoticed()
         oldest.unnoticed()
     ended(name, before.unit)
     with talking() as newest:
-        assert newest.conversation.answered < SERVED, "and with its end on the new one"
+        served(newest, talking)  # and with its end on the new one
         newest.unnoticed()
     assert workers.pid(first, slot) == worker
     assert measured(first, slot, "livekit_agents_registrations_total") >= 2
@@ -51,13 +49,11 @@ def test_a_job_that_crashes_takes_nobody_with_it_and_is_seen(talking: Talking, f
     with talking() as one:
         busy = set(_processes(first, slot))
         with talking() as other:
-            (newest,) = _with_room(first, slot, other.conversation.room)
+            (newest,) = workers.of_room(first, slot, other.conversation.room)
             assert newest in set(_processes(first, slot)) - {main}
             first.check_output(f"kill -9 {newest}")
-            end = time.monotonic() + 20
-            while measured(first, slot, "livekit_agents_jobs_lost_total") == lost:
-                assert time.monotonic() < end, "nobody has noticed"
-                time.sleep(0.3)
+            seen = wait_until(lambda: measured(first, slot, "livekit_agents_jobs_lost_total") > lost, 20, every=0.3)
+            assert seen, "nobody has noticed"
         assert busy & set(_processes(first, slot))
         one.unnoticed()
     assert measured(first, slot, "livekit_agents_jobs_lost_total") == lost + 1
@@ -70,22 +66,15 @@ def _processes(host: Host, slot: str) -> list[int]:
     return [int(line) for line in host.check_output(f"cat '/sys/fs/cgroup{group}/cgroup.procs'").split()]
 
 
-def _with_room(host: Host, slot: str, room: str) -> list[int]:
-    """The process of the job in ``room``, as the journal has it."""
-    said = host.check_output(f"journalctl -u livekit-agents-echo@{slot} -o cat --since -2min")
-    lines = (json.loads(line) for line in said.splitlines() if line[:1] == "{")
-    return sorted({line["pid"] for line in lines if line.get("room") == room and "pid" in line})
-
-
 def test_a_worker_that_is_killed_is_back_for_the_next_conversation(talking: Talking, first: Host) -> None:
     slot = workers.serving(first)
     before = workers.pid(first, slot)
     first.check_output(f"kill -9 {before}")
     asked = f"curl -sf -o /dev/null 127.0.0.1:{9610 + 'abc'.index(slot)}/"
-    first.check_output(f"for i in $(seq 100); do {asked} && exit; sleep 0.3; done; exit 1")
+    assert wait_until(lambda: first.run(asked).rc == 0, 60, every=0.3), "it is not registered again"
     assert workers.pid(first, slot) != before
     with talking() as talk:
-        assert talk.conversation.answered < SERVED
+        served(talk, talking)
         talk.unnoticed()
     unchanging()
 

@@ -7,18 +7,17 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
-from tests.agents.conftest import Change, Talking
+from tests.agents.conftest import SENT, Change, Talking, deploy, deployed, served
 from tests.support.calls import workers
-from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.deploys import Deploy, unchanging
 
 ROLLBACK = "procedures/rollback.py"
-SERVED = 5.0  # s for an answer, from the dispatch
 
 
 def test_the_agent_answers_and_a_second_deploy_changes_nothing(talking: Talking) -> None:
     with talking() as talk:
         unchanging()
-        assert talk.conversation.answered < SERVED
+        served(talk, talking)
         talk.unnoticed()
 
 
@@ -31,8 +30,7 @@ def test_a_change_of_the_code_is_for_new_conversations_and_a_rollback_needs_no_d
         agent = code / "agent.py"
         agent.write_text(agent.read_text() + "\n# another one\n")
         inventory = change({"agents": {"echo": {"source": {"python": str(code)}}}})
-        told = deploy(inventory)
-        assert told.status == 0, told.text
+        deployed(inventory)
         site = f"$(readlink /proc/{workers.pid(first, workers.serving(first))}/cwd)/../site"
         assert first.check_output(f"find {site}/livekit -name '*.py' -links 1") == "", "packages were not sent again"
         one = workers.serving(first)
@@ -40,9 +38,11 @@ def test_a_change_of_the_code_is_for_new_conversations_and_a_rollback_needs_no_d
         assert workers.slots(first, "deactivating") == [zero]
         assert workers.rooms(first, zero) == [oldest.conversation.room], "it goes on where it was"
         with talking() as middle:
-            assert middle.conversation.answered < SERVED
+            served(middle, talking)
             assert workers.rooms(first, one) == [middle.conversation.room], "the new one takes what is new"
-            told = Deploy(inventory, "--data", "role=agents-echo", "--data", "why=proof", plan=ROLLBACK).end()
+            told = Deploy(inventory, "--data", "role=agents-echo", "--data", "why=proof", plan=ROLLBACK).end(
+                within=SENT
+            )
             assert told.status == 0, told.text
             two = workers.serving(first)
             assert sorted(workers.slots(first, "deactivating")) == sorted([zero, one])

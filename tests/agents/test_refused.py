@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from testinfra.host import Host
 
-from tests.agents.conftest import Change, Talking
+from tests.agents.conftest import Change, Talking, deploy
 from tests.support.calls import workers
-from tests.support.hosts.deploys import deploy
 
 HEAD = """
 import asyncio, os

@@ -1,7 +1,8 @@
 """A host that does more, before anything of ours is on it: nginx, WireGuard (wireguard-go), a bridge with a container.
 
-The operator is in the network namespace ``outside`` and comes by the tunnel alone: 10.99.0.1 is the host's end of it.
-The host is looked at through its namespaces (nsenter), which no rule can close.
+nginx has a site of its own and what docs/proxies/nginx.conf has for LiveKit. The operator is in the network namespace
+``outside`` and comes by the tunnel alone: 10.99.0.1 is the host's end of it. The host is looked at through its
+namespaces (nsenter), which no rule can close.
 """
 
 from __future__ import annotations
@@ -19,18 +20,20 @@ import pytest
 from lab import state, verbs
 from lab.places import Lab as LabPlace
 from lab.run import wait_until
+from tests.field.web import THEIRS, set_up
 from tests.support.hosts.deploys import PYINFRA, Told, variant
 from tests.support.hosts.lab import INVENTORY, ROOT
+from tests.support.hosts.outside import names_lead
+from tests.support.programs.proxies import SITE, TURN
 
 TUNNEL, NEAR, FAR = "10.99.0.0/24", "10.99.0.2", "10.99.0.1"
-WEB = (80, 443, 8443)
+HTTPS = 443
+WEB = (80, HTTPS, 8443)
 # A container by hand: a namespace behind a bridge. What listens on the bridge is for containers alone.
 SET_UP = r"""set -eu
 export DEBIAN_FRONTEND=noninteractive
-apt-get -q update; apt-get -q -y --no-install-recommends install nginx-light wireguard-go wireguard-tools
-printf 'server { listen 80; listen 443; listen 8443; listen [::]:8443; return 200 "theirs\n"; }' \
-  >/etc/nginx/sites-enabled/default
-systemctl restart nginx
+apt-get -q update; apt-get -q -y --no-install-recommends install nginx libnginx-mod-stream \
+  wireguard-go wireguard-tools
 umask 077; wg genkey >/run/wg.key
 systemd-run -q --unit=tunnel -p Type=exec wireguard-go -f wg0
 for i in 1 2 3 4 5 6 7 8 9; do [ ! -e /sys/class/net/wg0 ] || break; sleep 0.2; done
@@ -104,9 +107,15 @@ class Field:
         words = ["-F", str(self.directory / "tunnel.config"), "-o", "ConnectTimeout=3", self.address, "true"]
         return self.within("ssh", "-o", "ControlPath=none", *words).returncode == 0
 
+    @property
+    def ca_file(self) -> Path:
+        """The CA that nginx's certificates are from, where inventories/lab_field.py has it."""
+        return self.directory / "nginx-ca.pem"
+
     def get(self, port: int, address: str = "", within: str = "") -> str:
-        """What a web server says to a stranger, or to the container; '' when nothing comes."""
-        ask = f"curl -s -m 3 http://{address or self.address}:{port}/"
+        """What the web server's own site says to a stranger, or to the container; '' when nothing comes."""
+        at = f"--cacert {self.ca_file} https" if port == HTTPS else "http"
+        ask = f"curl -s -m 3 --resolve {THEIRS}:{port}:{address or self.address} {at}://{THEIRS}:{port}/"
         if within:
             return self.on_host(f"ip netns exec {within} {ask}", check=False)
         return self.within("sh", "-c", ask).stdout.strip()
@@ -134,7 +143,7 @@ def field() -> Iterator[Field]:
         script = SET_UP
         for word, value in {"PEER": public.strip(), "NEAR": NEAR, "FAR": FAR}.items():
             script = script.replace(f"@{word}@", value)
-        made.on_host(script)
+        made.on_host(script + set_up(made.ca_file))
     known = (directory / "known_hosts").read_text().split(" ", 1)[1]
     (directory / "tunnel.known").write_text(f"{FAR},{made.address} {known}")
     (directory / "tunnel.config").write_text(
@@ -143,7 +152,8 @@ def field() -> Iterator[Field]:
     )
     made.come()
     try:
-        yield made
+        with names_lead(made.outside, dict.fromkeys(("localhost.lab", SITE, TURN), made.address)):
+            yield made
     finally:
         made.leave()
 
@@ -153,13 +163,16 @@ Inventory = Callable[..., Path]
 
 @pytest.fixture
 def inventory(field: Field, tmp_path: Path) -> Inventory:
-    """An inventory whose operator comes by the tunnel; ``firewall`` is all that it says of that, but for the admin."""
+    """An inventory whose operator comes by the tunnel; ``firewall`` is all that it says of that, but for the admin.
 
-    def make(firewall: Mapping[str, Any]) -> Path:
+    More ``changes`` of the site may follow.
+    """
+
+    def make(firewall: Mapping[str, Any], **changes: Any) -> Path:
         ssh = {"config": f"{field.directory}/tunnel.config", "known_hosts": f"{field.directory}/tunnel.known"}
         nothing = {"open": [], "closed": [], "trusted": [], "admin": [TUNNEL], "confirm": 20}
-        changes = {"hosts": {field.host: {"ssh": ssh}}, "firewall": nothing | dict(firewall)}
-        return variant(tmp_path, changes)
+        own = {"hosts": {field.host: {"ssh": ssh}}, "firewall": nothing | dict(firewall)}
+        return variant(tmp_path, own | changes)
 
     return make
 

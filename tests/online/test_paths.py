@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from livekit_metal.call.access import Access
+from livekit_metal.core.ports import PortRange
+from livekit_metal.roles.edge.settings import Settings as Edge
 from tests.support.calls.turn import told
 from tests.support.hosts.lab import Lab, lab, over_ssh
 from tests.support.hosts.outside import Calling, where_names_lead
@@ -50,6 +52,11 @@ def namespace(lab: Lab) -> Iterator[str]:
         yield name
 
 
+def signalling(edge: Edge) -> PortRange:
+    """Where clients come in: a proxy of the operator's has the port of https that the edge would have."""
+    return edge.https if edge.encrypted or edge.proxied_site else edge.http
+
+
 def nft(namespace: str, rules: str) -> None:
     subprocess.run(["ip", "netns", "exec", namespace, "nft", "-f", "-"], input=rules, text=True, check=True)
 
@@ -59,8 +66,7 @@ def closed_but(namespace: str, lab: Lab, path: Way) -> Iterator[None]:
     """Nothing leaves the namespace but signalling and what ``path`` needs."""
     site = lab.site
     ports = [p for p in site.ports(FIRST) if p.name.rpartition("-")[0] in path.allowed]
-    edge = site.edge.https if site.edge.encrypted else site.edge.http
-    accepted = [f"tcp dport {edge} accept", *(f"{p.proto} dport {p.range} accept" for p in ports)]
+    accepted = [f"tcp dport {signalling(site.edge)} accept", *(f"{p.proto} dport {p.range} accept" for p in ports)]
     rules = "; ".join(['oif "lo" accept', "meta l4proto ipv6-icmp accept", *accepted])
     chain = f"chain out {{ type filter hook output priority 0; policy drop; {rules}; }};"
     nft(namespace, f"table inet {TABLE} {{ {chain} }}\n")
@@ -73,7 +79,8 @@ def closed_but(namespace: str, lab: Lab, path: Way) -> Iterator[None]:
 def call(namespace: str, access: Access, path: Way, lab: Lab) -> Calling:
     given: dict[str, Any] = {"access": asdict(access), "seconds": SECONDS, "relayed": path.relayed}
     if path.tls:
-        servers, at = told(replace(access, url=access.through(FIRST))), lab.site.hosts[FIRST].public_address
+        at = lab.site.hosts[FIRST].public_address
+        servers = told(replace(access, url=access.through(FIRST)), at if lab.site.edge.proxied_site else "")
         login = {"username": servers.username, "credential": servers.credential}
         given["tls"] = {"address": at, "name": lab.site.livekit.turn.name(FIRST)} | login
     return Calling(namespace, given)

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from pyinfra.api.exceptions import PyinfraError
 
+from livekit_metal.core.errors import SiteError
 from livekit_metal.core.slots.decision import GUARD
-from livekit_metal.roles.agents import build
+from livekit_metal.roles.agents import build, lock_node, lock_python
+from livekit_metal.roles.agents.code import Source
 from livekit_metal.roles.agents.former import former
 from livekit_metal.roles.agents.settings import Fleet, Settings
 from livekit_metal.roles.agents.tasks import Agents
@@ -20,7 +22,7 @@ from livekit_metal.runtime.artifacts.store import Store
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.model import Site
-from tests.support.values.agents import ECHO, talking
+from tests.support.values.agents import ECHO, ECHO_NODE, talking
 
 Make = Callable[[dict[str, Any]], Site]
 
@@ -29,9 +31,9 @@ Make = Callable[[dict[str, Any]], Site]
 def fleet(make_site: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """The echo fleet, of a copy of its code; its packages are made up."""
 
-    def packages(_: str, root: Path, interpreter: str, arch: str, place: Store) -> Any:
+    def packages(_: str, root: Path, where: Source, arch: str, place: Store) -> Any:
         with place.work("packages") as work:
-            (work / "x").write_text((root / "requirements.txt").read_text() + interpreter + arch)
+            (work / "x").write_text((root / "requirements.txt").read_text() + where.version + arch)
             return place.put(work / "x")
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -106,17 +108,22 @@ def test_a_secret_that_is_not_there_is_refused_before_anything_is_changed(fleet:
     )
 
 
-def test_packages_that_cannot_be_had_are_told_in_uv_s_words(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object) -> None:
-        raise build.SiteError([build._refused("agents.echo", "\x1b[31mno wheel\x1b[0m\n", "3.13", "x86_64")])
-
-    monkeypatch.setattr(build, "_packages", refused)
-    with pytest.raises(PyinfraError) as told:
-        Agents(fleet).desired()
-    assert "agents.echo.source: the packages of requirements.txt cannot be had for Python 3.13 on x86_64; see" in str(
-        told.value
-    )
-    assert str(told.value).endswith("    no wheel")
+@pytest.mark.parametrize("language", ["python", "node"])
+def test_packages_that_cannot_be_had_are_told_in_the_words_of_whoever_fetches_them(
+    language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / {"python": "uv", "node": "npm"}[language]
+    program.write_text("#!/bin/sh\nprintf 'npm error \\033[31mno such one\\033[0m\\n' >&2\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name: str(tmp_path / name))
+    monkeypatch.setattr(lock_python, "_program", lambda _: str(program))
+    lock, root = (lock_python, ECHO) if language == "python" else (lock_node, ECHO_NODE)
+    with pytest.raises(SiteError) as told:
+        lock.fetch("agents.echo", Path(root), Source(**{language: root}).version, "amd64", tmp_path)
+    said = str(told.value)
+    assert said.startswith("agents.echo.source: the ")
+    assert " cannot be had for " in said
+    assert said.endswith("no such one")
 
 
 def test_who_is_on_a_slot_is_what_its_worker_says(fleet: Fleet) -> None:

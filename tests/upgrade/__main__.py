@@ -15,7 +15,7 @@ from tests.support.hosts.lab import lab
 from tests.upgrade import document, judge, run
 from tests.upgrade.ground import Ground, GroundError
 from tests.upgrade.judge import Outcome
-from tests.upgrade.rows import ROWS, Row
+from tests.upgrade.rows import ROWS, Row, Settings
 
 SECONDS = 60.0
 TRIES = 3  # of a row, as long as the machine is too busy for the control call itself
@@ -68,8 +68,9 @@ def _row(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]:
 
     Everything but the first kind is returned. A gap is an outlier, not a failure, when neither of those two has one.
     """
+    base = row.begins(ground.base if ground.hosts == hosts else {})
     for _ in range(TRIES):
-        said = tried(ground, hosts, row, seconds)
+        said = tried(ground, hosts, row, base, seconds)
         if not said[0].void:
             break
         run.say("the machine could not hold the control call: this row is measured once more")
@@ -77,22 +78,27 @@ def _row(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]:
     if not failed or not all(outcome.over for outcome in failed):
         return said
     run.say("a gap is too long: this row is measured twice more")
-    more = [outcome for _ in range(2) for outcome in tried(ground, hosts, row, seconds)]
+    more = [outcome for _ in range(2) for outcome in tried(ground, hosts, row, base, seconds)]
     if any(outcome.failed for outcome in more):
         return said + more
     return [replace(outcome, outlier=outcome.failed) for outcome in said] + more
 
 
-def tried(ground: Ground, hosts: int, row: Row, seconds: float) -> list[Outcome]:
-    """One measurement of a row, on a site of ``hosts``: an outcome for each of its calls."""
-    if ground.hosts != hosts or ground.base != row.base:
+def tried(ground: Ground, hosts: int, row: Row, base: Settings, seconds: float) -> list[Outcome]:
+    """One measurement of a row, on a site of ``hosts`` that has ``base``: an outcome for each of its calls.
+
+    What was changed stays where all went well, for the row after it.
+    """
+    if ground.hosts != hosts or ground.base != base:
         if ground.hosts != hosts:
             ground.up(hosts)
-        run.say(f"--> {hosts} host(s), the site's own inventory{f' but for {dict(row.base)}' if row.base else ''}")
-        ground.stand_on(row.base)
+        run.say(f"--> {hosts} host(s), the site's own inventory{f' but for {dict(base)}' if base else ''}")
+        ground.stand_on(base)
     with untouched_server(lab()) as control:
         outcomes = run.row(ground, row, control, seconds)
     if not outcomes[0].skipped:
+        if not any(outcome.failed for outcome in outcomes):
+            ground.base = row.after(base)
         row.back(ground)
     run.say("\n".join([judge.table(outcomes), *(line for each in outcomes for line in judge.moments(each))]))
     return outcomes

@@ -11,7 +11,7 @@ from importlib import metadata
 
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from tests.support.hosts.lab import ROOT, lab, over_ssh
-from tests.upgrade import judge
+from tests.upgrade import judge, messages, pictures
 from tests.upgrade.ground import Ground
 from tests.upgrade.judge import Outcome
 
@@ -28,30 +28,42 @@ Written by `python -m tests.upgrade --write` from what it measured; do not edit.
 A deploy drops no call. The process that carries a call keeps running until the call ends; only new sessions go to the
 new one.
 
-In numbers, for every row below: the largest gap in the sound is at most {limit:.0f} ms, or {factor} times the largest
-gap of a control call where that is more. No client reconnects, joins again or loses a track, also not one that entered
-through another host than the one its room is on, when that host is changed.
+In numbers, for every row below:
+
+- the largest gap in the sound is at most {limit:.0f} ms, or {factor} times the largest gap of a control call where that
+  is more; in the video {video:.0f} ms ({factor} pictures), in the same way;
+- no reliable data message is lost, and none comes twice;
+- no client reconnects, joins again or loses a track, also not one that entered through another host than the one its
+  room is on, when that host is changed.
 
 ## How it was measured
 
 Each row is a call of {seconds:.0f} s or more: a publisher and a subscriber, on the native SDK, in a room put on a slot
 of the first host. Its media goes over UDP, as the SDK prefers (*any way*), or by one way and no other: UDP, ICE over
-TCP, TURN over UDP, TURN over TLS on 443 (rows of one change with these were one deploy under four calls). The tone
-steps through four frequencies, one each 20 ms, and the subscriber counts new steps: sound that a receiver invents while
-packets are missing does not count. A control call goes on at the same time through a livekit-server on the same machine
-that nobody touches; its gaps are the machine's own. A row during which the machine lost sound of the control call is
-measured again. One with too long a gap, and nothing else, is measured twice more: all three are in the table, and only
-if neither of the later two is over the limit was the first an *outlier* (on two shared cores, a program that did
+TCP, TURN over UDP, TURN over TLS on 443 (rows of one change with several ways were one deploy under as many calls).
+
+- **Sound**: a tone that steps through four frequencies, one each 20 ms; the subscriber counts new steps. Sound that a
+  receiver invents while packets are missing does not count.
+- **Video**: {fps} pictures of {width}x{height} a second (VP8), each with its number in it; the subscriber counts those
+  with a number that is new. One that is shown again does not count.
+- **Data messages**: {messages} a second of each kind, numbered. A *reliable* one must arrive, if late; of *lossy* ones
+  the table says how many did not. *slowest* is the longest that one of either kind was on its way.
+- **Packets lost**, of sound and video together, are what the subscriber's own WebRTC counts.
+
+A control call with all of that goes on at the same time through a livekit-server on the same machine that nobody
+touches; its gaps are the machine's own. The table has the call's figure first, then the control's (`31 / 32`), and for
+gaps the limit (`31 / 32 / 100`). A row during which the machine lost sound or a reliable message of the control call
+is measured again. One with too long a gap, and nothing else, is measured twice more: all three are in the table, and
+only if neither of the later two is over the limit was the first an *outlier* (on two shared cores, a program that did
 nothing but sleep was late by 148 ms once in an hour).
 
-The change is made as an operator makes it, by pyinfra as a program. After it, the room must be where it was, both
-clients must be the same participants to the server, new rooms must be on the new process, and the old one must end by
-itself after the call.
+The change is made as an operator makes it, by pyinfra as a program; what it changed is there when the next row begins.
+After it, the room must be where it was, both clients must be the same participants to the server, new rooms must be on
+the new process, and the old one must end by itself after the call.
 
 What is *FAILED* breaks the promise, and is to be mended.
 
-These calls have no video. *activation* is what the deploy's own table says about each host's turn; nothing is asserted
-about it.
+*activation* is what the deploy's own table says about each host's turn; nothing is asserted about it.
 
 ## Repeat it
 
@@ -90,7 +102,16 @@ class Site:
 
 def text(parts: Mapping[int, str], seconds: float = 60) -> str:
     """The page; ``parts`` by the number of hosts."""
-    head = _TEXT.format(limit=judge.LIMIT, factor=judge.FACTOR, seconds=seconds)
+    head = _TEXT.format(
+        limit=judge.LIMIT,
+        video=judge.VIDEO_LIMIT,
+        factor=judge.FACTOR,
+        seconds=seconds,
+        fps=pictures.PER_SECOND,
+        width=pictures.WIDTH,
+        height=pictures.HEIGHT,
+        messages=messages.PER_SECOND,
+    )
     return "\n".join([head, *(parts[size] for size in sorted(parts))])
 
 

@@ -66,12 +66,15 @@ class Ground:
 
     def deploy(self, settings: Mapping[str, Any] | None = None, plan: str = DEPLOY) -> Told:
         """A run of pyinfra with the site as it is between rows, but for ``settings``."""
-        self.inventory = self._written(settings or {})
+        return self.become(merged(self.base, settings or {}), plan)
+
+    def become(self, settings: Mapping[str, Any], plan: str = DEPLOY) -> Told:
+        """A run of pyinfra with ``settings``, and nothing else unlike the site's own inventory."""
+        self.inventory = self._written(settings)
         return self.run(plan)
 
     def _written(self, settings: Mapping[str, Any]) -> Path:
-        changes = merged(self.base, settings)
-        return variant(self._directory, changes) if changes else ROOT / INVENTORY
+        return variant(self._directory, settings) if settings else ROOT / INVENTORY
 
     def run(self, plan: str) -> Told:
         """A run of pyinfra with the inventory of the run before."""
@@ -86,7 +89,7 @@ class Ground:
 
     def secrets(self, *words: str) -> Told:
         """``python -m procedures.secrets INVENTORY …``, with the inventory that the site has between rows."""
-        return self._told([sys.executable, "-m", "procedures.secrets", str(self._written({})), *words])
+        return self._told([sys.executable, "-m", "procedures.secrets", str(self._written(self.base)), *words])
 
     def on_first(self, command: str) -> Told:
         """A command on the first host, which has Redis too."""
@@ -96,7 +99,7 @@ class Ground:
     def stand_on(self, base: Mapping[str, Any]) -> None:
         """Have ``base`` between rows from now on; nobody is in a call. Raises GroundError."""
         self.base = base
-        site = inventory.read(self._written({}))
+        site = inventory.read(self._written(self.base))
         if not any(certificates.unsigned(site, name) for name in site.hosts):
             self.settle()
             return

@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from livekit_metal.call.report import Event, Report
+from livekit_metal.call.report import MAY_MISS, Event, Report
+from tests.upgrade import pictures
+from tests.upgrade.report import WholeReport
 
-LIMIT = 100.0  # ms without sound; where the control call has larger gaps, the machine is to blame for as much
 FACTOR = 3  # times the control's largest gap
+LIMIT = 100.0  # ms without sound; where the control call has larger gaps, the machine is to blame for as much
+VIDEO_LIMIT = FACTOR * 1000 / pictures.PER_SECOND  # ms without a new picture, in the same way
 _OVER = "largest gap"
 _HOST = re.compile(r"^    (?P<host>[\w.-]+) +(?P<word>done|unchanged|failed|untouched)\b(?P<rest>.*)$", re.MULTILINE)
 _TOOK = re.compile(r"(?:; | )([\d.]+) s$")
@@ -18,9 +21,12 @@ HEAD = (
     "hosts",
     "media by",
     "call s",
-    "largest gap ms",
-    "control's largest gap ms",
-    "limit ms",
+    "sound: largest gap ms",
+    "video: largest gap ms",
+    "reliable messages lost",
+    "lossy messages lost",
+    "slowest message ms",
+    "packets lost",
     "events",
     "activation s per host",
     "verdict",
@@ -34,8 +40,8 @@ class Outcome:
     change: str
     hosts: str
     path: str = "any way"  # that media took
-    call: Report | None = None  # None: it did not come up, or the row was skipped
-    control: Report | None = None
+    call: WholeReport | None = None  # None: it did not come up, or the row was skipped
+    control: WholeReport | None = None
     activation: Mapping[str, float] = field(default_factory=dict)  # host -> s that its turn took
     problems: tuple[str, ...] = ()
     skipped: str = ""  # why it was not tried
@@ -61,17 +67,21 @@ class Outcome:
         if self.skipped:
             verdict = f"skipped: {self.skipped}"
         took = ", ".join(f"{host} {seconds:.1f}" for host, seconds in self.activation.items()) or "-"
-        if self.call is None or self.control is None:
-            return (self.change, self.hosts, self.path, *["-"] * 5, took, verdict)
+        call, control = self.call, self.control
+        if call is None or control is None:
+            return (self.change, self.hosts, self.path, *["-"] * 8, took, verdict)
         return (
             self.change,
             self.hosts,
             self.path,
-            f"{self.call.seconds:.0f}",
-            f"{self.call.largest_gap_ms:.0f}",
-            f"{self.control.largest_gap_ms:.0f}",
-            f"{limit(self.control):.0f}",
-            told(self.call.events),
+            f"{call.seconds:.0f}",
+            f"{call.largest_gap_ms:.0f} / {control.largest_gap_ms:.0f} / {limit(control):.0f}",
+            f"{call.picture_gap_ms:.0f} / {control.picture_gap_ms:.0f} / {video_limit(control):.0f}",
+            f"{call.reliable.lost} / {control.reliable.lost}",
+            f"{call.lossy.lost} / {control.lossy.lost}",
+            f"{_slowest(call):.0f} / {_slowest(control):.0f}",
+            f"{_packets(call)} / {_packets(control)}",
+            told(call.events),
             took,
             verdict,
         )
@@ -82,7 +92,23 @@ def limit(control: Report) -> float:
     return max(LIMIT, FACTOR * control.largest_gap_ms)
 
 
-def problems(call: Report, control: Report, *, seconds: float) -> Iterator[str]:
+def video_limit(control: WholeReport) -> float:
+    """ms that the call may be without a new picture."""
+    return max(VIDEO_LIMIT, FACTOR * control.picture_gap_ms)
+
+
+def _slowest(report: WholeReport) -> float:
+    """ms that the slowest message of either kind was on its way."""
+    return max(report.reliable.slowest_ms, report.lossy.slowest_ms)
+
+
+def _packets(report: WholeReport) -> str:
+    """Packets of sound and video that were lost."""
+    unknown = min(report.sound_lost, report.video_lost) < 0
+    return "unknown" if unknown else str(report.sound_lost + report.video_lost)
+
+
+def problems(call: WholeReport, control: WholeReport, *, seconds: float) -> Iterator[str]:
     """Yield what breaks the promise."""
     for problem in control.problems():
         yield f"the control call is no measure: {problem}"
@@ -91,8 +117,18 @@ def problems(call: Report, control: Report, *, seconds: float) -> Iterator[str]:
     yield from map(str, call.problems())
     if call.largest_gap_ms > limit(control):
         yield (
-            f"{_OVER} {call.largest_gap_ms:.0f} ms at {call.largest_gap_at_s:.1f} s: more than "
+            f"{_OVER} of the sound {call.largest_gap_ms:.0f} ms at {call.largest_gap_at_s:.1f} s: more than "
             f"{limit(control):.0f} ms (the control's is {control.largest_gap_ms:.0f} ms)"
+        )
+    if call.picture_gap_ms > video_limit(control):
+        yield (
+            f"{_OVER} of the video {call.picture_gap_ms:.0f} ms at {call.picture_gap_at_s:.1f} s: more than "
+            f"{video_limit(control):.0f} ms (the control's is {control.picture_gap_ms:.0f} ms)"
+        )
+    if call.missing_s > (may_miss := max(MAY_MISS, FACTOR * control.missing_s)):
+        yield (
+            f"{call.missing_s:.1f} s of {call.video_s:.1f} s of video did not arrive: more than {may_miss:.1f} s "
+            f"(the control misses {max(0.0, control.missing_s):.1f} s)"
         )
     if call.events:
         yield f"events: {told(call.events)}"
@@ -116,7 +152,8 @@ def moments(outcome: Outcome) -> Iterator[str]:
     """When what the table tells of happened, in seconds after each call's start."""
     for name, report in ((f"call ({outcome.path})", outcome.call), ("control", outcome.control)):
         if report:
-            yield f"    {name}: largest gap at {report.largest_gap_at_s:.2f} s"
+            yield f"    {name}: largest gap of the sound at {report.largest_gap_at_s:.2f} s"
+            yield f"    {name}: largest gap of the video at {report.picture_gap_at_s:.2f} s"
             yield from (f"    {name}: {event}" for event in report.events)
 
 

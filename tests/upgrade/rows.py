@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from lab.places import NETWORKS
 from livekit_metal.call.forced_path import PATHS, Path
-from tests.support.hosts.deploys import Told
+from tests.support.hosts.deploys import Told, merged
 from tests.support.values.sites import MOVED
 from tests.upgrade.ground import Ground
 
@@ -41,15 +40,39 @@ TTL = f"tr '\\0' '\\n' </proc/{_PID}/cmdline | grep -x '.*[abc].yaml' | xargs gr
 REDIS = "systemctl show -p MainPID livekit-redis"
 
 
+Change = Callable[[Settings], Settings]  # what the site has before, unlike its own inventory -> what it has afterwards
+
+
+def plus(**settings: Any) -> Change:
+    """Other settings, besides what there is."""
+    return lambda before: merged(before, settings)
+
+
+def exactly(settings: Settings) -> Change:
+    """These, and nothing else that is unlike the site's own inventory."""
+    return lambda before: settings
+
+
+def holds(settings: Settings, others: Settings) -> bool:
+    """Whether ``others`` are part of ``settings``."""
+    return merged(settings, others) == settings
+
+
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A change under a call. Its data says what is done; run.py does it the same way for all."""
+    """A change under a call. Its data says what is done; run.py does it the same way for all.
+
+    A row begins where the one before it ended: what was changed stays, which saves the way back. What it needs besides
+    is its ``base``; where that is not so, or more is there and it must be ``alone``, the site gets this and no more.
+    """
 
     name: str  # for the command line
     change: str  # for the table
-    do: Callable[[Ground], Told]
     shows: str  # shell text on the first host; an answer that is the same afterwards means that nothing was changed
-    base: Settings = field(default_factory=dict)  # what the site has before and after, unlike its own inventory
+    after: Change = plus()
+    do: Callable[[Ground, Settings], Told] = Ground.become  # makes the change, given what the site shall have
+    base: Settings = field(default_factory=dict)  # what the site must have before
+    alone: bool = False  # and nothing else unlike its own inventory
     before: Callable[[], Settings] = dict  # makes what it has before only, besides
     hosts: tuple[int, ...] = (1, 3)  # the sizes of site that it is for
     grows_to: int = 0  # the size that the change gives the site
@@ -59,20 +82,19 @@ class Row:
     needs: str = ""  # a file of the project without which there is nothing to try
     back: Callable[[Ground], None] = Ground.settle
 
-
-def deploys(**settings: Any) -> Callable[[Ground], Told]:
-    """Deploy the site as it is between rows with other settings."""
-    return lambda ground: ground.deploy(settings)
-
-
-def _grow(ground: Ground, hosts: int) -> Told:
-    ground.up(hosts)
-    return ground.deploy()
+    def begins(self, there: Settings) -> Settings:
+        """What the site has before, given what it has now."""
+        return there if not self.alone and holds(there, self.base) else self.base
 
 
-def _new_password(ground: Ground) -> Told:
+def _grow(ground: Ground, after: Settings) -> Told:
+    ground.up(3)
+    return ground.become(after)
+
+
+def _new_password(ground: Ground, after: Settings) -> Told:
     told = ground.secrets("rotate", "redis")
-    return told if told.status else ground.deploy()
+    return told if told.status else ground.become(after)
 
 
 def _retire_password(ground: Ground) -> None:
@@ -86,54 +108,42 @@ def _another() -> Settings:
     return {"livekit": {"room": {"empty_timeout": 400 + int(time.time()) % 86400}}}
 
 
+_OLD = {"livekit": {"release": "1.13.4"}}
 _EMPTY = {"room": {"empty_timeout": 301}}
 _TLS = {"edge": {"tls": "internal"}}
-_EVERY_PATH = _TLS | {"livekit": {"turn": {"domain": "{host}.turn.test"}}}
+_EVERY_PATH = _TLS | {"livekit": {"turn": {"domain": "{host}.turn.test", "udp_443": True}}}
 _FEWER = {"max_connections": 4000, "max_rate_per_address": 190}  # fewer than a container may have
 
 ROWS = (
-    Row(name="config", change="config change", do=deploys(livekit=_EMPTY), shows=ROOM),
-    Row(name="ports", change="every port moved", do=deploys(**PORTS), shows=LISTENERS),
+    Row(name="ports", change="every port moved", base=merged(PORTS, _OLD), after=exactly(_OLD), shows=LISTENERS),
     Row(
         name="upgrade",
         change="upgrade 1.13.4 to 1.13.5",
-        before=lambda: {"livekit": {"release": "1.13.4"}},
-        do=deploys(livekit={"release": "1.13.5"}),
+        base=_OLD,
+        after=plus(livekit={"release": "1.13.5"}),
         shows=PROGRAM,
     ),
+    Row(name="config", change="config change", after=plus(livekit=_EMPTY), shows=ROOM),
     Row(
         name="rollback",
         change="rollback",
         before=_another,
-        do=lambda ground: ground.run(ROLLBACK),
+        do=lambda ground, _: ground.run(ROLLBACK),
         shows=ROOM,
         needs=ROLLBACK,
     ),
-    Row(
-        name="edge",
-        change="HAProxy change (reload)",
-        do=deploys(edge=_FEWER),
-        shows=EDGE,
-        new_slot=False,
-    ),
-    Row(
-        name="tls",
-        change="from plain HTTP to TLS",
-        do=deploys(**_TLS),
-        shows=LISTENERS,
-        new_slot=False,
-    ),
+    Row(name="edge", change="HAProxy change (reload)", after=plus(edge=_FEWER), shows=EDGE, new_slot=False),
     Row(
         name="firewall",
         change="firewall change",
-        do=deploys(firewall={"admin": [str(NETWORKS), "198.51.100.0/24"]}),
+        after=plus(firewall={"admin": [str(NETWORKS), "198.51.100.0/24"]}),
         shows=ADMINS,
         new_slot=False,
     ),
     Row(
         name="redis-restart",
         change="Redis restart",
-        do=lambda ground: ground.on_first("systemctl restart livekit-redis"),
+        do=lambda ground, _: ground.on_first("systemctl restart livekit-redis"),
         shows=REDIS,
         new_slot=False,
     ),
@@ -144,11 +154,12 @@ ROWS = (
         shows=PASSWORD,
         back=_retire_password,
     ),
+    Row(name="tls", change="from plain HTTP to TLS", after=plus(**_TLS), shows=LISTENERS, new_slot=False),
     Row(
         name="paths",
         change="config change",
         base=_EVERY_PATH,
-        do=deploys(livekit=_EMPTY),
+        after=plus(livekit=_EMPTY),
         shows=ROOM,
         paths=PATHS,
     ),
@@ -156,7 +167,7 @@ ROWS = (
         name="paths-turn",
         change="TURN change",
         base=_EVERY_PATH,
-        do=deploys(livekit={"turn": {"ttl": "10m"}}),
+        after=plus(livekit={"turn": {"ttl": "10m"}}),
         shows=TTL,
         paths=PATHS,
     ),
@@ -164,7 +175,7 @@ ROWS = (
         name="paths-edge",
         change="HAProxy change (reload)",
         base=_EVERY_PATH,
-        do=deploys(edge=_FEWER),
+        after=plus(edge=_FEWER),
         shows=EDGE,
         new_slot=False,
         paths=PATHS,
@@ -173,7 +184,7 @@ ROWS = (
         name="paths-certificate",
         change="another certificate",
         base=_EVERY_PATH,
-        do=deploys(edge={"certificate_days": 90}),
+        after=plus(edge={"certificate_days": 90}),
         shows=CERTIFICATE,
         new_slot=False,
         paths=PATHS,
@@ -181,7 +192,8 @@ ROWS = (
     Row(
         name="growth",
         change="growth from one host to three",
-        do=partial(_grow, hosts=3),
+        do=_grow,
+        alone=True,  # a CA of before may not sign for names of new hosts
         shows=LISTENERS,
         hosts=(1,),
         grows_to=3,
@@ -189,19 +201,11 @@ ROWS = (
     Row(
         name="other-host",
         change="config change, entered through another host",
-        do=deploys(livekit=_EMPTY),
-        shows=ROOM,
-        hosts=(3,),
-        through=1,
-    ),
-    Row(
-        name="paths-other-host",
-        change="config change, entered through another host",
         base=_EVERY_PATH,
-        do=deploys(livekit=_EMPTY),
+        after=plus(livekit={"room": {"empty_timeout": 302}}),
         shows=ROOM,
         hosts=(3,),
         through=1,
-        paths=("turn-udp", "turn-tls"),
+        paths=(None, "turn-udp", "turn-tls"),
     ),
 )

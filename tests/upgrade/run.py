@@ -11,18 +11,18 @@ from uuid import uuid4
 from livekit.protocol.room import ListParticipantsRequest
 
 from livekit_metal.call.access import Access
-from livekit_metal.call.client import Call
 from livekit_metal.call.errors import CallError
 from livekit_metal.call.forced_path import Path
 from livekit_metal.call.join_info import where
-from livekit_metal.call.report import Report
 from livekit_metal.call.server import room_service
-from tests.support.calls.slots import Slot, ended, pinned, serving
+from tests.support.calls.slots import Slot, ended, room_on, serving
 from tests.support.hosts.deploys import Told
 from tests.support.hosts.lab import ROOT, over_ssh
 from tests.upgrade import judge
+from tests.upgrade.client import Client
 from tests.upgrade.ground import Ground, GroundError, tail
 from tests.upgrade.judge import Outcome
+from tests.upgrade.report import WholeReport
 from tests.upgrade.rows import Row
 
 # What ends a row early, but not the table: it is what the row says.
@@ -60,8 +60,8 @@ class _Row:
         self._ground, self._row, self._control, self._seconds = ground, row, control, seconds
         self.problems: list[str] = []  # of the row, whatever its calls say
         self._told = Told(0, "")
-        self._heard: dict[Path | None, Report] = {}
-        self._machine: Report | None = None  # the control call
+        self._heard: dict[Path | None, WholeReport] = {}
+        self._machine: WholeReport | None = None  # the control call
 
     def expect(self, told: Told) -> None:
         self._told = told
@@ -75,10 +75,9 @@ class _Row:
         # the control begins first and ends last: it hears all that the machine does to the calls, and so it is forced
         # as they are, by a relay in this process
         alike: Path | None = "udp" if any(row.paths) else None
-        async with Call(self._control, path=alike) as control, contextlib.AsyncExitStack() as up:
+        async with Client(self._control, path=alike) as control, contextlib.AsyncExitStack() as up:
             calls = {
-                path: await up.enter_async_context(await pinned(ground.access, old.node, entry, path))
-                for path in row.paths
+                path: await up.enter_async_context(await self._pinned(old.node, entry, path)) for path in row.paths
             }
             try:
                 await self._change([call.room for call in calls.values()], held, shown)
@@ -91,12 +90,16 @@ class _Row:
             for name, slot in held.items():
                 ended(name, slot.unit)
 
+    async def _pinned(self, node: str, through: str, path: Path | None) -> Client:
+        access = self._ground.access
+        return Client(access, await room_on(access, node), path, through)
+
     async def _change(self, rooms: list[str], held: Mapping[str, Slot], shown: str) -> None:
         """Make the change, see what came of it, and let the calls have their time."""
         ground, row = self._ground, self._row
         end = time.monotonic() + self._seconds
         people = await _people(ground.access, rooms)
-        self.expect(await asyncio.to_thread(row.do, ground))
+        self.expect(await asyncio.to_thread(row.do, ground, row.after(ground.base)))
         if ground.on_first(row.shows).text == shown:
             self.problems.append(f"nothing was changed: the first host still shows {shown.strip()!r}")
         self.problems += [problem async for problem in self._serves(rooms, held)]
@@ -157,7 +160,7 @@ class _Row:
         return "\n".join(lines)
 
 
-def _shown(name: str, report: Report | None) -> list[str]:
+def _shown(name: str, report: WholeReport | None) -> list[str]:
     return [f"{name}:", *(f"    {line}" for line in report.table().splitlines())] if report else []
 
 

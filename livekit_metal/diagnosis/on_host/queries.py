@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from livekit_metal.core import records, shell
 from livekit_metal.core.redis_client import RedisClient
+from livekit_metal.core.switches import Switches
 from livekit_metal.diagnosis.on_host import services
 from livekit_metal.roles.base.settings import Settings as Base
 from livekit_metal.roles.edge.settings import Settings as Edge
@@ -45,8 +46,8 @@ def question(stack: HostStack) -> OccupancyQuery:
     return dataclasses.replace(occupancy.question(stack.the(Livekit)), ask=_ASK)
 
 
-def needs(stack: HostStack) -> StateQuery:
-    """What to look at on one host."""
+def needs(stack: HostStack, given: Switches | None = None) -> StateQuery:
+    """What to look at on one host, and to do there where a switch asks for it."""
     probes = [*preflight_probes(stack.the(Preflight)), ("doctor.conntrack", CONNTRACK), *services.probes(stack)]
     units = {"firewalld.service", "nftables.service", *stack.the(Base).daemons}
     if stack.of(Livekit) and stack.of(Edge):
@@ -62,6 +63,8 @@ def needs(stack: HostStack) -> StateQuery:
     marker = maintenance.needs(records.maintenance(stack.the(Edge).config_root)) if stack.of(Edge) else StateQuery()
     for own, doctor in modules(stack, "doctor"):
         marker |= doctor.needs(own)
+        if given and hasattr(doctor, "requested"):
+            marker |= doctor.requested(own, given)
     return StateQuery(units=frozenset(units), queries=tuple(probes)) | marker | old_code.needs()
 
 

@@ -23,12 +23,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from livekit_metal.roles.agents.on_host.again import Again
     from livekit_metal.roles.agents.on_host.told import Told, served
 else:
+    Again = importlib.import_module("again").Again
     _beside = importlib.import_module("told")
     Told, served = _beside.Told, _beside.served
 
 FOREVER = 10**9  # attempts: an outage of LiveKit must not end a worker, whose jobs would end with it
+STARTING = 60  # s for a process of jobs, at least: after upstream's ten a host that is busy makes one after the other
 SHORT = 5  # s that jobs get at a stop that is no drain (a reboot), then their callbacks run
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -114,6 +117,7 @@ def prepared(config: dict[str, Any]) -> Any:
     # Of these there is no option; /worker of upstream's goes to a port that nobody knows.
     server._host, server._port, server._prometheus_port = "127.0.0.1", 0, None
     server._agent_name, server._deployment = config["agent_name"], config["deployment"]
+    server._initialize_process_timeout = max(getattr(server, "_initialize_process_timeout", 0), STARTING)
     server._prometheus_multiproc_dir = os.environ.get("RUNTIME_DIRECTORY")
     return server
 
@@ -155,7 +159,9 @@ def main(argv: list[str]) -> int:
         return 1
     if "--check" in argv:
         return 0
-    told = Told(server, config)
+    again = Again(config, os.environ.get("RUNTIME_DIRECTORY"))
+    again.read()
+    told = Told(server, config, again)
     served(told, config["port"])
     return asyncio.run(work(server, told, config, os.environ.get("LKM_DRAINS", "/nowhere")))
 

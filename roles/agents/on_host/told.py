@@ -5,25 +5,28 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import logging
 import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from livekit_metal.roles.agents.on_host.again import Again
 
 
 class Told:
     """What a worker says of itself, to whoever asks over HTTP."""
 
-    def __init__(self, server: Any, config: dict[str, Any]) -> None:
-        self._server, self._config = server, config
-        self._jobs: dict[int, Any] = {}
+    def __init__(self, server: Any, config: dict[str, Any], again: Again) -> None:
+        self._server, self._config, self._again = server, config, again
+        self._jobs: dict[int, dict[str, Any]] = {}
         self.registered = 0
-        self.taken = self.lost = 0
+        self.taken = 0
         server.on("worker_registered", self._on_registered)
 
     def _on_registered(self, *_: Any) -> None:
         self.registered += 1
+        self._again.ready()
 
     def watch(self) -> None:
         """Count jobs from now on: once the pool of processes is there."""
@@ -33,17 +36,25 @@ class Told:
 
     def _on_launched(self, process: Any) -> None:
         self.taken += 1
-        self._jobs[id(process)] = process.running_job
+        running = process.running_job
+        job = running.job
+        self._jobs[id(process)] = {
+            "id": job.id,
+            "room": job.room.name,
+            "type": int(job.type),
+            "dispatch": job.dispatch_id,
+            "metadata": job.metadata,
+            "identity": running.accept_arguments.identity or f"agent-{job.id}",
+        }
+        self._again.began(self._jobs[id(process)])
 
     def _on_closed(self, process: Any) -> None:
         job = self._jobs.pop(id(process), None)
         status = None
         with contextlib.suppress(Exception):
             status = process.status.value
-        if job is not None and status != "success":
-            self.lost += 1
-            extra = {"room": job.job.room.name, "job_id": job.job.id}
-            logging.getLogger("livekit-metal").error("a job was lost: its process ended before it", extra=extra)
+        if job is not None:
+            self._again.ended(job, lost=status != "success")
 
     @property
     def serves(self) -> bool:
@@ -65,7 +76,7 @@ class Told:
             "rooms": jobs,
             "pending": getattr(self._server, "_reserved_slots", 0),
             "jobs_taken": self.taken,
-            "jobs_lost": self.lost,
+            "jobs_lost": self._again.lost,
         }
 
     def metrics(self) -> bytes:
@@ -75,6 +86,7 @@ class Told:
             ("jobs", "gauge", "jobs that run", said["active_jobs"]),
             ("jobs_taken_total", "counter", "jobs that were begun", said["jobs_taken"]),
             ("jobs_lost_total", "counter", "jobs whose process ended before they did", said["jobs_lost"]),
+            ("jobs_redispatched_total", "counter", "lost jobs that were dispatched again", self._again.dispatched),
             ("registrations_total", "counter", "times that LiveKit took the worker in", self.registered),
         )
         text = "".join(

@@ -10,6 +10,7 @@ wait "$sum"; trap '' PIPE
 [ "${s:-0}" = 0 ] || { echo "tar ended with $s" >&2; exit 1; }
 [ "$(cut -c 1-64 "$t/sum")" = "$3" ] || { echo "what arrived is not what was sent" >&2; exit 1; }
 rm "$t/pipe" "$t/sum"
-python3 -S -m compileall -q -j 0 --invalidation-mode unchecked-hash "$t/$2" >/dev/null 2>&1 || :
+[ -d "$t/site/node_modules" ] ||
+  python3 -S -m compileall -q -j 0 --invalidation-mode unchecked-hash "$t/$2" >/dev/null 2>&1 || :
 if [ -n "$5" ]; then printf '%s\n' "$5" >"$t/packages"; trap - EXIT; exit; fi
 sync -f "$t"; rm -rf "$d"; mv -T "$t" "$d"; trap - EXIT

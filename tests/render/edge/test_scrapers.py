@@ -16,7 +16,7 @@ from tests.render.edge.edges import edges
 from tests.render.edge.fake_slot import FakeSlot
 from tests.render.edge.run_here import run_here
 
-WORD = "tYf0-_rV9uGm"
+WORD, NEXT = "tYf0-_rV9uGm", "bK2-next"  # the second while they are rotated
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def edge(
     monkeypatch.setattr(active_slot, "run", run_here)
     who = Scrapers(
         user="grafana",
-        digest=hashlib.sha256(WORD.encode()).hexdigest().upper(),
+        digests=tuple(hashlib.sha256(each.encode()).hexdigest().upper() for each in (NEXT, WORD)),
         ours=("127.0.0.9",),  # not this machine's address towards itself
         others={"node": f"127.0.0.1:{slot.port}"},
     )
@@ -60,7 +60,8 @@ def test_nobody_reads_anything_without_the_password(edge: Edge, path: str) -> No
         status, body = get(edge.metrics, path, **({"Authorization": header} if header else {}))
         assert status == 401, header
         assert "haproxy_" not in body
-    assert get(edge.metrics, path, Authorization=basic("grafana", WORD))[0] != 401
+    for right in (WORD, NEXT):
+        assert get(edge.metrics, path, Authorization=basic("grafana", right))[0] != 401
 
 
 def test_who_logs_in_finds_the_exporters_beside_the_slots(edge: Edge) -> None:
@@ -78,5 +79,7 @@ def test_our_own_prometheus_needs_no_password(edge: Edge) -> None:
     assert get(edge.metrics, "/metrics")[0] == 401
     who = edge.settings.scrapers
     assert who is not None
-    edge.reload(scrapers=Scrapers(user=who.user, digest=who.digest, ours=("127.0.0.1",), others={}), description="ours")
+    edge.reload(
+        scrapers=Scrapers(user=who.user, digests=who.digests, ours=("127.0.0.1",), others={}), description="ours"
+    )
     assert get(edge.metrics, "/metrics")[0] == 200

@@ -22,6 +22,7 @@ from tests.render.conftest import Verify
 from tests.support.values.agents import talking
 
 RELEASE = "/opt/livekit/agents-echo/1.8.9-abc"
+WITH_DEVICES = 2.2  # of systemd-analyze security: /dev is the host's, closed but for some
 LAUNCHER = Path(__file__).parents[3] / "roles/agents/on_host/launcher.py"
 
 
@@ -82,6 +83,20 @@ def test_units_are_sound_and_tight(
     assert unit.path.endswith("/livekit-agents-echo@.service")
     whole = unit.text.replace("ExecStart=/bin/false\n", drop_in.partition("[Service]\n")[2].replace("ExecStart=\n", ""))
     assert verify_unit("livekit-agents-echo@a.service", whole) <= 2.0
+
+
+def test_a_fleet_with_a_gpu_gets_its_devices_and_no_others(
+    make_site: Callable[[dict[str, Any]], Site], verify_unit: Verify
+) -> None:
+    fleet = components(make_site(talking(echo={"gpu": True})).for_host("lk1"))["agents-echo"]
+    drop_in = next(file.text for file in fleet.generation(RELEASE)[1] if file.path.endswith("/slot-a.conf"))
+    assert "\nPrivateDevices=no\nDevicePolicy=closed\nDeviceAllow=char-nvidia* rw\n" in drop_in
+    assert "PrivateDevices=yes" not in drop_in
+    assert "DeviceAllow" not in "".join(file.text for file in fleet.units)
+    whole = fleet.units[0].text.replace(
+        "ExecStart=/bin/false\n", drop_in.partition("[Service]\n")[2].replace("ExecStart=\n", "")
+    )
+    assert verify_unit("livekit-agents-echo@a.service", whole) <= WITH_DEVICES
 
 
 STANDIN = """

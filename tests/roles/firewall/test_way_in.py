@@ -165,6 +165,14 @@ def test_the_login_is_made_while_the_carrier_counts_as_new(
     assert steps_of(done) == ["load", "confirm", "boot", "enable"]
 
 
+def test_where_nothing_is_filtered_the_login_is_an_ordinary_one(firewall: Settings) -> None:
+    """Else whoever comes by a tunnel could not go over to ``firewall.mode: none``."""
+    none = dataclasses.replace(firewall, mode="none")
+    for lines in (WIREGUARD, WIREGUARD_GO, OPENVPN, ("dev lo local", links(), KERNEL)):
+        assert not carriers(none, way_in(seen(*lines)))
+        assert carriers(firewall, way_in(seen(*lines))), "else this proves nothing"
+
+
 def test_the_plan_refuses_what_would_lock_out(firewall: Settings) -> None:
     state = fresh()
     state.answers[NAME] = seen(*WIREGUARD_GO).answers[NAME]

@@ -98,7 +98,7 @@ def test_names_connections_and_certificates_are_told_apart(
             make_site, site_data, "http://no-such-name.invalid/", "http://127.0.0.1:1/", f"https://localhost:{port}/"
         )
     assert [row.result for row in rows] == [Result.FAILED] * 3
-    assert [row.remedy.split()[0] for row in rows] == ["correct", "see", "have"]
+    assert [row.remedy.split()[0] for row in rows] == ["correct", "see", "name"]
     assert "no webhook gets from here to http://no-such-name.invalid/: Could not resolve host" in rows[0].said
 
 

@@ -45,11 +45,17 @@ def draining(name: str) -> list[str]:
     return [line.split()[0] for line in over_ssh(name).check_output(_DRAINING).splitlines()]
 
 
-async def pinned(access: Access, node: str, through: str, path: Path | None = None) -> Call:
-    """A call through the host ``through`` in a room that was put on ``node``; its media may take only ``path``."""
+async def room_on(access: Access, node: str) -> str:
+    """The name of a new room on ``node``, which goes a second after its last participant."""
     room = f"change-{uuid4().hex[:12]}"
     async with room_service(access) as rooms:
         await rooms.create_room(CreateRoomRequest(name=room, node_id=node, departure_timeout=1))
+    return room
+
+
+async def pinned(access: Access, node: str, through: str, path: Path | None = None) -> Call:
+    """A call through the host ``through`` in a room that was put on ``node``; its media may take only ``path``."""
+    room = await room_on(access, node)
     return Call(access, room=room, publish_through=through, subscribe_through=through, path=path)
 
 

@@ -3,45 +3,54 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 from testinfra.host import Host
 
-_LIST = "systemctl list-units --plain --no-legend --state=%s 'livekit-agents-echo@*'"
+from lab.run import wait_until
+
+_LIST = "systemctl list-units --plain --no-legend --state=%s 'livekit-agents-%s@*'"
+ECHO = "echo"  # the fleet that is meant where none is named
 
 
-def slots(host: Host, state: str) -> list[str]:
-    """The slots of the echo fleet whose unit is ``state``."""
-    lines = host.check_output(_LIST % state).splitlines()
+def slots(host: Host, state: str, fleet: str = ECHO) -> list[str]:
+    """The slots of a fleet whose unit is ``state``."""
+    lines = host.check_output(_LIST % (state, fleet)).splitlines()
     return [line.split()[0].partition("@")[2].removesuffix(".service") for line in lines]
 
 
-def serving(host: Host) -> str:
+def serving(host: Host, fleet: str = ECHO) -> str:
     """The one slot that runs and does not drain."""
-    (slot,) = slots(host, "active")
+    (slot,) = slots(host, "active", fleet)
     return slot
 
 
-def pid(host: Host, slot: str) -> int:
-    return int(host.check_output(f"systemctl show -p MainPID --value livekit-agents-echo@{slot}"))
+def pid(host: Host, slot: str, fleet: str = ECHO) -> int:
+    return int(host.check_output(f"systemctl show -p MainPID --value livekit-agents-{fleet}@{slot}"))
 
 
-def rooms(host: Host, slot: str) -> list[str]:
+def rooms(host: Host, slot: str, fleet: str = ECHO) -> list[str]:
     """The rooms in which the worker on ``slot`` has a job, as it says."""
     port = host.check_output(
         f"sed -n 's/^slot {slot} .*health \\([0-9]*\\).*/\\1/p' $(dirname $(readlink "
-        f"/etc/systemd/system/livekit-agents-echo@{slot}.service.d/50-generation.conf))/ports"
+        f"/etc/systemd/system/livekit-agents-{fleet}@{slot}.service.d/50-generation.conf))/ports"
     )
     said: dict[str, Any] = json.loads(host.check_output(f"curl -sf http://127.0.0.1:{port}/worker"))
     return list(said["rooms"])
 
 
-def ended(host: Host, slot: str, within: float = 60) -> None:
+def of_room(host: Host, slot: str, room: str) -> list[int]:
+    """The process of the job in ``room``, as the journal of the echo fleet has it."""
+    said = host.check_output(f"journalctl -u livekit-agents-echo@{slot} -o cat --since -2min")
+    lines = (json.loads(line) for line in said.splitlines() if line[:1] == "{")
+    return sorted({line["pid"] for line in lines if line.get("room") == room and "pid" in line})
+
+
+def ended(host: Host, slot: str, within: float = 60, fleet: str = ECHO) -> None:
     """Wait until a slot that drains has ended by itself, and in good order."""
-    unit, end = f"livekit-agents-echo@{slot}", time.monotonic() + within
-    while host.run(f"systemctl is-active {unit}").stdout.strip() == "deactivating":
-        assert time.monotonic() < end, f"{unit} has not ended {within:.0f} s after its last job"
-        time.sleep(0.2)
+    unit = f"livekit-agents-{fleet}@{slot}"
+    asked = f"systemctl is-active {unit}"
+    over = wait_until(lambda: host.run(asked).stdout.strip() != "deactivating", within, every=0.2)
+    assert over, f"{unit} has not ended {within:.0f} s after its last job"
     shown = host.check_output(f"systemctl show -p ActiveState -p Result {unit}")
     assert sorted(shown.split()) == ["ActiveState=inactive", "Result=success"], shown

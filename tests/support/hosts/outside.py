@@ -21,12 +21,19 @@ _ENDS = 120  # s for a call to come to its end
 def where_names_lead(lab: Lab, names: Mapping[str, str]) -> Iterator[str]:
     """The name of the network namespace ``outside``, in which ``names`` have these addresses."""
     name: str = lab.facts["outside"]["namespace"]
+    with names_lead(name, names):
+        yield name
+
+
+@contextlib.contextmanager
+def names_lead(name: str, names: Mapping[str, str]) -> Iterator[None]:
+    """``names`` have these addresses for whoever is in the network namespace ``name``."""
     hosts = Path(f"/etc/netns/{name}/hosts")  # `ip netns exec` puts it over /etc/hosts
     made = not hosts.parent.exists()
     hosts.parent.mkdir(parents=True, exist_ok=True)
     hosts.write_text("".join(f"{address} {each}\n" for each, address in names.items()))
     try:
-        yield name
+        yield
     finally:
         hosts.unlink()
         if made:

@@ -9,6 +9,7 @@ from tests.support.hosts.lab import ROOT
 from tests.support.values.sites import SINGLE
 
 ECHO = str(ROOT / "examples/agents/echo-python")
+ECHO_NODE = str(ROOT / "examples/agents/echo-node")
 
 
 def talking(data: dict[str, Any] | None = None, **fleets: dict[str, Any]) -> dict[str, Any]:

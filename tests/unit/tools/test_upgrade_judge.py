@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+from typing import Any
 
 import pytest
 
-from livekit_metal.call.report import Event, Report
+from livekit_metal.call.report import Event
 from tests.unit.call.test_call_report import GOOD
 from tests.upgrade import judge
 from tests.upgrade.judge import Outcome
+from tests.upgrade.messages import Messages
+from tests.upgrade.report import WholeReport, read
 
-CALL = dataclasses.replace(GOOD, seconds=61.0, received_s=60.98, largest_gap_ms=90.0, largest_gap_at_s=20.5)
-CONTROL = dataclasses.replace(CALL, largest_gap_ms=30.0)
+ALL = Messages(sent=610, lost=0, twice=0, slowest_ms=42.0)
+CALL = WholeReport(
+    **dataclasses.asdict(GOOD)
+    | {"seconds": 61.0, "received_s": 60.98, "largest_gap_ms": 90.0, "largest_gap_at_s": 20.5, "events": ()},
+    pictures=915,
+    video_s=61.0,
+    picture_gap_ms=130.0,
+    picture_gap_at_s=21.5,
+    reliable=ALL,
+    lossy=dataclasses.replace(ALL, lost=2, slowest_ms=48.0),
+    sound_lost=1,
+    video_lost=2,
+)
+CONTROL = dataclasses.replace(CALL, largest_gap_ms=30.0, picture_gap_ms=70.0, lossy=ALL, sound_lost=0, video_lost=0)
 
 
 def event(at: float, what: str, who: str = "subscriber") -> Event:
@@ -22,7 +38,7 @@ def event(at: float, what: str, who: str = "subscriber") -> Event:
 RESUME = (event(10, "reconnecting"), event(14.5, "reconnected"))
 
 
-def said(call: Report, control: Report = CONTROL) -> list[str]:
+def said(call: WholeReport, control: WholeReport = CONTROL) -> list[str]:
     return list(judge.problems(call, control, seconds=60))
 
 
@@ -33,8 +49,64 @@ def test_a_call_that_a_change_did_nothing_to() -> None:
 def test_the_control_decides_how_much_the_machine_did() -> None:
     assert judge.limit(CONTROL) == 100
     call = dataclasses.replace(CALL, largest_gap_ms=101.0)
-    assert said(call) == ["largest gap 101 ms at 20.5 s: more than 100 ms (the control's is 30 ms)"]
+    assert said(call) == ["largest gap of the sound 101 ms at 20.5 s: more than 100 ms (the control's is 30 ms)"]
     assert said(call, dataclasses.replace(CONTROL, largest_gap_ms=34.0)) == []
+
+
+def test_the_control_decides_for_the_video_too() -> None:
+    assert judge.video_limit(CONTROL) == 210
+    call = dataclasses.replace(CALL, picture_gap_ms=211.0)
+    assert said(call) == ["largest gap of the video 211 ms at 21.5 s: more than 210 ms (the control's is 70 ms)"]
+    assert said(call, dataclasses.replace(CONTROL, picture_gap_ms=71.0)) == []
+
+
+def test_video_that_misses_many_pictures_one_by_one() -> None:
+    call = dataclasses.replace(CALL, pictures=800)
+    assert said(call) == [
+        "7.7 s of 61.0 s of video did not arrive: more than 1.0 s (the control misses 0.0 s)",
+    ]
+    assert said(call, dataclasses.replace(CONTROL, pictures=870)) == []
+
+
+@pytest.mark.parametrize(
+    ("messages", "fact"),
+    [
+        ({"lost": 1}, "1 of 610 lost, 0 came twice, slowest 42 ms"),
+        ({"twice": 1}, "0 of 610 lost, 1 came twice, slowest 42 ms"),
+    ],
+)
+def test_reliable_messages_arrive_each_and_once(messages: dict[str, Any], fact: str) -> None:
+    lossy = dataclasses.replace(ALL, **messages)
+    call = dataclasses.replace(CALL, reliable=lossy)
+    assert said(call) == [
+        f"call: reliable messages: {fact}; compare with what happened to the server or the path at that time"
+    ]
+    assert Outcome(change="", hosts="1", call=CALL, control=call).void
+    assert said(dataclasses.replace(CALL, lossy=lossy)) == []
+
+
+def test_a_message_that_is_late_shows_and_is_no_failure() -> None:
+    call = dataclasses.replace(CALL, reliable=dataclasses.replace(ALL, slowest_ms=3000.0))
+    assert said(call) == []
+    assert "3000 / 42" in Outcome(change="", hosts="1", call=call, control=CONTROL).cells()
+
+
+def test_packets_that_nobody_counted_are_not_none() -> None:
+    cells = Outcome(change="", hosts="1", call=dataclasses.replace(CALL, video_lost=-1), control=CONTROL).cells()
+    assert "unknown / 0" in cells
+
+
+def test_a_report_of_another_process_is_the_same() -> None:
+    report = dataclasses.replace(CALL, events=RESUME)
+    assert read(json.loads(json.dumps(dataclasses.asdict(report)))) == report
+
+
+def test_the_report_tells_all_of_it() -> None:
+    lines = dict(line.split(None, 1) for line in CALL.table().splitlines() if line[0] != " ")
+    assert lines["pictures"] == "915; 0.00 of 61.00 s are missing"
+    assert lines["reliable"] == "0 of 610 lost, 0 came twice, slowest 42 ms"
+    assert lines["lossy"].startswith("2 of 610 lost")
+    assert lines["packets"] == "lost 1 of the sound, 2 of the video"
 
 
 def test_a_control_that_failed_excuses_nothing() -> None:
@@ -51,7 +123,9 @@ def test_a_row_is_void_when_the_control_failed_and_only_then() -> None:
 
 
 def test_an_outlier_is_no_failure_and_shows() -> None:
-    over = Outcome(change="rollback", hosts="1", call=CALL, control=CONTROL, problems=("largest gap 140 ms at 5.8 s",))
+    over = Outcome(
+        change="rollback", hosts="1", call=CALL, control=CONTROL, problems=("largest gap of the video 340 ms",)
+    )
     assert over.failed
     assert over.over
     assert over.cells()[-1] == "FAILED"
@@ -112,8 +186,9 @@ def test_the_table() -> None:
         Outcome(change="upgrade", hosts="1", path="turn-tls", problems=("it broke",)),
     ]
     assert judge.markdown(outcomes).splitlines()[2:] == [
-        "| config change | 3 | any way | 61 | 90 | 30 | 100 | none | lk1 10.0, lk2 8.0 | passed |",
-        "| rollback | 1 | any way | - | - | - | - | - | - | skipped: there is none yet |",
-        "| upgrade | 1 | turn-tls | - | - | - | - | - | - | FAILED |",
+        "| config change | 3 | any way | 61 | 90 / 30 / 100 | 130 / 70 / 210 | 0 / 0 | 2 / 0 | 48 / 42 | 3 / 0 | none "
+        "| lk1 10.0, lk2 8.0 | passed |",
+        "| rollback | 1 | any way | - | - | - | - | - | - | - | - | - | skipped: there is none yet |",
+        "| upgrade | 1 | turn-tls | - | - | - | - | - | - | - | - | - | FAILED |",
     ]
     assert [line.split()[-1] for line in judge.table(outcomes).splitlines()] == ["verdict", "passed", "yet", "FAILED"]

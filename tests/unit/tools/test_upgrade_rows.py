@@ -11,8 +11,9 @@ from livekit_metal.core.ports import PortRange
 from livekit_metal.site.model import Site
 from tests.support.values.sites import CLUSTER
 from tests.upgrade import document, judge
+from tests.upgrade.ground import Ground
 from tests.upgrade.judge import Outcome
-from tests.upgrade.rows import PORTS, ROWS
+from tests.upgrade.rows import PORTS, ROWS, Settings, holds
 
 
 def ports(site: Site) -> dict[tuple[str, str], PortRange]:
@@ -29,6 +30,26 @@ def test_every_port_is_moved(make_site: Callable[[dict[str, Any]], Site]) -> Non
 def test_a_row_can_be_named() -> None:
     names = [row.name for row in ROWS]
     assert len(set(names)) == len(names)
+
+
+def test_a_row_that_deploys_changes_something_wherever_it_begins() -> None:
+    """Alone, or after the rows before it: what is there already would be no change."""
+    for hosts in (1, 3):
+        now: Settings = {}
+        for row in (row for row in ROWS if hosts in row.hosts):
+            now = row.begins(now)
+            by_deploy = row.do is Ground.become
+            for before in (now, row.base):
+                assert (row.after(before) != before) == by_deploy, f"{row.name} on {hosts}"
+            now = row.after(now)
+
+
+def test_what_a_site_must_have_is_looked_for_at_any_depth() -> None:
+    there = {"edge": {"tls": "internal", "https": 443}, "livekit": {"release": "1.13.4"}}
+    assert holds(there, {})
+    assert holds(there, {"edge": {"tls": "internal"}})
+    assert not holds(there, {"edge": {"tls": "acme"}})
+    assert not holds(there, {"edge": {"domain": "example.org"}})
 
 
 SITE = document.Site("Debian 12", "haproxy 2.6.12-1+deb12u3, redis-server 5:7.0.15-1~deb12u5", "1.13.5")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from livekit_metal.roles.edge.services import Backend
 from livekit_metal.runtime.slots import active_slot
+from livekit_metal.site import inventory
 from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import Certificate
 from tests.render.edge.edge_rig import Edge, free_ports, get, websocket
@@ -22,6 +25,7 @@ from tests.render.edge.fake_slot import FakeSlot
 from tests.render.edge.run_here import run_here
 
 MakeEdge = Callable[..., Edge]
+MATRIX = Path(__file__).parents[3] / "docs/setups/matrix.py"
 
 
 @pytest.fixture
@@ -197,3 +201,21 @@ def test_over_tls_a_service_is_told_so_and_its_name_is_in_the_certificate(
     assert said["slot"] == "pad"
     assert {k.lower(): v for k, v in said["headers"].items()}["x-forwarded-proto"] == "https"
     connection.close()
+
+
+def test_matrix_and_livekit_are_below_one_name(
+    make_edge: MakeEdge, services: dict[str, FakeSlot], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The inventory of docs/setups/matrix.md."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    site = inventory.read(Path(shutil.copy(MATRIX, tmp_path))).edge
+    jwt, synapse = services["tokens"], services["pad"]
+    servers = {"jwt": f"127.0.0.1:{jwt.port}", "synapse": f"127.0.0.1:{synapse.port}"}
+    backends = {name: replace(each, server=servers[name]) for name, each in site.backends.items()}
+    edge = make_edge(path_prefix=site.path_prefix, backends=backends)
+    edge.until(lambda: all(edge.up(f"service_{name}", "service") for name in backends))
+    assert who(edge, "/livekit/jwt/sfu/get", site.domain) == "tokens /sfu/get"
+    assert who(edge, "/livekit/jwt/healthz", site.domain) == "tokens /healthz"
+    assert who(edge, "/livekit/sfu/rtc", site.domain) == "a /rtc"
+    assert who(edge, "/livekit/sfu/", site.domain) == "a /"
+    assert who(edge, "/_matrix/client/versions", "matrix.example.org") == "pad /_matrix/client/versions"

@@ -89,7 +89,7 @@ def test_a_rollback_changes_the_settings_of_one_fleet(make_site: Make) -> None:
 @pytest.mark.parametrize(
     ("lock", "words"),
     [
-        (None, "has no requirements.txt; write it: uv pip compile"),
+        (None, "has no requirements.txt and no uv.lock; write it: uv pip compile"),
         ("livekit-agents\n", "'livekit-agents' without a version (==)"),
         ("livekit-agents>=1.8\n", "'livekit-agents>=1.8' without a version (==)"),
         ("livekit-agents==1.*\n", "without a version (==)"),

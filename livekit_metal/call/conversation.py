@@ -1,4 +1,4 @@
-"""A conversation with the echo agent: somebody speaks, and listens to what comes back. Measured like a call."""
+"""A conversation with an agent that repeats what it hears: somebody speaks, and listens. Measured like a call."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from livekit.protocol.agent_dispatch import CreateAgentDispatchRequest
 from livekit_metal.call.access import Access
 from livekit_metal.call.background import Aside
 from livekit_metal.call.client import EVERY_WAY
+from livekit_metal.call.errors import CallError
 from livekit_metal.call.join_info import where
 from livekit_metal.call.participants import EventLog, Publisher, Subscriber
 from livekit_metal.call.report import Report, largest_gap
@@ -38,16 +39,29 @@ class Listener(Subscriber):
 class Conversation(Aside[Report]):
     """``async with Conversation(access, "echo") as one: ...; report = await one.stop()``
 
-    Entering returns when the own sound has come back. ``answered`` is how long that took (s), from the dispatch.
+    Entering returns when the own sound has come back; raises :class:`CallError` when it does not. ``answered`` is how
+    long that took (s), from the dispatch.
     """
 
     def __init__(self, access: Access, agent: str, *, within: float = ANSWERS) -> None:
         self._access, self._agent, self._within = access, agent, within
         self.room = f"talk-{uuid4().hex[:12]}"
-        self.identity = ""  # of the agent
         self.answered = 0.0
         self._listener: Listener | None = None
         super().__init__(self.room)
+
+    def _silent(self, identity: str) -> CallError:
+        within = f"within {self._within:.0f} s of the dispatch"
+        if identity:
+            remedy = f"see the journal of its worker at that time, and whether {self._agent} repeats what it hears"
+            return CallError("agent", f"{identity} joined, and nothing came back {within}", remedy)
+        remedy = "see procedures/status.py: a worker of that name must be registered, and below its load"
+        return CallError("agent", f"no agent {self._agent} joined {within}", remedy)
+
+    @property
+    def identity(self) -> str:
+        """Of the agent that speaks now, or spoke last."""
+        return self._listener._publisher if self._listener else ""
 
     @property
     def came_back(self) -> float:
@@ -67,9 +81,12 @@ class Conversation(Aside[Report]):
             async with server_api(self._access) as client:
                 wanted = CreateAgentDispatchRequest(room=self.room, agent_name=self._agent)
                 await client.agent_dispatch.create_dispatch(wanted)
-            async with asyncio.timeout(self._within):
-                await listener.heard.wait()
-            self.answered, self.identity = time.monotonic() - asked, listener._publisher
+            try:
+                async with asyncio.timeout(self._within):
+                    await listener.heard.wait()
+            except TimeoutError:
+                raise self._silent(listener._publisher) from None
+            self.answered = time.monotonic() - asked
             self._listener = listener
             self._up.set_result(None)
             await asyncio.wrap_future(self._stop)

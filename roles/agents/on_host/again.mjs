@@ -1,0 +1,119 @@
+// Jobs that ended before they should have, as in again.py beside this: counted, and dispatched again where somebody waits.
+
+import { createHmac } from "node:crypto";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+const MOST = 3; // times for a room: a job that ends every worker must not end all of them
+const PATIENCE = 60000; // ms that LiveKit may be away
+const EVERY = 3000; // ms
+const ROOM = 0; // JobType.JT_ROOM: a dispatch of the other kinds is for each participant, of whom others may have theirs
+const PEOPLE = ["STANDARD", "SIP"];
+const NAME = "lk.agent.name"; // attribute of an agent's participant
+
+export class Again {
+  lost = 0;
+  dispatched = 0;
+  #jobs = new Map();
+  #tried = {};
+  #before = [];
+
+  constructor(config, directory, say) {
+    Object.assign(this, { config, say, file: directory ? join(directory, "jobs") : "" });
+  }
+
+  // What the last worker of this slot left behind: it was killed.
+  read() {
+    try {
+      const said = JSON.parse(readFileSync(this.file, "utf8"));
+      [this.#tried, this.#before] = [said.tried ?? {}, said.jobs ?? []];
+    } catch {
+      return;
+    }
+    for (const job of this.#before) this.#count(job, "a job was lost: its worker ended before it");
+  }
+
+  // LiveKit has taken this worker in.
+  ready() {
+    for (const job of this.#before.splice(0)) this.#begin(job);
+  }
+
+  began(job) {
+    this.#jobs.set(job.id, job);
+    this.#write();
+  }
+
+  ended(job, lost) {
+    this.#jobs.delete(job.id);
+    this.#write();
+    if (!lost) return;
+    this.#count(job, "a job was lost: its process ended before it");
+    this.#begin(job);
+  }
+
+  #count(job, what) {
+    this.lost += 1;
+    this.say.error({ room: job.room, job_id: job.id }, what);
+  }
+
+  #write() {
+    if (!this.file) return;
+    writeFileSync(`${this.file}.new`, JSON.stringify({ jobs: [...this.#jobs.values()], tried: this.#tried }));
+    renameSync(`${this.file}.new`, this.file);
+  }
+
+  async #begin(job) {
+    if (!this.config.redispatch || this.config.deployment || job.type !== ROOM) return;
+    const tried = this.#tried[job.room] ?? 0;
+    const where = { room: job.room, job_id: job.id };
+    if (tried >= MOST) return this.say.error(where, "it is not dispatched again: its job was lost too often");
+    this.#tried[job.room] = tried + 1;
+    this.#write();
+    for (const end = Date.now() + PATIENCE; ; await new Promise((go) => setTimeout(go, EVERY))) {
+      try {
+        return this.say.warn(where, await this.#dispatched(job));
+      } catch (error) {
+        if (Date.now() > end) return this.say.error({ ...where, error: String(error) }, "it cannot be dispatched again");
+      }
+    }
+  }
+
+  async #dispatched(job) {
+    const name = this.config.agent_name;
+    const there = (await this.#call("RoomService/ListParticipants", job.room, {})).participants ?? [];
+    if (!there.some((each) => PEOPLE.includes(each.kind ?? "STANDARD")))
+      return "it is not dispatched again: nobody is left in the room";
+    const agents = there.filter((each) => each.kind === "AGENT");
+    if (agents.some((each) => each.identity !== job.identity && each.attributes?.[NAME] === name))
+      return "it is not dispatched again: another agent of the fleet is in the room";
+    if (agents.some((each) => each.identity === job.identity)) // LiveKit has not missed it yet
+      await this.#call("RoomService/RemoveParticipant", job.room, { identity: job.identity });
+    if (job.dispatch) await this.#call("AgentDispatchService/DeleteDispatch", job.room, { dispatch_id: job.dispatch });
+    const wanted = { agent_name: name, metadata: job.metadata };
+    await this.#call("AgentDispatchService/CreateDispatch", job.room, wanted);
+    this.dispatched += 1;
+    return "dispatched again";
+  }
+
+  // What is not there (any more) has nothing to say.
+  async #call(method, room, wanted) {
+    const url = `${this.config.ws_url.replace("ws", "http")}/twirp/livekit.${method}`;
+    const answer = await fetch(url, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${this.#token(room)}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ room, ...wanted }),
+      signal: AbortSignal.timeout(10000),
+    });
+    if (answer.status === 404) return {};
+    if (!answer.ok) throw new Error(`${method}: ${answer.status}`);
+    return answer.json();
+  }
+
+  #token(room) {
+    const now = Math.floor(Date.now() / 1000);
+    const claims = { iss: this.config.api_key, nbf: now - 10, exp: now + 60, video: { roomAdmin: true, room } };
+    const coded = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
+    const text = `${coded({ alg: "HS256", typ: "JWT" })}.${coded(claims)}`;
+    return `${text}.${createHmac("sha256", this.config.api_secret).update(text).digest("base64url")}`;
+  }
+}

@@ -1,0 +1,77 @@
+"""What goes wrong with a worker that serves: none of it costs a conversation that is not on the faulty process."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from testinfra.host import Host
+
+from lab.run import wait_until
+from tests.agents.conftest import SENT, Change, Talking, deployed, served
+from tests.agents.test_around import measured
+from tests.support.calls import workers
+from tests.support.hosts.deploys import STEP, Deploy
+
+DEAF = """
+import signal
+server.on("worker_started", lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
+"""
+_GRACE = 60  # s after the deadline of a drain
+_GHOST = 60.0  # s until a room is told of an agent that is gone, at most
+
+
+@pytest.mark.usefixtures("back")
+def test_a_worker_that_ignores_sigterm_ends_at_its_deadline(
+    talking: Talking, change: Change, first: Host, code: Path
+) -> None:
+    agent = code / "agent.py"
+    agent.write_text(agent.read_text() + DEAF)
+    deployed(change({"agents": {"echo": {"source": {"python": str(code)}, "drain": {"deadline": "10s"}}}}))
+    deaf = workers.serving(first)
+    with talking() as lost:
+        deployed()
+        assert workers.slots(first, "deactivating") == [deaf]
+        with talking() as other:
+            served(other, talking)
+            assert lost.conversation.room not in workers.rooms(first, workers.serving(first))
+            over = wait_until(lambda: not workers.slots(first, "deactivating"), 10 + _GRACE + SENT, every=1)
+            assert over, "it lives on"
+            other.unnoticed()
+
+
+@pytest.mark.usefixtures("back")
+def test_of_two_changes_at_once_one_is_refused_and_the_other_arrives(
+    talking: Talking, change: Change, first: Host, code: Path
+) -> None:
+    before = workers.serving(first)
+    agent = code / "agent.py"
+    agent.write_text(agent.read_text() + "\n# another one\n")
+    inventory = change({"agents": {"echo": {"source": {"python": str(code)}}}})
+    with talking() as talk:
+        one = Deploy(inventory)
+        assert one.until(lambda line: bool((found := STEP.search(line)) and "agents-echo" in found["step"]), SENT)
+        Deploy().end(within=SENT).refused("another deploy is at work here")
+        assert one.end(within=SENT).status == 0
+        assert workers.serving(first) != before
+        talk.unnoticed()
+
+
+@pytest.mark.usefixtures("back")
+@pytest.mark.parametrize("whole", [False, True], ids=["its job is killed", "its worker is killed"])
+def test_a_lost_job_is_dispatched_anew(talking: Talking, change: Change, first: Host, *, whole: bool) -> None:
+    deployed(change({"agents": {"redispatch": True}}))
+    slot = workers.serving(first)
+    with talking() as talk:
+        before, agent = talk.conversation.came_back, talk.conversation.identity
+        main = workers.pid(first, slot)
+        (job,) = workers.of_room(first, slot, talk.conversation.room)
+        first.check_output(f"kill -{signal.SIGKILL} {main if whole else job}")
+        again = wait_until(lambda: measured(first, slot, "livekit_agents_jobs_redispatched_total"), SENT, every=0.5)
+        assert again, "nobody has seen it"
+        assert measured(first, slot, "livekit_agents_jobs_lost_total") == 1
+        back = wait_until(lambda: talk.conversation.identity != agent, _GHOST)
+        assert back, "no other agent came"
+        assert wait_until(lambda: talk.conversation.came_back > before + 1, _GHOST), "nothing comes back"
+        assert workers.rooms(first, slot) == [talk.conversation.room], "one job, where one was"

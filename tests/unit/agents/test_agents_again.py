@@ -1,0 +1,128 @@
+"""Lost jobs are counted, and dispatched again where somebody waits for an agent and none is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.run import wait_until
+from livekit_metal.roles.agents.on_host import again
+from livekit_metal.roles.agents.on_host.again import MOST, Again
+from tests.support.twirp import Twirp, twirp
+
+SECRET = "s" * 32
+JOB = {"id": "AJ_1", "room": "r", "type": 0, "dispatch": "AD_1", "metadata": "m", "identity": "agent-AJ_1"}
+CALLER = {"identity": "caller", "kind": "STANDARD"}
+GHOST = {"identity": "agent-AJ_1", "kind": "AGENT", "attributes": {"lk.agent.name": "echo"}}
+OTHER = GHOST | {"identity": "agent-AJ_2"}
+ANEW = ("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": "m"})
+OLD = ("AgentDispatchService/DeleteDispatch", {"room": "r", "dispatch_id": "AD_1"})
+OUT = ("RoomService/RemoveParticipant", {"room": "r", "identity": "agent-AJ_1"})
+
+
+@pytest.fixture
+def livekit() -> Iterator[Twirp]:
+    with twirp([CALLER, GHOST]) as made:
+        yield made
+
+
+def worker(livekit: Twirp, directory: Path | None = None, **changes: Any) -> Again:
+    config = {"ws_url": livekit.url, "api_key": "k", "api_secret": SECRET, "agent_name": "echo", "deployment": ""}
+    return Again(config | {"redispatch": True} | changes, str(directory) if directory else None)
+
+
+def lose(one: Again, **changes: Any) -> None:
+    one.began(JOB | changes)
+    one.ended(JOB | changes, lost=True)
+
+
+def test_a_job_that_crashed_is_dispatched_anew_and_its_ghost_leaves(livekit: Twirp) -> None:
+    one = worker(livekit)
+    lose(one)
+    assert wait_until(lambda: one.dispatched, 10)
+    assert livekit.wanted == [OUT, OLD, ANEW]
+    assert one.lost == 1
+
+
+def test_a_job_that_ended_in_good_order_is_not_lost(livekit: Twirp) -> None:
+    one = worker(livekit)
+    one.began(JOB)
+    one.ended(JOB, lost=False)
+    assert (one.lost, livekit.asked) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    "people",
+    [[], [GHOST], [CALLER, OTHER], [{"identity": "x", "kind": "EGRESS"}]],
+    ids=["empty", "ghost", "agent", "egress"],
+)
+def test_nobody_is_sent_where_nobody_waits_or_somebody_is(livekit: Twirp, people: list[dict[str, Any]]) -> None:
+    livekit.people = people
+    one = worker(livekit)
+    lose(one)
+    assert wait_until(lambda: livekit.asked, 10)
+    lose(one, id="AJ_9", room="q")  # asked after the first one
+    assert wait_until(lambda: livekit.asked == 2, 10)
+    assert (livekit.wanted, one.dispatched, one.lost) == ([], 0, 2)
+
+
+def test_an_agent_of_another_fleet_is_not_taken_for_it(livekit: Twirp) -> None:
+    livekit.people = [CALLER, OTHER | {"attributes": {"lk.agent.name": "notes"}}]
+    one = worker(livekit)
+    lose(one)
+    assert wait_until(lambda: one.dispatched, 10)
+    assert livekit.wanted == [OLD, ANEW]
+
+
+@pytest.mark.parametrize("changes", [{"redispatch": False}, {"deployment": "proof-x"}])
+def test_who_was_not_told_to_does_nothing(livekit: Twirp, changes: dict[str, Any]) -> None:
+    one = worker(livekit, **changes)
+    lose(one)
+    lose(worker(livekit), id="AJ_9")  # one that does: it would have asked after the first
+    assert wait_until(lambda: livekit.asked, 10)
+    assert (livekit.asked, one.lost, one.dispatched) == (1, 1, 0)
+
+
+def test_a_job_of_one_participant_is_not_repeated_for_all(livekit: Twirp) -> None:
+    one = worker(livekit)
+    lose(one, type=2)
+    lose(one, id="AJ_9")
+    assert wait_until(lambda: one.dispatched, 10)
+    assert livekit.asked == 1
+
+
+def test_a_job_that_ends_every_worker_does_not_end_all_of_them(livekit: Twirp, tmp_path: Path) -> None:
+    for number in range(1, MOST + 2):
+        one = worker(livekit, tmp_path)  # each the successor of the last
+        one.read()
+        one.ready()
+        assert wait_until(
+            lambda number=number: len([w for w in livekit.wanted if w == ANEW]) == min(number - 1, MOST), 10
+        )  # type: ignore[misc]
+        one.began(JOB)
+    assert livekit.wanted.count(ANEW) == MOST
+    last = worker(livekit, tmp_path)
+    last.read()
+    last.ready()
+    lose(last, id="AJ_9", room="q")
+    assert wait_until(lambda: last.dispatched, 10)
+    assert livekit.wanted.count(ANEW) == MOST, "the other room alone"
+
+
+def test_livekit_may_be_away_meanwhile(livekit: Twirp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(again, "_EVERY", 0.01)
+    one = worker(livekit, api_secret="x" * 32)
+    lose(one)
+    assert wait_until(lambda: livekit.asked > 2, 10)
+    one._config["api_secret"] = SECRET
+    assert wait_until(lambda: one.dispatched, 10)
+
+
+def test_a_file_that_cannot_be_read_is_no_reason_not_to_start(livekit: Twirp, tmp_path: Path) -> None:
+    (tmp_path / "jobs").write_text("{")
+    one = worker(livekit, tmp_path)
+    one.read()
+    assert one.lost == 0
