@@ -9,7 +9,7 @@ LAB ?= lab
 INVENTORY ?= $(if $(AGENTS),inventories/lab_agents.py,inventories/lab.py)
 export LAB
 
-.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-media test-upgrade bench
+.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-media test-upgrade prove versions bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -82,7 +82,7 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
 	$(RUN)pytest tests/build -m long
-	$(RUN)python -m tests.run calls steps long longmed cluster acme proxies doctor agents field alerts patch
+	$(RUN)python -m tests.run calls steps long longmed cluster acme proxies udp443 doctor agents field alerts patch
 
 test-alerts: $(VENV)/.made  ## faults on a lab of one host, and who is told of them: ten minutes
 	$(RUN)python -m tests.run alerts
@@ -92,6 +92,12 @@ test-media: tools  ## recordings, streams and phone calls on a lab: the real pro
 
 test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
 	$(RUN)python -m tests.upgrade
+
+prove: $(VENV)/.made  ## a livekit-server of upstream's archive on a lab, as one file to send back (RELEASE=1.13.9 SHORT=yes)
+	$(RUN)python -m tests.upgrade.prove $(RELEASE) $(if $(SHORT),--short) $(if $(ARCHIVE),--archive $(ARCHIVE) --sha256 $(SHA256))
+
+versions: $(VENV)/.made  ## what is newer upstream than what is pinned here, as far as registries say; changes nothing
+	$(RUN)python -m tests.versions
 
 bench: $(VENV)/.made  ## no-op deploy against pyinfra's floor (needs a deployed lab)
 	$(RUN)python -m bench

@@ -32,6 +32,7 @@ _REACH = {
 # The smallest site that has every role, with TLS, and more than one host so that CLUSTER shows.
 _EXAMPLE = {
     "edge": {"tls": "internal"},
+    "livekit": {"turn": {"udp_443": True}},
     "hosts": {
         "lk1": {
             "address": "192.0.2.11",

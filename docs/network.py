@@ -9,6 +9,7 @@ from pathlib import Path
 from livekit_metal.core.ports import Port, Reach, merged
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.livekit.settings import Settings as Livekit
+from livekit_metal.roles.livekit.turn import UDP_443
 from livekit_metal.site.model import Site
 
 _RECIPES = Path(__file__).parent / "proxies"
@@ -30,7 +31,8 @@ _PATHS = """\
 
     TURN over UDP
         client ── UDP {turn} ──▶ TURN (in livekit-server) ── UDP {relay} ──▶ livekit-server
-        Where UDP gets out to few ports. From TURN it goes to the host's own public address.
+        Where UDP gets out to few ports. From TURN it goes to the host's own public address. With livekit.turn.udp_443
+        clients are told UDP 443 besides, and the kernel leads it to the active slot.
 
     TURN over TLS
         client ── TLS {https}, name of TURN ──▶ HAProxy ── TCP {tls} ──▶ TURN ── UDP {relay} ──▶ livekit-server
@@ -94,6 +96,7 @@ def _clients(site: Site, host: str, _: list[Port]) -> str:
         ("always", "TCP", edge.https, "names of the site", "signalling (WebSocket over TLS)"),
         ("best", "UDP", livekit.media_udp, "addresses of the hosts", "media"),
         ("or", "UDP", livekit.turn_udp, "addresses of the hosts", "media by TURN"),
+        ("or", "UDP", UDP_443, "addresses of the hosts", "media by TURN, with `livekit.turn.udp_443`"),
         ("or", "TCP", livekit.ice_tcp, "addresses of the hosts", "media over TCP, no TLS in it"),
         ("at least", "TCP", edge.https, "names of TURN", "media by TURN over TLS; TLS must not be taken apart"),
     )

@@ -31,6 +31,7 @@ from pathlib import Path
 from livekit_metal.core.errors import Problem, SiteError
 from livekit_metal.roles.acme import certificates as acme
 from livekit_metal.roles.edge import authority
+from livekit_metal.roles.exporters.settings import LOGIN
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 from livekit_metal.vault.values import DAEMONS
@@ -61,6 +62,9 @@ def show(vault: Vault, args: argparse.Namespace) -> str:
     secret = vault.api_secret.reveal() if args.reveal else str(vault.api_secret)
     lines = [f"LIVEKIT_API_KEY={vault.api_key}", f"LIVEKIT_API_SECRET={shlex.quote(secret)}"]
     lines += [f"# also valid: {key}" for key in vault.api_keys if key != vault.api_key]
+    if vault.knows(LOGIN):  # of a Prometheus of the operator's, who needs it
+        password = vault.passwords(LOGIN)[0]
+        lines += [f"METRICS_PASSWORD={shlex.quote(password.reveal() if args.reveal else str(password))}"]
     return "\n".join(lines)
 
 

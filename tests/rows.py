@@ -126,6 +126,7 @@ ROWS = (
     Row("patch", hosts=3, steps=(_alone("tests/patch"), _alone(_AFTERWARDS)), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
     Row("proxies", hosts=1, steps=(_alone("tests/proxies"),), asked=True),
+    Row("udp443", hosts=1, inventory="inventories/lab_udp443.py", steps=(_alone("tests/udp443"),), asked=True),
     Row(
         "doctor",
         hosts=2,

@@ -22,7 +22,7 @@ from livekit_metal.call.participants import Ice
 from livekit_metal.call.relay import IceTcp, Udp, relay
 from livekit_metal.call.server import NEXT, trusted
 
-Path = Literal["udp", "tcp", "turn-udp", "turn-tls"]
+Path = Literal["udp", "tcp", "turn-udp", "turn-udp-443", "turn-tls"]
 PATHS: tuple[Path, ...] = get_args(Path)
 _REMEDY = "see rtc.* and turn.* in the server's configuration: it announces what it has"
 
@@ -42,7 +42,7 @@ async def forced(access: Access, path: Path, room: str, through: str | None = No
             # the client sends to the UDP addresses that it was told; what matters is where the relay takes it
             async with relay(IceTcp(told.tcp[0]), {host for host, _ in told.udp}) as server:
                 yield _only([server])
-        elif path == "turn-udp":
+        elif path in ("turn-udp", "turn-udp-443"):
             yield _only(turn(told, path))
         else:
             (server, *_) = turn(told, path)
@@ -54,6 +54,9 @@ def turn(told: Announced, path: Path) -> Sequence[IceServer]:
     """The TURN servers of a kind that were announced. Raises :class:`CallError` when there is none."""
     scheme, transport = ("turns:", "tcp") if path == "turn-tls" else ("turn:", "udp")
     found = [s for s in told.servers if s.url.startswith(scheme) and s.url.endswith(f"transport={transport}")]
+    if path in ("turn-udp", "turn-udp-443"):  # one that leads to the active slot, beside that slot's own port
+        by_443 = [s for s in found if ":443?" in s.url]
+        found = by_443 if path == "turn-udp-443" else [s for s in found if s not in by_443]
     if not found:
         raise CallError("path", f"{told.node.id} announces no {scheme} server over {transport}", _REMEDY)
     return found

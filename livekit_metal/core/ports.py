@@ -84,8 +84,8 @@ class Port:
     ``clients`` names who may connect when reach is CLUSTER: hosts of roles, or networks that a role knows by that name
     (Role.networks: ``media``, ``proxies``); empty means every host of the site.
     When reach is TRUNK it names which networks of the trunks may: those they signal from, or those media comes from.
-    ``option`` is the path in the site that moves the port (for error messages). ``addresses`` are those that it is
-    bound to, where that is not every one of the host.
+    ``option`` is the path in the site that moves the port (for error messages), or of a ``fixed`` one switches it off.
+    ``addresses`` are those that it is bound to, where that is not every one of the host.
     """
 
     owner: str
@@ -97,6 +97,12 @@ class Port:
     option: str
     clients: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    fixed: bool = False
+
+    @property
+    def moved(self) -> str:
+        """What an operator may do about its number."""
+        return f"leave out {self.option}" if self.fixed else f"move {self.option}"
 
     def __str__(self) -> str:
         return f"{self.owner}/{self.name} ({self.proto} {self.range})"

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,10 @@ from livekit_metal.core.switches import switches
 from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
 from livekit_metal.diagnosis.root_cause import attribute
-from livekit_metal.diagnosis.subject import Subject, for_scrapers, no_relays, shut
+from livekit_metal.diagnosis.subject import Subject, admitted, no_relays, shut
+from livekit_metal.roles.edge.doors import PROXIES
+from livekit_metal.roles.edge.settings import Settings as Edge
+from livekit_metal.roles.exporters.settings import SCRAPERS
 from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.firewall.settings import Settings as Firewall
 from livekit_metal.roles.livekit.settings import Settings as Livekit
@@ -86,10 +89,16 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
         addresses=[address for host in site.hosts.values() for address in host.node_ip.split(",")],
         turn={n: site.of(Livekit, n).turn.name(n) for n in site.with_role("livekit") if livekit.turn.enabled},
         tcp=livekit.ice_over_tcp,
-        scrapers={k: v for n in found for k, v in for_scrapers(site.ports(n), site.of(Exporters).networks).items()},
+        admitted=_admitted(site, found),
         unfiltered=[public[name] for name in found if not site.of(Firewall, name).filters],
         here=HERE,
     )
+
+
+def _admitted(site: Site, hosts: Iterable[str]) -> dict[str, Sequence[str]]:
+    edge, exporters = site.of(Edge), site.of(Exporters)
+    networks = {PROXIES: edge.proxies, SCRAPERS: exporters.networks}
+    return {name: who for host in hosts for name, who in admitted(site.ports(host), networks).items()}
 
 
 def _no_access(site: Site) -> CheckResult:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from livekit_metal.core.check_result import BAD, CheckResult, Result
 from livekit_metal.site.loading import every_role
 
-MEDIA = ("udp", "tcp", "turn-udp", "turn-tls", "across")
+MEDIA = ("udp", "tcp", "turn-udp", "turn-udp-443", "turn-tls", "across")
 _SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", "turn", *MEDIA)
 
 # What a check that fails explains, on the same host; the order is from the ground up. Whatever is about the site is
@@ -19,7 +19,7 @@ _SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", "turn", *
 _EXPLAINS: dict[str, tuple[str, ...]] = {
     "reach": ("peer", "redis", "bus", "targets", "segment", "closed", "ipv6", "tls", *_SERVICE),
     "ipv6-route": ("ipv6",),
-    "hairpin": ("turn-udp", "turn-tls"),
+    "hairpin": ("turn-udp", "turn-udp-443", "turn-tls"),
     "conntrack": ("bus", "peer", "tls", *_SERVICE),
     "redis": ("bus", "targets", *_SERVICE),
     "bus": _SERVICE,
@@ -35,6 +35,8 @@ _EXPLAINS: dict[str, tuple[str, ...]] = {
     "signalling": ("join", "refused", *MEDIA),
     "join": ("refused", *MEDIA),
     "turn-cert": ("turn-tls",),
+    "udp-443": ("turn-udp-443",),
+    "turn-udp": ("turn-udp-443",),
     "udp": ("across",),
     "tcp": ("across",),
 }

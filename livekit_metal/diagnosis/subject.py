@@ -13,7 +13,6 @@ from livekit_metal.call.access import Access
 from livekit_metal.core.ports import Port, Proto, Reach
 from livekit_metal.roles.edge.backends import Slot
 from livekit_metal.roles.edge.settings import Settings as Edge
-from livekit_metal.roles.exporters.settings import SCRAPERS
 from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.firewall.settings import Settings as Firewall
 from livekit_metal.roles.livekit.settings import MEDIA
@@ -30,8 +29,8 @@ class Subject:
     by address; ``beyond`` those that no relay may reach ("firewall/ssh tcp" -> port), likewise; ``addresses`` those
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
     ``tcp`` says whether there must be ICE over TCP; ``unfiltered`` are the addresses where no filter of ours is
-    (firewall.mode); ``scrapers`` are the networks that may reach a closed port all the same, by its name
-    (exporters.networks); ``here`` is what this place is called.
+    (firewall.mode); ``admitted`` are the networks that may reach a closed port all the same, by its name
+    (exporters.networks, edge.proxies); ``here`` is what this place is called.
     """
 
     access: Access
@@ -42,7 +41,7 @@ class Subject:
     turn: Mapping[str, str] = field(default_factory=dict)
     tcp: bool = True
     unfiltered: Sequence[str] = ()
-    scrapers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    admitted: Mapping[str, Sequence[str]] = field(default_factory=dict)
     here: str = "here"
 
     @classmethod
@@ -87,9 +86,16 @@ def shut(ports: Sequence[Port]) -> Closed:
     }
 
 
-def for_scrapers(site_ports: Sequence[Port], networks: Sequence[str]) -> dict[str, Sequence[str]]:
-    """The ports that are open to ``networks`` too, by the names of :func:`shut`."""
-    return {f"{port.owner}/{port.name}": networks for port in site_ports if SCRAPERS in port.clients}
+def admitted(ports: Sequence[Port], networks: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """The networks of others that reach ports of a registry, by the names of :func:`shut`.
+
+    ``networks`` has them by the names that ``Port.clients`` has for them.
+    """
+    return {
+        f"{port.owner}/{port.name}": [each for client in port.clients for each in networks.get(client, ())]
+        for port in ports
+        if any(client in networks for client in port.clients)
+    }
 
 
 def no_relays(ports: Sequence[Port]) -> Closed:

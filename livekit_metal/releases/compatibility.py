@@ -95,6 +95,11 @@ def since(component: str, key: str) -> str:
     return table.get(key, "")
 
 
+def knows(component: str, version: str, key: str) -> bool:
+    """Whether ``version`` has ``key``, one of those that not every version has."""
+    return version in Span(since=since(component, key))
+
+
 def known(component: str, version: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """``config`` without what ``version`` does not know."""
     for key in unknown(component, version, config):

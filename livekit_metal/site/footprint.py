@@ -8,6 +8,7 @@ from livekit_metal.core.records import AUDIT_DIRECTORY
 from livekit_metal.core.slots.decision import SEEING, SEES, SIGHT
 from livekit_metal.roles.base.settings import PACKAGES, USERS
 from livekit_metal.roles.firewall.settings import ROLLBACK, TABLE
+from livekit_metal.roles.livekit.turn import REDIRECT_TABLE, REDIRECT_UNIT
 from livekit_metal.site.model import HostStack, Site
 
 _UNITS = "/etc/systemd/system"
@@ -22,7 +23,7 @@ class Footprint:
     files: tuple[str, ...]
     directories: tuple[str, ...]
     users: tuple[str, ...]
-    table: str
+    tables: tuple[str, ...]
     rollback: str
     package_record: str
     user_record: str
@@ -32,7 +33,8 @@ class Footprint:
 def footprint(site: Site, stack: HostStack) -> Footprint:
     """What is on one host. Drop-in directories go with their units."""
     found = site.installed(stack)
-    units = tuple(unit for each in found for unit in each.units)
+    # where UDP 443 was led to a slot until lately, that may still be there (roles/livekit/redirect.py)
+    units = tuple(dict.fromkeys((*(unit for each in found for unit in each.units), REDIRECT_UNIT)))
     templates = dict.fromkeys(f"{u.partition('@')[0]}@.service" for u in units if "@" in u)
     sights = [f"{_UNITS}/{unit}.d/{SIGHT}" for unit in SEEING]
     unit_files = [f"{_UNITS}/{u}" for u in (*units, *templates)]
@@ -50,7 +52,7 @@ def footprint(site: Site, stack: HostStack) -> Footprint:
             *(directory for each in found for directory in each.directories),
         ),
         users=tuple(dict.fromkeys((*(user for each in found for user in each.users), SEES))),
-        table=TABLE,
+        tables=(TABLE, REDIRECT_TABLE),
         rollback=ROLLBACK,
         package_record=f"{site.paths.config}/{PACKAGES}",
         user_record=f"{site.paths.config}/{USERS}",

@@ -5,7 +5,7 @@ A role's settings add what is theirs, and say in the class variables who they ar
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,6 +24,7 @@ from livekit_metal.core.types.text import File
 from livekit_metal.releases import catalogue, extra
 
 RELEASE = "version from livekit_metal/releases/releases.toml"
+_FREE = 1024  # the first port that everybody may bind (net.ipv4.ip_unprivileged_port_start)
 DRAIN = "what a slot does after a change, until its last {} has ended"
 
 
@@ -154,6 +155,11 @@ class SlottedSettings(Checked):
         """What the file ``ports`` of a generation says of ``slot``: whoever asks an older slot reads it there."""
         return {name: self.part(name, slot).first for name in ("health", "metrics")}
 
+    @classmethod
+    def earlier(cls, lines: Sequence[str]) -> dict[str, Any]:
+        """Settings of a generation besides slots and ports, from ``lines`` of its file ``ports``: for a rollback."""
+        return {}
+
     def problems(self, path: str) -> Iterator[Problem]:
         least: dict[str, int] = {}
         for port in self.slot_ports:
@@ -161,12 +167,24 @@ class SlottedSettings(Checked):
         if found := tuple(decision.problems(path, self.slots, self.ranges, least)):
             yield from found
             return
+        yield from self._low(path)
         own = self.own_config(self.slots[0])
         if found := tuple(self.more_problems(path)):
             yield from found
         else:
             yield from extra.own_problems(self.program, self.release, own, path)
         yield from extra.problems(self.program, self.release, self.extra, own, f"{path}.extra")
+
+    def _low(self, path: str) -> Iterator[Problem]:
+        """Ports that only root may bind, and no daemon in slots is root."""
+        for name, ports in self.ranges.items():
+            if ports.first < _FREE:
+                fact = f"{ports} begins below {_FREE}, where {self.program}, which is not root, may bind nothing"
+                yield Problem(f"{path}.{name}", fact, self.instead_of_low(name))
+
+    def instead_of_low(self, name: str) -> str:
+        """What to do about such ports in the setting ``name``."""
+        return f"choose ports from {_FREE} on"
 
     def more_problems(self, path: str) -> Iterator[Problem]:
         """What is wrong with a daemon's own settings, once its slots have their ports."""

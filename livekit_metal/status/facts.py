@@ -114,8 +114,8 @@ def _certificate(stack: HostStack, seen: HostState) -> str:
 
 
 def lines(stack: HostStack, seen: HostState) -> tuple[str, ...]:
-    """A line for each role that has one."""
-    return tuple(status.line(own, seen) for own, status in modules(stack, "status"))
+    """A line for each role that has something to say."""
+    return tuple(filter(None, (status.line(own, seen) for own, status in modules(stack, "status"))))
 
 
 def _service(question: OccupancyQuery, lines: list[str]) -> Service:

@@ -15,6 +15,7 @@ from livekit_metal.roles.edge import authority, certificates
 from livekit_metal.roles.edge.backends import Slot
 from livekit_metal.roles.edge.doors import EACH, PROXIES, is_loopback
 from livekit_metal.roles.edge.settings import UNIT, Settings
+from livekit_metal.roles.livekit import turn
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.prometheus.settings import Target
 from livekit_metal.site import redis, scraping, slotted
@@ -55,6 +56,7 @@ class Edge(Role[Settings]):
                     signal=livekit.part("signal", s).first,
                     metrics=livekit.part("metrics", s).first,
                     turn=livekit.part("turn-tls", s).first if livekit.turn.enabled else 0,
+                    header=turn.header(livekit, host),
                 )
                 for s in (livekit.slots if host in serving else ())
             ),

@@ -15,6 +15,7 @@ class Slot:
     signal: int
     metrics: int
     turn: int = 0  # none: a slot from before there was TURN
+    header: bool = False  # its TURN wants to be told by the PROXY protocol whose connection it is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,13 +41,19 @@ class Running:
 def slots(settings: Settings, seen: HostState) -> tuple[Slot, ...]:
     """The site's slots, but those that run now as the present configuration has them.
 
-    A process keeps its ports until it ends: HAProxy may follow the site only then.
+    A process keeps its ports, and what it wants to hear on them, until it ends: HAProxy may follow the site only then.
     """
     found = {slot.name: slot for slot in settings.slots}
     for line in seen.answers.get("edge.slots", []):
         name, signal, metrics, *turn = line.split()
         if seen.unit(settings.slot_unit.format(name), "ActiveState") not in ("", "inactive", "failed"):
-            found[name] = Slot(name=name, signal=int(signal), metrics=int(metrics), turn=int("".join(turn) or 0))
+            found[name] = Slot(
+                name=name,
+                signal=int(signal),
+                metrics=int(metrics),
+                turn=int(turn[0]) if turn else 0,
+                header="PROXY" in turn,
+            )
     return tuple(found.values())
 
 

@@ -193,8 +193,17 @@ class Settings(Doors, Checked):
 
     @property
     def turn_servers(self) -> Mapping[str, str]:
-        """Slot -> address:port of its TURN."""
-        return {slot.name: endpoint(self.turn_address, slot.turn) for slot in self.slots if slot.turn}
+        """Slot -> address:port of its TURN, and how it is spoken to there.
+
+        It believes the header from this host's own address alone, which is the source only when HAProxy says so: the
+        kernel would take the first of an interface.
+        """
+        header = f" send-proxy-v2 source {endpoint(self.turn_address, 0)}"
+        return {
+            slot.name: endpoint(self.turn_address, slot.turn) + (header if slot.header else "")
+            for slot in self.slots
+            if slot.turn
+        }
 
     @property
     def https_suffix(self) -> str:

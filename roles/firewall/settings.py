@@ -93,7 +93,7 @@ class Settings(Checked):
             taken = (p for p in ours if opening.covers(p.proto, p.range))
             if port := next(taken, None):
                 fact = f"{opening} has {port} of {host} in it, and who reaches that is settled ({port.reach})"
-                yield Problem(f"firewall.open[{i}]", fact, f"leave it out, or move {port.option}")
+                yield Problem(f"firewall.open[{i}]", fact, f"leave it out, or {port.moved}")
 
     def problems(self, path: str) -> Iterator[Problem]:
         yield from self._overlaps(path)

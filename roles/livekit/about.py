@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -10,8 +11,10 @@ from livekit_metal.releases import compatibility
 from livekit_metal.releases.compatibility import Span
 from livekit_metal.roles.livekit import regions
 from livekit_metal.roles.livekit.settings import Settings
+from livekit_metal.roles.livekit.turn import REDIRECT_UNIT
 from livekit_metal.roles.preflight.settings import Offered
 from livekit_metal.site.model import HostStack, Site
+from livekit_metal.site.paths import Installed
 from livekit_metal.site.slotted import SlottedRole, release_problems
 
 _INSIDE = "1.13.6"  # the first that has rtc.advertise_internal_ip beside rtc.node_ip
@@ -49,6 +52,10 @@ class Livekit(SlottedRole[Settings]):
             "peers": (*names[after:], *names[: after - 1]),
             **site.given_to(self.name, host),
         }
+
+    def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
+        found = super().installed(site, stack, own)
+        return dataclasses.replace(found, units=(*found.units, REDIRECT_UNIT)) if own.turn.udp_443 else found
 
     def packages(self, own: Settings) -> tuple[str, ...]:
         return ("python3",) if own.probe != "controller" else ()  # calls are made on hosts

@@ -1,4 +1,4 @@
-"""Whether webhooks get to where they go (name, connection, TLS; on request an event), and a changing address holds."""
+"""Whether webhooks get to where they go (on request: an event), a changing address holds, UDP 443 leads to a slot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from livekit_metal.core import shell
 from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.switches import Switches
 from livekit_metal.roles.livekit import webhooks
+from livekit_metal.roles.livekit.redirect import Redirect
 from livekit_metal.roles.livekit.settings import Settings
+from livekit_metal.roles.livekit.turn import REDIRECT_UNIT
 from livekit_metal.runtime.discovery import addresses
 from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.site.model import HostStack
@@ -29,7 +31,8 @@ def needs(livekit: Settings) -> StateQuery:
         asked.append(("doctor.webhooks", shell.given(_ASK, livekit.unit.format("*"), *livekit.webhooks)))
     if livekit.stun:
         asked.append(("doctor.outside", addresses.question(livekit.media_address, livekit.stun)))
-    return StateQuery(queries=tuple(asked))
+    redirect = Redirect.of(livekit).needs if livekit.turn.udp_443 else StateQuery()
+    return redirect | StateQuery(queries=tuple(asked))
 
 
 def requested(livekit: Settings, given: Switches) -> StateQuery:
@@ -38,8 +41,28 @@ def requested(livekit: Settings, given: Switches) -> StateQuery:
 
 
 def checks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
-    """A row for each URL: livekit-server tries again and tells only its log. And one for the address."""
+    """The rows of one host."""
     yield from _outside(stack, settings, seen)
+    yield from _udp_443(stack, settings, seen)
+    yield from _webhooks(stack, settings, seen)
+
+
+def _udp_443(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
+    """Whether it gets through from elsewhere a call tells: row turn-udp-443."""
+    if not settings.turn.udp_443:
+        return
+    redirect = Redirect.of(settings)
+    if redirect.follows(seen):
+        said = "leads to the active slot; connection tracking has none of it"
+        yield CheckResult(check="udp-443", about=stack.host, vantage=stack.host, said=said)
+    else:
+        fact = f"UDP 443 does not lead to the active slot (nft list table inet {redirect.table})"
+        remedy = f"systemctl restart {REDIRECT_UNIT}, or deploy: the rules are made again; see who removed them"
+        yield failed("udp-443", stack.host, stack.host, fact, remedy)
+
+
+def _webhooks(stack: HostStack, settings: Settings, seen: HostState) -> Iterator[CheckResult]:
+    """A row for each URL: livekit-server tries again and tells only its log."""
     said = dict(line.split(" ", 1) for line in seen.answers.get("doctor.webhooks", ()))
     for url in settings.webhooks:
         code, _, rest = said.get(url, "").partition(" ")

@@ -69,6 +69,7 @@ def slot_files(view: SlotView[Settings]) -> Iterable[File]:
     """What each slot has: to serve, and to be proved alone."""
     for alone in (False, True):
         each = View(**{f.name: getattr(view, f.name) for f in dataclasses.fields(SlotView)}, alone=alone)
-        # rare options may be secrets of their own: not for other users, and with them not for --diff
-        yield each.config(secret=bool(view.settings.extra or view.settings.redis.sentinel_password))
+        # rare options may be secrets of their own, and so is a login at TURN: not for other users, nor for --diff
+        own = view.settings
+        yield each.config(secret=bool(own.extra or own.redis.sentinel_password or own.turn.udp_443))
         yield each.drop_in

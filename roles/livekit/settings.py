@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -143,6 +143,7 @@ class Settings(SlottedSettings):
     media_networks: tuple[str, ...] = derived(())
     interfaces: tuple[str, ...] = derived(())
     turn_name: str = derived("")  # turn.domain of this host
+    turn_header: bool | None = derived(None)  # of the generation that is gone back to; None: as the release has it
     nodes: tuple[str, ...] = derived(())  # where media of every host of livekit-server is
     ingress: Mapping[str, str] = derived({})  # rtmp_base_url and whip_base_url: what streams are told to send to
     cores: int = derived(0)
@@ -159,7 +160,9 @@ class Settings(SlottedSettings):
         off = set() if self.turn.enabled else {"turn-udp", "turn-tls", "turn-relay"}
         if not self.ice_over_tcp:
             off.add("ice-tcp")
-        return (port for port in SlottedSettings.ports(self) if port.name.rpartition("-")[0] not in off)
+        yield from (port for port in SlottedSettings.ports(self) if port.name.rpartition("-")[0] not in off)
+        if self.turn.udp_443:
+            yield turn.port(tuple(filter(None, (self.media_address, self.media_ipv6))))
 
     @property
     def tcp(self) -> Mapping[str, int]:
@@ -167,9 +170,18 @@ class Settings(SlottedSettings):
         return {slot: self.part("ice-tcp", slot).first if self.ice_over_tcp else 0 for slot in self.slots}
 
     def record(self, slot: str) -> dict[str, object]:
-        return {name: self.part(name, slot).first for name in ("signal", "metrics", "debug")}
+        ports: dict[str, object] = {name: self.part(name, slot).first for name in ("signal", "metrics", "debug")}
+        return ports | ({"turn": "PROXY"} if turn.header(self) else {})
+
+    @classmethod
+    def earlier(cls, lines: Sequence[str]) -> dict[str, Any]:
+        return {"turn_header": any(line.endswith(" turn PROXY") for line in lines)}
+
+    def instead_of_low(self, name: str) -> str:
+        return SlottedSettings.instead_of_low(self, name) + (turn.INSTEAD if name == "turn_udp" else "")
 
     def more_problems(self, path: str) -> Iterator[Problem]:
+        yield from turn.beside_others(self, path)
         if self.batch_size < 0:
             yield Problem(
                 f"{path}.batch_size", f"is {self.batch_size}", "give a number of packets, or 0 for no batches"
@@ -208,6 +220,8 @@ class Settings(SlottedSettings):
                 "subscription_limit_audio": self.limits.subscription_limit_audio,
             },
             "turn": turn.config(self, slot),
+            # HTTP/3 for agents, on a UDP port that the registry has not got: 0 starts no listener (1.13.8)
+            "webtransport": {"port": 0},
             "redis": self.redis.config(),
         }
         if self.inside:
@@ -216,6 +230,8 @@ class Settings(SlottedSettings):
             own["rtc"]["interfaces"] = {"includes": list(self.interfaces)}
         if self.ingress:
             own["ingress"] = dict(self.ingress)
+        if told := turn.told(self):
+            own["rtc"]["turn_servers"] = told
         if self.room_configurations:
             own["room"]["room_configurations"] = dict(self.room_configurations)
         if self.webhooks:

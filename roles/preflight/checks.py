@@ -36,6 +36,7 @@ def findings(settings: Settings, seen: HostState, in_run: Collection[str]) -> It
         _addresses,
         media,
         _ports,
+        _led_elsewhere,
         _firewalls,
         listeners.closed_unasked,
         listeners.interfaces,
@@ -114,12 +115,18 @@ def _ports(settings: Settings, seen: HostState) -> Iterator[Finding]:
             what = f"{number}/{port.proto} of {port.owner}/{port.name}"
             if listener.unit not in _REDIS:
                 stops = number < port.range.first + bound or port.proto is Proto.TCP
-                yield finding(
-                    settings, "port", f"{what} is taken by {who}", f"stop it, or move {port.option}", stops=stops
-                )
+                yield finding(settings, "port", f"{what} is taken by {who}", f"stop it, or {port.moved}", stops=stops)
             elif port.owner != "redis":  # earlier slots expect Redis there
                 remedy = f"move Redis first, and {port.option} by a later deploy, when earlier slots have ended"
                 yield finding(settings, "port", f"{what} is where Redis is or was", remedy)
+
+
+def _led_elsewhere(settings: Settings, seen: HostState) -> Iterator[Finding]:
+    """A port that nobody listens on, and that rules of somebody else lead on all the same."""
+    for port in settings.ports:
+        for line in seen.answers.get(f"preflight.led-{port.name}", ()) if port.fixed else ():
+            fact = f"{port.range}/{port.proto} of {port.owner}/{port.name} is led elsewhere by a rule: {line.strip()}"
+            yield finding(settings, "port", fact, f"take it away (a container may publish that port), or {port.moved}")
 
 
 def _firewalls(settings: Settings, seen: HostState) -> Iterator[Finding]:

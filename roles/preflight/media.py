@@ -116,7 +116,7 @@ def _hairpin(settings: Settings, offered: Offered, seen: HostState) -> Iterator[
     if one(seen, "hairpin") != "lost":
         return
     fact = f"{no_hairpin(settings)}: clients that can only use TURN will hear nothing"
-    remedy = "ask for NAT loopback (docs/network.md)"
+    remedy = f"set hosts.{settings.host}.inside, or ask for NAT loopback (docs/network.md)"
     if offered.over_tls:
         remedy += ", or leave livekit.turn.domain empty"
     yield finding(settings, "hairpin", fact, remedy, stops=offered.over_tls)

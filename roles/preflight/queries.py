@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from shlex import quote
 
 from livekit_metal.core import shell
+from livekit_metal.core.ports import Port
 from livekit_metal.roles.preflight.finding import OURS
 from livekit_metal.roles.preflight.listeners import IN_FORCE, INTERFACES, LASTING, TUNNELS
 from livekit_metal.roles.preflight.media import LINKS, ROUTE6
@@ -46,6 +47,12 @@ _PYTHON = """python3 -I -S -c 'import sys; print("%d.%d" % sys.version_info[:2])
 apt-cache show --no-all-versions python3 | sed -n 's/^Version: \\([0-9]*\\.[0-9]*\\).*/\\1/p'"""
 
 
+def _led(port: Port) -> tuple[str, str]:
+    """Rules of others that lead a port of ours elsewhere, such as those of a container that publishes it."""
+    number = rf"{port.proto} dport (\{{[^}}]*\b)?{port.range}\b.*\b(dnat|redirect)"
+    return f"preflight.led-{port.name}", f"nft -t list ruleset 2>/dev/null | grep -E {quote(number)}"
+
+
 def _knocks(peers: Iterable[Peer]) -> str:
     words = [str(word) for p in peers for word in (p.name, p.address, p.port)]
     return shell.given(_KNOCK, str(KNOCK), str(PING), *words) if words else ":"
@@ -76,6 +83,7 @@ def probes(settings: Settings) -> tuple[tuple[str, str], ...]:
         ("preflight.chains", "nft list chains"),
         ("preflight.addresses", 'ip -o addr | awk \'{ sub("/.*", "", $4); print $4 }\''),
         *((LINKS, ROUTE6) if settings.offered else ()),
+        *(_led(port) for port in settings.ports if port.fixed),
         ("preflight.fingerprint", f"cat {quote(settings.fingerprint_file)}"),
         ("preflight.serial", f"cat {quote(settings.serial_file)}"),
         ("preflight.units", _UNITS),

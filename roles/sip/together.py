@@ -115,12 +115,9 @@ def alike(rules: Mapping[str, Rule], pins: Mapping[str, str], path: str) -> Iter
 
 
 def unheard(trunks: Trunks, rules: Mapping[str, Rule], path: str) -> Iterator[Problem]:
-    """What stops no deploy: trunks whose calls no rule takes, and calls out that come from no number."""
+    """What stops no deploy: trunks whose calls no rule takes."""
     ruled = {trunk for rule in rules.values() for trunk in rule.trunks}
     for name, trunk in trunks.items():
         if trunk.takes_calls and name not in ruled:
             remedy = "add a rule, unless an application makes it through LiveKit's API"
             yield Problem(f"{path}.trunks.{name}", "no rule takes its calls: they are refused with 404", remedy)
-        if trunk.outbound and not (trunk.outbound.numbers or trunk.secret_numbers or trunk.exact):
-            remedy = "set it, unless every CreateSIPParticipant names its sip_number"
-            yield Problem(f"{path}.trunks.{name}.outbound.numbers", "is empty, so LiveKit makes no calls", remedy)

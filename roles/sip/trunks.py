@@ -144,6 +144,10 @@ class Trunk(Mapped):
         yield from self._open(path)
         if self.outbound:
             yield from self._beyond(self.outbound, f"{path}.outbound.address")
+            if not (self.outbound.numbers or self.secret_numbers or self.exact):
+                # SIPOutboundTrunkInfo.ValidateResult: "no trunk numbers specified" (livekit/protocol, livekit/sip.go)
+                remedy = "write the numbers that its calls come from, one by one"
+                yield Problem(f"{path}.outbound.numbers", "is empty, and LiveKit refuses such a trunk", remedy)
 
     def _open(self, path: str) -> Iterator[Problem]:
         fact = "would take any call to any number"

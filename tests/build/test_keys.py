@@ -14,6 +14,7 @@ from livekit_metal.roles.livekit.generation import View
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
+from tests.support.upstream import metrics
 from tests.support.upstream.read import PROGRAMS, from_proxy, strict_parser
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,12 @@ def test_no_key_of_upstream_is_missing_from_the_table(component: str, version: s
     table = known_keys.table(component, version)
     assert table.exact
     assert table.keys == from_proxy(component, version), "run `make keys`, and say in rules/ what a new key is"
+
+
+@pytest.mark.parametrize(("component", "version"), PINNED, ids=lambda each: each)
+def test_no_metric_of_upstream_has_changed_unseen(component: str, version: str) -> None:
+    """By this table it is known which rules would fall silent: tests/unit/releases/test_metrics.py."""
+    assert metrics.table()[component][version] == metrics.from_proxy(component, version), "run `make keys`"
 
 
 @pytest.fixture

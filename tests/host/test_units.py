@@ -7,9 +7,15 @@ import re
 from testinfra.host import Host
 
 from livekit_metal.core.slots.decision import HIDEPID, SEEING, SEES
+from livekit_metal.roles.livekit.turn import REDIRECT_UNIT
 from livekit_metal.site.model import HostStack
 
-EXPOSURE = {"livekit-firewall.service": 2.0, "livekit-drain-guard.service": 2.5, HIDEPID: 3.5}  # of 10
+EXPOSURE = {  # of 10
+    "livekit-firewall.service": 2.0,
+    REDIRECT_UNIT: 2.0,
+    "livekit-drain-guard.service": 2.5,
+    HIDEPID: 3.5,
+}
 
 
 def _running(host: Host) -> list[str]:

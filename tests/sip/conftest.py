@@ -14,6 +14,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
 from tests.sip.phone import Line, Phone, talking
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.hosts.deploys import Deploy, Told
 from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
 
 STAND_IN = Path(__file__).parents[1] / "standins/livekit-sip"
@@ -62,6 +63,11 @@ def phone(site: Site, lab: Lab, tmp_path: Path) -> Callable[..., Phone]:
         return Phone(directory=tmp_path, **made)
 
     return ring
+
+
+def deployed(inventory: str | Path = INVENTORY) -> Told:
+    """A deploy that changes slots, with the time that takes on a busy machine."""
+    return Deploy(inventory).end(within=400)
 
 
 @contextlib.asynccontextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,12 +16,13 @@ from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber
 from livekit_metal.call.server import server_api, token
 from livekit_metal.call.tone import tone
 from livekit_metal.roles.kamailio.settings import Settings as Kamailio
+from tests.sip.called import Called
 from tests.sip.conftest import real
 from tests.sip.slots import ended, serving, shown
 from tests.support.hosts.deploys import deploy, variant
 from tests.support.hosts.lab import Lab
 
-PORT, MEDIA = 15998, 26100  # of the phone that is called, on this machine
+PORT = 15998  # of the phone that is called, on this machine
 
 
 def test_a_call_out_is_heard_and_goes_on_through_a_change(
@@ -33,27 +33,7 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
     gateway = lab.facts["gateway"]
     out = {"trunks": {"carrier": {"outbound": {"address": f"{gateway}:{PORT}", "transport": "udp"}}}}
     assert deploy(variant(tmp_path, {"sip": out}, "out")).status == 0
-    old, messages = serving(first), tmp_path / "messages"
-    quiet = subprocess.DEVNULL
-    scenario_file = tmp_path / "called.xml"
-    scenario_file.write_text((Path(__file__).parent / "called.xml").read_text().replace("[hold]", "60000"))
-    command = [
-        "sipp",
-        "-sf",
-        str(scenario_file),
-        "-m",
-        "1",
-        "-i",
-        gateway,
-        "-p",
-        str(PORT),
-        "-mi",
-        gateway,
-        "-mp",
-        str(MEDIA),
-    ]
-    command += ["-rtp_echo", "-nostdin", "-trace_msg", "-message_file", str(messages)]
-    called = subprocess.Popen(command, cwd=tmp_path, stdin=quiet, stdout=quiet, stderr=quiet)
+    old, called = serving(first), Called(tmp_path, gateway, PORT)
 
     async def scenario() -> None:
         room, event_log = f"out-{uuid4().hex[:8]}", EventLog()
@@ -80,7 +60,7 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
                 await asyncio.sleep(2)  # the call's own length
                 assert len(subscriber.ear.steps) - before > 50, "it is heard still"
                 await api.room.remove_participant(RoomParticipantIdentity(room=room, identity="called"))
-                assert await asyncio.to_thread(called.wait, 15) == 0, "hung up with BYE"
+                assert (await called.over(15), called.heard()) == (0, ["they hung up"])
         finally:
             event_log.closed = True
             await subscriber.leave()
@@ -89,10 +69,9 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
     try:
         asyncio.run(scenario())
         ended(first, old)
-        kamailio, said = lab.site.for_host(lab.site.with_role("sip")[0]).the(Kamailio), messages.read_text()
+        kamailio, said = lab.site.for_host(lab.site.with_role("sip")[0]).the(Kamailio), called.messages.read_text()
         assert f"Via: SIP/2.0/UDP {kamailio.public_address}:{kamailio.port};" in said, "by Kamailio"
         assert f"Contact: <sip:{kamailio.public_address}:{kamailio.port};slot=" in said
     finally:
-        called.kill()
-        called.wait(5)
+        called.drop()
         assert deploy().status == 0

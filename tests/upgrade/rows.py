@@ -111,7 +111,7 @@ def _another() -> Settings:
 _OLD = {"livekit": {"release": "1.13.4"}}
 _EMPTY = {"room": {"empty_timeout": 301}}
 _TLS = {"edge": {"tls": "internal"}}
-_EVERY_PATH = _TLS | {"livekit": {"turn": {"domain": "{host}.turn.test"}}}
+_EVERY_PATH = _TLS | {"livekit": {"turn": {"domain": "{host}.turn.test", "udp_443": True}}}
 _FEWER = {"max_connections": 4000, "max_rate_per_address": 190}  # fewer than a container may have
 
 ROWS = (

@@ -25,21 +25,29 @@ _WAYS = {
     "udp": "UDP",
     "tcp": "ICE over TCP",
     "turn-udp": "TURN over UDP",
+    "turn-udp-443": "TURN over UDP 443",
     "turn-tls": "TURN over TLS",
 }
 _PORTS = {
     "udp": "UDP of livekit.media_udp",
     "tcp": "TCP of livekit.ice_tcp",
     "turn-udp": "UDP of livekit.turn_udp",
+    "turn-udp-443": "UDP 443 (livekit.turn.udp_443)",
     "turn-tls": "TCP 443",
 }
 
 
 def paths(told: Announced, *, tcp: bool = True) -> tuple[str, ...]:
     """The ways that a server offers: those that it must have (``tcp``: ICE over TCP), and what it announces besides."""
-    turn = {"turn:": "turn-udp", "turns:": "turn-tls"}
-    offered = {turn[scheme] for scheme in turn for server in told.servers if server.url.startswith(scheme)}
-    return ("udp", *(("tcp",) if tcp or told.tcp else ()), *sorted(offered, reverse=True))
+    offered = [each for each in _WAYS if each.startswith("turn") and _of(each, told)]
+    return ("udp", *(("tcp",) if tcp or told.tcp else ()), *offered)
+
+
+def _of(path: str, told: Announced) -> list[str]:
+    """The URLs of TURN for a path."""
+    tls, by_443 = path == "turn-tls", path == "turn-udp-443"
+    urls = (server.url for server in told.servers if server.url.startswith("turns:" if tls else "turn:"))
+    return [url for url in urls if tls or (":443?" in url) is by_443]
 
 
 def arguments(*, node: str | None, through: Sequence[str | None], path: str | None) -> tuple[str, ...]:
@@ -111,7 +119,7 @@ def judged(said: str, check: str, about: str, here: str, told: Announced | None)
 def _closed(check: str, told: Announced) -> tuple[str, str]:
     """Fact and remedy for a way that carries nothing."""
     if check.startswith("turn"):
-        where = " ".join(s.url for s in told.servers if s.url.startswith("turns:" if check == "turn-tls" else "turn:"))
+        where = " ".join(_of(check, told))
     else:
         where = ", ".join(f"{address}:{port}" for address, port in (told.udp if check == "udp" else told.tcp))
     remedy = f"open {_PORTS[check]} from here to the host and back (docs/ports.md): firewalls, NAT"

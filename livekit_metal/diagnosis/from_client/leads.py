@@ -47,7 +47,10 @@ async def relay(case: Subject, about: str, told: Announced) -> CheckResult | Non
         said = f"not all could be tried: {'; '.join(silent)}"
         return CheckResult(check="relay", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
     return CheckResult(
-        check="relay", about=about, vantage=case.here, said=f"lead to media alone, over {' and '.join(done)}"
+        check="relay",
+        about=about,
+        vantage=case.here,
+        said=f"lead to media alone, over {' and '.join(dict.fromkeys(done))}",
     )
 
 

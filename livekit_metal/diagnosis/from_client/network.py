@@ -90,22 +90,32 @@ async def shown(case: Subject, check: str, about: str, host: str, port: int) -> 
 async def closed(case: Subject, about: str, address: str) -> CheckResult:
     """That ports for the site's own hosts take no connection from here."""
     here = own(address)
-    ports = {name: port for name, port in case.closed[address].items() if not _may_scrape(case, name, here)}
+    mine = {name: port for name, port in case.closed[address].items() if _admitted(case, name, here)}
+    ports = {name: port for name, port in case.closed[address].items() if name not in mine}
     if here in {host.address for host in case.access.hosts.values()}:
         said = "this machine is one of the site's hosts"
         remedy = "run this from elsewhere to see what is closed"
         return CheckResult(check="closed", about=about, vantage=case.here, result=Result.NOTE, said=said, remedy=remedy)
     found = await asyncio.gather(*(_opens(address, port) for port in ports.values()))
-    if opened := [f"{port} ({name})" for (name, port), opens in zip(ports.items(), found, strict=True) if opens]:
-        fact = f"{', '.join(opened)} of {address} takes connections from here"
-        return failed("closed", about, case.here, fact, _open_remedy(case, about, address))
-    return CheckResult(check="closed", about=about, vantage=case.here, said=f"{len(ports)} ports")
+    opened = {name: port for (name, port), opens in zip(ports.items(), found, strict=True) if opens}
+    if opened:
+        which = ", ".join(f"{port} ({name})" for name, port in opened.items())
+        remedy = _open_remedy(case, about, address)
+        if all(name in case.admitted for name in opened):  # the host sees another address than this machine does
+            remedy = (
+                f"as it should be if NAT has this machine come from edge.proxies or exporters.networks; else {remedy}"
+            )
+        return failed("closed", about, case.here, f"{which} of {address} takes connections from here", remedy)
+    said = f"{len(ports)} ports"
+    if mine:
+        said += f"; {', '.join(map(str, mine.values()))} not tried, which the site opens to this machine"
+    return CheckResult(check="closed", about=about, vantage=case.here, said=said)
 
 
-def _may_scrape(case: Subject, port: str, here: str) -> bool:
-    """Whether a port is open to this machine, because a Prometheus of the operator's may be here."""
+def _admitted(case: Subject, port: str, here: str) -> bool:
+    """Whether a port is open to this machine: a Prometheus of the operator's may be here, or his proxy."""
     return bool(here) and any(
-        ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.scrapers.get(port, ())
+        ipaddress.ip_address(here) in ipaddress.ip_network(each) for each in case.admitted.get(port, ())
     )
 
 

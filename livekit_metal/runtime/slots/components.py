@@ -28,11 +28,17 @@ def components(stack: HostStack) -> dict[str, SlottedDaemon[Any]]:
 
 
 def changed(site: Site, component: str, then: Mapping[str, Any]) -> Site:
-    """The site with other settings of what is in slots as ``component``. Raises LookupError."""
+    """The site with other settings of what is in slots as ``component``, on every host. Raises LookupError."""
     for role in site.roles:
         own: Any = site.of(role.settings)
         if role.slots and role.name == component:
-            return site.having(dataclasses.replace(own, **then))
+            particular = {
+                host: {
+                    name: dataclasses.replace(each, **then) if name == component else each for name, each in of.items()
+                }
+                for host, of in site.particular.items()
+            }
+            return dataclasses.replace(site.having(dataclasses.replace(own, **then)), particular=particular)
         if role.several and component in (each.component for each in own.daemons):
             return site.having(own.having(component, then))
     raise LookupError(component)

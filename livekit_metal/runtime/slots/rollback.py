@@ -59,14 +59,15 @@ def target(component: SlottedDaemon[Any], seen: HostState, *, anything: bool) ->
     if record.release not in seen.answers[f"{component.role}.releases"]:
         raise HostError(f"{record.release}, which served before, is gone; deploy that version instead")
     generation = Generation(record.name, f"{server.root}/{record.name}", record.release)
-    return RollbackTarget(generation, now, _then(record.name, seen.answers[_probe(component)]))
+    return RollbackTarget(generation, now, _then(component, record.name, seen.answers[_probe(component)]))
 
 
-def _then(name: str, ports: list[str]) -> dict[str, Any]:
-    """Slots and ports of a generation, from its own record."""
-    lines = (line.removeprefix(f"{name}/ports:") for line in ports if line.startswith(f"{name}/"))
+def _then(component: SlottedDaemon[Any], name: str, ports: list[str]) -> dict[str, Any]:
+    """Slots and ports of a generation, and what else was different, from its own record."""
+    lines = [line.removeprefix(f"{name}/ports:") for line in ports if line.startswith(f"{name}/")]
     words = [line.split() for line in lines]
     then: dict[str, Any] = {w[1]: PortRange.parse(w[2]) for w in words if w[0] == "range"}
+    then |= component.settings.earlier(lines)
     return then | {w[0]: tuple(w[1:]) for w in words if w[0] == "slots"}
 
 

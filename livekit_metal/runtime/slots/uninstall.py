@@ -19,7 +19,7 @@ _PURGE = shell.program(__file__, "purge")
 
 _STAY = "packages stay because"
 _USERS = 'r=$1; shift; for u in "$@" $(cat "$r" 2>/dev/null); do ! getent passwd $u >/dev/null || userdel $u; done'
-_STOP = shell.program(__file__, "stop")
+_STOP, _TABLES = (shell.program(__file__, name) for name in ("stop", "tables"))
 
 
 def consent(name: str, confirmed: str, needed_by: tuple[str, ...]) -> Task:
@@ -55,11 +55,6 @@ def removal(traces: Footprint, name: str, components: Iterable[SlottedDaemon[Any
     return Task("remove", needs, plan)
 
 
-# $1 the table of the rules; beside it there are those of what single users may not reach (host/output_filter.py).
-_TABLES = r"""nft list tables inet 2>/dev/null | sed -n "s/^table inet \\($1\\|livekit_[a-z]*_output\\)\$/\\1/p" |
-while read -r table; do nft delete table inet "$table"; done"""
-
-
 def _steps(traces: Footprint) -> tuple[Action, ...]:
     def run(name: str, script: str, *args: str, timeout: int = 120) -> Action:
         return Action(name, partial(_sh, script=script, args=args, timeout=timeout))
@@ -70,7 +65,7 @@ def _steps(traces: Footprint) -> tuple[Action, ...]:
     )
     return (
         run("stop units", _STOP, *units, timeout=600),
-        run("remove the firewall's tables", _TABLES, traces.table),
+        run("remove the firewall's tables", _TABLES, *traces.tables),
         run("purge packages", _PURGE, traces.package_record, _STAY, timeout=600),
         run("unmask", f"{unmask}; systemctl daemon-reload", *traces.masked),
         run("remove files", 'rm -f -- "$@"', *traces.files),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 import json
+import socket
 import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,3 +70,48 @@ class FakeSlot:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+
+_SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"  # of version 2 of the PROXY protocol
+
+
+class FakeTurn:
+    """TURN of a slot: answers whatever it gets with the slot's name before it.
+
+    ``insists``: on the PROXY protocol, as livekit-server does from 1.13.7 on when it is told to. Without a header, or
+    from another address than ``address``, nobody gets a word; and who has one may not bring it where it is not wanted.
+    """
+
+    def __init__(self, name: str, *, insists: bool = False, address: str = "127.0.0.1") -> None:
+        self._name, self._insists, self._address = name.encode(), insists, address
+        self.served: list[str] = []  # the addresses that were served, as TURN sees them
+        self.refused = 0
+        self._socket = socket.create_server((address, 0))
+        self.port: int = self._socket.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                link, source = self._socket.accept()
+                threading.Thread(target=self._serve, args=(link, source[0]), daemon=True).start()
+
+    def _serve(self, link: socket.socket, source: str) -> None:
+        with link, contextlib.suppress(OSError):
+            first = link.recv(4096)
+            if self._insists:
+                if source != self._address or not first.startswith(_SIGNATURE) or first[12:14] != b"\x21\x11":
+                    self.refused += 1
+                    return
+                source = str(ipaddress.ip_address(first[16:20]))
+                first = first[16 + int.from_bytes(first[14:16]) :] or link.recv(4096)
+            elif first.startswith(_SIGNATURE):
+                self.refused += 1
+                return
+            self.served.append(source)
+            while first:
+                link.sendall(self._name + first)
+                first = link.recv(4096)
+
+    def stop(self) -> None:
+        self._socket.close()

@@ -8,7 +8,6 @@ import http.client
 import json
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,36 +19,12 @@ from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import Certificate
 from tests.render.edge.edge_rig import Edge, free_ports, get, websocket
 from tests.render.edge.edges import edges
-from tests.render.edge.fake_slot import FakeSlot
+from tests.render.edge.fake_slot import FakeSlot, FakeTurn
 from tests.render.edge.run_here import run_here
 from tests.support.programs.proxies import SITE, TURN, Behind, Ports, Proxy
 
 STUN = bytes.fromhex("000100002112a442") + bytes(12)  # a binding request (RFC 8489, 5)
 SAID = {"nginx": True, "haproxy": True, "caddy": False}  # whether the recipe uses the PROXY protocol for TURN
-
-
-class FakeTurn:
-    """TURN of a slot: answers whatever it gets with the slot's name before it."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name.encode()
-        self._socket = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                link, _ = self._socket.accept()
-                threading.Thread(target=self._echo, args=(link,), daemon=True).start()
-
-    def _echo(self, link: socket.socket) -> None:
-        with link, contextlib.suppress(OSError):
-            while said := link.recv(4096):
-                link.sendall(self._name + said)
-
-    def stop(self) -> None:
-        self._socket.close()
 
 
 MakeEdge = Callable[..., Edge]

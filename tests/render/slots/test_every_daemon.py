@@ -92,11 +92,12 @@ def test_what_a_drain_left_goes_with_it_and_no_exit_ends_a_slot(daemon: Slotted,
 def test_a_generation_s_own_record_leads_back_to_its_slots_and_ports(daemon: Slotted, files: dict[str, File]) -> None:
     """What a rollback reads there, and whoever asks a slot of an earlier deploy."""
     record = files["ports"].text
-    then = rollback._then("g", [f"g/ports:{line}" for line in record.splitlines()])
+    lines = record.splitlines()
+    then = rollback._then(daemon, "g", [f"g/ports:{line}" for line in lines])
     elsewhere = {name: PortRange(at.first + 3000, at.last + 3000) for name, at in daemon.settings.ranges.items()}
     moved = daemon.having(**elsewhere)
     assert moved.settings != daemon.settings
-    assert moved.having(**then).settings == daemon.settings
+    assert moved.having(**then).settings == daemon.having(**daemon.settings.earlier(lines)).settings
     for slot in daemon.settings.slots:
         found = re.search(rf"^slot {slot} .*\bmetrics (\d+)", record, re.MULTILINE)
         assert found

@@ -58,6 +58,18 @@ def test_every_slot_has_its_own_turn(any_site: Site, generation: Made) -> None:
         assert {k: turn[k] for k in ("domain", "tls_port", "external_tls") if k in turn} == tls
 
 
+@pytest.mark.parametrize(("release", "said"), [("1.13.7", None), ("1.13.8", {"port": 0}), ("1.13.9", {"port": 0})])
+def test_a_release_that_has_webtransport_is_told_to_listen_to_none(
+    any_site: Site, release: str, said: dict[str, int] | None
+) -> None:
+    """Its port is UDP, and no slot's: the registry has none, so the firewall lets nobody there."""
+    livekit = any_site.for_host("lk1").livekit
+    assert livekit is not None
+    wanted = dataclasses.replace(livekit, release=release)
+    assert {str(wanted.config(slot).get("webtransport")) for slot in wanted.slots} == {str(said)}
+    assert not [port for port in any_site.ports("lk1") if "webtransport" in port.name]
+
+
 def test_packets_go_out_in_batches_only_when_the_site_asks_for_it(any_site: Site) -> None:
     """One packet that the kernel refuses takes those behind it in its batch along: of other rooms, too."""
     livekit = any_site.for_host("lk1").livekit
@@ -96,4 +108,5 @@ def test_a_release_gets_no_key_that_it_would_stop_at(any_site: Site) -> None:
     whole = livekit.config(slot)
     assert whole["debug_handler"] == {"port": livekit.part("debug", slot).first}
     of_own_build = dataclasses.replace(livekit, release="1.13.1-mine", source="file").config(slot)
-    assert of_own_build == {key: value for key, value in whole.items() if key != "debug_handler"}
+    turn = {key: value for key, value in whole["turn"].items() if not key.startswith("proxy_protocol")}
+    assert of_own_build == {key: value for key, value in whole.items() if key != "debug_handler"} | {"turn": turn}

@@ -162,6 +162,19 @@ def test_a_slot_that_runs_keeps_its_ports_until_it_has_ended(edge: Settings, mak
     assert known == {"a": 7890, "b": 7891, "c": 8892}
 
 
+def test_turn_of_a_slot_that_runs_is_spoken_to_as_when_it_began(edge: Settings) -> None:
+    """Each slot by the version that it runs: the others as the site wants them by now."""
+    bare = tuple(dataclasses.replace(slot, header=False) for slot in edge.slots)
+    insisting = tuple(dataclasses.replace(slot, header=True) for slot in edge.slots)
+    for then, now in ((bare, insisting), (insisting, bare)):
+        seen = host(dataclasses.replace(edge, slots=then))
+        seen.units["livekit-server@a.service"] = {"ActiveState": "active"}
+        seen.units["livekit-server@b.service"] = {"ActiveState": "deactivating"}
+        known = {s.name: s.header for s in _complete(dataclasses.replace(edge, slots=now), seen)[0].slots}
+        before, after = then[0].header, now[0].header
+        assert known == {"a": before, "b": before, "c": after}
+
+
 def test_a_slot_that_runs_stays_known_though_the_site_has_it_no_more(edge: Settings) -> None:
     fewer = dataclasses.replace(edge, slots=edge.slots[1:])
     seen = host(edge)

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from livekit_metal.core.ports import PortRange
-from livekit_metal.roles.livekit import maintenance, tasks
+from livekit_metal.roles.livekit import maintenance, tasks, turn
 from livekit_metal.roles.livekit.settings import Settings
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Task
 from livekit_metal.runtime.slots import rollback
+from livekit_metal.runtime.slots.components import changed
+from livekit_metal.site.model import Site
 from tests.roles.livekit.test_livekit import host, names
+from tests.support.values.sites import SINGLE
 
 OTHERS = {"lk2": "10.0.0.12:7870", "lk3": "10.0.0.13:7870"}
 
@@ -41,7 +48,24 @@ def test_it_goes_back_to_what_served_last_and_was_not_rejected(livekit: Settings
     assert isinstance(found, rollback.RollbackTarget)
     assert (found.generation.name, found.rejected) == ("old", wanted.name)
     assert found.generation.release.endswith("/1.13.4-old")
-    assert found.then == {"slots": ("x", "y", "z"), "signal": PortRange(1890, 1892)}
+    assert found.then == {"slots": ("x", "y", "z"), "signal": PortRange(1890, 1892), "turn_header": False}
+
+
+@pytest.mark.parametrize(("record", "header"), [("", False), (" turn PROXY", True)])
+@pytest.mark.parametrize("release", ["1.13.5", "1.13.7"])
+def test_turn_of_what_is_gone_back_to_is_spoken_to_as_it_was_made(
+    livekit: Settings, release: str, record: str, header: bool
+) -> None:
+    """Whatever the inventory's release would want, and whatever livekit-metal asked for then."""
+    of_now = replace(livekit, release=release, turn=replace(livekit.turn, domain="turn.example.org"))
+    now = seen(of_now, "young", "young 900", "old 700")
+    now.answers["livekit.ports"] = [
+        f"{line}{record}" if "slot x" in line else line for line in now.answers["livekit.ports"]
+    ]
+    found = rollback.target(tasks.Livekit(of_now), now, anything=True)
+    assert isinstance(found, rollback.RollbackTarget)
+    assert turn.header(of_now) == (release == "1.13.7")
+    assert turn.header(replace(of_now, **found.then)) == header
 
 
 def test_a_host_that_the_change_has_not_reached_is_left_alone(livekit: Settings, wanted: tasks.Generation) -> None:
@@ -128,4 +152,12 @@ def test_the_record_of_a_generation_is_read_as_it_is_written(livekit: Settings) 
     _, generation, files = tasks.Livekit(livekit).desired()
     (record,) = [f.text for f in files if f.path.endswith("/ports")]
     ports = [f"{generation.name}/ports:{line}" for line in record.splitlines()]
-    assert rollback._then(generation.name, ports) == {"slots": livekit.slots, **livekit.ranges}
+    then = rollback._then(tasks.Livekit(livekit), generation.name, ports)
+    assert then == {"slots": livekit.slots, **livekit.ranges, "turn_header": False}
+
+
+def test_a_host_with_settings_of_its_own_goes_back_too(make_site: Callable[[dict[str, Any]], Site]) -> None:
+    data = copy.deepcopy(SINGLE)
+    data["hosts"]["lk1"]["settings"] = {"livekit": {"log_level": "debug"}}
+    then = changed(make_site(data), "livekit", {"signal": PortRange(1890, 1892)}).for_host("lk1").the(Settings)
+    assert (then.signal, then.log_level) == (PortRange(1890, 1892), "debug")

@@ -57,11 +57,13 @@ def test_behind_nat_the_public_address_is_told(settings: Callable[..., Settings]
 def test_without_hairpin_relays_hear_nothing(settings: Callable[..., Settings]) -> None:
     fact = "what lk2 sends to its public address 203.0.113.12 does not come back (no hairpin NAT)"
     ((text, stops),) = said(settings(public="203.0.113.12"), host(hairpin=["lost"]))
-    assert text.startswith(f"lk2: hairpin: {fact}: clients that can only use TURN will hear nothing; ask for")
+    assert text.startswith(
+        f"lk2: hairpin: {fact}: clients that can only use TURN will hear nothing; set hosts.lk2.inside"
+    )
     assert not stops
     ((text, stops),) = said(settings("{host}.turn.test", public="203.0.113.12"), host(hairpin=["lost"]))
     assert text.startswith(f"lk2: hairpin: {fact}: clients that")
-    assert text.endswith("; ask for NAT loopback (docs/network.md), or leave livekit.turn.domain empty")
+    assert text.endswith(", or ask for NAT loopback (docs/network.md), or leave livekit.turn.domain empty")
     assert stops
 
 

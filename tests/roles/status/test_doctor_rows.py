@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -135,13 +136,20 @@ def test_what_others_wrote_does_no_harm_to_a_terminal() -> None:
         ("udp", "no media by UDP to 192.0.2.1:50000; open UDP of livekit.media_udp"),
         ("tcp", "no media by ICE over TCP to 192.0.2.1:7881; open TCP of livekit.ice_tcp"),
         ("turn-udp", "no media by TURN over UDP to turn:192.0.2.1:3478?transport=udp; open UDP of livekit.turn_udp"),
+        (
+            "turn-udp-443",
+            "no media by TURN over UDP 443 to turn:192.0.2.1:443?transport=udp; open UDP 443 (livekit.turn.udp_443)",
+        ),
         ("turn-tls", "no media by TURN over TLS to turns:t.example:443?transport=tcp; open TCP 443 from here"),
     ],
 )
 def test_a_way_that_carries_nothing_is_named_with_its_ports(path: str, words: str) -> None:
-    urls = ("turn:192.0.2.1:3478?transport=udp", "turns:t.example:443?transport=tcp")
+    by_443 = "turn:192.0.2.1:443?transport=udp"
+    urls = ("turn:192.0.2.1:3478?transport=udp", "turns:t.example:443?transport=tcp", by_443)
     servers = tuple(IceServer(url, "u", "p") for url in urls)
     told = Announced(Node(id="ND", version="1"), "room", (("192.0.2.1", 50000),), (("192.0.2.1", 7881),), servers)
-    assert calls.paths(told) == ("udp", "tcp", "turn-udp", "turn-tls")
+    assert calls.paths(told) == ("udp", "tcp", "turn-udp", "turn-udp-443", "turn-tls")
+    without = dataclasses.replace(told, servers=servers[:-1])
+    assert calls.paths(without) == ("udp", "tcp", "turn-udp", "turn-tls")
     row = calls.judged(json.dumps({"ok": False, "no_media": True, "problems": ["x; y"]}), path, "lk2", "here", told)
     assert f"{row.said}; {row.remedy}".startswith(words)

@@ -65,7 +65,8 @@ def traces(any_site: Site, local: LocalHost, units: Units) -> Footprint:
     local.write(found.user_record, "livekit-gone\n")
     (local.notes / "packages").write_text("haproxy\nredis-server\npython3 their-tool\ntheir-tool\nvim\n")
     (local.notes / "users").write_text("".join(f"{user}\n" for user in (*found.users, "livekit-gone", "ada")))
-    (local.notes / "tables").write_text(f"{found.table}\nlivekit_egress_output\ntheirs\nlivekit_others\n")
+    ours = "\n".join(found.tables)
+    (local.notes / "tables").write_text(f"{ours}\nlivekit_egress_output\ntheirs\nlivekit_others\n")
     return found
 
 

@@ -21,7 +21,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.server import token
 
 COOKIE = 0x2112A442
-BINDING, ALLOCATE, PERMISSION = 0x001, 0x003, 0x008
+BINDING, ALLOCATE, REFRESH, PERMISSION = 0x001, 0x003, 0x004, 0x008
 _USERNAME, _INTEGRITY, _ERROR, _PEER, _REALM, _NONCE = 0x0006, 0x0008, 0x0009, 0x0012, 0x0014, 0x0015
 _RELAYED, _TRANSPORT, _MAPPED = 0x0016, 0x0019, 0x0020
 _UDP = struct.pack("!I", 17 << 24)
@@ -90,6 +90,10 @@ class Client:
         found = self._ask(ALLOCATE, {_TRANSPORT: _UDP})
         return _error(found) or (_address(found[_RELAYED]), _address(found[_MAPPED]))
 
+    def refresh(self) -> int:
+        """0 when the relay goes on, else the number of the error: 437 where whoever answers has none of ours."""
+        return _error(self._ask(REFRESH, {}))
+
     def permission(self, peer: str) -> int:
         """0 when the relay may send to ``peer``, else the number of the error."""
         packed = int(ipaddress.IPv4Address(peer)) ^ COOKIE
@@ -138,7 +142,8 @@ def _attribute(kind: int, value: bytes) -> bytes:
 
 def _address(value: bytes) -> tuple[str, int]:
     _, family, port = struct.unpack("!BBH", value[:4])
-    assert family == 1, "these tests know IPv4 only"
+    if family == 2:  # its last 96 bits are mixed with the transaction, which nobody here asks for
+        return "::", port ^ (COOKIE >> 16)
     return str(ipaddress.IPv4Address(struct.unpack("!I", value[4:8])[0] ^ COOKIE)), port ^ (COOKIE >> 16)
 
 

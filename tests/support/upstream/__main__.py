@@ -1,4 +1,4 @@
-"""``python -m tests.support.upstream``: write livekit_metal/releases/keys again, from the modules that the proxy has.
+"""``python -m tests.support.upstream``: write livekit_metal/releases/keys and metrics.toml, from what the proxy has.
 
 Of egress and sip it has none: what is known of them stays, unless ``COMPONENT VERSION DIRECTORY [-with …]`` names a
 copy of the source at that version; keys.go says what follows.
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from livekit_metal.releases import known_keys
+from tests.support.upstream import metrics
 from tests.support.upstream.read import PROGRAMS, Keys, from_copy, from_proxy
 
 _HEAD = """\
@@ -48,7 +49,12 @@ def _value(spans: list[dict[str, str]]) -> str:
 
 def main(words: list[str]) -> None:
     """Write the files. Raises CalledProcessError where Go says no."""
+    told = {component: dict(versions) for component, versions in metrics.table().items()}
     for component, program in PROGRAMS.items():
+        of = told.setdefault(component, {})
+        of |= {version: metrics.from_proxy(component, version) for version in program.versions}
+        if words and words[0] == component:
+            of[words[1]] = metrics.from_copy(component, Path(words[2]).absolute())
         known = known_keys.versions(component)
         tables = {version: dict(known_keys.table(component, version).keys) for version in known}
         tables |= {version: from_proxy(component, version) for version in program.versions}
@@ -56,6 +62,7 @@ def main(words: list[str]) -> None:
             tables[words[1]] = from_copy(component, Path(words[2]).absolute(), words[3:])
         ordered = {version: tables[version] for version in sorted(tables, key=known_keys.numbers)}
         known_keys.file(component).write_text(written(component, ordered))
+    metrics.FILE.write_text(metrics.written(told))
 
 
 if __name__ == "__main__":

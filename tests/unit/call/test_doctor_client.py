@@ -112,6 +112,47 @@ def test_where_nothing_is_filtered_somebody_else_must_close_them() -> None:
     assert row.remedy == "firewall.mode is none: close it in the firewall that filters instead (docs/network.md)"
 
 
+@pytest.mark.parametrize(
+    ("proxies", "result", "said"),
+    [
+        (["127.0.0.0/8"], Result.OK, "0 ports; {} not tried, which the site opens to this machine"),
+        (["10.0.0.0/8"], Result.FAILED, "{} (edge/http) of 127.0.0.1 takes connections from here"),
+    ],
+)
+def test_what_is_open_to_a_proxy_is_no_fault_to_the_proxy(proxies: list[str], result: Result, said: str) -> None:
+    async def test() -> tuple[CheckResult, int]:
+        listening = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret")
+        case = Subject(
+            access=access,
+            closed={"127.0.0.1": {"edge/http": port}},
+            admitted={"edge/http": proxies},
+        )
+        return await network.closed(Subject.from_json(case.to_json()), "lk1", "127.0.0.1"), port
+
+    row, port = run(test)
+    assert (brief(row), row.said) == (("closed", result), said.format(port))
+    if result is Result.FAILED:
+        assert row.remedy.startswith(
+            "as it should be if NAT has this machine come from edge.proxies or exporters.networks; "
+        )
+
+
+def test_a_proxy_may_reach_no_more_than_is_for_proxies() -> None:
+    async def test() -> CheckResult:
+        listening = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0)
+        port = listening.sockets[0].getsockname()[1]
+        access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret")
+        closed = {"127.0.0.1": {"edge/http": 1, "redis/redis": port}}
+        case = Subject(access=access, closed=closed, admitted={"edge/http": ["127.0.0.1/32"]})
+        return await network.closed(case, "lk1", "127.0.0.1")
+
+    row = run(test)
+    assert brief(row) == ("closed", Result.FAILED)
+    assert "(redis/redis)" in row.said
+
+
 def test_a_host_of_the_site_may_reach_more() -> None:
     hosts = {"lk1": Host(address="127.0.0.1")}
     access = Access(url="ws://127.0.0.1:1", api_key="API", api_secret="secret", hosts=hosts)

@@ -131,7 +131,7 @@ REFUSED: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
             "rtc.port_range_end: is set by livekit-metal; use livekit.media_udp",
             "rtc.use_external_ip: is set by livekit-metal; use hosts.NAME.public",
             "redis: is set by livekit-metal; use redis.external",
-            "turn.enabled: is set by livekit-metal; leave it out: TURN over UDP is always there",
+            "turn.enabled: is set by livekit-metal; use livekit.turn.enabled",
             "turn.domain: is set by livekit-metal; use livekit.turn.domain",
             "turn.tls_port: opens a port, and every slot would try to have the same; use livekit.turn_tls",
             "turn.udp_port: is set by livekit-metal; use livekit.turn_udp",

@@ -50,7 +50,11 @@ LISTENS = "opens a port, and every slot would try to have the same; "
             {"rtc": {"use_external_ip": True}},
             ".rtc.use_external_ip: is set by livekit-metal; use hosts.NAME.public",
         ),
-        ("livekit/extra", {"turn": {"enabled": False}}, ".turn.enabled: is set by livekit-metal; leave it out: TURN "),
+        (
+            "livekit/extra",
+            {"turn": {"enabled": False}},
+            ".turn.enabled: is set by livekit-metal; use livekit.turn.enabled",
+        ),
         (
             "livekit/extra",
             {"turn": {"allow_restricted_peer_cidrs": ["10.0.0.0/8"]}},

@@ -59,13 +59,27 @@ MakeSite = Callable[[dict[str, Any]], Site]
             "sip.trunks.out.outbound.address: 203.0.113.200 is in none of the trunk's networks; add it to networks",
         ),
         (
+            "sip/trunks/out/outbound",
+            {"address": "sip.example.org"},
+            "sip.trunks.out.outbound.numbers: is empty, and LiveKit refuses such a trunk; write the numbers that its",
+        ),
+        (
+            "sip/trunks/carrier",
+            {
+                "networks": ["198.51.100.0/24"],
+                "numbers": ["+4930123400-99"],
+                "outbound": {"address": "sip.example.org"},
+            },
+            "sip.trunks.carrier.outbound.numbers: is empty, and LiveKit refuses such a trunk; write the numbers that",
+        ),
+        (
             "sip/trunks/out/hosts",
             ["lk9"],
             "sip.trunks.out.hosts[0]: 'lk9' is not a host with the role sip; hosts with it: lk1",
         ),
         (
             "sip/trunks/out/outbound",
-            {"address": "sip.example.org", "transport": "tls", "via": "kamailio"},
+            {"address": "sip.example.org", "transport": "tls", "via": "kamailio", "numbers": ["+15550109"]},
             "sip.trunks.out.outbound.via: is kamailio, which speaks no TLS without a certificate; set kamailio.cert",
         ),
         (

@@ -15,6 +15,7 @@ from livekit_metal.core.fields import options
 from livekit_metal.core.ports import PortRange
 from livekit_metal.site import loading
 from livekit_metal.site.model import HostStack, Role, Site
+from tests.support.values.agents import talking
 from tests.support.values.sites import CLUSTER, PHONES, RECORDING, streaming
 
 REGIONS = [{"name": "fra", "lat": 50.1, "lon": 8.7}, {"name": "nyc", "lat": 40.7, "lon": -74.0}]
@@ -191,9 +192,10 @@ _TOGETHER: set[tuple[str, str]] = set()  # what cannot be another by itself
 @pytest.mark.parametrize(("role", "name", "value"), list(_cases()))
 def test_what_is_one_hosts_alone_changes_no_other(tmp_path: Path, role: Role[Any], name: str, value: object) -> None:
     """But for Prometheus, which asks for what is there: a change of one host would deploy others, or part them."""
-    data = streaming(copy.deepcopy(CLUSTER) | copy.deepcopy(PHONES) | {"egress": RECORDING})
+    data = talking(streaming(copy.deepcopy(CLUSTER) | copy.deepcopy(PHONES) | {"egress": RECORDING}))
     for host in ("lk1", "lk2"):
-        data["hosts"][host]["roles"] += ["egress", "sip"]
+        roles = data["hosts"][host]["roles"]
+        data["hosts"][host]["roles"] = [*roles, *(each for each in ("egress", "sip", "agents") if each not in roles)]
     at = "lk1" if role.name == "prometheus" else "lk2"
     other = "lk2" if at == "lk1" else "lk1"
     before = loading.load(data, "cluster", tmp_path)

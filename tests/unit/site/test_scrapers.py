@@ -11,9 +11,10 @@ import pytest
 
 from livekit_metal.core.errors import SiteError
 from livekit_metal.core.ports import Port
-from livekit_metal.diagnosis.from_client.network import _may_scrape
-from livekit_metal.diagnosis.subject import Subject, for_scrapers, shut
+from livekit_metal.diagnosis.from_client.network import _admitted
+from livekit_metal.diagnosis.subject import Subject, admitted, shut
 from livekit_metal.roles.edge.settings import Settings as Edge
+from livekit_metal.roles.exporters.settings import SCRAPERS
 from livekit_metal.roles.exporters.settings import Settings as Exporters
 from livekit_metal.roles.firewall.rules import rules
 from livekit_metal.roles.firewall.settings import Settings as Firewall
@@ -146,12 +147,12 @@ def test_a_login_needs_an_edge_on_every_host(make_site: MakeSite) -> None:
 
 def test_the_doctor_expects_them_closed_but_from_there(make_site: MakeSite) -> None:
     site = site_of(make_site, CLUSTER)
-    found = for_scrapers(site.ports("lk1"), site.of(Exporters).networks)
+    found = admitted(site.ports("lk1"), {SCRAPERS: site.of(Exporters).networks})
     assert set(found) == DOORS <= set(shut(site.ports("lk1")))
-    case = Subject(access=None, scrapers=found)  # type: ignore[arg-type]
-    assert {_may_scrape(case, "edge/metrics", here) for here in ("198.51.100.8", "2001:db8::1", "")} == {False}
-    assert _may_scrape(case, "edge/metrics", "198.51.100.9")
-    assert not _may_scrape(case, "redis/redis", "198.51.100.9")
+    case = Subject(access=None, admitted=found)  # type: ignore[arg-type]
+    assert {_admitted(case, "edge/metrics", here) for here in ("198.51.100.8", "2001:db8::1", "")} == {False}
+    assert _admitted(case, "edge/metrics", "198.51.100.9")
+    assert not _admitted(case, "redis/redis", "198.51.100.9")
 
 
 def test_no_existing_site_is_changed_by_it(make_site: MakeSite) -> None:

@@ -9,7 +9,7 @@ TESTS = Path(__file__).parents[2]
 SECTION = (
     (TESTS / "README.md").read_text().partition("## What people have, and which test has it")[2].partition("\n## ")[0]
 )
-ROWS = {"H1", "H2", "H3", "H4", "E1", "E2", "E3", "M2"}
+ROWS = {"H1", "H2", "H3", "H4", "E1", "E2", "E3", "N1", "N2", "N3", "N4", "N5", "M1", "M2"}
 
 
 def test_every_test_is_there() -> None:

@@ -28,6 +28,15 @@ def test_show_reveals_on_request_only(run: Run, deployed: Vault) -> None:
     assert run("show", "--reveal") == (0, f"LIVEKIT_API_KEY={key}\nLIVEKIT_API_SECRET={secret}\n", "")
 
 
+def test_a_prometheus_of_the_operators_gets_its_password_there(run: Run, deployed: Vault) -> None:
+    """Where the site has one: whoever scrapes must write it into a file of his own."""
+    assert "METRICS" not in run("show", "--reveal")[1]
+    deployed.set_password("metrics", "of my own")
+    deployed.persist()
+    assert "METRICS_PASSWORD='of my own'\n" in run("show", "--reveal")[1]
+    assert "of my own" not in run("show")[1]
+
+
 def test_what_show_prints_can_be_sourced(run: Run, inventory: Path) -> None:
     run("import-key", "APIold", stdin=LONG)
     _, out, _ = run("show", "--reveal")
