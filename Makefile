@@ -82,13 +82,13 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
 	$(RUN)pytest tests/build -m long
-	$(RUN)python -m tests.run calls steps long longmed cluster acme proxies udp443 doctor agents field alerts patch
+	$(RUN)python -m tests.run calls steps long longmed longbro cluster acme proxies udp443 doctor agents field alerts patch
 
 test-alerts: $(VENV)/.made  ## faults on a lab of one host, and who is told of them: ten minutes
 	$(RUN)python -m tests.run alerts
 
 test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
-	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media
+	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run media browser
 
 test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
 	$(RUN)python -m tests.upgrade

@@ -26,7 +26,6 @@ from livekit_metal.roles.livekit import maintenance as livekit
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run import lock, maintenance, report, waves
-from livekit_metal.runtime.run.parallel import observer_of
 from livekit_metal.runtime.run.rolling import one_by_one
 from livekit_metal.runtime.run.task import Action
 from livekit_metal.runtime.run.turns import Run
@@ -70,9 +69,8 @@ drains = [
 ]
 rows = rows_of(
     partial(checks.of, stack, in_run, site.vault.keys_of_nodes if site.vault else {}),
-    lambda at: lists.fresh(observer_of(at)),
+    partial(lists.looked, needs=checks.needs(stack)),
 )
-lists.need(checks.needs(stack))
 lock.take()
 lock.take_site(keeper(site))  # before anything is looked at: who serves beside a host must stay so
 lists.refresh()

@@ -107,6 +107,21 @@ ROWS = (
         steps=(_alone(f"tests/media tests/sip {_LONG}"), _alone(_CALL)),
         asked=True,
     ),
+    # Debian's browser and fonts are packages of 300 MB: by name only
+    Row(
+        "browser",
+        hosts=1,
+        inventory="inventories/lab_browser.py",
+        steps=(Step("tests/host/test_units.py"), _alone(f"tests/browser {_SHORT}")),
+        asked=True,
+    ),
+    Row(
+        "longbro",
+        hosts=1,
+        inventory="inventories/lab_browser.py",
+        steps=(_alone(f"tests/browser {_LONG}"),),
+        asked=True,
+    ),
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
     Row("agents", hosts=1, inventory="inventories/lab_agents.py", steps=(_alone(_AGENTS),), asked=True),
     # a host with a web server, a tunnel and a bridge of containers, before its first deploy

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ _CONFIGURATION, _SYSTEM, _NETWORK, _SERVICES = (
 # What a question may bring: the end of a longer text says more than its beginning.
 _MOST = 4_000_000  # bytes
 _LINES = 20_000
+_STATUS = "collect.status "  # before the names of what status asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,20 @@ def sources(site: Site, since: Duration) -> tuple[Source, ...]:
 def needs(site: Site, stack: HostStack, since: Duration) -> StateQuery:
     """What to look at on one host."""
     asked = tuple((f"collect.{each.name}", f"{{ {each.asked}\n}} 2>&1") for each in sources(site, since))
-    return StateQuery(queries=asked) | facts.needs(site, stack) | checks.needs(stack)
+    status = facts.needs(site, stack)
+    # the doctor asks slots for something else under the same names
+    apart = replace(status, queries=tuple((_STATUS + name, text) for name, text in status.queries))
+    return StateQuery(queries=asked) | apart | checks.needs(stack)
 
 
 def of(site: Site, stack: HostStack, since: Duration, in_run: frozenset[str], seen: HostState) -> Mapping[str, str]:
     """The files of one host: name -> text, with its secrets still in it."""
     found = {each.name: _plain(seen.answers[f"collect.{each.name}"]) for each in sources(site, since)}
+    apart = {name.removeprefix(_STATUS): said for name, said in seen.answers.items() if name.startswith(_STATUS)}
+    for_status = replace(seen, answers=apart)
     keys = site.vault.keys_of_nodes if site.vault else {}
     judged: dict[str, Callable[[], str]] = {
-        "status.json": lambda: render.as_json({stack.host: facts.of(stack, seen)}, seen.answered),
+        "status.json": lambda: render.as_json({stack.host: facts.of(stack, for_status)}, seen.answered),
         "doctor.txt": lambda: unstyle("\n".join(check_result.table(checks.of(stack, in_run, keys, seen).rows))),
         "settings.json": partial(_settings, stack),
     }

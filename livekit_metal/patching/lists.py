@@ -7,10 +7,11 @@ from typing import Any
 
 from pyinfra import context
 from pyinfra.api import FunctionCommand, operation
+from pyinfra.api.host import Host
 
 from livekit_metal.patching.due import APT
 from livekit_metal.runtime.host.commands import HostError, run
-from livekit_metal.runtime.host.state import HostState, Observer, StateQuery, observer
+from livekit_metal.runtime.host.state import HostState, Observer, StateQuery
 from livekit_metal.runtime.run.parallel import refuse
 
 
@@ -31,12 +32,11 @@ def refresh() -> None:
     _refresh(name="Lists of packages")
 
 
-def need(needs: StateQuery) -> None:
-    """Have the looks at the host in context see ``needs``."""
-    observer().need(needs)
+def looked(host: Host, needs: StateQuery) -> HostState:
+    """A look that is taken now, and asks for ``needs`` alone.
 
-
-def fresh(one: Observer) -> HostState:
-    """A look that is taken now."""
-    one.forget()
+    Questions of a deploy have the names of the doctor's where both ask about slots, and other answers.
+    """
+    one = Observer(host)
+    one.need(needs)
     return one.current()

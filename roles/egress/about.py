@@ -42,7 +42,10 @@ class Egress(SlottedRole[Settings]):
         return {"livekit": presets, **here, **super().gives(site, host)}
 
     def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
-        cores = (Demand(path="egress.records", what=kind, cores=need) for kind, need in own.cores.items())
+        cores = (
+            Demand(path="egress.records", what=kind, cores=need, memory_mb=own.memory_of(kind))
+            for kind, need in own.cores.items()
+        )
         disk = Demand(
             path="egress.disk_mb",
             what="recordings and their copies",

@@ -26,4 +26,7 @@ class View(SlotView[Settings]):
     @property
     def path(self) -> str:
         """PATH: it starts itself again for every recording, by its name; with it the browser (/chrome on arm64)."""
-        return "/usr/local/bin:/usr/bin:/bin:/chrome" if self.tree else f"{self.release}:/usr/bin:/bin"
+        if self.tree:
+            return "/usr/local/bin:/usr/bin:/bin:/chrome"
+        ours = (f"{self.directory}/bin",) if self.settings.debian else ()  # they start Debian's chromium and Xvfb
+        return ":".join((self.release, *ours, "/usr/bin", "/bin"))

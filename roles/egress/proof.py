@@ -15,6 +15,8 @@ from livekit_metal.runtime.slots import proof
 _ANSWERS = shell.program(__file__, "answers")
 _LIVEKIT = shell.program(__file__, "livekit")
 _HOLDS = shell.program(__file__, "holds")
+_PAGE = shell.program(__file__, "page")
+_STARTS, _STARTS_BROWSER = 30.0, 120.0  # s; a browser is tried out before egress starts
 
 
 class Proof(proof.Proof[Settings]):
@@ -24,6 +26,12 @@ class Proof(proof.Proof[Settings]):
         """Before anything starts: the store takes, gives and deletes, and LiveKit answers where egress will look."""
         if self.settings.storage.kind:
             store.prove(host, self.settings, system=self._system)
+        if page := self.settings.page:
+            try:
+                read(host, _PAGE, page, stdin=self.settings.trusted if self.settings.debian else "")
+            except HostError as error:
+                fact = f"{page} is no page for a browser on {host.name} ({error})"
+                raise HostError(f"egress.page: {fact}; correct it, or let the host get there") from error
         url = self.settings.ws_url.replace("ws", "http", 1)
         try:
             read(host, _LIVEKIT, url)
@@ -41,7 +49,15 @@ class Proof(proof.Proof[Settings]):
         """Its own process has its ports, health answers, it has asked Redis for requests, and it stays so for 5 s."""
         unit = self.unit(slot)
         ports = [self.port(name, slot) for name in ("health", "metrics", "template")]
-        until(host, f"slot {slot} takes requests", unit, (ALIVE if fresh else "") + _ANSWERS, *ports, within=30)
+        within = _STARTS_BROWSER if self.settings.debian else _STARTS
+        until(host, f"slot {slot} takes requests", unit, (ALIVE if fresh else "") + _ANSWERS, *ports, within=within)
+        if self.settings.debian and not self.settings.page:
+            try:
+                read(host, _PAGE, f"http://127.0.0.1:{ports[-1]}/", stdin="")
+            except HostError as error:
+                fact = f"has no page that shows rooms ({error})"
+                remedy = "build it with template-default's in cmd/server/templates, or name a page (egress.page)"
+                raise HostError(f"egress.file: {fact}; {remedy}") from error
         try:
             read(host, _HOLDS, unit)
         except HostError as error:

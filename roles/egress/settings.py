@@ -12,6 +12,8 @@ from livekit_metal.core.ports import PortRange, Proto, Reach
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
 from livekit_metal.core.types.secret import Secret
+from livekit_metal.core.types.text import WebUrl
+from livekit_metal.roles.egress import debian
 from livekit_metal.roles.egress.storage import Storage
 from livekit_metal.site import slotted_settings
 from livekit_metal.site.slotted_settings import DRAIN, RELEASE, SlotPort, SlottedSettings
@@ -82,7 +84,9 @@ class Settings(SlottedSettings):
     image: str = option("", "where a registry of your own keeps the image (source 'image')")
     sha256: str = option("", "its sha256, or the digest of an image of your own")
     profile: Literal["sdk", "full"] = option(
-        "sdk", "'sdk': tracks, participants, audio of rooms; 'full': also rooms and web pages, by the image's browser"
+        "sdk",
+        "'sdk': tracks, participants, audio of rooms; 'full': also rooms and web pages, by the image's browser or "
+        "(source 'file') Debian's",
     )
     records: tuple[Kind, ...] = option(
         ("track",), f"what the site wants to record: {', '.join(COSTS)}; preflight counts the cores for it"
@@ -94,6 +98,10 @@ class Settings(SlottedSettings):
     backup: bool = option(True, "keep a file on the host when its upload fails (procedures/reupload.py delivers it)")
     disk_mb: int = option(
         1024, "megabytes that recordings may take at once; twice as much must be free (they are copied)"
+    )
+    page: WebUrl = option(
+        "",
+        "page of your own that shows rooms to a browser (template_base); a request may name another; '' = egress' own",
     )
     presets: Mapping[str, str] = option(
         {}, "room preset -> name of the file; each track of a room made with it is recorded (auto track egress)"
@@ -108,6 +116,11 @@ class Settings(SlottedSettings):
     @property
     def browser(self) -> bool:
         return self.profile == "full"
+
+    @property
+    def debian(self) -> bool:
+        """Whether the browser, its sound and its displays are Debian's."""
+        return self.browser and self.source == "file"
 
     @property
     def state(self) -> str:
@@ -126,16 +139,16 @@ class Settings(SlottedSettings):
         costs = said if isinstance(said, Mapping) else {}
         return {kind: next(_costs(costs, kind), COSTS[kind]) for kind in self.records}
 
+    def memory_of(self, kind: str) -> int:
+        """Megabytes that one recording of ``kind`` takes; 0 where nothing was measured."""
+        return debian.MEMORY_MB if self.debian and kind in BROWSER else 0
+
     @property
     def packages(self) -> tuple[str, ...]:
-        """rclone, which proves the store and delivers what an upload left behind; GStreamer where no image brings it.
-
-        Debian's has every element that egress names, but ``faac`` (AAC), which no distribution has.
-        """
+        """rclone, which proves the store and delivers what an upload left behind; the rest where no image brings it."""
         if self.source == "image":
             return ("rclone",)
-        plugins = tuple(f"gstreamer1.0-plugins-{name}" for name in ("base", "good", "bad", "ugly"))
-        return ("rclone", *plugins, "gstreamer1.0-libav", "libgstreamer-plugins-bad1.0-0")
+        return ("rclone", *debian.GSTREAMER, *(debian.BROWSER if self.browser else ()))
 
     @property
     def room_configurations(self) -> dict[str, Any]:
@@ -147,9 +160,8 @@ class Settings(SlottedSettings):
             if kind in self.records and self.profile == "sdk":
                 fact = f"{kind} is recorded by a browser, and profile 'sdk' has none"
                 yield Problem(f"{path}.records", fact, "take it off the list, or choose profile 'full'")
-        if self.profile == "full" and self.source != "image":
-            fact = "is 'full' while source is 'file'"
-            yield Problem(f"{path}.profile", fact, "set source to 'image': the browser and its sound are in there")
+        if self.page and not self.browser:
+            yield Problem(f"{path}.page", "is for a browser, and profile 'sdk' has none", "choose profile 'full'")
         for name, file in self.presets.items():
             if not any(each in file for each in ("{track_id}", "{publisher_identity}")):
                 remedy = "put {publisher_identity} or {track_id} into it: each track is a file of its own"
@@ -178,6 +190,10 @@ class Settings(SlottedSettings):
                 "image_output_max_duration": _go(limits.image_duration),
             },
         }
+        if self.page:
+            own["template_base"] = self.page
+        if self.debian:
+            own["enable_chrome_sandbox"] = True
         if self.storage.kind:
             own["storage"] = self.storage.config(self.storage_secret.reveal() if self.storage_secret else "")
             if self.backup:

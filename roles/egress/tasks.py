@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from functools import partial
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.roles.egress import occupancy, store
+from livekit_metal.roles.egress import debian, occupancy, store
 from livekit_metal.roles.egress.generation import View
 from livekit_metal.roles.egress.proof import Proof
 from livekit_metal.roles.egress.settings import Settings
@@ -42,6 +43,8 @@ class Egress(SlottedDaemon[Settings]):
         yield view.ports
         yield File(f"{directory}/tidy.sh", text("egress/tidy.sh.j2", egress=own))
         yield File(f"{directory}/end.sh", text("egress/end.sh.j2", egress=own))
+        if own.debian:
+            yield from _browser(own, directory)
         yield Output(user=own.user, redis=own.redis.address, closed=not own.storage.by_profile).file(directory)
 
     def switchover(self) -> Switchover:
@@ -85,6 +88,16 @@ class Egress(SlottedDaemon[Settings]):
 
 
 DAEMON = Egress
+
+
+def _browser(own: Settings, directory: str) -> Iterable[File]:
+    """What Debian's browser gets besides, in the directory of a generation."""
+    yield File(f"{directory}/start.sh", text("egress/start.sh.j2"))
+    yield File(f"{directory}/bin/chromium", text("egress/chromium.j2"), "755")
+    yield File(f"{directory}/bin/Xvfb", text("egress/Xvfb.j2"), "755")
+    yield File(f"{directory}/gstreamer/python/faac.py", text("egress/faac.py.j2"))
+    policies = json.dumps(debian.policies(own.page, own.trusted), indent=2)
+    yield File(f"{directory}/policies/livekit-metal.json", policies + "\n")
 
 
 def deliver(settings: Settings) -> None:

@@ -30,13 +30,17 @@ def size(settings: Settings, seen: HostState) -> Iterator[Finding]:
 
 def demands(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """What the site wants of this very host."""
-    cores = int(one(seen, "cores") or 0)
+    cores, memory = int(one(seen, "cores") or 0), int(one(seen, "memory") or 0) // 1024
     free = {line.split()[1]: int(line.split()[0]) for line in seen.answers["preflight.space"]}
     for each in settings.demands:
         if cores < each.cores:
             fact = f"{each.what} needs {each.cores:g} cores, {settings.host} has {cores}"
             remedy = "take it off the list, or give the host more: it would refuse every request of that kind"
             yield Finding(Problem(each.path, fact, remedy))
+        if each.memory_mb and memory < settings.min_memory_mb + each.memory_mb:
+            fact = f"{each.what} takes {each.memory_mb} MB of memory besides {settings.min_memory_mb} MB for the rest, "
+            fact += f"{settings.host} has {memory} MB"
+            yield Finding(Problem(each.path, fact, "take it off the list, or give the host more"))
         # the nearest directory that exists answers for one that does not
         there = max((d for d in free if f"{each.directory}/".startswith(f"{d.rstrip('/')}/")), key=len, default="")
         if each.megabytes and there and free[there] < each.megabytes:

@@ -23,11 +23,12 @@ class Peer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What something that the site wants needs of this host: cores, or free megabytes in a directory."""
+    """What something that the site wants needs of this host: cores, memory, or free megabytes in a directory."""
 
     path: str  # the setting that wants it
     what: str
     cores: float = 0.0
+    memory_mb: int = 0  # besides what a host must have in any case
     megabytes: int = 0
     directory: str = ""
 

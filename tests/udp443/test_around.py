@@ -43,7 +43,7 @@ def test_a_deploy_where_somebody_else_has_the_port_is_refused() -> None:
 def test_a_rule_that_leads_the_port_elsewhere_is_refused(ground: Ground) -> None:
     rule = "udp dport 443 dnat ip to 10.88.0.5:443"
     chain = f"chain in {{ type nat hook prerouting priority dstnat; ip daddr 192.0.2.1 {rule}; }}"
-    ground.host.check_output("nft %s", f"table ip theirs {{ {chain} }}")
+    ground.host.check_output("nft %s", f"table ip theirs {{ {chain}; }}")
     try:
         deploy().refused("443/udp of livekit/turn is led elsewhere by a rule", "dnat")
     finally:

@@ -33,7 +33,10 @@ case $do in
   upgrade)
     # what a power cut in the middle of an installation leaves
     [ -z "$(ls /var/lib/dpkg/updates)" ] || dpkg --force-confdef --force-confold --configure -a
-    apt-get -y -q -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold \
-      "$@" upgrade
+    set -- -o DPkg::Lock::Timeout=300 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@"
+    said=$(apt-get -y -q "$@" upgrade 2>&1) && exit
+    # what dpkg says stands before what apt makes of it, over two lines, among much else; the first line is shown
+    printf '%s\n' "$said" | sed -n '/^dpkg: error/ { N; s/\n */ /; p; }; /^E: /p' | grep . >&2 || printf '%s\n' "$said" >&2
+    exit 1
     ;;
 esac

@@ -14,7 +14,7 @@ from typing import Any
 from testinfra.host import Host
 
 PORT = 18099  # inventories/lab_alerts.py
-LONGEST = 300  # s that an alert may take to fire or to clear
+LONGEST = 420  # s: a group that has been told of is told of again after group_interval, 5 minutes
 
 
 @dataclass

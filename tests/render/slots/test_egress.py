@@ -100,7 +100,9 @@ def test_presets_reach_livekit_server(any_site: Site) -> None:
     assert livekit.config(livekit.slots[0])["room"]["room_configurations"] == expected
 
 
-@pytest.mark.parametrize(("source", "profile"), [("file", "sdk"), ("image", "sdk"), ("image", "full")])
+@pytest.mark.parametrize(
+    ("source", "profile"), [("file", "sdk"), ("image", "sdk"), ("image", "full"), ("file", "full")]
+)
 def test_units_are_sound_for_systemd_and_tight(
     egress: Settings, verify_unit: Callable[[str, str], float], source: str, profile: str
 ) -> None:

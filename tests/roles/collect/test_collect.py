@@ -93,3 +93,9 @@ def test_it_is_for_its_owner_alone_and_never_over_another_file(tmp_path: Path) -
 def test_two_archives_have_two_names() -> None:
     assert write.place("", "prod", NOW) == Path("livekit-metal-prod-20261121T120000Z.tar.gz")
     assert write.place("x.tgz", "prod", NOW) == Path("x.tgz")
+
+
+def test_status_and_doctor_ask_slots_each_for_its_own(any_site: Site) -> None:
+    """Their questions have one name, and the later one would answer both."""
+    asked = dict(gather.needs(any_site, any_site.for_host("lk1"), DAY).queries)
+    assert asked["collect.status livekit.occupancy"] != asked["livekit.occupancy"]

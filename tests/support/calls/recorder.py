@@ -125,13 +125,19 @@ def seconds(file: Path, *, whole: bool = True) -> float:
     return float(found["duration"])
 
 
+def ask(slot: str, id_: str, words: str) -> None:
+    """Have a stand-in begin a recording; its file is there with all of its words, or not at all."""
+    scratch = f"{settings().state}/{slot}"
+    over_ssh(HOST).check_output(f"echo {words} >{scratch}/new-{id_} && mv {scratch}/new-{id_} {scratch}/record-{id_}")
+
+
 @asynccontextmanager
 async def recording(access: Access) -> AsyncIterator[Recording]:
     """A recording of a call (or what a stand-in takes for one) that has begun."""
     slot, file = serving(), f"test-{uuid4().hex[:8]}/sound.ogg"
     if STAND_IN:
         id_ = uuid4().hex[:8]
-        over_ssh(HOST).check_output(f"echo {file} >{settings().state}/{slot}/record-{id_}")
+        ask(slot, id_, file)
         end = time.monotonic() + ENDS
         while not any(f.startswith(f"EG_{id_}/") for f in kept(slot)):
             assert time.monotonic() < end, "the stand-in does not begin"

@@ -84,6 +84,15 @@ def test_the_step_between_1_9_and_1_13_can_be_followed(make_site: MakeSite, site
     assert not compatibility.unknown("livekit-server", "1.12.0", own.config("a"))
 
 
+def test_a_recording_by_debians_browser_needs_memory(make_site: MakeSite, every: dict[str, Any]) -> None:
+    every["egress"] |= {"profile": "full", "records": ["track", "web"]}
+    demands = make_site(every).for_host("lk1").preflight.demands
+    assert {each.what: each.memory_mb > 0 for each in demands if each.path == "egress.records"} == {
+        "track": False,
+        "web": True,
+    }
+
+
 @pytest.mark.parametrize(
     ("kind", "cost", "cores"),
     [

@@ -50,6 +50,12 @@ def recording(site_data: dict[str, Any]) -> dict[str, Any]:
             "the list, or choose profile 'full'",
         ),
         (
+            "page",
+            "https://x.example/",
+            "egress.page: is for a browser, and profile 'sdk' has none; choose profile 'full'",
+        ),
+        ("page", "file:///etc/passwd", "egress.page: 'file:///etc/passwd' is not an http or https URL; "),
+        (
             "drain",
             {"finalise": "5s"},
             "egress.drain.finalise: is 5s; 30 s are for the end of a stream: give at least 60s",
@@ -83,6 +89,11 @@ def recording(site_data: dict[str, Any]) -> dict[str, Any]:
             "egress.extra.logging.level: is set by livekit-metal; use egress.log_level",
         ),
         ("extra", {"backup": {}, "health_port": 1}, "egress.extra.health_port: is set by livekit-metal; "),
+        (
+            "extra",
+            {"template_base": "https://x.example"},
+            "egress.extra.template_base: is set by livekit-metal; use egress.page",
+        ),
     ],
 )
 def test_bad_input_is_told(recording: dict[str, Any], make_site: MakeSite, path: str, value: object, said: str) -> None:

@@ -1,0 +1,1 @@
+"""Recordings by a browser: what is shown, and what is in the files."""
