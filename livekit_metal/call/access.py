@@ -18,6 +18,7 @@ from livekit_metal.call.errors import CallError
 from livekit_metal.core.errors import Problems
 from livekit_metal.core.fields import REQUIRED, build, nearest, option
 from livekit_metal.core.ports import endpoint
+from livekit_metal.core.types.text import Text
 
 if TYPE_CHECKING:
     from livekit_metal.roles.edge.settings import Settings as Edge
@@ -41,7 +42,7 @@ class Access:
     api_key: str = option(REQUIRED, "name of an API key")
     api_secret: str = field(repr=False, metadata={"doc": "secret of that key"})
     ca_file: str | None = option(None, "PEM file of the site's own CA; None: the system's roots")
-    ca: str | None = option(None, "PEM of that CA itself, for a machine that has no such file")
+    ca: Text | None = option(None, "PEM of that CA itself, for a machine that has no such file")
     hosts: Mapping[str, Host] = option({}, "hosts by name")
     names: Mapping[str, str] = option({}, "addresses of TURN names that no DNS knows (yet)")
 

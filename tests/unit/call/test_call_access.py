@@ -30,6 +30,8 @@ ACCESS = {
     },
 }
 
+CA = "-----BEGIN CERTIFICATE-----\nthe CA\n-----END CERTIFICATE-----\n"  # lines, as PEM has them
+
 
 def written(path: Path, content: object) -> Path:
     path.write_text(json.dumps(content))
@@ -46,13 +48,13 @@ def test_access_for_a_machine_without_our_files(tmp_path: Path, monkeypatch: pyt
     """The CA goes with it, and the SDK, which wants a file, finds one there."""
     monkeypatch.setenv("SSL_CERT_FILE", "before")
     here = Access.load(written(tmp_path / "a.json", ACCESS | {"ca_file": str(tmp_path / "ca.pem")}))
-    (tmp_path / "ca.pem").write_text("the CA")
+    (tmp_path / "ca.pem").write_text(CA)
     sent = json.dumps(dataclasses.asdict(here.portable()))
     (tmp_path / "ca.pem").unlink()
     there = Access.parse(json.loads(sent), "sent")
     assert there.ca_file is None
     trust(there)
-    assert Path(os.environ["SSL_CERT_FILE"]).read_text() == "the CA"
+    assert Path(os.environ["SSL_CERT_FILE"]).read_text() == CA
 
 
 def test_access_is_read_and_hides_its_secret(tmp_path: Path) -> None:
