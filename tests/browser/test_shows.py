@@ -14,7 +14,7 @@ import pytest
 
 from livekit_metal.call.access import Access
 from tests.support.calls.recorder import HOST, ended, kept, serving, settings, state, unit
-from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
+from tests.support.hosts.deploys import Deploy, Told, variant
 from tests.support.hosts.lab import INVENTORY, ROOT, lab, over_ssh
 from tests.support.shows.shows import STARTS, Page, Show, browsers, shows, signed
 
@@ -176,4 +176,3 @@ def test_a_reboot_ends_them_in_good_order(access: Access, page: Page) -> None:
         await whole(made, LENGTH - LATE)  # LiveKit knows
 
     asyncio.run(scenario())
-    unchanging(INVENTORY)
