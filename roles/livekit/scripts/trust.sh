@@ -3,11 +3,12 @@
 # that serves is asked: what the inventory says may not be deployed.
 t=$(TMPDIR=/run mktemp -d 2>/dev/null || mktemp -d) || exit 1
 trap 'rm -rf "$t"' EXIT
-p=$(systemctl show -p MainPID -p ActiveState -- "$1" 2>/dev/null | awk 'BEGIN { RS = "" }
-  /ActiveState=active(\n|$)/ && match($0, /MainPID=[1-9][0-9]*/) { p = substr($0, RSTART + 8, RLENGTH - 8) }
-  END { print p }')
-c=
-[ -z "$p" ] || c=$(tr '\0' '\n' <"/proc/$p/environ" | sed -n 's/^SSL_CERT_DIR=//p')
+# Of its unit, not of its process: /proc/PID/environ is memory of the daemon, which may write there what it likes.
+c=$(systemctl show -p ActiveState -p Environment -- "$1" 2>/dev/null | awk 'BEGIN { RS = "" }
+  /ActiveState=active(\n|$)/ {
+    c = match($0, /[= ]SSL_CERT_DIR=[^ \n]*/) ? substr($0, RSTART + 14, RLENGTH - 14) : ""
+  }
+  END { print c }')
 cat /etc/ssl/certs/ca-certificates.crt >"$t/ca.pem"
 [ -z "$c" ] || cat "$c"/* >>"$t/ca.pem"
 shift

@@ -37,28 +37,28 @@ class Host:
     site: Site
     directory: Path
 
-    def ask(self, *urls: str, given: Switches = ASKED, key: str = SECRET, trusting: str = "") -> list[CheckResult]:
+    def ask(self, *urls: str, given: Switches = ASKED, key: str = SECRET, **slot: str) -> list[CheckResult]:
         """The rows about events, from what the question's own shell text says here."""
         stack = self.site.for_host("lk1")
         keys = {KEY: Secret("key", key)} if key else {}
         own = dataclasses.replace(stack.the(Settings), webhooks=urls, api_keys=keys)
-        with self._slot(trusting) as environment:
+        with self._slot(**slot) as environment:
             answers = {}
             for name, text in (doctor.needs(own) | doctor.requested(own, given)).queries:
                 # as a look has it (runtime/host/scripts/look.sh)
                 given_to = {"input": f"eval {shlex.quote(text)} </dev/null", "env": environment}
                 done = subprocess.run(["sh", "-s"], capture_output=True, text=True, check=True, **given_to)
                 answers[name] = done.stdout.splitlines()
-        rows = doctor.checks(stack, own, HostState(answers=answers))
-        return [row for row in rows if row.check == "webhook-event"]
+        return [r for r in doctor.checks(stack, own, HostState(answers=answers)) if r.check == "webhook-event"]
 
     @contextmanager
-    def _slot(self, trusting: str) -> Iterator[dict[str, str]]:
-        """The environment where a slot runs that has the directory ``trusting`` besides the system's CAs."""
+    def _slot(self, trusting: str = "", claims: str = "") -> Iterator[dict[str, str]]:
+        """The environment where a slot's unit gives it CAs in ``trusting``; its process says ``claims`` of that."""
         fake = self.directory / "systemctl"
-        slot = subprocess.Popen(["/bin/sleep", "60"], env={"SSL_CERT_DIR": trusting} if trusting else {})
-        drains = "Id=livekit-server@a.service\nMainPID=1\nActiveState=deactivating"
-        blocks = f"{drains}\n\nMainPID={slot.pid}\nActiveState=active\n\nMainPID=0\nActiveState=inactive"
+        slot = subprocess.Popen(["/bin/sleep", "60"], env={"SSL_CERT_DIR": claims or trusting})
+        given = f"Environment=LKM_STAMP=x{f' SSL_CERT_DIR={trusting}' if trusting else ''}"
+        drains = "MainPID=1\nEnvironment=LKM_STAMP=w SSL_CERT_DIR=/nonexistent\nActiveState=deactivating"
+        blocks = f"{drains}\n\nMainPID={slot.pid}\n{given}\nActiveState=active\n\nMainPID=0\nActiveState=inactive"
         fake.write_text(f"#!/bin/sh\ncat <<'E'\n{blocks}\nE\n")
         fake.chmod(0o755)
         try:
@@ -207,6 +207,7 @@ def test_a_ca_is_trusted_where_the_slot_that_runs_does(host: Host, authority: An
         row = failing(host.ask(url), f"livekit-server does not trust {url} at 127.0.0.1", "the site's `trust`")
         assert "by a private CA: " in row.said
         assert "unable to get local issuer certificate" in row.said
+        failing(host.ask(url, claims=str(trust)), "does not trust")  # a process writes there what it likes
         rows = host.ask(url, f"https://127.0.0.1:{app.port}/", trusting=str(trust))
     assert [row.result for row in rows] == [Result.OK] * 2, rows
     assert "certificate of DNS:localhost, IP Address:127.0.0.1, until " in rows[0].said
@@ -220,9 +221,8 @@ def test_a_certificate_for_another_name_is_told(host: Host, authority: Any, tmp_
     trust.mkdir()
     (trust / "ca.pem").write_text(authority.chain)
     with running(Application(), served(authority, tmp_path, "app.example.org")) as app:
-        row = failing(
-            host.ask(f"https://localhost:{app.port}/", trusting=str(trust)), "does not trust", "for that name"
-        )
+        said = host.ask(f"https://localhost:{app.port}/", trusting=str(trust))
+        row = failing(said, "does not trust", "for that name")
     assert "certificate of DNS:app.example.org" in row.said
     assert app.got == []
 
