@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tarfile
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from types import ModuleType
 
@@ -14,6 +15,7 @@ from livekit_metal.roles.agents.code import Source
 from livekit_metal.roles.agents.settings import Fleet
 
 _LEFT_OUT = {".git", ".venv", "venv", "__pycache__", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+_KEYS = (".npmrc", ".pypirc", ".netrc", ".env", ".env.*")  # they open registries and services; no host needs them
 _LOCKS: dict[str, ModuleType] = {"python": lock_python, "node": lock_node}
 
 
@@ -35,9 +37,11 @@ def framework(where: Source, root: Path) -> str:
 
 
 def files(root: Path) -> Iterator[Path]:
-    """What goes to hosts, in order: no tools' directories, no bytecode."""
+    """What goes to hosts, in order: no tools' directories, no bytecode, no files that usually have keys."""
     for each in sorted(root.rglob("*")):
         parts = each.relative_to(root).parts
+        if any(fnmatch(each.name, key) for key in _KEYS):
+            continue
         if not _LEFT_OUT.intersection(parts) and each.suffix != ".pyc" and each.is_file():
             yield each
 

@@ -126,7 +126,8 @@ def test_directory_entry_point_and_python_must_fit(make_site: Make, tmp_path: Pa
 
 
 def test_what_is_no_part_of_the_code_does_not_go_to_hosts(tmp_path: Path) -> None:
-    for name in ("agent.py", ".git/config", "__pycache__/agent.pyc", "pkg/mod.py", ".venv/bin/python"):
+    keys = (".npmrc", "pkg/.npmrc", ".pypirc", ".netrc", ".env", ".env.local", "pkg/.env")
+    for name in ("agent.py", ".git/config", "__pycache__/agent.pyc", "pkg/mod.py", ".venv/bin/python", *keys):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
     assert [str(each.relative_to(tmp_path)) for each in source.files(tmp_path)] == ["agent.py", "pkg/mod.py"]
