@@ -42,7 +42,7 @@ class Host(Checked):
     )
     stun: tuple[Endpoint, ...] = option(
         ("stun.cloudflare.com:3478", "stun.l.google.com:19302"),
-        "with public discover: STUN servers, which all must see the same address",
+        "with public discover: STUN servers; all of them must see an address before it takes the place of another",
     )
     inside: bool = option(
         False,

@@ -7,6 +7,7 @@ where it is as before, nothing follows from it.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any
@@ -33,9 +34,14 @@ def question(address: str, servers: Iterable[str]) -> str:
 
 
 def seen_by(lines: Iterable[str]) -> dict[str, str]:
-    """The address that each server sees, of those that have answered."""
+    """The address that each server sees, of those that have answered with one that a host may have."""
     words = (line.split() for line in lines)
-    return {w[0]: w[1] for w in words if len(w) == 2 and is_address(w[1])}
+    return {w[0]: w[1] for w in words if len(w) == 2 and is_address(w[1]) and _may_lead_to_a_host(w[1])}
+
+
+def _may_lead_to_a_host(address: str) -> bool:
+    at = ipaddress.ip_address(address)
+    return not (at.is_loopback or at.is_unspecified or at.is_multicast or at.is_link_local)
 
 
 def current() -> Site:
@@ -72,14 +78,21 @@ def _asked(run: Any, name: str, host: Host) -> dict[str, str]:
 
 
 def _judged(name: str, host: Host, seen: dict[str, str]) -> str | Problem:
-    """The address; or a note, where the previous one must do. Raises PyinfraError where there is none."""
+    """The address; or a note, where the previous one must do. Raises PyinfraError where there is none.
+
+    STUN has no signature: whoever is on the way answers for one server and drops another. So a change takes them all.
+    """
     path, servers = f"hosts.{name}.public", ", ".join(host.stun)
     family = {server: at for server, at in seen.items() if (":" in at) == (":" in host.address)}
     if len(set(family.values())) > 1:
         fact = "is discover, and servers differ: " + ", ".join(f"{server} sees {at}" for server, at in family.items())
         raise PyinfraError(str(Problem(path, fact, f"name one server in hosts.{name}.stun, or write the address")))
-    if family:
-        return next(iter(family.values()))
+    now = next(iter(family.values()), "")
+    if now and (now == host.public or not host.public or len(family) == len(host.stun)):
+        return now
+    if now:
+        fact = f"is {now} for {', '.join(family)}, of {servers}: {host.public} is kept until all of them say so"
+        return Problem(path, fact, f"deploy again, or name in hosts.{name}.stun those that answer")
     if host.public:
         fact = f"could not be asked for (of {servers}): {host.public} is kept"
         return Problem(path, fact, "see whether it still holds")

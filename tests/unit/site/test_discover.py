@@ -165,6 +165,24 @@ def test_another_address_is_another_configuration(deploys: Deploys) -> None:
     assert deploys.kept == {"lk1": "203.0.113.8"}
 
 
+def test_one_server_of_two_changes_nothing(deploys: Deploys) -> None:
+    """Who drops the other's answer would say where the site's media goes."""
+    deploys.sees = {"192.0.2.1:3478": "203.0.113.7", "192.0.2.2:3478": "203.0.113.7"}
+    deploys.run()
+    deploys.sees = {"192.0.2.2:3478": "203.0.113.8"}
+    site = deploys.run()
+    assert node_ip(site) == "203.0.113.7"
+    assert "is 203.0.113.8 for 192.0.2.2:3478, of 192.0.2.1:3478, 192.0.2.2:3478: 203.0.113.7 is kept" in str(
+        site.words[0]
+    )
+    assert deploys.kept == {"lk1": "203.0.113.7"}
+
+
+@pytest.mark.parametrize("said", ["127.0.0.1", "0.0.0.0", "224.0.0.1", "169.254.1.1", "::1", "ff02::1", "fe80::1"])
+def test_what_leads_to_no_host_is_no_answer(said: str) -> None:
+    assert discovery.seen_by([f"192.0.2.1:3478 {said}"]) == {}
+
+
 @pytest.mark.parametrize("here", [True, False], ids=["no server answers", "the host is not in the run"])
 def test_what_was_known_is_kept_where_nobody_tells(deploys: Deploys, *, here: bool) -> None:
     deploys.sees = {"192.0.2.1:3478": "203.0.113.7"}
