@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -68,6 +69,7 @@ class Exporters(Role[Settings]):
 
     def problems(self, site: Site) -> Iterator[Problem]:
         own = site.of(Settings)
+        yield from _in_clear(site, own)
         for host in site.hosts if own.login and own.networks else ():
             if not site.calls(host):
                 fact = f"{host} has no edge, where a Prometheus of yours would log in"
@@ -78,6 +80,18 @@ class Exporters(Role[Settings]):
         yield Target(job="node", port=own.node.first, **at)
         if host in site.with_role("redis"):
             yield Target(job="redis", port=own.redis.first, **at)
+
+
+def _in_clear(site: Site, own: Settings) -> Iterator[Problem]:
+    """Preflight asks the same of what several hosts send each other."""
+    if not own.networks or len(site.hosts) > 1 or site.cluster_is_private:
+        return
+    for name, at in site.hosts.items():
+        if ipaddress.ip_address(at.cluster_address).is_global:
+            what = "metrics and the password of exporters.login" if own.login else "metrics"
+            fact = f"{what} would go over the internet in clear, at {at.cluster_address}"
+            remedy = f"name an address in a private network or a tunnel in hosts.{name}.cluster, or set "
+            yield Problem("exporters.networks", fact, f"{remedy}cluster_is_private if that network encrypts")
 
 
 def _slotted(daemon: SlottedSettings) -> Slotted:

@@ -35,6 +35,17 @@ def site_of(make_site: MakeSite, data: dict[str, Any], *, ours: bool = True, log
     return make_site(made)
 
 
+@pytest.mark.parametrize("login", ["", "grafana"])
+def test_a_host_alone_does_not_send_them_over_the_internet(make_site: MakeSite, login: str) -> None:
+    made = copy.deepcopy(SINGLE)
+    made["hosts"]["lk1"]["address"] = "93.184.216.34"
+    assert site_of(make_site, made | {"cluster_is_private": True}, login=login)
+    with pytest.raises(SiteError, match=r"exporters.networks: metrics.* over the internet in clear, at 93.184.216.34"):
+        site_of(make_site, made, login=login)
+    made["hosts"]["lk1"]["cluster"] = "10.0.0.1"
+    assert site_of(make_site, made, login=login)
+
+
 def ports(site: Site, host: str = "lk1") -> dict[str, Port]:
     return {f"{p.owner}/{p.name}": p for p in site.ports(host)}
 
