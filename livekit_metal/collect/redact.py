@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 MASK = "███"  # of characters that no secret has, so that a mask is never taken for a value
 _SHORTEST = 4  # characters of a piece of Base64 that still says something
 
-_WORDS = r"secret|passw(?:or)?d|passphrase|token|credential|private_?key|api_?key|auth_pass|stream_?key"
+_WORDS = r"secret|passw(?:or)?d|passphrase|token|credential|private_?key|api_?key|auth_pass|stream_?key|pwd|requirepass"
 _SHAPES = (
     # of JSON Web Tokens, whole: what is in them names people and rooms
     (re.compile(r"\beyJ[\w-]{5,}\.[\w-]{5,}\.[\w-]{5,}"), MASK),
@@ -32,11 +32,14 @@ _SHAPES = (
     # a stream's key is the end of its path, or a parameter
     (re.compile(r"(?i)\b(rtmps?://[^/\s]+/[^/\s]+/)[^\s\"'?]+"), rf"\1{MASK}"),
     (re.compile(r"(?i)\b(streamid=)[^&\s\"']+"), rf"\1{MASK}"),
+    # of media (SDP, RFC 4568), and of chats' webhooks
+    (re.compile(r"\binline:[\w+/=|:]+"), f"inline:{MASK}"),
+    (re.compile(r"(hooks\.slack\.com/services/)[^\s\"']+"), rf"\1{MASK}"),
     # a name that says what it is, and its value
     (
         re.compile(
-            rf"(?i)([\w.-]*(?:{_WORDS})[\w.-]*\\?[\"']?\s*[:=]\s*)"
-            r"(?:\\?\"(?:[^\"\\]|\\.)*\\?\"|'[^']*'|[^\s,;&}\]\"']+)"
+            rf"(?i)((?:{_WORDS})[\w.-]*\\?[\"']?\s*[:=]\s*)"
+            r"(?:\\?\"(?:[^\"\\]|\\.)*\\?\"|'[^']*'|[^\s;&}\]\"']+)"
         ),
         rf"\1{MASK}",
     ),

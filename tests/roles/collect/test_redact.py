@@ -70,6 +70,11 @@ def test_a_value_within_another_leaves_nothing_of_either() -> None:
         ("srt://x:1?streamid=publish:hunter2", "hunter2"),
         ("PUT https://s3.example/a.mp4?X-Amz-Signature=hunter2&x=1", "hunter2"),
         ("-----BEGIN RSA PRIVATE KEY-----\nhunter2\n-----END RSA PRIVATE KEY-----", "hunter2"),
+        ("password: a,hunter2", "hunter2"),
+        ("ice-pwd:hunter2", "hunter2"),
+        ("requirepass=hunter2", "hunter2"),
+        ("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:hunter2+/=|2^20", "hunter2"),
+        ("https://hooks.slack.com/services/T0/B0/hunter2", "hunter2"),
         ("-----BEGIN PRIVATE KEY-----\nhunter2 and the file ends", "hunter2"),
     ],
 )
