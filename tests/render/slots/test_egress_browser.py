@@ -159,8 +159,13 @@ def test_a_recording_is_told_when_its_browser_dies_and_its_display_does_not(
     begins = f'trap "echo INT; exit" INT; "{tmp_path}/Xvfb" {display} >/dev/null & "{tmp_path}/chromium" --kiosk'
     recording = f"{begins}; {waits}"
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["sh", "-c", recording], stdout=subprocess.PIPE, text=True, check=False, timeout=60, env=environment
+    done = subprocess.run(  # a shell traps no signal that was ignored when it began
+        ["env", "--default-signal=INT", "sh", "-c", recording],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment,
     )
     assert (done.stdout == "INT\n") is told, done
     assert (tmp_path / "logged").exists() is told
