@@ -90,7 +90,7 @@ LOAD: dict[str, dict[str, Any]] = {
     },
     # docs: self-hosting/egress and ingress, Helm's values; docs: sip-server
     "small recordings, streams, phones": {
-        "egress": {"extra": {"cpu_cost": {"track_cpu_cost": 0.25}, "template_base": "https://layout.example.org/"}},
+        "egress": {"extra": {"cpu_cost": {"track_cpu_cost": 0.25}}},
         "ingress": {"extra": {"enable_stream_latency_reduction": True, "rtc_config": {"use_mdns": False}}},
         "sip": {
             "extra": {
