@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,26 +12,10 @@ from livekit_metal.core.check_result import CheckResult, Result
 from livekit_metal.roles.edge import doctor
 from livekit_metal.roles.edge.services import Backend
 from livekit_metal.runtime.host.state import HostState
-from livekit_metal.runtime.slots import active_slot
 from livekit_metal.site.model import HostStack
 from tests.render.edge.edge_rig import Edge, free_ports
-from tests.render.edge.edges import edges
 from tests.render.edge.fake_slot import FakeSlot
-from tests.render.edge.run_here import run_here
-
-MakeEdge = Callable[..., Edge]
-
-
-@pytest.fixture
-def make_edge(
-    tmp_path: Path, program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeEdge]:
-    monkeypatch.setattr(active_slot, "run", run_here)
-    slot = FakeSlot("a", free_ports(1)[0])
-    slot.start()
-    with edges(program("haproxy", "haproxy"), tmp_path, slot) as make:
-        yield make
-    slot.stop()
+from tests.render.services.conftest import MakeEdge
 
 
 @pytest.fixture

@@ -8,36 +8,21 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from livekit_metal.roles.edge.services import Backend
-from livekit_metal.runtime.slots import active_slot
 from livekit_metal.site import inventory
 from livekit_metal.vault import certificates
 from livekit_metal.vault.certificate import Certificate
 from tests.render.edge.edge_rig import Edge, free_ports, get, websocket
-from tests.render.edge.edges import edges
 from tests.render.edge.fake_slot import FakeSlot
-from tests.render.edge.run_here import run_here
+from tests.render.services.conftest import MakeEdge
 
-MakeEdge = Callable[..., Edge]
 MATRIX = Path(__file__).parents[3] / "docs/setups/matrix.py"
-
-
-@pytest.fixture
-def make_edge(
-    tmp_path: Path, program: Callable[[str, str], str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MakeEdge]:
-    monkeypatch.setattr(active_slot, "run", run_here)
-    slot = FakeSlot("a", free_ports(1)[0])
-    slot.start()
-    with edges(program("haproxy", "haproxy"), tmp_path, slot) as make:
-        yield make
-    slot.stop()
 
 
 @pytest.fixture
