@@ -16,7 +16,7 @@ from livekit_metal.runtime.host.files import File
 _ON_HOST = Path(__file__).parent / "on_host"
 LAUNCHER = {
     "python": ("launcher.py", "told.py", "again.py"),
-    "node": ("launcher.mjs", "again.mjs"),
+    "node": ("launcher.mjs", "told.mjs", "again.mjs"),
 }  # its files; the first one is started
 
 

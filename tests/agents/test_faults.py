@@ -18,26 +18,26 @@ DEAF = """
 import signal
 server.on("worker_started", lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN))
 """
-_GRACE = 60  # s after the deadline of a drain
 _GHOST = 60.0  # s until a room is told of an agent that is gone, at most
 
 
 @pytest.mark.usefixtures("back")
-def test_a_worker_that_ignores_sigterm_ends_at_its_deadline(
+def test_a_worker_that_ignores_sigterm_takes_no_new_job_and_ends_with_its_last_one(
     talking: Talking, change: Change, first: Host, code: Path
 ) -> None:
     agent = code / "agent.py"
     agent.write_text(agent.read_text() + DEAF)
-    deployed(change({"agents": {"echo": {"source": {"python": str(code)}, "drain": {"deadline": "10s"}}}}))
+    deployed(change({"agents": {"echo": {"source": {"python": str(code)}}}}))
     deaf = workers.serving(first)
-    with talking():
-        deployed(change({"agents": {"echo": {"drain": {"deadline": "10s"}}}}))  # whoever replaces it says until when
+    with talking() as talk:
+        deployed()
         assert workers.slots(first, "deactivating") == [deaf]
-        over = wait_until(lambda: not workers.slots(first, "deactivating"), 10 + _GRACE + SENT, every=1)
-        assert over, "it lives on"
-    with talking() as other:
-        served(other, talking)
-        other.unnoticed()
+        with talking() as other:
+            served(other, talking)
+            assert workers.rooms(first, deaf) == [talk.conversation.room]
+            other.unnoticed()
+        talk.unnoticed()
+    workers.ended(first, deaf)
 
 
 @pytest.mark.usefixtures("back")

@@ -8,62 +8,22 @@
 
 import childProcess from "node:child_process";
 import { existsSync, readFileSync, rmSync } from "node:fs";
-import http from "node:http";
 import { createRequire, syncBuiltinESMExports } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Again } from "./again.mjs";
+import { accepts, begin, jobs, registered, served, waiting, watch } from "./told.mjs";
+
+let say = { info() {}, error() {}, warn() {} };
 
 const FOREVER = 1e9; // attempts: at the end of upstream's ten (80 s) the worker exits, and its jobs with it
 const SHORT = 5000; // ms that jobs get at a stop that is no drain (a reboot), then their callbacks run
 const STARTING = 60000; // ms for a process of jobs: after upstream's ten seconds a busy host makes one after the other
 const CLOSING = 30000; // ms for the callbacks of a job
-const LAUNCHED = 30000; // ms after which a job that was accepted and never came is given up
+const LOOK = 500; // ms
+const AFTER = 10000; // ms from a drain's file to the stop at most: systemd starts again what ends before it
 
 class Refused extends Error {}
-
-// ---- jobs: each is a process, told by its channel what to do, and telling by it how that went
-
-const jobs = new Map(); // process -> what it does
-const accepted = new Map(); // id of a job that waits for its process -> until when
-const counted = { taken: 0, registered: 0 };
-let again; // what becomes of those that are lost
-let say = { info() {}, error() {}, warn() {} };
-
-function watch(child) {
-  const send = child.send;
-  child.send = function (message, ...rest) {
-    if (message?.case === "startJobRequest") {
-      const { job, acceptArguments } = message.value.runningJob;
-      const identity = acceptArguments?.identity || `agent-${job.id}`;
-      const { id, type = 0, dispatchId: dispatch = "", metadata = "" } = job;
-      const begun = { id, room: job.room?.name ?? "", type, dispatch, metadata, identity };
-      jobs.set(child, { ...begun, done: false, begun });
-      again.began(begun);
-      accepted.delete(job.id);
-      counted.taken += 1;
-      say.info({ pid: child.pid, room: job.room?.name, job_id: job.id }, "job started");
-    }
-    return send.call(this, message, ...rest);
-  };
-  child.on("message", (message) => {
-    const job = jobs.get(child);
-    if (!job) return;
-    if (message?.case === "exiting" && message.value.reason === "job crashed") job.crashed = true;
-    if (message?.case === "done") job.done = true;
-  });
-  child.on("exit", () => {
-    const job = jobs.get(child);
-    jobs.delete(child);
-    if (job) again.ended(job.begun, !job.done || Boolean(job.crashed));
-  });
-  return child;
-}
-
-function waiting() {
-  for (const [id, until] of accepted) if (Date.now() > until) accepted.delete(id);
-  return accepted.size;
-}
 
 // ---- the fleet's code
 
@@ -137,7 +97,7 @@ function prepared(config, { agents, entry, options }) {
     requestFunc: async (request) => {
       const answer = request.accept;
       request.accept = (...words) => {
-        accepted.set(request.id, Date.now() + LAUNCHED);
+        accepts(request.id);
         return answer.apply(request, words);
       };
       return accept(request);
@@ -147,68 +107,22 @@ function prepared(config, { agents, entry, options }) {
   return { server: new agents.AgentServer(new agents.ServerOptions(wanted)), socket: wanted.port };
 }
 
-// ---- what it says of itself, on loopback
-
-function served(config, server, state, socket) {
-  const upstream = () =>
-    new Promise((answer) => {
-      const asked = http.get({ socketPath: socket, path: "/", timeout: 2000 }, (said) => {
-        said.resume();
-        answer(said.statusCode === 200);
-      });
-      asked.on("timeout", () => asked.destroy());
-      asked.on("error", () => answer(false));
-    });
-  const serves = async () => counted.registered > 0 && !state.draining && (await upstream());
-  const worker = async () => ({
-    agent_name: config.agent_name,
-    deployment: config.deployment,
-    registered: await serves(),
-    draining: state.draining,
-    worker_id: server.id,
-    active_jobs: jobs.size,
-    rooms: [...jobs.values()].map((job) => job.room),
-    pending: waiting(),
-    jobs_taken: counted.taken,
-    jobs_lost: again.lost,
-  });
-  const metrics = async () =>
-    [
-      ["registered", "gauge", "1 while LiveKit knows of the worker and it takes jobs", Number(await serves())],
-      ["jobs", "gauge", "jobs that run", jobs.size],
-      ["jobs_taken_total", "counter", "jobs that were begun", counted.taken],
-      ["jobs_lost_total", "counter", "jobs whose process ended before they did", again.lost],
-      ["jobs_redispatched_total", "counter", "lost jobs that were dispatched again", again.dispatched],
-      ["registrations_total", "counter", "times that LiveKit took the worker in", counted.registered],
-    ]
-      .map(([name, kind, what, value]) => {
-        const full = `livekit_agents_${name}`;
-        return `# HELP ${full} ${what}\n# TYPE ${full} ${kind}\n${full} ${value}\n`;
-      })
-      .join("");
-  http
-    .createServer(async (request, answer) => {
-      const reply = (code, kind, body) => answer.writeHead(code, { "Content-Type": kind }).end(body);
-      if (request.url === "/") {
-        const well = await serves();
-        reply(well ? 200 : 503, "text/plain", well ? "OK" : "not registered");
-      } else if (request.url === "/worker") reply(200, "application/json", spaced(await worker()));
-      else if (request.url === "/metrics") reply(200, "text/plain; version=0.0.4", await metrics());
-      else reply(404, "text/plain", "");
-    })
-    .listen(config.port, "127.0.0.1");
-}
-
-function spaced(said) {
-  // as Python writes it: shell on the host looks for `"name": value`
-  return `{${Object.entries(said).map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`).join(", ")}}`;
-}
-
-// ---- until SIGTERM, which comes once; a second one is not heard
+// ---- until SIGTERM, which comes once, or a drain; a second one is not heard
 
 async function work(config, server, state) {
+  const drains = () => existsSync(process.env.LKM_DRAINS ?? "/nowhere");
+  let heard = false;
   const ended = new Promise((over) => {
-    for (const name of ["SIGTERM", "SIGINT"]) process.on(name, () => over(0));
+    const stop = () => {
+      heard = true;
+      over(0);
+    };
+    for (const name of ["SIGTERM", "SIGINT"]) process.on(name, stop);
+    // The code of a fleet may have taken SIGTERM away from us. Without a listener Node would end at it, and jobs too.
+    setInterval(() => {
+      if (!process.listeners("SIGTERM").includes(stop)) process.on("SIGTERM", stop);
+      if (drains()) over(0);
+    }, LOOK);
     // One bad answer must not end the worker, whose jobs would end with it: they have their time, then it starts again.
     process.on("uncaughtException", (error) => {
       say.error({ error: last(error) }, "the worker failed");
@@ -216,10 +130,7 @@ async function work(config, server, state) {
     });
     process.on("unhandledRejection", (error) => say.error({ error: last(error) }, "nobody waited for this failure"));
   });
-  server.event.on("worker_registered", () => {
-    counted.registered += 1;
-    again.ready();
-  });
+  server.event.on("worker_registered", registered);
   const running = server.run().then(
     () => 1,
     (error) => {
@@ -229,8 +140,7 @@ async function work(config, server, state) {
   );
   const status = await Promise.race([running, ended]);
   state.draining = true;
-  const drains = status === 1 || existsSync(process.env.LKM_DRAINS ?? "/nowhere");
-  const patience = drains ? config.drain_timeout * 1000 : SHORT;
+  const patience = status === 1 || drains() ? config.drain_timeout * 1000 : SHORT;
   say.info({ jobs: jobs.size, patience: patience / 1000 }, "told to end");
   const began = Date.now();
   const left = () => Math.max(began + patience - Date.now(), 1);
@@ -242,6 +152,8 @@ async function work(config, server, state) {
     say.warn({ jobs: jobs.size, error: last(error) }, "jobs are left at the deadline: they are ended");
   }
   await server.close().catch((error) => say.error({ error: last(error) }, "it does not close in good order"));
+  while (status === 0 && drains() && !heard && Date.now() < began + AFTER) await new Promise((go) => setTimeout(go, 200));
+  if (!heard && status === 0) say.warn({}, "no SIGTERM was heard: does the code of the fleet handle it?");
   say.info({ after: Math.round((Date.now() - began) / 1000) }, "ended");
   return status;
 }
@@ -273,8 +185,9 @@ async function main(argv) {
   if (argv.includes("--check")) return 0;
   code.agents.initializeLogger({ pretty: false, level });
   say = code.agents.log();
-  again = new Again(config, process.env.RUNTIME_DIRECTORY, say);
+  const again = new Again(config, process.env.RUNTIME_DIRECTORY, say);
   again.read();
+  begin(again, say);
   const { server, socket } = prepared(config, code);
   const state = { draining: false };
   served(config, server, state, socket);

@@ -4,7 +4,8 @@
 
 What livekit-agents takes in code only is set here: its ports on loopback, drain, retries, load. The contract, for a
 worker that brings its own: GET / on 127.0.0.1:PORT is 200 while it is registered and takes jobs, GET /worker has
-`active_jobs` and `rooms`, GET /metrics is Prometheus'; the first SIGTERM drains.
+`active_jobs` and `rooms`, GET /metrics is Prometheus'; the first SIGTERM drains, and so does the file that $LKM_DRAINS
+names, which stands there from before the SIGTERM until the process is gone.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ else:
 FOREVER = 10**9  # attempts: an outage of LiveKit must not end a worker, whose jobs would end with it
 STARTING = 60  # s for a process of jobs, at least: after upstream's ten a host that is busy makes one after the other
 SHORT = 5  # s that jobs get at a stop that is no drain (a reboot), then their callbacks run
+LOOK = 0.5  # s
+AFTER = 10  # s from a drain's file to the stop at most: systemd starts again what ends before it
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -122,20 +125,26 @@ def prepared(config: dict[str, Any]) -> Any:
     return server
 
 
-async def work(server: Any, told: Told, config: dict[str, Any], drains: str) -> int:
-    """Until SIGTERM, which comes once; a second one is not heard. The exit status."""
+async def drain_begun(drains: Path) -> None:
+    """Return when a drain has begun: the code of a fleet may have taken SIGTERM away from us."""
+    while not drains.exists():
+        await asyncio.sleep(LOOK)
+
+
+async def work(server: Any, told: Told, config: dict[str, Any], drains: Path) -> int:
+    """Until SIGTERM, which comes once, or a drain; a second one is not heard. The exit status."""
     log, loop, asked = logging.getLogger("livekit-metal"), asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
     server.on("worker_started", told.watch)
     running = loop.create_task(server.run())
-    waiting = loop.create_task(asked.wait())
-    await asyncio.wait({running, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    waiting, seen = loop.create_task(asked.wait()), loop.create_task(drain_begun(drains))
+    await asyncio.wait({running, waiting, seen}, return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         if (error := running.exception()) is not None:
             log.error("the worker failed", exc_info=error)
         return 1
-    patience = config["drain_timeout"] if Path(drains).exists() else SHORT
+    patience = config["drain_timeout"] if drains.exists() else SHORT
     log.info("told to end", extra={"jobs": told.worker()["active_jobs"], "patience": patience})
     began = time.monotonic()
     try:
@@ -143,6 +152,10 @@ async def work(server: Any, told: Told, config: dict[str, Any], drains: str) -> 
     except (asyncio.TimeoutError, TimeoutError):  # noqa: UP041 - two of them in Python 3.10
         log.warning("jobs are left at the deadline: they are ended", extra={"jobs": told.worker()["active_jobs"]})
     await server.aclose()
+    if seen.done():
+        await asyncio.wait({waiting}, timeout=began + AFTER - time.monotonic())
+        if not asked.is_set():
+            log.warning("no SIGTERM was heard: does the code of the fleet handle it?")
     log.info("ended", extra={"after": round(time.monotonic() - began)})
     return 0
 
@@ -163,7 +176,7 @@ def main(argv: list[str]) -> int:
     again.read()
     told = Told(server, config, again)
     served(told, config["port"])
-    return asyncio.run(work(server, told, config, os.environ.get("LKM_DRAINS", "/nowhere")))
+    return asyncio.run(work(server, told, config, Path(os.environ.get("LKM_DRAINS", "/nowhere"))))
 
 
 if __name__ == "__main__":

@@ -83,6 +83,7 @@ def test_units_are_sound_and_tight(fleet: Agents, verify_unit: Verify) -> None:
     assert f"\nExecStart=/usr/bin/node {generation.directory}/launcher.mjs {generation.directory}/a.yaml\n" in drop_in
     assert "PYTHON" not in drop_in
     assert files["launcher.mjs"].text == LAUNCHER.read_text()
+    assert "told.mjs" in files
     assert "launcher.py" not in files
     whole = fleet.units[0].text.replace(
         "ExecStart=/bin/false\n", drop_in.partition("[Service]\n")[2].replace("ExecStart=\n", "")
@@ -95,7 +96,7 @@ class Place:
 
     def __init__(self, root: Path, livekit: Twirp) -> None:
         assert NODE
-        self.livekit = livekit
+        self.livekit, self.drains = livekit, root / "drains"
         self.root, self.port, self.code = root, free_port("127.0.0.1"), root / "code"
         framework = self.code / "node_modules/@livekit/agents"
         framework.mkdir(parents=True)
@@ -128,10 +129,10 @@ class Place:
         return said
 
     @contextmanager
-    def running(self, **more: Any) -> Iterator[subprocess.Popen[str]]:
+    def running(self, code: str = "", **more: Any) -> Iterator[subprocess.Popen[str]]:
         """A worker that is registered and has a job."""
-        environment = {"RUNTIME_DIRECTORY": str(self.root), "LKM_DRAINS": str(self.root), "PATH": "/usr/bin:/bin"}
-        command = self.command(f"{AGENT}export const options = {{ mine: process.env.A }};\n", **more)
+        environment = {"RUNTIME_DIRECTORY": str(self.root), "LKM_DRAINS": str(self.drains), "PATH": "/usr/bin:/bin"}
+        command = self.command(f"{AGENT}{code}export const options = {{ mine: process.env.A }};\n", **more)
         worker = subprocess.Popen(command, cwd=self.code, env=environment, stdout=subprocess.PIPE, text=True)
         try:
             assert wait_until(lambda: self.get("/") == "OK", 60), "it is not registered"
@@ -180,6 +181,7 @@ def test_an_entry_point_is_judged_before_anything_starts(
 
 
 def test_a_worker_drains_at_its_first_sigterm_and_hears_no_second(place: Place, worker: subprocess.Popen[str]) -> None:
+    place.drains.touch()
     for _ in range(2):
         worker.send_signal(signal.SIGTERM)
         assert wait_until(lambda: place.worker().get("draining"), 20)
@@ -191,6 +193,17 @@ def test_a_worker_drains_at_its_first_sigterm_and_hears_no_second(place: Place, 
     said = [json.loads(line) for line in worker.stdout]
     assert {"retries": 10**9, "name": "echo", "mine": "b"} in said, "it never gives up, and has the options of the code"
     assert not [line for line in said if line.get("level") == "error"]
+
+
+def test_a_worker_whose_code_has_taken_sigterm_sees_that_it_drains(place: Place) -> None:
+    with place.running(code="process.on('SIGUSR1', () => process.removeAllListeners('SIGTERM'));\n") as worker:
+        worker.send_signal(signal.SIGUSR1)
+        place.drains.touch()
+        assert wait_until(lambda: place.worker().get("draining"), 20)
+        assert place.worker()["active_jobs"] == 1
+        worker.send_signal(signal.SIGTERM)  # systemd's, after the file
+        (place.code / "end").touch()
+        assert worker.wait(60) == 0
 
 
 def test_a_job_that_crashes_and_a_failure_of_nobody_end_no_worker(place: Place, worker: subprocess.Popen[str]) -> None:
