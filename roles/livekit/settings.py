@@ -222,6 +222,8 @@ class Settings(SlottedSettings):
             "turn": turn.config(self, slot),
             # HTTP/3 for agents, on a UDP port that the registry has not got: 0 starts no listener (1.13.8)
             "webtransport": {"port": 0},
+            # signalling goes by Redis: it outlasts a reboot of Redis' host (decision 049; upstream: 7.5 s)
+            "signal_relay": {"retry_timeout": "2m"},
             "redis": self.redis.config(),
         }
         if self.inside:

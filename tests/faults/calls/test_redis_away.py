@@ -14,8 +14,7 @@ from tests.support.calls.slots import draining, serving
 from tests.support.hosts.deploys import deploy, unchanging
 
 # Done by the host itself: away from right before the candidate starts until it has found nobody, and no longer, however
-# busy the host is. Signalling goes through Redis, and after some seconds without (signal_relay.retry_timeout, 7.5 s
-# with its pauses) livekit-server ends every session, deploy or not.
+# busy the host is.
 PLACE = "/usr/local/sbin/systemctl"
 AWAY = """#!/bin/sh
 case "$1 $(readlink "/etc/systemd/system/$2.d/50-generation.conf")" in
