@@ -40,7 +40,7 @@ In numbers, for every row below:
 
 Each row is a call of {seconds:.0f} s or more: a publisher and a subscriber, on the native SDK, in a room put on a slot
 of the first host. Its media goes over UDP, as the SDK prefers (*any way*), or by one way and no other: UDP, ICE over
-TCP, TURN over UDP, TURN over TLS on 443 (rows of one change with several ways were one deploy under as many calls).
+TCP, TURN over UDP on 3478 and on 443, TURN over TLS on 443 (rows of one change were one deploy under all these calls).
 
 - **Sound**: a tone that steps through four frequencies, one each 20 ms; the subscriber counts new steps. Sound that a
   receiver invents while packets are missing does not count.
