@@ -1,16 +1,25 @@
-"""A phone that is called: sipp as the carrier's side of one call that LiveKit makes."""
+"""A phone that is called: sipp as the carrier's side of one call that LiveKit makes, and whoever in a room hears it."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
-from lab.run import wait_until
+from livekit.protocol import sip
+from livekit.protocol.room import RoomParticipantIdentity
 
+from lab.run import wait_until
+from livekit_metal.call.access import Access
+from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber
+from livekit_metal.call.server import server_api, token
+from livekit_metal.call.tone import tone
+
+WITHIN = 60.0  # s for an answer
 _SCENARIO = (Path(__file__).parent / "called.xml").read_text()
 
 
@@ -62,3 +71,36 @@ class Called:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait(5)
+
+
+@contextlib.asynccontextmanager
+async def calling(access: Access, room: str) -> AsyncIterator[Subscriber]:
+    """LiveKit calls a phone, participant *called* of ``room``: it hears a tone, and what is yielded hears the phone."""
+    event_log = EventLog()
+    publisher, subscriber = Publisher(event_log, tone), Subscriber(event_log, "called")
+    try:
+        for seat in (publisher, subscriber):
+            await seat.join(access.url, token(access, room=room, identity=seat.who), Ice())
+        await publisher.publish(10)
+        async with server_api(access) as api:
+            (trunk,) = (await api.sip.list_outbound_trunk(sip.ListSIPOutboundTrunkRequest())).items
+            ask = sip.CreateSIPParticipantRequest(
+                sip_trunk_id=trunk.sip_trunk_id,
+                sip_call_to="+15550999",
+                room_name=room,
+                participant_identity="called",
+            )
+            await api.sip.create_sip_participant(ask)
+        async with asyncio.timeout(WITHIN):
+            await subscriber.heard.wait()
+        yield subscriber
+    finally:
+        event_log.closed = True
+        await subscriber.leave()
+        await publisher.leave()
+
+
+async def hang_up(access: Access, room: str, identity: str) -> None:
+    """We end the call: the participant that stands for the phone is removed."""
+    async with server_api(access) as api:
+        await api.room.remove_participant(RoomParticipantIdentity(room=room, identity=identity))

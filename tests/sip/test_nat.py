@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from livekit.protocol import sip
-from livekit.protocol.room import ListParticipantsRequest, RoomParticipantIdentity
+from livekit.protocol.room import ListParticipantsRequest
 from testinfra.host import Host
 
 from livekit_metal.call.access import Access
-from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber
-from livekit_metal.call.server import server_api, token
-from livekit_metal.call.tone import tone
+from livekit_metal.call.server import server_api
 from livekit_metal.roles.kamailio.settings import Settings as Kamailio
-from tests.sip.called import Called
+from tests.sip.called import Called, calling, hang_up
 from tests.sip.conftest import deployed, real
 from tests.sip.nat import OUTSIDE, Carrier, carrier
 from tests.sip.phone import Phone, talking
@@ -26,7 +22,7 @@ from tests.support.hosts.deploys import variant
 from tests.support.hosts.lab import Lab
 
 PORT = 15998  # of the phone that is called, outside
-WITHIN = 60.0  # s for an answer, and for the end of a call to arrive
+WITHIN = 60.0  # s for the end of a call to arrive
 ENDS = {"us": "they hung up", "the carrier": "hung up"}  # as the phone says
 
 pytestmark = pytest.mark.skipif(
@@ -63,11 +59,6 @@ async def gone(access: Access, room: str, identity: str) -> None:
             await asyncio.sleep(0.2)
 
 
-async def hang_up(access: Access, room: str, identity: str) -> None:
-    async with server_api(access) as api:
-        await api.room.remove_participant(RoomParticipantIdentity(room=room, identity=identity))
-
-
 @pytest.mark.parametrize("by", ENDS)
 def test_a_call_in_is_heard_and_ended_by(behind: Carrier, lab: Lab, access: Access, tmp_path: Path, by: str) -> None:
     kamailio = lab.site.for_host(lab.site.with_role("sip")[0]).the(Kamailio)
@@ -88,33 +79,6 @@ def test_a_call_in_is_heard_and_ended_by(behind: Carrier, lab: Lab, access: Acce
             await gone(access, "hotline", f"sip_{phone.caller}")
 
     asyncio.run(scenario())
-
-
-@contextlib.asynccontextmanager
-async def calling(access: Access, room: str) -> AsyncIterator[None]:
-    """LiveKit calls, and people in ``room`` and the phone hear each other."""
-    event_log = EventLog()
-    publisher, subscriber = Publisher(event_log, tone), Subscriber(event_log, "called")
-    try:
-        for seat in (publisher, subscriber):
-            await seat.join(access.url, token(access, room=room, identity=seat.who), Ice())
-        await publisher.publish(10)
-        async with server_api(access) as api:
-            (trunk,) = (await api.sip.list_outbound_trunk(sip.ListSIPOutboundTrunkRequest())).items
-            ask = sip.CreateSIPParticipantRequest(
-                sip_trunk_id=trunk.sip_trunk_id,
-                sip_call_to="+15550999",
-                room_name=room,
-                participant_identity="called",
-            )
-            await api.sip.create_sip_participant(ask)
-        async with asyncio.timeout(WITHIN):
-            await subscriber.heard.wait()
-        yield
-    finally:
-        event_log.closed = True
-        await subscriber.leave()
-        await publisher.leave()
 
 
 @pytest.mark.parametrize("by", ENDS)

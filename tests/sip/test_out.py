@@ -7,16 +7,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from livekit.protocol import sip
-from livekit.protocol.room import RoomParticipantIdentity
 from testinfra.host import Host
 
 from livekit_metal.call.access import Access
-from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber
-from livekit_metal.call.server import server_api, token
-from livekit_metal.call.tone import tone
 from livekit_metal.roles.kamailio.settings import Settings as Kamailio
-from tests.sip.called import Called
+from tests.sip.called import Called, calling, hang_up
 from tests.sip.conftest import real
 from tests.sip.slots import ended, serving, shown
 from tests.support.hosts.deploys import deploy, variant
@@ -36,35 +31,16 @@ def test_a_call_out_is_heard_and_goes_on_through_a_change(
     old, called = serving(first), Called(tmp_path, gateway, PORT)
 
     async def scenario() -> None:
-        room, event_log = f"out-{uuid4().hex[:8]}", EventLog()
-        publisher, subscriber = Publisher(event_log, tone), Subscriber(event_log, "called")
-        try:
-            for seat in (publisher, subscriber):
-                await seat.join(access.url, token(access, room=room, identity=seat.who), Ice())
-            await publisher.publish(10)
-            async with server_api(access) as api:
-                (trunk,) = (await api.sip.list_outbound_trunk(sip.ListSIPOutboundTrunkRequest())).items
-                ask = sip.CreateSIPParticipantRequest(
-                    sip_trunk_id=trunk.sip_trunk_id,
-                    sip_call_to="+15550999",
-                    room_name=room,
-                    participant_identity="called",
-                )
-                await api.sip.create_sip_participant(ask)
-                async with asyncio.timeout(20):
-                    await subscriber.heard.wait()
-                more = out | {"extra": {"sip_ringing_interval": "5s"}}
-                assert (await asyncio.to_thread(deploy, variant(tmp_path, {"sip": more}, "changed"))).status == 0
-                assert shown(first, old, "ActiveState") == "deactivating", "the call holds its slot"
-                before = len(subscriber.ear.steps)
-                await asyncio.sleep(2)  # the call's own length
-                assert len(subscriber.ear.steps) - before > 50, "it is heard still"
-                await api.room.remove_participant(RoomParticipantIdentity(room=room, identity="called"))
-                assert (await called.over(15), called.heard()) == (0, ["they hung up"])
-        finally:
-            event_log.closed = True
-            await subscriber.leave()
-            await publisher.leave()
+        room = f"out-{uuid4().hex[:8]}"
+        async with calling(access, room) as subscriber:
+            more = out | {"extra": {"sip_ringing_interval": "5s"}}
+            assert (await asyncio.to_thread(deploy, variant(tmp_path, {"sip": more}, "changed"))).status == 0
+            assert shown(first, old, "ActiveState") == "deactivating", "the call holds its slot"
+            before = len(subscriber.ear.steps)
+            await asyncio.sleep(2)  # the call's own length
+            assert len(subscriber.ear.steps) - before > 50, "it is heard still"
+            await hang_up(access, room, "called")
+            assert (await called.over(15), called.heard()) == (0, ["they hung up"])
 
     try:
         asyncio.run(scenario())
