@@ -10,12 +10,15 @@ import os
 import signal
 import sys
 import threading
+from dataclasses import asdict
 
 from livekit_metal.call.access import add_arguments, chosen
 from livekit_metal.call.client import Call
 from livekit_metal.call.conversation import Conversation
 from livekit_metal.call.errors import CallError
 from livekit_metal.call.forced_path import PATHS
+from livekit_metal.call.quality.figures import Traffic
+from livekit_metal.call.quality.measure import MeasuredCall
 from livekit_metal.call.report import Report
 from livekit_metal.call.server import pinned
 
@@ -28,13 +31,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--subscribe-through", metavar="HOST", help="default: the site's URL")
     parser.add_argument("--node", metavar="ID", help="put the room on this node; default: wherever it lands")
     parser.add_argument("--path", choices=PATHS, help="the only way that media may take; default: whatever works best")
+    parser.add_argument("--quality", action="store_true", help="measure loss, delay and throughput as well")
     parser.add_argument("--agent", metavar="NAME", help="talk to this agent, which repeats what it hears")
     parser.add_argument("--within", type=float, metavar="S", help="give up when the call has not ended after S seconds")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     return parser.parse_args()
 
 
-async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Report:
+async def made(options: argparse.Namespace, signals: list[signal.Signals], traffic: Traffic) -> Report:
     _leave_on(signals)
     access = chosen(options)
     if options.agent:
@@ -42,10 +46,11 @@ async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Re
             await asyncio.sleep(options.seconds)
             return await talk.stop()
     room = await pinned(access, options.node, options.publish_through) if options.node else None
-    call = Call(
+    call = (MeasuredCall if options.quality else Call)(
         access,
         room=room,
         path=options.path,
+        traffic=traffic,
         publish_through=options.publish_through,
         subscribe_through=options.subscribe_through,
         say=(lambda line: None) if options.json else lambda line: print(line, flush=True),
@@ -59,15 +64,16 @@ async def made(options: argparse.Namespace, signals: list[signal.Signals]) -> Re
     return report
 
 
-def _give_up(within: float, as_json: bool) -> None:
+def _give_up(within: float, as_json: bool, traffic: Traffic) -> None:
     """End the process: the SDK has no way to end an attempt to connect."""
     problem = f"call: connect: it has not ended after {within:.0f} s; see whether media (UDP, ICE/TCP) gets through"
-    print(_failed(problem, no_media=True) if as_json else f"FAILED {problem}", flush=True)
+    print(_failed(problem, traffic, no_media=True) if as_json else f"FAILED {problem}", flush=True)
     os._exit(1)
 
 
-def _failed(problem: str, *, no_media: bool) -> str:
-    return json.dumps({"ok": False, "no_media": no_media, "problems": [problem]})
+def _failed(problem: str, traffic: Traffic, *, no_media: bool) -> str:
+    """``sent`` and ``back`` are packets of a forced way: one by which anything came back is open."""
+    return json.dumps({"ok": False, "no_media": no_media, "problems": [problem]} | asdict(traffic))
 
 
 def _leave_on(signals: list[signal.Signals]) -> None:
@@ -90,16 +96,16 @@ def _leave_on(signals: list[signal.Signals]) -> None:
 
 
 def main() -> int:
-    options, signals = arguments(), list[signal.Signals]()
+    options, signals, traffic = arguments(), list[signal.Signals](), Traffic()
     logging.getLogger("livekit").setLevel(logging.CRITICAL)  # what the SDK logs, the report says in one line
     if options.within:
-        watchdog = threading.Timer(options.within, _give_up, (options.within, options.json))
+        watchdog = threading.Timer(options.within, _give_up, (options.within, options.json, traffic))
         watchdog.daemon = True
         watchdog.start()
     try:
-        report = asyncio.run(made(options, signals))
+        report = asyncio.run(made(options, signals, traffic))
     except CallError as error:
-        print(_failed(str(error), no_media=error.no_media) if options.json else f"FAILED {error}")
+        print(_failed(str(error), traffic, no_media=error.no_media) if options.json else f"FAILED {error}")
         return 1
     except asyncio.CancelledError:
         print(f"interrupted by {signals[0].name}", file=sys.stderr)

@@ -19,6 +19,7 @@ from livekit_metal.call.errors import CallError
 from livekit_metal.call.forced_path import Path, forced
 from livekit_metal.call.join_info import where
 from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber, bounded
+from livekit_metal.call.quality.figures import Traffic
 from livekit_metal.call.report import Report, largest_gap
 from livekit_metal.call.server import Node, token, trust
 from livekit_metal.call.tone import RATE, STEP, Sound, tone
@@ -33,7 +34,8 @@ class Call(Aside[Report]):
 
     ``publish_through`` and ``subscribe_through`` name hosts of the access file (None: the site's URL).
     ``room`` joins a room made before, such as one pinned to a node; by default a fresh one. ``path`` is the only
-    way that media may take; without one, ``ice`` says which ways. ``within`` is the time (s) for the first frame of
+    way that media may take; without one, ``ice`` says which ways. ``traffic`` counts what a forced path carries (not
+    TURN's). ``within`` is the time (s) for the first frame of
     the tone once the track is subscribed. ``say`` gets one line per phase, from the call's thread.
     """
 
@@ -48,6 +50,7 @@ class Call(Aside[Report]):
         sound: Sound = tone,
         within: float = 10.0,
         ice: Ice = EVERY_WAY,
+        traffic: Traffic | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._access, self._through, self._path = access, publish_through, path
@@ -55,6 +58,7 @@ class Call(Aside[Report]):
         self._tag = uuid4().hex[:12]  # in both identities: several calls may share a room
         self.room = room or f"call-{self._tag}"
         self._sound, self._within, self._ice, self._say = sound, within, ice, say
+        self._traffic = traffic or Traffic()
         super().__init__(self.room)
 
     async def __aenter__(self) -> Self:
@@ -78,7 +82,7 @@ class Call(Aside[Report]):
             self._up.set_result(None)
             await stopped
             await self._finish()
-            return self._reported(subscriber, started, node)
+            return await self._afterwards(self._reported(subscriber, started, node))
         finally:
             event_log.closed = True
             await subscriber.leave()
@@ -92,11 +96,17 @@ class Call(Aside[Report]):
     async def _finish(self) -> None:
         """What is still to come before the report: nothing, of sound."""
 
+    async def _afterwards(self, report: Report) -> Report:
+        """What is done with the call that the report is about: nothing more."""
+        return report
+
     async def _start(self, publisher: Publisher, subscriber: Subscriber, ways: contextlib.AsyncExitStack) -> Node:
         ice = self._ice
         if self._path:
             self._say(f"media may go by {self._path} only")
-            ice = await ways.enter_async_context(forced(self._access, self._path, self.room, self._through))
+            ice = await ways.enter_async_context(
+                forced(self._access, self._path, self.room, self._through, self._traffic)
+            )
         for seat, url in zip((publisher, subscriber), self._urls, strict=True):
             self._say(f"{seat.who} joins {self.room} through {url}")
             identity = f"{seat.who}-{self._tag}"

@@ -19,6 +19,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError
 from livekit_metal.call.join_info import Announced, IceServer, announced
 from livekit_metal.call.participants import Ice
+from livekit_metal.call.quality.figures import Traffic
 from livekit_metal.call.relay import IceTcp, Udp, relay
 from livekit_metal.call.server import NEXT, trusted
 
@@ -28,19 +29,25 @@ _REMEDY = "see rtc.* and turn.* in the server's configuration: it announces what
 
 
 @asynccontextmanager
-async def forced(access: Access, path: Path, room: str, through: str | None = None) -> AsyncIterator[Ice]:
-    """How a client must be configured so that its media in ``room`` takes ``path``. Raises :class:`CallError`."""
+async def forced(
+    access: Access, path: Path, room: str, through: str | None = None, traffic: Traffic | None = None
+) -> AsyncIterator[Ice]:
+    """How a client must be configured so that its media in ``room`` takes ``path``. Raises :class:`CallError`.
+
+    ``traffic`` counts the packets, but those of TURN, which go to the server and not through here.
+    """
+    traffic = traffic or Traffic()
     async with announced(access, room, through) as told:
         if path == "udp":
             if not told.udp:
                 raise CallError("path", f"{told.node.id} announces no UDP address", _REMEDY)
-            async with relay(Udp(), {host for host, _ in told.udp}) as server:
+            async with relay(Udp(), {host for host, _ in told.udp}, traffic) as server:
                 yield _only([server])
         elif path == "tcp":
             if not told.tcp:
                 raise CallError("path", f"{told.node.id} announces no ICE/TCP address", _REMEDY)
             # the client sends to the UDP addresses that it was told; what matters is where the relay takes it
-            async with relay(IceTcp(told.tcp[0]), {host for host, _ in told.udp}) as server:
+            async with relay(IceTcp(told.tcp[0]), {host for host, _ in told.udp}, traffic) as server:
                 yield _only([server])
         elif path in ("turn-udp", "turn-udp-443"):
             yield _only(turn(told, path))

@@ -21,6 +21,7 @@ from typing import Any, Protocol
 
 from livekit_metal.call import stun
 from livekit_metal.call.join_info import IceServer
+from livekit_metal.call.quality.figures import Traffic
 from livekit_metal.call.stun import Address, Attribute, Message, Method
 
 _CHANNEL = struct.Struct("!HH")  # number, length (RFC 8656, 12.4)
@@ -112,8 +113,10 @@ class IceTcp:
 class _Allocation:
     """What one client connection has asked for."""
 
-    def __init__(self, way: Way, allowed: Collection[str], key: bytes, writer: asyncio.StreamWriter) -> None:
-        self._way, self._allowed, self._key, self._writer = way, allowed, key, writer
+    def __init__(
+        self, way: Way, allowed: Collection[str], key: bytes, writer: asyncio.StreamWriter, traffic: Traffic
+    ) -> None:
+        self._way, self._allowed, self._key, self._writer, self._traffic = way, allowed, key, writer, traffic
         self._peers: dict[Address, asyncio.Task[Peer | None]] = {}
         self._channels: dict[int, Address] = {}
         self._numbers: dict[Address, int] = {}
@@ -166,9 +169,11 @@ class _Allocation:
     def _send(self, peer: Address, data: bytes) -> None:
         opening = self._peers.get(peer)
         if opening and opening.done() and not opening.cancelled() and (way := opening.result()):
+            self._traffic.sent += 1
             way.send(data)
 
     def _back(self, peer: Address, data: bytes) -> None:
+        self._traffic.back += 1
         if number := self._numbers.get(peer):
             framed = _CHANNEL.pack(number, len(data)) + data
             self._writer.write(framed + bytes(-len(framed) % 4))
@@ -196,8 +201,9 @@ async def _message(reader: asyncio.StreamReader) -> bytes:
 
 
 @asynccontextmanager
-async def relay(way: Way, allowed: Collection[str]) -> AsyncIterator[IceServer]:
-    """A relay that goes to the addresses ``allowed`` and nowhere else, as an ICE server."""
+async def relay(way: Way, allowed: Collection[str], traffic: Traffic | None = None) -> AsyncIterator[IceServer]:
+    """A relay that goes to the addresses ``allowed`` and nowhere else, as an ICE server; ``traffic`` counts packets."""
+    counted = traffic or Traffic()
     password = secrets.token_urlsafe(16)
     key = stun.key(_USER, _REALM, password)
     clients: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
@@ -206,7 +212,7 @@ async def relay(way: Way, allowed: Collection[str]) -> AsyncIterator[IceServer]:
         this = asyncio.current_task()
         assert this is not None
         clients[this] = writer
-        allocation = _Allocation(way, allowed, key, writer)
+        allocation = _Allocation(way, allowed, key, writer, counted)
         try:
             while True:
                 allocation.take(await _message(reader))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
+from livekit_metal.call.quality.figures import Figures
 from livekit_metal.core.errors import Problem
 
 TONE_SHARE = 0.8  # of the received energy; a good call has 0.97 and more
@@ -63,6 +64,7 @@ class Report:
     largest_gap_at_s: float
     tone_share: float
     events: tuple[Event, ...]
+    quality: Figures | None = None  # None: it was not measured
 
     def problems(self) -> Iterator[Problem]:
         """Yield what keeps this from being a proof; nothing when the call was good."""

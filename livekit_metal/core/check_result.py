@@ -24,6 +24,7 @@ class Result(StrEnum):
 
 _LONGEST = 2000  # characters of a fact
 BAD = (Result.FAILED, Result.UNKNOWN)
+_READ = {"result": Result, "explains": tuple, "explained_by": tuple}
 _COLOURS = {Result.OK: "green", Result.NOTE: "cyan", Result.FAILED: "red", Result.UNKNOWN: "yellow"}
 
 
@@ -38,6 +39,9 @@ class CheckResult:
     said: str = ""  # the fact: what was found, or the cause of the failure
     remedy: str = ""
     because: str = ""  # FOLLOWS: the row that explains this one
+    suspect: bool = False  # a NOTE that is the cause when something is bad that it explains
+    explains: tuple[str, ...] = ()  # checks; empty: what all rows of its check do
+    explained_by: tuple[str, ...] = ()  # checks, beside those that always do
 
     @property
     def name(self) -> str:
@@ -63,7 +67,9 @@ def moment(seconds: float) -> str:
 
 
 def from_json(rows: Iterable[Mapping[str, Any]]) -> list[CheckResult]:
-    return [CheckResult(**{**row, "result": Result(row["result"])}) for row in rows]
+    return [
+        CheckResult(**{**row, **{name: read(row[name]) for name, read in _READ.items() if name in row}}) for row in rows
+    ]
 
 
 def table(rows: Sequence[CheckResult]) -> Iterator[str]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,13 @@ import click
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError
+from livekit_metal.call.quality.figures import Figures
 from livekit_metal.core import check_result as rows
 from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.errors import as_called_here
 from livekit_metal.core.switches import switches
-from livekit_metal.diagnosis.from_client import calls
+from livekit_metal.diagnosis.from_client import calls, quality
+from livekit_metal.diagnosis.on_host import cores
 from livekit_metal.diagnosis.on_host.checks import Found
 from livekit_metal.diagnosis.root_cause import attribute
 from livekit_metal.diagnosis.subject import Subject, admitted, no_relays, shut
@@ -52,7 +54,8 @@ def conclude(site: Site, run: State, found: Mapping[str, Any]) -> int:
     outside = _from_here(case) if case else [_no_access(site)]
     vantage = next((name for host in run.inventory if (name := switches(host.data.get).vantage)), "")
     inside = _from_host(run, site, case, vantage) if case and vantage else []
-    _judged[:] = attribute([*looked, *outside, *inside])
+    waited = _waited(run, site, found) if case else []
+    _judged[:] = attribute([*looked, *waited, *outside, *inside])
     return rows.status(_judged)
 
 
@@ -90,9 +93,25 @@ def _case(site: Site, found: Mapping[str, Any]) -> Subject | None:
         turn={n: site.of(Livekit, n).turn.name(n) for n in site.with_role("livekit") if livekit.turn.enabled},
         tcp=livekit.ice_over_tcp,
         admitted=_admitted(site, found),
+        quality=livekit.quality,
         unfiltered=[public[name] for name in found if not site.of(Firewall, name).filters],
         here=HERE,
     )
+
+
+def _waited(run: State, site: Site, found: Mapping[str, Any]) -> list[CheckResult]:
+    """What livekit-server on each host waited for a core since the look, so while the calls were made."""
+    rows = []
+    for name, one in found.items():
+        if isinstance(one, Found) and one.waits:
+            stack = site.for_host(name)
+            program, words = cores.question(stack)
+            try:
+                lines = read(run.inventory.get_host(name), program, *words).splitlines()
+            except HostError:
+                continue  # it could be read a minute ago, and what is wrong with it now has rows of its own
+            rows.append(cores.judged(stack, one.waits, cores.Waits.read(lines)))
+    return [row for row in rows if row]
 
 
 def _admitted(site: Site, hosts: Iterable[str]) -> dict[str, Sequence[str]]:
@@ -138,11 +157,16 @@ def _from_host(run: State, site: Site, case: Subject, vantage: str) -> list[Chec
         return [
             CheckResult(check="calls", about=vantage, vantage=HERE, result=Result.UNKNOWN, said=fact, remedy=remedy)
         ]
-    ways = [(name, node, path) for name, node in case.nodes.items() for path in ("udp", "tcp")]
-    return [_call(place, site, case.access, way) for way in ways]
+    rows = []
+    for name, node in case.nodes.items():
+        found = {path: _call(place, site, case.access, (name, node, path)) for path in ("udp", "tcp")}
+        rows += [row for row, _ in found.values()]
+        measured = {path: figures for path, (_, figures) in found.items() if figures}
+        rows += quality.rows(name, vantage, measured, case.quality)
+    return rows
 
 
-def _call(place: Any, site: Site, access: Access, way: tuple[str, str, str]) -> CheckResult:
+def _call(place: Any, site: Site, access: Access, way: tuple[str, str, str]) -> tuple[CheckResult, Figures | None]:
     about, node, path = way
     words = calls.arguments(node=node, through=(about, about), path=path)
     try:
@@ -150,7 +174,6 @@ def _call(place: Any, site: Site, access: Access, way: tuple[str, str, str]) -> 
         said = on_host.call(place, f"{site.paths.releases}/probe", plain, words, calls.WITHIN)
     except HostError as error:
         remedy = "see what is said; --data from=HOST names another"
-        return CheckResult(
-            check=path, about=about, vantage=place.name, result=Result.UNKNOWN, said=str(error), remedy=remedy
-        )
-    return calls.judged(said, path, about, place.name, None)
+        row = CheckResult(check=path, about=about, vantage=place.name, result=Result.UNKNOWN, said=str(error))
+        return replace(row, remedy=remedy), None
+    return calls.judged(said, path, about, place.name, None), calls.measured(said)

@@ -12,6 +12,7 @@ from livekit_metal.core.check_result import BAD, CheckResult, Result
 from livekit_metal.site.loading import every_role
 
 MEDIA = ("udp", "tcp", "turn-udp", "turn-udp-443", "turn-tls", "across")
+QUALITY = ("loss", "throughput", "round-trip", "jitter")
 _SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", "turn", *MEDIA)
 
 # What a check that fails explains, on the same host; the order is from the ground up. Whatever is about the site is
@@ -19,6 +20,9 @@ _SERVICE = ("slot", "edge", "backup", "signalling", "join", "refused", "turn", *
 _EXPLAINS: dict[str, tuple[str, ...]] = {
     "reach": ("peer", "redis", "bus", "targets", "segment", "closed", "ipv6", "tls", *_SERVICE),
     "ipv6-route": ("ipv6",),
+    "firewall": ("peer", "bus", "tls", "ipv6", *_SERVICE),
+    "rules": MEDIA,  # each row says itself what it may be to blame for
+    "cores": ("signalling", "join", *MEDIA),  # who waits for a core answers late
     "hairpin": ("turn-udp", "turn-udp-443", "turn-tls"),
     "conntrack": ("bus", "peer", "tls", *_SERVICE),
     "redis": ("bus", "targets", *_SERVICE),
@@ -34,6 +38,10 @@ _EXPLAINS: dict[str, tuple[str, ...]] = {
     "tls": ("signalling", "join", "refused", *MEDIA),
     "signalling": ("join", "refused", *MEDIA),
     "join": ("refused", *MEDIA),
+    # what loses packets of sound alone carries little for that reason; what is slow, and does not, is late
+    "loss": ("throughput", "round-trip", "jitter", *MEDIA),
+    "throughput": ("round-trip", "jitter", *MEDIA),
+    "round-trip": ("jitter",),
     "turn-cert": ("turn-tls",),
     "udp-443": ("turn-udp-443",),
     "turn-udp": ("turn-udp-443",),
@@ -43,13 +51,31 @@ _EXPLAINS: dict[str, tuple[str, ...]] = {
 # A daemon beside livekit-server has a check of its role's name; it says itself what explains that.
 _DAEMONS = {role.name: role.explained_by for role in every_role() if role.slots and role.reports}
 EXPLAINS = {
-    cause: (*rows, *(name for name, causes in _DAEMONS.items() if cause in causes)) for cause, rows in _EXPLAINS.items()
+    cause: (
+        *rows,
+        *(
+            QUALITY if "udp" in rows and cause not in QUALITY else ()
+        ),  # what keeps calls from being heard makes them bad
+        *(name for name, causes in _DAEMONS.items() if cause in causes),
+    )
+    for cause, rows in _EXPLAINS.items()
 } | dict.fromkeys(_DAEMONS, ("targets",))
 _EVERYWHERE = ("redis",)  # there is one for all hosts
 
 
 def attribute(rows: Sequence[CheckResult]) -> list[CheckResult]:
-    """The same rows; failures that another one explains are FOLLOWS."""
+    """The same rows; failures that another one explains are FOLLOWS, and suspects that explain the rest are FAILED."""
+    left = [row for row in _attributed(rows) if row.result in BAD]
+    return _attributed([_accused(row, left) for row in rows])
+
+
+def _accused(row: CheckResult, left: Sequence[CheckResult]) -> CheckResult:
+    """A suspect is the cause where something is bad that nothing else explains."""
+    guilty = row.suspect and any(_explains(row, other) for other in left)
+    return dataclasses.replace(row, result=Result.FAILED, suspect=False) if guilty else row
+
+
+def _attributed(rows: Sequence[CheckResult]) -> list[CheckResult]:
     # a host in maintenance takes no sessions, on purpose: a note, and the cause of what others see of it
     causes = [row for row in rows if row.result in BAD or (row.check, row.result) == ("slot", Result.NOTE)]
     return [_follows(row, causes) if row.result in BAD else row for row in rows]
@@ -66,6 +92,6 @@ def _deepest_first(bad: Iterable[CheckResult]) -> list[CheckResult]:
 
 
 def _explains(cause: CheckResult, row: CheckResult) -> bool:
-    if row.check not in EXPLAINS[cause.check]:
+    if row.check not in (cause.explains or EXPLAINS[cause.check]) and cause.check not in row.explained_by:
         return False
     return cause.check in _EVERYWHERE or not row.about or cause.about in row.about.split(" and ")

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from livekit_metal.call.access import Access
 from livekit_metal.core.ports import Port, Proto, Reach
+from livekit_metal.core.types.quality import Quality
 from livekit_metal.roles.edge.backends import Slot
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.exporters.settings import Settings as Exporters
@@ -30,7 +31,7 @@ class Subject:
     that the URL's name may have (empty: any); ``turn`` is the name of TURN over TLS by host ('': TURN over UDP only);
     ``tcp`` says whether there must be ICE over TCP; ``unfiltered`` are the addresses where no filter of ours is
     (firewall.mode); ``admitted`` are the networks that may reach a closed port all the same, by its name
-    (exporters.networks, edge.proxies); ``here`` is what this place is called.
+    (exporters.networks, edge.proxies); ``quality`` is what calls must have; ``here`` is what this place is called.
     """
 
     access: Access
@@ -42,6 +43,7 @@ class Subject:
     tcp: bool = True
     unfiltered: Sequence[str] = ()
     admitted: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    quality: Quality = Quality()
     here: str = "here"
 
     @classmethod
@@ -70,7 +72,9 @@ class Subject:
     @classmethod
     def from_json(cls, text: str) -> Subject:
         data: dict[str, Any] = json.loads(text)
-        return cls(**data | {"access": Access.parse(data["access"], "standard input")})
+        return cls(
+            **data | {"access": Access.parse(data["access"], "standard input"), "quality": Quality(**data["quality"])}
+        )
 
 
 def shut(ports: Sequence[Port]) -> Closed:

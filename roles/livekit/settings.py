@@ -13,6 +13,7 @@ from livekit_metal.core.passthrough import merged
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach
 from livekit_metal.core.types.duration import Duration
 from livekit_metal.core.types.memory import MOST, WORDS, Memory
+from livekit_metal.core.types.quality import Quality
 from livekit_metal.core.types.text import WebUrl
 from livekit_metal.releases import compatibility
 from livekit_metal.roles.livekit import turn
@@ -129,6 +130,7 @@ class Settings(SlottedSettings):
     turn: Turn = option(Turn(), "TURN, for clients that cannot reach the media ports")
     room: Room = option(Room(), "defaults of rooms")
     limits: Limits = option(Limits(), "limits of a node")
+    quality: Quality = option(Quality(), "how good a way for media must be, for the doctor to find nothing wrong")
     drain: Drain = option(Drain(), "what a slot does after a change, until nobody needs it any more")
     probe: Literal["controller", "host", "peer"] = option(
         "controller", "from where a call must get through a new slot before any room can land on it"

@@ -21,27 +21,27 @@ async def examine(case: Subject) -> list[CheckResult]:
     rows, wanted = network.present([await network.dns(case)]), dict(case.places)
     if any(row.result in BAD for row in rows):
         wanted.pop("", None)  # by the name nothing more can be told; hosts with a URL of their own are still there
-    turn = asyncio.Semaphore(calls.AT_ONCE)
+    turns = calls.Turns()
     hosts = [through for through in wanted.values() if through]
     names = {host.address: name for name, host in case.access.hosts.items()}
     # all at once: most of it is waiting, for a second of sound or for a port that does not answer
     found = await asyncio.gather(
-        _places(case, wanted, turn),
-        asyncio.gather(*(calls.across(case, *pair, turn) for pair in _ring(hosts))),
+        _places(case, wanted, turns),
+        asyncio.gather(*(calls.across(case, *pair, turns) for pair in _ring(hosts))),
         asyncio.gather(*(network.closed(case, names.get(at, ""), at) for at in case.closed)),
     )
     return [*rows, *(row for part in found for row in part)]
 
 
-async def _places(case: Subject, wanted: Mapping[str, str | None], turn: asyncio.Semaphore) -> list[CheckResult]:
+async def _places(case: Subject, wanted: Mapping[str, str | None], turns: calls.Turns) -> list[CheckResult]:
     """What there is to say of every place, and then of what clients are told in all of them."""
-    places = await asyncio.gather(*(_place(case, about, through, turn) for about, through in wanted.items()))
+    places = await asyncio.gather(*(_place(case, about, through, turns) for about, through in wanted.items()))
     told = {about: one for about, (_, one) in zip(wanted, places, strict=True) if one}
     return [*(row for rows, _ in places for row in rows), *await ipv6(case, told)]
 
 
 async def _place(
-    case: Subject, about: str, through: str | None, turn: asyncio.Semaphore
+    case: Subject, about: str, through: str | None, turns: calls.Turns
 ) -> tuple[list[CheckResult], Announced | None]:
     """The rows, and what clients are told there."""
     rows: list[CheckResult] = []
@@ -57,7 +57,7 @@ async def _place(
     rows.append(row)
     if told and (about or told.node.id not in case.nodes.values()):  # else the host that it is on is tried by itself
         rows += await relays(case, about, told)
-        rows += await calls.all_paths(case, about, through, told, turn)
+        rows += await calls.all_paths(case, about, through, told, turns)
     return rows, told
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from livekit_metal.core.check_result import CheckResult, Result, failed
 from livekit_metal.core.types.secret import Secret
+from livekit_metal.diagnosis.on_host import cores, rules
+from livekit_metal.diagnosis.on_host.cores import Waits
 from livekit_metal.diagnosis.on_host.queries import needs, question
 from livekit_metal.diagnosis.on_host.services import services
 from livekit_metal.roles.edge.settings import Settings as Edge
@@ -41,6 +43,7 @@ class Found:
 
     rows: tuple[CheckResult, ...]
     node: str = ""
+    waits: Waits | None = None  # what it has waited for a core so far
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,8 @@ def of(stack: HostStack, in_run: frozenset[str], api_keys: Mapping[str, Secret],
     rows = [CheckResult(check="reach", about=stack.host, vantage="controller", said="over SSH")]
     rows += preflight(stack, in_run, seen)
     rows += conntrack(stack, seen)
+    device = " ".join(seen.answers.get("doctor.link", ())).partition(" ")[0]
+    rows += rules.checks(stack.host, stack.ports, device, seen.answers[rules.PROBE])
     rows += redis(stack, seen) if stack.of(Redis) else ()
     rows += of_roles(stack, seen)
     rows += services(stack, api_keys, seen)
@@ -70,7 +75,7 @@ def of(stack: HostStack, in_run: frozenset[str], api_keys: Mapping[str, Secret],
     for each in (address, version, keys):
         rows += each(stack, slot)
     rows += edge(stack, seen, slot)
-    return Found(tuple(rows), slot.said.get("node", "") if slot else "")
+    return Found(tuple(rows), slot.said.get("node", "") if slot else "", Waits.read(seen.answers[cores.PROBE]))
 
 
 def of_roles(stack: HostStack, seen: HostState) -> Iterator[CheckResult]:
@@ -166,9 +171,7 @@ def serving(stack: HostStack, seen: HostState) -> Slot | None:
 def serves(stack: HostStack, slot: Slot | None, seen: HostState) -> Iterator[CheckResult]:
     """New sessions go to a slot that runs and answers."""
     if slot is None and (why := maintenance.words(seen)):
-        about = {"about": stack.host, "vantage": stack.host}
-        remedy = "end it with drain.py --data back=yes"
-        yield CheckResult(check="slot", **about, result=Result.NOTE, said=why, remedy=remedy)
+        yield replace(_good("slot", stack, why), result=Result.NOTE, remedy="end it with drain.py --data back=yes")
     elif slot is None:
         yield _bad("slot", stack, "new sessions go to no slot of this host", "deploy")
     elif slot.state is not State.ACTIVE:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from livekit_metal.core import records, shell
 from livekit_metal.core.redis_client import RedisClient
 from livekit_metal.core.switches import Switches
-from livekit_metal.diagnosis.on_host import services
+from livekit_metal.diagnosis.on_host import cores, rules, services
 from livekit_metal.roles.base.settings import Settings as Base
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.roles.livekit import occupancy
@@ -26,7 +26,7 @@ from livekit_metal.runtime.slots.occupancy import OccupancyQuery
 if TYPE_CHECKING:
     from livekit_metal.site.model import HostStack
 
-_ASK = shell.program(__file__, "livekit")
+_ASK, RULES = shell.program(__file__, "livekit"), shell.program(__file__, "rules")
 # Arguments: host, port, user ('' for the default one); the password is in the environment. As any client logs in.
 _LOG_IN = r"""use IO::Socket::IP; my ($host, $port, $user) = @ARGV; my $secret = $ENV{REDISCLI_AUTH};
 alarm 4; $SIG{ALRM} = sub { print "silent\n"; exit };
@@ -48,17 +48,24 @@ def question(stack: HostStack) -> OccupancyQuery:
 
 def needs(stack: HostStack, given: Switches | None = None) -> StateQuery:
     """What to look at on one host, and to do there where a switch asks for it."""
-    probes = [*preflight_probes(stack.the(Preflight)), ("doctor.conntrack", CONNTRACK), *services.probes(stack)]
+    probes = [
+        *preflight_probes(stack.the(Preflight)),
+        ("doctor.conntrack", CONNTRACK),
+        (rules.PROBE, RULES),
+        *services.probes(stack),
+    ]
     units = {"firewalld.service", "nftables.service", *stack.the(Base).daemons}
     if stack.of(Livekit) and stack.of(Edge):
         said = active_slot.question(
             stack.the(Edge).active, "show info", f"show map {stack.the(Edge).active.file}", "show servers state"
         )
+        program, words = cores.question(stack)
         probes += [
             question(stack).probe,
             ("doctor.link", _LINK.format(address=shlex.quote(stack.the(Livekit).media_address))),
             ("doctor.edge", f"{said} | sed '/^#/d'"),  # a look's own lines begin so
             ("doctor.bus", _bus(stack.the(Livekit).redis)),
+            (cores.PROBE, f"(\n{shell.given(program, *words)})"),
         ]
     marker = maintenance.needs(records.maintenance(stack.the(Edge).config_root)) if stack.of(Edge) else StateQuery()
     for own, doctor in modules(stack, "doctor"):

@@ -30,6 +30,7 @@ _LOCK = Path(__file__).with_name("requirements.lock")
 _CODE = (
     "livekit_metal/__init__.py",
     "livekit_metal/call",
+    "livekit_metal/call/quality",
     *(f"livekit_metal/core/{n}.py" for n in ("__init__", "errors", "fields", "ports", "printable")),
     *(f"livekit_metal/core/types/{n}.py" for n in ("__init__", "dns_names", "text")),
 )

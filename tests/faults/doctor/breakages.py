@@ -2,40 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-
-from livekit_metal.site.model import Site
+from tests.faults.doctor.breakage import FIRST, SECOND, Breakage
+from tests.faults.doctor.ways import WAYS
 from tests.support.programs.certificates import unfit
 
-FIRST, SECOND = 0, 1  # host of the site; Redis and Prometheus are on the first, daemons beside LiveKit on the second
-
-
-@dataclass(frozen=True)
-class Breakage:
-    """``cause`` is the one row that fails: (check, host judged); its words contain every one of ``words``."""
-
-    name: str
-    host: int
-    do: str
-    undo: str
-    cause: tuple[str, int]
-    words: str
-    files: Callable[[Site, str], dict[str, str]] = field(default=lambda site, host: {})  # that ``do`` finds there
-
-
-def _eaten(name: str, check: str, words: str, rule: str, hook: str = "input") -> Breakage:
-    """Packets that a firewall eats on the second host."""
-    return Breakage(name, SECOND, f"drop {hook} '{rule}'", "allow", (check, SECOND), words)
-
-
 TABLE = (
-    # but not for relays, which are on the host itself
-    _eaten("UDP range closed", "udp", "no media by UDP to", "iifname != lo udp dport @MEDIA@"),
-    _eaten("7881 closed", "tcp", "no media by ICE over TCP to", "tcp dport @ICE_TCP@"),
-    _eaten("TURN over UDP closed", "turn-udp", "no media by TURN over UDP", "udp dport @TURN_UDP@"),
-    _eaten("one node without Redis", "bus", "no way from here to Redis", "tcp dport @REDIS@", hook="output"),
-    _eaten("a peer's edge unreachable", "peer", "drops what comes to port", "tcp dport @PEER@"),
+    *WAYS,
     Breakage(
         "Redis down",
         FIRST,
@@ -65,8 +37,9 @@ TABLE = (
     Breakage(
         "TURN over TLS closed behind HAProxy",
         SECOND,
-        "drop input 'tcp dport @TURN_TLS@'",
-        "allow",
+        "nft insert rule inet livekit_metal input tcp dport @TURN_TLS@ drop comment '\"tests\"'",
+        "nft delete rule inet livekit_metal input handle "
+        "$(nft -a list chain inet livekit_metal input | sed -n 's/.*\"tests\".*# handle //p')",
         ("turn-tls", SECOND),
         "no media by TURN over TLS",
     ),
@@ -88,7 +61,6 @@ TABLE = (
         "certificate has expired",
         lambda site, host: {"/run/tests-certificate": unfit(site, host, expired=True)},
     ),
-    _eaten("IPv6 announced and not routed", "ipv6", "nothing gets there and back", "iifname != lo meta nfproto ipv6"),
     Breakage(
         "the firewall's table of connections full",
         SECOND,

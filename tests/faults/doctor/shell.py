@@ -45,10 +45,15 @@ end=$(($(date +%s) + 60)); while [ -n "$(down)" ]; do [ $(date +%s) -lt $end ] |
 
 
 def filled(text: str, site: Site, host: str) -> str:
-    """Shell text for ``host`` with the site's own ports and paths in it."""
+    """Shell text for ``host``, with the words above."""
+    return values(_SHELL + text, site, host)
+
+
+def values(text: str, site: Site, host: str) -> str:
+    """A text with the site's own ports and paths in it."""
     livekit, edge = site.livekit, site.for_host(host).edge
     assert edge is not None
-    values = {
+    known = {
         "ACTIVE": edge.active.file,
         "SOCKET": edge.active.socket,
         "MEDIA": livekit.media_udp,
@@ -64,4 +69,4 @@ def filled(text: str, site: Site, host: str) -> str:
         "CERTIFICATE": edge.certificate_file,
         "CONNTRACK": "/proc/sys/net/netfilter/nf_conntrack",
     }
-    return re.sub("@([A-Z_]+)@", lambda found: str(values[found[1]]), _SHELL + text)
+    return re.sub("@([A-Z_]+)@", lambda found: str(known[found[1]]), text)

@@ -12,7 +12,8 @@ from testinfra.host import Host
 
 from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
-from tests.faults.doctor.breakages import SECOND, TABLE, Breakage
+from tests.faults.doctor.breakage import SECOND, Breakage
+from tests.faults.doctor.breakages import TABLE
 from tests.faults.doctor.shell import SETTLED, filled
 from tests.support.hosts.doctor import doctor, failing, laptop
 from tests.support.hosts.lab import lab
@@ -47,7 +48,8 @@ def broken(request: pytest.FixtureRequest, site: Site, hosts: Mapping[str, Host]
     host.check_output(filled(one.do, site, name))
     hang_up(name)
     try:
-        yield one
+        with one.elsewhere(site, name):
+            yield one
     finally:
         host.check_output(filled(one.undo, site, name))
         for each_name, each in hosts.items():

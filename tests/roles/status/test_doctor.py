@@ -49,6 +49,8 @@ def look(site: Site, **answers: list[str]) -> HostState:
         "doctor.conntrack": ["500", "262144"],
         "doctor.link": ["eth0 1500"],
         "doctor.bus": ["said +PONG"],
+        "doctor.rules": [],
+        "doctor.waits": [],
         "doctor.edge": haproxy(),
         "maintenance": [],
         "livekit.occupancy": slot(site),

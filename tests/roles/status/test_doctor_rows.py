@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.join_info import Announced, IceServer
 from livekit_metal.call.server import Node
 from livekit_metal.core.check_result import CheckResult, Result, as_json, failed, from_json, status, table
+from livekit_metal.core.types.quality import Quality
 from livekit_metal.diagnosis import finish
 from livekit_metal.diagnosis.from_client import calls
 from livekit_metal.diagnosis.on_host.checks import Found
@@ -20,6 +22,7 @@ from livekit_metal.diagnosis.root_cause import EXPLAINS, attribute
 from livekit_metal.diagnosis.subject import Subject
 from livekit_metal.runtime.run.read_only import Unreachable
 from livekit_metal.site.model import Site
+from tests.roles.status.test_doctor_quality import GOOD
 
 
 def rows(*bad_ones: str, good: str = "") -> list[CheckResult]:
@@ -48,6 +51,10 @@ def causes(found: list[CheckResult]) -> list[str]:
         (("egress lk2", "targets lk2"), "egress lk2"),
         (("redis lk1", "ingress lk2", "sip lk2"), "redis lk1"),
         (("ipv6 lk2", "ipv6-route lk2"), "ipv6-route lk2"),
+        (("loss lk2", "throughput lk2", "jitter lk2", "turn-udp lk2", "across lk2 and lk3"), "loss lk2"),
+        (("throughput lk2", "round-trip lk2", "turn-udp lk2"), "throughput lk2"),
+        (("slot lk2", "udp lk2", "loss lk2"), "slot lk2"),
+        (("firewall lk2", "udp lk2", "turn-udp lk2"), "firewall lk2"),
         (("reach lk2", "udp lk2", "signalling lk2", "peer lk2", "targets lk2"), "reach lk2"),
     ],
 )
@@ -107,12 +114,22 @@ def test_what_a_call_says(said: Any, result: Result, words: str) -> None:
     assert (row.result, row.said) == (result, words) if result is not Result.OK else words in row.said
 
 
-def test_only_a_call_that_came_up_is_made_again() -> None:
+def test_only_a_call_by_a_way_that_is_open_is_made_again() -> None:
     good = {"ok": True, "problems": [], "received_s": 1.0}
-    assert not calls.lossy(json.dumps(good))
-    assert calls.lossy(json.dumps(good | {"ok": False}))
-    assert not calls.lossy(json.dumps({"ok": False, "problems": ["no way"]}))
-    assert not calls.lossy("Killed")
+    silent = {"ok": False, "no_media": True, "problems": ["no way"], "sent": 90, "back": 0}
+
+    def again(said: dict[str, Any], **how: bool) -> bool:
+        return calls.again(json.dumps(said), Quality(), **how)
+
+    assert not again(good)
+    assert again(good | {"ok": False})
+    assert not again(silent)
+    assert again(silent | {"back": 7})
+    assert again(silent, is_open=True)
+    assert not again({"ok": False, "problems": ["the key is refused"]})
+    assert not calls.again("Killed", Quality())
+    assert not again(good | {"quality": asdict(GOOD)})
+    assert again(good | {"quality": asdict(dataclasses.replace(GOOD, loss_up=9.0))})
 
 
 def test_a_host_that_cannot_be_reached_is_a_row(cluster: Site, monkeypatch: pytest.MonkeyPatch) -> None:
