@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal
 
 from livekit_metal.core.errors import Problem
@@ -209,18 +209,8 @@ class Settings(SlottedSettings):
                 "ips": {"includes": list(self.media_networks)} if self.media_networks else {},
                 "batch_io": self._batch_io(),
             },
-            "room": {
-                "auto_create": self.room.auto_create,
-                "empty_timeout": self.room.empty_timeout,
-                "departure_timeout": self.room.departure_timeout,
-                "max_participants": self.room.max_participants,
-            },
-            "limit": {
-                "num_tracks": self.limits.num_tracks,
-                "bytes_per_sec": self.limits.bytes_per_sec,
-                "subscription_limit_video": self.limits.subscription_limit_video,
-                "subscription_limit_audio": self.limits.subscription_limit_audio,
-            },
+            "room": asdict(self.room),  # its fields have upstream's names
+            "limit": asdict(self.limits),
             "turn": turn.config(self, slot),
             # HTTP/3 for agents, on a UDP port that the registry has not got: 0 starts no listener (1.13.8)
             "webtransport": {"port": 0},
