@@ -18,6 +18,7 @@ site = {
         for name, host in _lab_site["hosts"].items()
     },
     "prometheus": {"interval": 5, "quiet": ["CpuBusy", "KernelDropsPackets"]},  # of a machine that others share
+    "base": {"journal": {"max_mb": 256, "max_age": "7d"}},
     "alertmanager": {"receivers": {"people": {"webhook_configs": [{"url": _PEOPLE}]}}, "wait": "1s"},
 }
 

@@ -56,7 +56,8 @@ class Row:
 
 
 _AGENTS = "tests/host/slots/test_agents.py tests/agents"
-_ALERTS = "tests/host/metrics tests/host/test_units.py tests/host/test_ports.py -rP tests/faults/alerts"
+_ALERTS = "tests/host/metrics tests/host/test_units.py tests/host/test_ports.py tests/host/test_journal.py"
+_PROVOKED = "-rP tests/faults/alerts"
 _AFTERWARDS = "tests/faults/test_afterwards.py"
 ROWS = (
     # hardened: a first deploy that is killed, changes and a removal are all in its tests
@@ -137,7 +138,7 @@ ROWS = (
         ),
         asked=True,
     ),
-    Row("alerts", hosts=1, inventory="inventories/lab_alerts.py", steps=(Step(_ALERTS),), asked=True),
+    Row("alerts", hosts=1, inventory="inventories/lab_alerts.py", steps=(Step(_ALERTS), Step(_PROVOKED)), asked=True),
     Row("patch", hosts=3, steps=(_alone("tests/patch"), _alone(_AFTERWARDS)), asked=True),
     Row("acme", hosts=3, inventory="inventories/lab_tls.py", steps=(_alone("tests/acme"),), asked=True),
     Row("proxies", hosts=1, steps=(_alone("tests/proxies"),), asked=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from livekit_metal.roles.base.settings import NEEDRESTART, SYSUSERS, Settings
+from livekit_metal.roles.base.settings import JOURNALD, NEEDRESTART, SYSUSERS, Settings
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 
@@ -33,7 +33,10 @@ class Base(Role[Settings]):
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
         parent, sysusers = NEEDRESTART.rpartition("/")[0], SYSUSERS.rpartition("/")[0]
-        return Installed(files=(NEEDRESTART, SYSUSERS), parents=(parent, parent.rpartition("/")[0], sysusers))
+        return Installed(
+            files=(NEEDRESTART, SYSUSERS, JOURNALD),
+            parents=(parent, parent.rpartition("/")[0], sysusers, JOURNALD.rpartition("/")[0]),
+        )
 
 
 ROLE = Base()

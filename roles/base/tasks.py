@@ -9,6 +9,7 @@ from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
 from livekit_metal.core.errors import SiteError
+from livekit_metal.roles.base import journal
 from livekit_metal.roles.base.settings import NEEDRESTART, SYSUSERS, Settings
 from livekit_metal.runtime.host import directories, files
 from livekit_metal.runtime.host.commands import HostError, before_first_change, run
@@ -36,15 +37,19 @@ def prepare(settings: Settings, vault: Vault) -> None:
     fingerprint = File(settings.fingerprint_file, f"{settings.fingerprint} serial\n", "600")
     patterns = " ".join(f"'{name}.service'" for name in _TIME_SERVICES)
     needs = directories.needs(settings.config_root, settings.release_root, settings.state_root)
-    needs |= files.needs((users, restarts, fingerprint)) | StateQuery(
-        files=frozenset((settings.serial_file, *(_own_unit(unit) for unit in settings.masked))),
-        packages=frozenset((*settings.needed, *settings.packages, _TIMESYNCD, *_TIME_PACKAGES)),
-        units=frozenset(settings.masked),
-        queries=(
-            ("base.time", f"systemctl list-units --plain --no-legend --state=active {patterns} | cut -d. -f1"),
-            ("base.users", f"getent passwd {shlex.join(settings.users)} | cut -d: -f1" if settings.users else ":"),
-            ("base.container", "systemd-detect-virt -c"),
-        ),
+    needs |= (
+        journal.needs(settings)
+        | files.needs((users, restarts, fingerprint))
+        | StateQuery(
+            files=frozenset((settings.serial_file, *(_own_unit(unit) for unit in settings.masked))),
+            packages=frozenset((*settings.needed, *settings.packages, _TIMESYNCD, *_TIME_PACKAGES)),
+            units=frozenset(settings.masked),
+            queries=(
+                ("base.time", f"systemctl list-units --plain --no-legend --state=active {patterns} | cut -d. -f1"),
+                ("base.users", f"getent passwd {shlex.join(settings.users)} | cut -d: -f1" if settings.users else ":"),
+                ("base.container", "systemd-detect-virt -c"),
+            ),
+        )
     )
 
     def plan(seen: HostState) -> Plan:
@@ -77,6 +82,7 @@ def _plan(settings: Settings, wanted: tuple[File, ...], seen: HostState) -> Plan
         install = partial(_install, records=(settings.package_record, settings.user_record), packages=missing)
         steps.append(Action(f"install {', '.join(missing)}", install))
     steps += bundle(wanted, seen)
+    steps += journal.actions(settings, seen)
     if set(settings.users) - set(seen.answers["base.users"]):
         steps.append(
             Action(f"make users {', '.join(settings.users)}", lambda host: run(host, "systemd-sysusers $1", SYSUSERS))

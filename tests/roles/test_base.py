@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import re
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from livekit_metal.roles.base import tasks
-from livekit_metal.roles.base.settings import Settings
+from livekit_metal.core import shell
+from livekit_metal.core.errors import SiteError
+from livekit_metal.core.types.duration import Duration
+from livekit_metal.roles.base import journal, tasks
+from livekit_metal.roles.base.settings import JOURNALD, Journal, Settings
+from livekit_metal.runtime.host import files
 from livekit_metal.runtime.host.commands import HostError
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.run.task import Plan, Task
 from livekit_metal.site.model import Site
 from tests.roles.conftest import FakeRun
+from tests.support.programs.fakes import Fakes
 
 
 @pytest.fixture
@@ -164,3 +174,71 @@ def test_a_host_is_told_how_far_the_secrets_have_come(part: Task, settings: Sett
     assert "serial" not in next(step.name for step in part.plan(look).actions if step.name.startswith("write "))
     single.vault.rotate_api_key()
     assert "serial" in next(step.name for step in part.plan(look).actions if step.name.startswith("write "))
+
+
+LIMITED = Journal(max_mb=500, max_age=Duration.parse("30d"))
+WRITTEN = "# Managed by livekit-metal; edit the inventory instead (base.journal). Role: base\n[Journal]\n"
+
+
+def journaled(settings: Settings, journal_settings: Journal, **how: Any) -> list[str]:
+    wanted = dataclasses.replace(settings, journal=journal_settings)
+    return [step.name for step in journal.actions(wanted, HostState(**how))]
+
+
+def there(text: str) -> dict[str, Any]:
+    return {
+        "files": {JOURNALD: hashlib.sha256(text.encode()).hexdigest()},
+        "stat": {JOURNALD: ("644", "root", "root")},
+    }
+
+
+def test_the_journal_is_left_alone_where_the_inventory_says_nothing(settings: Settings) -> None:
+    assert not settings.journal.limited
+    assert journaled(settings, settings.journal) == []
+    assert journaled(settings, settings.journal, **there("x")) == [f"remove {JOURNALD}"]
+
+
+def test_limits_of_the_journal_are_written_and_read(settings: Settings) -> None:
+    text = f"{WRITTEN}SystemMaxUse=500M\nMaxRetentionSec=30d\n"
+    read = "have journald read its limits"
+    assert journaled(settings, LIMITED, answers={"base.journal": []}) == [f"write {JOURNALD.rpartition('/')[2]}", read]
+    assert journaled(settings, LIMITED, answers={"base.journal": []}, **there(text)) == []
+    assert journaled(settings, LIMITED, answers={"base.journal": ["unread"]}, **there(text)) == [read], "killed before"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"max_mb": 5}, "base.journal.max_mb: is 5; give it 128 or more"),
+        ({"max_age": "90s"}, "base.journal.max_age: is 90s; give it 1d or more"),
+    ],
+)
+def test_limits_that_leave_nothing_to_read_are_refused(
+    make_site: Callable[[dict[str, Any]], Site], site_data: dict[str, Any], said: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(SiteError, match=re.escape(words)):
+        make_site(site_data | {"base": {"journal": said}})
+
+
+def test_whether_journald_has_read_its_limits_is_told_by_its_start(tmp_path: Path) -> None:
+    file = tmp_path / "limits.conf"
+    fakes = Fakes(tmp_path, systemctl="echo $BEGAN")
+    script = shell.program(journal.__file__, "journal-unread")
+
+    def said(began: str) -> str:
+        fakes.program("systemctl", f"echo {began}")
+        return fakes.run(None, script, str(file), "systemd-journald.service").strip()
+
+    assert said("2001-01-01") == "", "there is no file"
+    file.write_text("x")
+    assert said("2001-01-01") == "unread"
+    assert said("2099-01-01") == ""
+
+
+def test_journald_reads_what_is_written(settings: Settings, tmp_path: Path) -> None:
+    """systemd's own parser, which says what it does not know."""
+    text = files.text("base/journald.conf.j2", base=dataclasses.replace(settings, journal=LIMITED))
+    (tmp_path / "etc/systemd/journald.conf.d").mkdir(parents=True)
+    (tmp_path / "etc/systemd/journald.conf.d/60-livekit-metal.conf").write_text(text)
+    command = ["systemd-analyze", f"--root={tmp_path}", "cat-config", "systemd/journald.conf"]
+    assert text in subprocess.run(command, capture_output=True, text=True, check=True).stdout
