@@ -17,7 +17,11 @@ site = {
         name: {**host, "roles": [*host["roles"], *(["alertmanager"] if name == _first else [])]}
         for name, host in _lab_site["hosts"].items()
     },
-    "prometheus": {"interval": 5, "quiet": ["CpuBusy", "KernelDropsPackets"]},  # of a machine that others share
+    "prometheus": {
+        "interval": 5,
+        "quiet": ["CpuBusy", "KernelDropsPackets"],  # of a machine that others share
+        "remote_write": [{"url": f"{_PEOPLE}write"}],
+    },
     "base": {"journal": {"max_mb": 256, "max_age": "7d"}},
     "alertmanager": {"receivers": {"people": {"webhook_configs": [{"url": _PEOPLE}]}}, "wait": "1s"},
 }

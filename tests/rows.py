@@ -57,7 +57,7 @@ class Row:
 
 _AGENTS = "tests/host/slots/test_agents.py tests/agents"
 _ALERTS = "tests/host/metrics tests/host/test_units.py tests/host/test_ports.py tests/host/test_journal.py"
-_PROVOKED = "-rP tests/faults/alerts"
+_PROVOKED = "tests/faults/alerts"
 _AFTERWARDS = "tests/faults/test_afterwards.py"
 ROWS = (
     # hardened: a first deploy that is killed, changes and a removal are all in its tests

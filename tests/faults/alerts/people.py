@@ -19,9 +19,10 @@ LONGEST = 420  # s: a group that has been told of is told of again after group_i
 
 @dataclass
 class People:
-    """``told``: (alert, "firing" or "resolved"), as it came."""
+    """``told``: (alert, "firing" or "resolved"), as it came. ``refuses``: "alerts" or "samples" get HTTP 400."""
 
     told: list[tuple[str, str]] = field(default_factory=list)
+    refuses: set[str] = field(default_factory=set)
 
     def heard(self, name: str, state: str = "firing") -> bool:
         return (name, state) in self.told
@@ -34,9 +35,15 @@ def listening(address: str) -> Iterator[People]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            said: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            people.told += [(alert["labels"]["alertname"], alert["status"]) for alert in said["alerts"]]
-            self.send_response(200)
+            what, said = (
+                "samples" if self.path == "/write" else "alerts",
+                self.rfile.read(int(self.headers["Content-Length"])),
+            )
+            refused = what in people.refuses
+            if what == "alerts" and not refused:
+                alerts: list[dict[str, Any]] = json.loads(said)["alerts"]
+                people.told += [(alert["labels"]["alertname"], alert["status"]) for alert in alerts]
+            self.send_response(400 if refused else 200)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -56,10 +63,10 @@ def states(host: Host, listen: str) -> dict[str, str]:
     return {alert["labels"]["alertname"]: alert["status"]["state"] for alert in said}
 
 
-def until(what: Callable[[], bool], about: str) -> float:
+def until(what: Callable[[], bool], about: str, within: float = LONGEST) -> float:
     """Seconds until it is so."""
     began = time.monotonic()
     while not what():
-        assert time.monotonic() - began < LONGEST, f"not within {LONGEST} s: {about}"
+        assert time.monotonic() - began < within, f"not within {within} s: {about}"
         time.sleep(1)
     return time.monotonic() - began
