@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from livekit_metal.roles.prometheus.alerts.every import ALERTS
-from tests.faults.alerts.provoked import NOT
+from tests.faults.alerts.others import NOT
 
 
 @dataclass

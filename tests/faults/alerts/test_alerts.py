@@ -18,8 +18,8 @@ from livekit_metal.call.client import Call
 from livekit_metal.core import records
 from livekit_metal.site.model import Site
 from tests.faults.alerts.conftest import States
+from tests.faults.alerts.others import ELSEWHERE
 from tests.faults.alerts.people import People, until
-from tests.faults.alerts.provoked import ELSEWHERE
 from tests.faults.alerts.seen import TABLE
 from tests.support.hosts.deploys import deploy
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from livekit_metal.roles.prometheus.alerts.every import ALERTS
-from tests.faults.alerts.provoked import ELSEWHERE, NOT, TOGETHER
+from tests.faults.alerts.others import ELSEWHERE, NOT
+from tests.faults.alerts.provoked import TOGETHER
 from tests.faults.alerts.seen import Table
 
 
