@@ -5,6 +5,7 @@ import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const MOST = 3; // times for a room: a job that ends every worker must not end all of them
+const KEPT = 500; // rooms whose times are remembered, the last ones
 const PATIENCE = 60000; // ms that LiveKit may be away
 const EVERY = 3000; // ms
 const ROOM = 0; // JobType.JT_ROOM: a dispatch of the other kinds is for each participant, of whom others may have theirs
@@ -64,11 +65,12 @@ export class Again {
 
   async #begin(job) {
     if (!this.config.redispatch || this.config.deployment || job.type !== ROOM) return;
-    const tried = this.#tried[job.room] ?? 0;
+    const room = job.sid || job.room; // a name comes back, for another room
+    const { [room]: tried = 0, ...others } = this.#tried;
+    this.#tried = Object.fromEntries([...Object.entries(others), [room, Math.min(tried + 1, MOST)]].slice(-KEPT));
+    this.#write();
     const where = { room: job.room, job_id: job.id };
     if (tried >= MOST) return this.say.error(where, "it is not dispatched again: its job was lost too often");
-    this.#tried[job.room] = tried + 1;
-    this.#write();
     for (const end = Date.now() + PATIENCE; ; await new Promise((go) => setTimeout(go, EVERY))) {
       try {
         return this.say.warn(where, await this.#dispatched(job));
@@ -83,6 +85,8 @@ export class Again {
     const there = (await this.#call("RoomService/ListParticipants", job.room, {})).participants ?? [];
     if (!there.some((each) => PEOPLE.includes(each.kind ?? "STANDARD")))
       return "it is not dispatched again: nobody is left in the room";
+    const rooms = (await this.#call("RoomService/ListRooms", job.room, { names: [job.room] })).rooms ?? [];
+    if (job.sid && !rooms.some((each) => each.sid === job.sid)) return "it is not dispatched again: its room is over";
     const agents = there.filter((each) => each.kind === "AGENT");
     if (agents.some((each) => each.identity !== job.identity && each.attributes?.[NAME] === name))
       return "it is not dispatched again: another agent of the fleet is in the room";
@@ -111,7 +115,7 @@ export class Again {
 
   #token(room) {
     const now = Math.floor(Date.now() / 1000);
-    const claims = { iss: this.config.api_key, nbf: now - 10, exp: now + 60, video: { roomAdmin: true, room } };
+    const claims = { iss: this.config.api_key, nbf: now - 10, exp: now + 60, video: { roomAdmin: true, roomList: true, room } };
     const coded = (part) => Buffer.from(JSON.stringify(part)).toString("base64url");
     const text = `${coded({ alg: "HS256", typ: "JWT" })}.${coded(claims)}`;
     return `${text}.${createHmac("sha256", this.config.api_secret).update(text).digest("base64url")}`;

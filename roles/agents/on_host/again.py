@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 MOST = 3  # times for a room: a job that ends every worker must not end all of them
+KEPT = 500  # rooms whose times are remembered, the last ones
 PATIENCE = 60  # s that LiveKit may be away
 _EVERY = 3  # s
 _ROOM = 0  # JobType.JT_ROOM: a dispatch of the other kinds is for each participant, of whom others may have theirs
@@ -78,16 +79,17 @@ class Again:
     def _begin(self, job: dict[str, Any]) -> None:
         if not self._config.get("redispatch") or self._config["deployment"] or job["type"] != _ROOM:
             return
-        threading.Thread(target=self._again, args=(job,), daemon=True, name="redispatch").start()
+        this = job.get("sid") or job["room"]  # a name comes back, for another room
+        tried = self._tried.pop(this, 0)
+        self._tried = dict([*self._tried.items(), (this, min(tried + 1, MOST))][-KEPT:])
+        self._write()
+        if tried < MOST:
+            threading.Thread(target=self._again, args=(job,), daemon=True, name="redispatch").start()
+        else:
+            _log.error("it is not dispatched again: its job was lost too often", extra={"room": job["room"]})
 
     def _again(self, job: dict[str, Any]) -> None:
         room, end = job["room"], time.monotonic() + PATIENCE
-        tried = self._tried.get(room, 0)
-        if tried >= MOST:
-            _log.error("it is not dispatched again: its job was lost too often", extra={"room": room, "times": tried})
-            return
-        self._tried[room] = tried + 1
-        self._write()
         while True:
             try:
                 said = self._dispatched(job)
@@ -105,6 +107,9 @@ class Again:
         there = self._call("RoomService/ListParticipants", room, {}).get("participants", [])
         if not any(each.get("kind", "STANDARD") in _PEOPLE for each in there):
             return "it is not dispatched again: nobody is left in the room"
+        rooms = self._call("RoomService/ListRooms", room, {"names": [room]}).get("rooms", [])
+        if job.get("sid") and job["sid"] not in [each["sid"] for each in rooms]:
+            return "it is not dispatched again: its room is over"
         agents = [each for each in there if each.get("kind") == "AGENT"]
         if any(
             each["identity"] != job["identity"] and each.get("attributes", {}).get(_NAME) == name for each in agents
@@ -136,7 +141,10 @@ class Again:
     def _token(self, room: str) -> str:
         now = int(time.time())
         claims = {"iss": self._config["api_key"], "nbf": now - 10, "exp": now + 60}
-        parts = ({"alg": "HS256", "typ": "JWT"}, claims | {"video": {"roomAdmin": True, "room": room}})
+        parts = (
+            {"alg": "HS256", "typ": "JWT"},
+            claims | {"video": {"roomAdmin": True, "roomList": True, "room": room}},
+        )
         text = ".".join(_coded(json.dumps(part).encode()) for part in parts)
         sign = hmac.new(self._config["api_secret"].encode(), text.encode(), hashlib.sha256)
         return f"{text}.{_coded(sign.digest())}"

@@ -23,12 +23,13 @@ export function watch(child) {
       const { job, acceptArguments } = message.value.runningJob;
       const identity = acceptArguments?.identity || `agent-${job.id}`;
       const { id, type = 0, dispatchId: dispatch = "", metadata = "" } = job;
-      const begun = { id, room: job.room?.name ?? "", type, dispatch, metadata, identity };
+      const { name: room = "", sid = "" } = job.room ?? {};
+      const begun = { id, room, sid, type, dispatch, metadata, identity };
       jobs.set(child, { ...begun, done: false, begun });
       again.began(begun);
-      accepted.delete(job.id);
+      accepted.delete(id);
       counted.taken += 1;
-      say.info({ pid: child.pid, room: job.room?.name, job_id: job.id }, "job started");
+      say.info({ pid: child.pid, room, job_id: id }, "job started");
     }
     return send.call(this, message, ...rest);
   };

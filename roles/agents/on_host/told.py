@@ -41,6 +41,7 @@ class Told:
         self._jobs[id(process)] = {
             "id": job.id,
             "room": job.room.name,
+            "sid": job.room.sid,
             "type": int(job.type),
             "dispatch": job.dispatch_id,
             "metadata": job.metadata,

@@ -45,7 +45,7 @@ export class AgentServer {
     this.http = createServer((_, answer) => answer.end("OK")).listen(this.options.port, this.options.host);
     this.job = fork(new URL("job.js", import.meta.url));
     this.over = new Promise((go) => this.job.on("exit", go));
-    const value = { runningJob: { job: { id: "J", room: { name: "r" } } } };
+    const value = { runningJob: { job: { id: "J", room: { name: "r", sid: "RM_1" } } } };
     process.on("SIGUSR2", () => this.job.send({ case: "startJobRequest", value }));
     process.on("SIGWINCH", () => process.emit("unhandledRejection", new Error("of nobody")));
     this.event.emit("worker_registered");
@@ -227,4 +227,5 @@ def test_lost_jobs_are_dispatched_anew_by_their_worker_or_by_its_successor(place
         (place.code / "crash").touch()
         assert wait_until(lambda: len(place.livekit.wanted) == 2 * len(again), 20)
         assert place.worker()["jobs_lost"] == 2
+        assert json.loads((place.root / "jobs").read_text())["tried"] == {"RM_1": 2}
         second.kill()

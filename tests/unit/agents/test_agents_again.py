@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from livekit_metal.roles.agents.on_host.again import MOST, Again
 from tests.support.twirp import Twirp, twirp
 
 SECRET = "s" * 32
-JOB = {"id": "AJ_1", "room": "r", "type": 0, "dispatch": "AD_1", "metadata": "m", "identity": "agent-AJ_1"}
+JOB = {"id": "AJ_1", "room": "r", "sid": "RM_1", "type": 0}
+JOB |= {"dispatch": "AD_1", "metadata": "m", "identity": "agent-AJ_1"}
 CALLER = {"identity": "caller", "kind": "STANDARD"}
 GHOST = {"identity": "agent-AJ_1", "kind": "AGENT", "attributes": {"lk.agent.name": "echo"}}
 OTHER = GHOST | {"identity": "agent-AJ_2"}
@@ -94,7 +96,9 @@ def test_a_job_of_one_participant_is_not_repeated_for_all(livekit: Twirp) -> Non
     assert livekit.asked == 1
 
 
-def test_a_job_that_ends_every_worker_does_not_end_all_of_them(livekit: Twirp, tmp_path: Path) -> None:
+def test_a_job_that_ends_every_worker_does_not_end_all_of_them(
+    livekit: Twirp, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for number in range(1, MOST + 2):
         one = worker(livekit, tmp_path)  # each the successor of the last
         one.read()
@@ -107,9 +111,32 @@ def test_a_job_that_ends_every_worker_does_not_end_all_of_them(livekit: Twirp, t
     last = worker(livekit, tmp_path)
     last.read()
     last.ready()
-    lose(last, id="AJ_9", room="q")
-    assert wait_until(lambda: last.dispatched, 10)
-    assert livekit.wanted.count(ANEW) == MOST, "the other room alone"
+    lose(last, id="AJ_9", room="q", sid="RM_2")
+    assert wait_until(lambda: "over" in caplog.text, 10), "no such room"
+    livekit.sid = "RM_2"
+    lose(last, sid="RM_2")
+    assert wait_until(lambda: last.dispatched, 10), "another room, though its name is the same"
+    assert livekit.wanted.count(ANEW) == MOST + 1
+
+
+def test_who_waits_in_the_next_room_of_a_name_waits_for_nobody_who_was_lost_before(
+    livekit: Twirp, caplog: pytest.LogCaptureFixture
+) -> None:
+    livekit.sid = "RM_2"
+    lose(worker(livekit))
+    assert wait_until(lambda: "its room is over" in caplog.text, 10)
+    assert livekit.wanted == []
+
+
+def test_only_the_last_rooms_are_remembered(livekit: Twirp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(again, "KEPT", 3)
+    livekit.people = []
+    one = worker(livekit, tmp_path)
+    for number in range(5):
+        livekit.sid = f"RM_{number}"
+        lose(one, sid=livekit.sid)
+        assert wait_until(lambda number=number: livekit.asked > number, 10)  # type: ignore[misc]
+    assert set(json.loads((tmp_path / "jobs").read_text())["tried"]) == {"RM_2", "RM_3", "RM_4"}
 
 
 def test_livekit_may_be_away_meanwhile(livekit: Twirp, monkeypatch: pytest.MonkeyPatch) -> None:
