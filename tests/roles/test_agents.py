@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import PyinfraError
 
 from livekit_metal.core.errors import SiteError
 from livekit_metal.core.slots.decision import GUARD
-from livekit_metal.roles.agents import build, lock_node, lock_python
+from livekit_metal.roles.agents import build, lock_node, lock_python, status
 from livekit_metal.roles.agents.code import Source
 from livekit_metal.roles.agents.former import former
 from livekit_metal.roles.agents.settings import Fleet, Settings
@@ -134,6 +134,18 @@ def test_who_is_on_a_slot_is_what_its_worker_says(fleet: Fleet) -> None:
     assert question.count([*lines, "b sessions 2", "end"]) == 5
     with pytest.raises(HostError):
         question.sessions(lines)
+
+
+def test_status_says_how_many_jobs_a_fleet_has_lost(fleet: Fleet) -> None:
+    own = Settings(fleets={"echo": fleet})
+    (name, _), *_ = status.needs(own).queries
+
+    def said(*lines: str) -> str:
+        return status.line(own, HostState(answers={name: ["active b", "a state deactivating", *lines, "end"]}))
+
+    assert said("a sessions 3", "a lost 0", "b state active", "b lost 0") == ""
+    found = said("a lost 2", "a again 1", "b state active", "b sessions 1", "b lost 1")
+    assert found.startswith("agents: agents-echo has lost 3 jobs since its workers began (1 dispatched again); ")
 
 
 def test_a_fleet_that_the_site_no_longer_has_drains_and_then_goes(fleet: Fleet) -> None:

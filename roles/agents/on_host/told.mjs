@@ -85,6 +85,7 @@ export function served(config, server, state, socket) {
     pending: waiting(),
     jobs_taken: counted.taken,
     jobs_lost: again.lost,
+    jobs_redispatched: again.dispatched,
   });
   const metrics = async () =>
     [

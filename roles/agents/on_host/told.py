@@ -78,6 +78,7 @@ class Told:
             "pending": getattr(self._server, "_reserved_slots", 0),
             "jobs_taken": self.taken,
             "jobs_lost": self._again.lost,
+            "jobs_redispatched": self._again.dispatched,
         }
 
     def metrics(self) -> bytes:

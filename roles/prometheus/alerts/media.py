@@ -1,4 +1,4 @@
-"""Recordings, streams and phone calls that do not begin or are cut short.
+"""Recordings, streams, phone calls and jobs of agents that do not begin or are cut short.
 
 Names of metrics: pkg/stats of each program. livekit_node_cpu_load is one of all three: select it by job.
 """
@@ -6,12 +6,13 @@ Names of metrics: pkg/stats of each program. livekit_node_cpu_load is one of all
 from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS_DOWN, STATUS, Alert
 
 _NONE = ("NoActiveSlot", REDIS_DOWN, HOST_DOWN, "InMaintenance")
+_LOST = 'livekit_agents_jobs_lost_total{job=~"agents-.+"}'
 _BAD = 'livekit_egress_handler_results_total{job="egress",result!~"completed|aborted"}'
 
 
-def _since(counter: str) -> str:
+def _since(counter: str, by: str) -> str:
     """What was added in 15 minutes; a counter that began meanwhile counts from 0: increase() does not see that."""
-    return f"sum by (host, type, result) (increase({counter}[15m]) > 0 or ({counter} unless {counter} offset 15m))"
+    return f"sum by ({by}) (increase({counter}[15m]) > 0 or ({counter} unless {counter} offset 15m))"
 
 
 MEDIA = (
@@ -27,7 +28,7 @@ MEDIA = (
     ),
     Alert(
         name="EgressFailing",
-        expr=f"{_since(_BAD)} > 0",
+        expr=f"{_since(_BAD, 'host, type, result')} > 0",
         hold="0s",
         severity="ticket",
         summary="{{ $value | humanize }} recordings on {{ $labels.host }} ended with {{ $labels.result }}",
@@ -84,5 +85,15 @@ and sum by (host, dir) (increase(livekit_sip_invite_error[15m])) >= 3""",
         consequence="People cannot phone in, or are not called.",
         command=DOCTOR + " --limit {{ $labels.host }}",
         explained_by=("SipRefusing", *_NONE),
+    ),
+    Alert(
+        name="AgentJobsLost",
+        expr=f"{_since(_LOST, 'host, component')} > 0",
+        hold="0s",
+        severity="ticket",
+        summary="{{ $value | humanize }} jobs of {{ $labels.component }} on {{ $labels.host }} ended by a crash",
+        consequence="These people talk to nobody, unless agents.redispatch has sent them another agent.",
+        command="journalctl -u 'livekit-{{ $labels.component }}@*' --since -30m on {{ $labels.host }}",
+        explained_by=(HOST_DOWN,),
     ),
 )

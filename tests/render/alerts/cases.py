@@ -77,6 +77,15 @@ CASES: dict[str, Case] = {
         {of("sip", "livekit_sip_available", 'slot="a"'): "0x60"},
         {of("sip", "livekit_sip_available", 'slot="a"'): "1x60"},
     ),
+    # a worker that was killed has counted what it lost when it is first asked again
+    "AgentJobsLost": Case(
+        {of("agents-echo", "livekit_agents_jobs_lost_total", 'slot="a"'): "3x20 2x40"},
+        {
+            of("agents-echo", "livekit_agents_jobs_lost_total", 'slot="a"'): "3x60",
+            of("agents-echo", "livekit_agents_jobs_lost_total", 'slot="b"'): "_x20 0x40",
+            of("agents-echo", "livekit_agents_jobs_taken_total", 'slot="a"'): "0+1x60",
+        },
+    ),
     "PhoneCallsFailing": Case(calls("0+4x60", "0+1x60"), calls("0+40x60", "0+1x60")),
     "HostDown": Case(
         {node("up"): "0x60", edge("up"): "0x60"},

@@ -30,7 +30,8 @@ PLACES = {
 }
 # what Prometheus adds, as the site's configuration says (roles/prometheus)
 ADDED = {"job", "host", "component", "instance", "slot", "site", "le", "__name__"}
-_SELECTOR = re.compile(r"\b(livekit_(?!metal_|edge_)\w+)(?:\{([^}]*)\})?")
+# but those of our own programs, which their tests have
+_SELECTOR = re.compile(r"\b(livekit_(?!metal_|edge_|agents_)\w+)(?:\{([^}]*)\})?")
 _MATCHER = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"')
 _BY = re.compile(r"\bby\s*\(([^)]*)\)")
 _HISTOGRAM = re.compile(r"_(bucket|sum|count)$")
