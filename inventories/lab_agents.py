@@ -1,5 +1,6 @@
-"""The lab with two fleets of agents, one in Python and one for Node."""
+"""The lab with two fleets of agents, one in Python and one for Node, and lk: that in ARTIFACTS, or a stand-in."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -9,13 +10,17 @@ from livekit_metal import load
 _lab = facts()  # what `python -m lab up` has made
 _first = next(iter(_lab["hosts"]))
 _examples = Path(__file__).absolute().parents[1] / "examples" / "agents"
+_standins = Path(__file__).absolute().parents[1] / "tests" / "standins"
+_lk = next(
+    there for folder in (os.environ.get("ARTIFACTS"), _standins) if (there := Path(folder or "/-") / "lk").exists()
+)
 _echo = os.environ.get("AGENT") or str(_examples / "echo-python")
 
 site = {
     "hosts": {
         _name: {
             "address": _at["address"],
-            "roles": ["livekit", "redis", "prometheus", "agents"] if _name == _first else ["livekit", "agents"],
+            "roles": ["livekit", "redis", "prometheus", "agents", "lk"] if _name == _first else ["livekit", "agents"],
             "ssh": {
                 "user": _lab["login"],
                 "key": _lab["key"],
@@ -29,6 +34,12 @@ site = {
     "secrets_key": _lab["directory"] + "/lab.key",
     "firewall": {"admin": [_lab["gateway"] + "/32"]},
     "livekit": {"release": "1.13.5", "source": "module", "media_udp": "50000-50299"},
+    "lk": {
+        "release": "2.16.4",
+        "source": "file",
+        "file": str(_lk),
+        "sha256": hashlib.sha256(_lk.read_bytes()).hexdigest(),
+    },
     "agents": {
         "echo": {
             "source": {"python": _echo, "interpreter": "3.11"},

@@ -14,6 +14,7 @@ NAMES = (
     "kamailio",
     "sip",
     "agents",
+    "lk",
     "exporters",
     "prometheus",
     "alertmanager",

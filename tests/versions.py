@@ -109,11 +109,14 @@ def _order(version: str) -> Version:
         return Version("0")
 
 
+_LK = "github.com/livekit/livekit-cli/v2"
+
+
 def go_pins() -> Iterator[Pin]:
     """Modules: the daemons', by the newest version known here, and what checks us."""
     for component, origins in catalogue().items():
         known = {version for each in origins.values() for version in each}
-        yield Pin(PROGRAMS[component].module, max(known, key=_order), "Go")
+        yield Pin(PROGRAMS[component].module if component in PROGRAMS else _LK, max(known, key=_order), "Go")
     package, _, version = _GOVULNCHECK.partition("@v")
     yield Pin(package.removesuffix("/cmd/govulncheck"), version, "Go")
 

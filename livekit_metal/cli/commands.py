@@ -15,6 +15,7 @@ from livekit_metal.core.errors import Problem
 _PROCEDURES = Path(__file__).parents[1] / "procedures"
 _PROGRAMS = {  # what is no deploy file of pyinfra
     "secrets": ("INVENTORY VERB", "livekit_metal.procedures.secrets"),
+    "lk": ("INVENTORY -- ARGUMENTS", "livekit_metal.procedures.lk"),
     "dashboards": ("FOLDER", "livekit_metal.procedures.dashboards"),
     "call": ("--inventory INVENTORY", "livekit_metal.call"),
     "janitor": ("--inventory INVENTORY", "livekit_metal.janitor"),

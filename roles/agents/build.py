@@ -14,8 +14,10 @@ from pathlib import Path
 from pyinfra.api.exceptions import PyinfraError
 
 from livekit_metal.core.errors import SiteError
-from livekit_metal.roles.agents import lock_node, lock_python, source
+from livekit_metal.roles.agents import source
 from livekit_metal.roles.agents.code import Source
+from livekit_metal.roles.agents.locks import node as lock_node
+from livekit_metal.roles.agents.locks import python as lock_python
 from livekit_metal.roles.agents.settings import Fleet
 from livekit_metal.runtime.artifacts.fetch import Artifact
 from livekit_metal.runtime.artifacts.progress import heartbeat

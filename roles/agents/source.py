@@ -10,8 +10,9 @@ from pathlib import Path
 from types import ModuleType
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.roles.agents import lock_node, lock_python
 from livekit_metal.roles.agents.code import Source
+from livekit_metal.roles.agents.locks import node as lock_node
+from livekit_metal.roles.agents.locks import python as lock_python
 from livekit_metal.roles.agents.settings import Fleet
 
 _LEFT_OUT = {".git", ".venv", "venv", "__pycache__", "node_modules", ".mypy_cache", ".pytest_cache", ".ruff_cache"}

@@ -13,9 +13,11 @@ from pyinfra.api.exceptions import PyinfraError
 
 from livekit_metal.core.errors import SiteError
 from livekit_metal.core.slots.decision import GUARD
-from livekit_metal.roles.agents import build, lock_node, lock_python, status
+from livekit_metal.roles.agents import build, status
 from livekit_metal.roles.agents.code import Source
 from livekit_metal.roles.agents.former import former
+from livekit_metal.roles.agents.locks import node as lock_node
+from livekit_metal.roles.agents.locks import python as lock_python
 from livekit_metal.roles.agents.settings import Fleet, Settings
 from livekit_metal.roles.agents.tasks import Agents
 from livekit_metal.runtime.artifacts.store import Store

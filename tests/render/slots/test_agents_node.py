@@ -59,7 +59,7 @@ export class AgentServer {
 """
 JOB = """
 import { existsSync } from "node:fs";
-process.on("SIGTERM", () => {}); process.on("message", () => {});
+process.on("SIGTERM", () => {}); process.on("message", () => {}); process.on("disconnect", () => process.exit(1));
 setInterval(() => {
   if (existsSync("crash")) process.exit(1);
   if (existsSync("end")) process.send({ case: "done" }, () => process.exit(0));

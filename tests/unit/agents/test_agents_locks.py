@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from livekit_metal.core.errors import SiteError
-from livekit_metal.roles.agents import lock_node, lock_python
+from livekit_metal.roles.agents.locks import node as lock_node
+from livekit_metal.roles.agents.locks import python as lock_python
 from livekit_metal.site.model import Site
 from tests.support.values.agents import ECHO_NODE, talking
 
