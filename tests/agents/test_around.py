@@ -59,6 +59,9 @@ def test_a_job_that_crashes_takes_nobody_with_it_and_is_seen(talking: Talking, f
         one.unnoticed()
     assert measured(first, slot, "livekit_agents_jobs_lost_total") == lost + 1
     said = first.check_output(f"journalctl -u livekit-agents-echo@{slot} -o cat --since -2min")
+    asked = """curl -sG 127.0.0.1:9090/api/v1/query --data-urlencode 'query=ALERTS{alertname="AgentJobsLost"}'"""
+    assert wait_until(lambda: '"component":"agents-echo"' in first.run(asked).stdout, 120, every=1), "nobody is told"
+    assert "agents-echo has lost" in Deploy(plan="procedures/status.py").end().text
     assert any("a job was lost" in line and json.loads(line)["room"] for line in said.splitlines() if line[:1] == "{")
 
 

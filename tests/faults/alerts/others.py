@@ -40,4 +40,5 @@ NOT: Mapping[str, str] = {
     "IngressRefusing": _MEDIA,
     "SipRefusing": _MEDIA,
     "PhoneCallsFailing": _MEDIA,
+    "AgentJobsLost": "needs a fleet: row agents kills a job and asks Prometheus",
 }
