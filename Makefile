@@ -99,5 +99,6 @@ prove: $(VENV)/.made  ## a livekit-server of upstream's archive on a lab, as one
 versions: $(VENV)/.made  ## what is newer upstream than what is pinned here, as far as registries say; changes nothing
 	$(RUN)python -m tests.versions
 
-bench: $(VENV)/.made  ## no-op deploy against pyinfra's floor (needs a deployed lab)
+bench: $(VENV)/.made  ## a deploy that has nothing to do against pyinfra's floor (needs a deployed lab); plans of 1 to 100 hosts
 	$(RUN)python -m bench
+	$(RUN)python -m bench.controller

@@ -157,7 +157,8 @@ class Site(Checked):
 
     def here(self, host: str) -> Site:
         """The site with the settings that ``host`` has of its own in place of everybody's."""
-        return dataclasses.replace(self, **self.particular.get(host, {}))
+        own = self.particular.get(host, {})
+        return dataclasses.replace(self, **own) if own else self
 
     def having(self, own: Any) -> Site:
         """The site with other settings of one role."""

@@ -6,6 +6,7 @@ import dataclasses
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from livekit_metal.core.foreign import RAW, Opening
 from livekit_metal.core.ports import Port, PortRange, Proto, Reach, merged
@@ -152,6 +153,11 @@ def _addresses(port: Port, peers: Mapping[str, tuple[str, ...]]) -> tuple[str, .
 
 def _group(name: str, networks: Iterable[str]) -> Group:
     """Networks and addresses as disjoint networks: nft refuses overlapping elements in some places."""
+    return _made(name, tuple(networks))
+
+
+@cache  # most hosts of a site have the same ones
+def _made(name: str, networks: tuple[str, ...]) -> Group:
     parsed = [ipaddress.ip_network(n) for n in networks]
     v4 = ipaddress.collapse_addresses(n for n in parsed if isinstance(n, ipaddress.IPv4Network))
     v6 = ipaddress.collapse_addresses(n for n in parsed if isinstance(n, ipaddress.IPv6Network))

@@ -14,8 +14,9 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import string
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from livekit_metal.core.errors import Problem
@@ -146,7 +147,8 @@ def header(settings: Any, host: str = "") -> bool:
     return knows(settings.program, settings.release, _HEADER)
 
 
-def everything_but(addresses: Iterable[str]) -> tuple[str, ...]:
+@cache  # the same for every slot of every host, and long where there are many
+def everything_but(addresses: tuple[str, ...]) -> tuple[str, ...]:
     """The fewest networks, of IPv4 and of IPv6, that have every address except ``addresses``.
 
     IPv4 addresses written as IPv6 ones (::ffff:192.0.2.1) are IPv4 to Go's net.IPNet, whichever list they are in.
@@ -164,10 +166,11 @@ def everything_but(addresses: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _restricted(addresses: Iterable[str]) -> set[str]:
+@cache
+def _restricted(addresses: tuple[str, ...]) -> frozenset[str]:
     """Those of ``addresses`` that TURN relays to only when it is told to, as networks."""
     found = (ipaddress.ip_address(address) for address in addresses)
-    return {f"{a}/{a.max_prefixlen}" for a in found if a.is_private or a.is_loopback or a.is_link_local}
+    return frozenset(f"{a}/{a.max_prefixlen}" for a in found if a.is_private or a.is_loopback or a.is_link_local)
 
 
 def login(api_key: str, api_secret: Secret) -> tuple[str, str]:

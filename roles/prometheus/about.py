@@ -24,7 +24,11 @@ class Prometheus(Role[Settings]):
         return dataclasses.replace(
             own,
             targets=tuple(
-                t for name in site.hosts for role in reversed(site.roles) for t in role.scraped(site.here(name), name)
+                target
+                for name in site.hosts
+                for here in (site.here(name),)
+                for role in reversed(site.roles)
+                for target in role.scraped(here, name)
             ),
             config_root=site.paths.config,
             state_root=site.paths.state,

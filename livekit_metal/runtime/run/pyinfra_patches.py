@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
 import click
 import gevent
+from pyinfra.api import util as stack
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 from pyinfra.connectors import util
@@ -32,6 +35,12 @@ def install() -> None:
         State.init = _init  # type: ignore[method-assign,assignment]
         SSHConnector.connect = connecting(SSHConnector.connect)  # type: ignore[method-assign]
     util.getpass = _no_password
+    # pyinfra keeps Python from writing bytecode: all of ours would be compiled in every run, where nobody did before.
+    sys.dont_write_bytecode = bool(sys.flags.dont_write_bytecode)
+    # pyinfra orders operations by the lines of the stack. It has Python read the sources of every frame besides, for
+    # every operation of every host: a third of what a large site takes to plan.
+    stack.stack = partial(inspect.stack, 0)
+    stack.getframeinfo = partial(inspect.getframeinfo, context=0)
     signal.signal(signal.SIGINT, _interrupted)  # libev holds SIGINT: gevent's handler would have no effect
     for number in (signal.SIGTERM, signal.SIGHUP):
         gevent.signal_handler(number, _interrupted, number)

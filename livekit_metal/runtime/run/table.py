@@ -28,7 +28,8 @@ def table(hosts: Mapping[str, Result], order: Sequence[str], stopped: Sequence[s
     for group in groups:
         result = hosts[group[0]]
         word = click.style(f"{result.word:11}", fg=_COLOURS.get(result.word, "yellow"))
-        said = "; ".join(filter(None, [result.why, _took([hosts[name].seconds for name in group])]))
+        why = result.why if len(group) == 1 else _of_any(group[0], result.why)
+        said = "; ".join(filter(None, [why, _took([hosts[name].seconds for name in group])]))
         lines.append(f"    {_names(group):{width}}  {word} {said}".rstrip())
         lines += [f"    {'':{width}}      {summary}" for summary in result.summaries]
     lines += [f"    {note}" for note in _notes(names, hosts)]
@@ -43,8 +44,13 @@ def _groups(names: Sequence[str], hosts: Mapping[str, Result]) -> list[list[str]
     found: dict[object, list[str]] = {}
     for name in names:
         result = hosts[name]
-        found.setdefault((result.word, result.why, *result.summaries), []).append(name)
+        found.setdefault((result.word, _of_any(name, result.why), *result.summaries), []).append(name)
     return list(found.values())
+
+
+def _of_any(name: str, said: str) -> str:
+    """``said`` without the name of the host that says it of itself."""
+    return said.replace(f" {name}: ", " ", 1)
 
 
 def _names(names: Iterable[str]) -> str:
@@ -66,7 +72,7 @@ def _notes(names: Sequence[str], hosts: Mapping[str, Result]) -> list[str]:
     texts: dict[str, dict[str, list[str]]] = {}  # without any host's name -> the text -> who says so
     for name in names:
         for said in hosts[name].notes:
-            text = said.replace(f" {name}: ", " ", 1)
+            text = _of_any(name, said)
             texts.setdefault(any_host.sub("*", text), {}).setdefault(text, []).append(name)
     lines = []
     for alike in texts.values():

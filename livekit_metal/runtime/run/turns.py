@@ -8,7 +8,7 @@ every host serves. Those named ``…_first`` and ``…_last`` come before and af
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
 from types import ModuleType
@@ -32,6 +32,14 @@ class Run:
     site: Site
     stack: HostStack
     given: Switches
+    _kept: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def kept(self, key: object, make: Callable[[], S]) -> S:
+        """What ``make`` gives, made once: a role's preparation and its turn start from the same."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: S = self._kept[key]
+        return found
 
     def the(self, settings: type[S]) -> S:
         """The settings of a role that is on the host."""

@@ -70,5 +70,6 @@ def serving(stack: HostStack, seen: HostState) -> Serving:
 
 def alone(site: Site) -> frozenset[str]:
     """The hosts that change while no other does: those of Redis, and the first that has an edge."""
-    first = next((name for name in site.hosts if site.for_host(name).of(Edge)), None)
+    edge = next(role for role in site.roles if role.settings is Edge)
+    first = next((name for name in site.hosts if edge.on(site.here(name), name)), None)
     return frozenset(filter(None, (*site.with_role("redis"), first)))

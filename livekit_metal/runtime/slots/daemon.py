@@ -48,6 +48,7 @@ class SlottedDaemon(Generic[S]):
 
     def __init__(self, settings: S) -> None:
         self.settings = settings
+        self._desired: DesiredGeneration | None = None  # rendering it is most of what planning a host costs
 
     def having(self, **then: Any) -> Self:
         """The same with other settings, such as the slots and ports of an earlier generation."""
@@ -126,9 +127,11 @@ class SlottedDaemon(Generic[S]):
 
     def desired(self) -> DesiredGeneration:
         """What the site asks for; may fetch the program. The files are those of the generation. Raises PyinfraError."""
-        own = self.settings
-        artifact = staging.fetched(own.release_spec(), own.arch, own.lock_file, self.missing())
-        return artifact, *self.generation(staging.directory(own.release_root, own.program, artifact))
+        if self._desired is None:
+            own = self.settings
+            artifact = staging.fetched(own.release_spec(), own.arch, own.lock_file, self.missing())
+            self._desired = artifact, *self.generation(staging.directory(own.release_root, own.program, artifact))
+        return self._desired
 
     def service(self, wanted: Generation | None = None) -> SlottedService:
         """Its slots, to run ``wanted`` (None: nothing is to be started)."""

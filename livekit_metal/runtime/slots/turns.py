@@ -20,10 +20,13 @@ def turns(
     gets them.
     """
 
+    def of(run: Run) -> SlottedDaemon[S]:
+        return run.kept(settings, lambda: daemon(run.the(settings)))
+
     def prepare(run: Run) -> None:
-        daemon(run.the(settings)).prepare(run.given.accept, accept_skip=run.given.version_skip)
+        of(run).prepare(run.given.accept, accept_skip=run.given.version_skip)
 
     def services(run: Run) -> Iterator[Task]:
-        yield daemon(run.the(settings)).activate()
+        yield of(run).activate()
 
     return prepare, services

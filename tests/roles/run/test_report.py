@@ -52,6 +52,14 @@ def test_many_hosts_that_fared_alike_share_a_line() -> None:
     )
 
 
+def test_many_hosts_that_failed_for_the_same_reason_share_a_line() -> None:
+    """Also where the reason names the host that gives it."""
+    names = [f"lk{number}" for number in range(1, 101)]
+    hosts = {name: Result("failed", f"preflight: {name}: peer: lk101 does not answer at 10.0.0.101") for name in names}
+    said = [line.strip() for line in click.unstyle("\n".join(table(hosts, names))).splitlines() if "failed" in line]
+    assert said == ["lk1, lk2, lk3 and 97 more  failed      preflight: peer: lk101 does not answer at 10.0.0.101"]
+
+
 def test_a_note_of_many_hosts_is_one_line() -> None:
     """Also where it names the host that says it, and where it speaks of another host each time."""
     names = [f"lk{number}" for number in range(1, 101)]
