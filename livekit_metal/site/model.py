@@ -157,8 +157,7 @@ class Site(Checked):
 
     def here(self, host: str) -> Site:
         """The site with the settings that ``host`` has of its own in place of everybody's."""
-        own = self.particular.get(host, {})
-        return dataclasses.replace(self, **own) if own else self
+        return dataclasses.replace(self, **own) if (own := self.particular.get(host)) else self
 
     def having(self, own: Any) -> Site:
         """The site with other settings of one role."""
