@@ -12,6 +12,7 @@ from livekit_metal.core.errors import Problem
 
 TONE_SHARE = 0.8  # of the received energy; a good call has 0.97 and more
 MAY_MISS = 1.0  # s of sound that a call may lose and still be one
+MEDIA = "call: media"  # the problem that says so
 
 
 class Gap(NamedTuple):
@@ -66,11 +67,16 @@ class Report:
     events: tuple[Event, ...]
     quality: Figures | None = None  # None: it was not measured
 
+    @property
+    def missed_s(self) -> float:
+        """Seconds of sound that did not arrive."""
+        return self.seconds - self.received_s
+
     def problems(self) -> Iterator[Problem]:
         """Yield what keeps this from being a proof; nothing when the call was good."""
-        if self.received_s < self.seconds - MAY_MISS:
+        if self.missed_s > MAY_MISS:
             yield Problem(
-                "call: media",
+                MEDIA,
                 f"{self.received_s:.1f} s of {self.seconds:.1f} s of sound arrived, largest gap "
                 f"{self.largest_gap_ms:.0f} ms at {self.largest_gap_at_s:.1f} s",
                 "compare with what happened to the server or the path at that time",

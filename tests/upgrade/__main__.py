@@ -29,13 +29,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="length of each call; default: %(default)s")
     parser.add_argument("--lab", default="upgrade", metavar="NAME", help="lab to make; default: %(default)s")
     parser.add_argument("--keep", action="store_true", help="leave the lab as it is in the end")
-    said = f"write what was measured to {document.FILE}, failures too; with --hosts only the part for that size"
+    said = (
+        f"write what was measured to {document.FILE}, failures too; with --hosts only that size, with rows only those"
+    )
     parser.add_argument("--write", action="store_true", help=said)
     given = parser.parse_args()
     if unknown := [name for name in given.rows if name not in names]:
         parser.error(f"no row {unknown[0]!r}; there are {', '.join(names)}")
-    if given.write and (given.rows or given.seconds < SECONDS):
-        parser.error(f"--write is for every row of a size, with calls of {SECONDS:.0f} s")
+    if given.write and given.seconds < SECONDS:
+        parser.error(f"--write is for calls of {SECONDS:.0f} s")
+    if given.write and given.rows and not given.hosts:
+        parser.error("--write of single rows is for one size: --hosts 1 or 3")
     return given
 
 
@@ -121,7 +125,8 @@ def main() -> int:
     run.say("\n".join(["", *why, judge.table(outcomes)]))
     if site:
         sizes = [given.hosts] if given.hosts else [1, 3]
-        document.write({size: [o for o in outcomes if o.hosts.split()[0] == str(size)] for size in sizes}, site)
+        by_size = {size: [o for o in outcomes if o.hosts.split()[0] == str(size)] for size in sizes}
+        document.write(by_size, site, whole=not given.rows)
     return 1 if failed else 0
 
 

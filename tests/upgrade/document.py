@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 
+from livekit_metal.call.report import MAY_MISS
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from tests.support.hosts.lab import ROOT, lab, over_ssh
 from tests.upgrade import judge, messages, pictures
@@ -32,6 +33,7 @@ In numbers, for every row below:
 
 - the largest gap in the sound is at most {limit:.0f} ms, or {factor} times the largest gap of a control call where that
   is more; in the video {video:.0f} ms ({factor} pictures), in the same way;
+- of sound and of video, at most {missing:.0f} s is missing in all, or {factor} times what the control call misses;
 - no reliable data message is lost, and none comes twice;
 - no client reconnects, joins again or loses a track, also not one that entered through another host than the one its
   room is on, when that host is changed.
@@ -106,6 +108,7 @@ def text(parts: Mapping[int, str], seconds: float = 60) -> str:
         limit=judge.LIMIT,
         video=judge.VIDEO_LIMIT,
         factor=judge.FACTOR,
+        missing=MAY_MISS,
         seconds=seconds,
         fps=pictures.PER_SECOND,
         width=pictures.WIDTH,
@@ -119,7 +122,7 @@ def part(size: int, outcomes: Sequence[Outcome], site: Site) -> str:
     """What was measured on a site of ``size`` hosts, and on what."""
     return _PART.format(
         title=_TITLES[size],
-        date=datetime.datetime.now(datetime.UTC).date(),
+        date=_today(),
         kernel=platform.release().partition("-")[0],
         cores=os.cpu_count(),
         arch=platform.machine(),
@@ -132,6 +135,10 @@ def part(size: int, outcomes: Sequence[Outcome], site: Site) -> str:
     )
 
 
+def _today() -> datetime.date:
+    return datetime.datetime.now(datetime.UTC).date()
+
+
 def parts(page: str) -> dict[int, str]:
     """The parts of a page that was written before."""
     found = {}
@@ -142,8 +149,26 @@ def parts(page: str) -> dict[int, str]:
     return found
 
 
-def write(measured: Mapping[int, Sequence[Outcome]], site: Site) -> None:
-    """Write the page again; a size that was not measured keeps its part."""
+def again(before: str, outcomes: Sequence[Outcome]) -> str:
+    """A part with rows that were measured again in the place of theirs, and a line that says which."""
+    new = judge.markdown(outcomes).splitlines()[2:]
+    rows = {_row(line) for line in new}
+    lines = before.splitlines()
+    at = next((n for n, line in enumerate(lines) if _row(line) in rows), len(lines))
+    lines = [*lines[:at], *new, *(line for line in lines[at:] if _row(line) not in rows)]
+    changes = ", ".join(dict.fromkeys(f"{o.change} ({o.path})" for o in outcomes))
+    lines.insert(lines.index("", 2), f"- measured again on {_today()}: {changes}")
+    return "\n".join(lines) + "\n"
+
+
+def _row(line: str) -> tuple[str, ...]:
+    """Change, hosts and path of a line of the table; empty for other lines."""
+    return tuple(line.split(" | ")[:3]) if line.startswith("| ") else ()
+
+
+def write(measured: Mapping[int, Sequence[Outcome]], site: Site, *, whole: bool = True) -> None:
+    """Write the page again; a size that was not measured keeps its part, and without ``whole`` other rows stay."""
     file = ROOT / FILE
-    new = {size: part(size, outcomes, site) for size, outcomes in measured.items()}
-    file.write_text(text(parts(file.read_text()) | new))
+    old = parts(file.read_text())
+    new = {size: part(size, each, site) if whole else again(old[size], each) for size, each in measured.items()}
+    file.write_text(text(old | new))

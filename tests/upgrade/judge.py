@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from livekit_metal.call.report import MAY_MISS, Event, Report
+from livekit_metal.call.report import MAY_MISS, MEDIA, Event, Report
 from tests.upgrade import pictures
 from tests.upgrade.report import WholeReport
 
@@ -114,7 +114,9 @@ def problems(call: WholeReport, control: WholeReport, *, seconds: float) -> Iter
         yield f"the control call is no measure: {problem}"
     if call.seconds < seconds:
         yield f"the call lasted {call.seconds:.1f} s, not {seconds:.0f}"
-    yield from map(str, call.problems())
+    yield from (str(problem) for problem in call.problems() if problem.path != MEDIA)
+    yield from _missing("sound", call.missed_s, call.seconds, control.missed_s)
+    yield from _missing("video", call.missing_s, call.video_s, control.missing_s)
     if call.largest_gap_ms > limit(control):
         yield (
             f"{_OVER} of the sound {call.largest_gap_ms:.0f} ms at {call.largest_gap_at_s:.1f} s: more than "
@@ -125,13 +127,17 @@ def problems(call: WholeReport, control: WholeReport, *, seconds: float) -> Iter
             f"{_OVER} of the video {call.picture_gap_ms:.0f} ms at {call.picture_gap_at_s:.1f} s: more than "
             f"{video_limit(control):.0f} ms (the control's is {control.picture_gap_ms:.0f} ms)"
         )
-    if call.missing_s > (may_miss := max(MAY_MISS, FACTOR * control.missing_s)):
-        yield (
-            f"{call.missing_s:.1f} s of {call.video_s:.1f} s of video did not arrive: more than {may_miss:.1f} s "
-            f"(the control misses {max(0.0, control.missing_s):.1f} s)"
-        )
     if call.events:
         yield f"events: {told(call.events)}"
+
+
+def _missing(what: str, missed: float, of: float, control: float) -> Iterator[str]:
+    """Where more than the machine is to blame for did not arrive, in all; s."""
+    if missed > (may := max(MAY_MISS, FACTOR * control)):
+        yield (
+            f"{missed:.1f} s of {of:.1f} s of {what} did not arrive: more than {may:.1f} s "
+            f"(the control misses {max(0.0, control):.1f} s)"
+        )
 
 
 def told(events: Sequence[Event]) -> str:

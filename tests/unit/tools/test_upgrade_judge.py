@@ -109,6 +109,12 @@ def test_the_report_tells_all_of_it() -> None:
     assert lines["packets"] == "lost 1 of the sound, 2 of the video"
 
 
+def test_sound_that_is_missing_bit_by_bit() -> None:
+    call = dataclasses.replace(CALL, received_s=59.5)
+    assert said(call) == ["1.5 s of 61.0 s of sound did not arrive: more than 1.0 s (the control misses 0.0 s)"]
+    assert said(call, dataclasses.replace(CONTROL, received_s=60.4)) == []
+
+
 def test_a_control_that_failed_excuses_nothing() -> None:
     control = dataclasses.replace(CONTROL, largest_gap_ms=9000.0, received_s=30.0)
     (problem,) = said(dataclasses.replace(CALL, largest_gap_ms=9000.0), control)

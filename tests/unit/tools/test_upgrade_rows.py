@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -71,3 +72,15 @@ def test_a_size_that_was_not_measured_keeps_its_part() -> None:
     both = {1: part(1, "rollback"), 3: part(3, "config change")}
     assert document.parts(document.text(both)) == both
     assert document.parts(document.text({3: both[3]})) == {3: both[3]}
+
+
+def test_a_row_that_is_measured_again_takes_the_place_of_its_own() -> None:
+    first, second = (Outcome(change=change, hosts="3", skipped="not yet") for change in ("rollback", "growth"))
+    before = document.part(3, [first, dataclasses.replace(first, path="tcp"), second], SITE)
+    now = dataclasses.replace(first, skipped="")
+    after = document.again(before, [now, now]).splitlines()
+    assert [line for line in after if line.startswith("| ")][2:] == judge.markdown(
+        [now, now, dataclasses.replace(first, path="tcp"), second]
+    ).splitlines()[2:]
+    assert sum(line.startswith("- measured again on 2") and "rollback (any way)" in line for line in after) == 1
+    assert document.parts(document.text({3: "\n".join(after) + "\n"}))[3].splitlines() == after
