@@ -18,4 +18,5 @@ NAMES = (
     "exporters",
     "prometheus",
     "alertmanager",
+    "grafana",
 )
