@@ -84,7 +84,7 @@ test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, 
 	$(RUN)pytest tests/build -m long
 	$(RUN)python -m tests.run calls steps long longmed longbro cluster acme proxies udp443 doctor agents field alerts patch
 
-test-alerts: $(VENV)/.made  ## faults on a lab of one host, and who is told of them: ten minutes
+test-alerts: $(VENV)/.made  ## faults on a lab of one host, and who is told of them: the table of alerts
 	$(RUN)python -m tests.run alerts
 
 test-media: tools  ## recordings, streams and phone calls on a lab: the real programs in ARTIFACTS=DIR, or stand-ins
