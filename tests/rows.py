@@ -55,7 +55,7 @@ class Row:
     asked: bool = False  # runs only when it is named: longer than every change can wait for
 
 
-_AGENTS = "tests/host/slots/test_agents.py tests/agents"
+_AGENTS = "tests/host/slots/test_agents.py tests/host/test_lk.py tests/agents"
 _ALERTS = "tests/host/metrics tests/host/test_units.py tests/host/test_ports.py tests/host/test_journal.py"
 _PROVOKED = "tests/faults/alerts"
 _AFTERWARDS = "tests/faults/test_afterwards.py"
