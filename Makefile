@@ -9,7 +9,7 @@ LAB ?= lab
 INVENTORY ?= $(if $(AGENTS),inventories/lab_agents.py,inventories/lab.py)
 export LAB
 
-.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-media test-upgrade prove versions bench
+.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-media test-upgrade vm prove versions bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -92,6 +92,9 @@ test-media: tools  ## recordings, streams and phone calls on a lab: the real pro
 
 test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
 	$(RUN)python -m tests.upgrade
+
+vm: $(VENV)/.made  ## virtual machines by Vagrant, with or without KVM: made, deployed, a call, tests of the kernel, destroyed (HOSTS=3)
+	$(RUN)python -m tests.run vm$(filter-out 1,$(HOSTS))
 
 prove: $(VENV)/.made  ## a livekit-server of upstream's archive on a lab, as one file to send back (RELEASE=1.13.9 SHORT=yes)
 	$(RUN)python -m tests.upgrade.prove $(RELEASE) $(if $(SHORT),--short) $(if $(ARCHIVE),--archive $(ARCHIVE) --sha256 $(SHA256))

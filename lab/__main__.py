@@ -25,10 +25,12 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--release", choices=RELEASES, help=f"of Debian ({verbs.DEFAULT_RELEASE})")
     up.add_argument("--hardened", action="store_true", help="with umask 027, and deployed by a user with sudo")
     verb.add_parser("down", parents=[named], help="remove every trace of it but the cached images")
+    up.add_argument("--vm", action="store_true", help="virtual machines by Vagrant, not containers")
     demo = verb.add_parser("demo", parents=[named], help="up, deploy, and a real call")
     demo.add_argument("--hosts", type=int)
     demo.add_argument("--release", choices=RELEASES)
     demo.add_argument("--hardened", action="store_true")
+    demo.add_argument("--vm", action="store_true")
     demo.add_argument("--inventory", default="inventories/lab.py")
     status = verb.add_parser("status", parents=[named], help="its hosts")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -50,11 +52,11 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         lab = Lab(given.name)
         if given.verb == "up":
-            verbs.up(lab, given.hosts, given.release, hardened=given.hardened)
+            verbs.up(lab, given.hosts, given.release, hardened=given.hardened, vm=given.vm)
         elif given.verb == "demo":
             from lab.demo import demo  # noqa: PLC0415 - needs packages that `up` and `down` do without
 
-            demo(lab, given.hosts, given.release, given.inventory, hardened=given.hardened)
+            demo(lab, given.hosts, given.release, given.inventory, hardened=given.hardened, vm=given.vm)
         elif given.verb == "down":
             verbs.down(lab)
         elif given.verb == "status":

@@ -12,6 +12,7 @@ from pathlib import Path
 from lab import verbs
 from lab.places import CHECKOUT, DEFAULT_NAME, Lab
 from lab.run import LabError
+from lab.vm.places import environment
 from livekit_metal.call.access import Access
 from livekit_metal.call.errors import CallError
 from livekit_metal.roles.agents import settings as agents
@@ -29,9 +30,12 @@ def demo(
     inventory_file: str = DEFAULT_INVENTORY,
     *,
     hardened: bool = False,
+    vm: bool = False,
 ) -> None:
     """From nothing to a live call. Raises LabError when the deploy or the call fails."""
-    verbs.up(lab, hosts, release, hardened=hardened)
+    verbs.up(lab, hosts, release, hardened=hardened, vm=vm)
+    if vm:
+        os.environ.update(environment(lab))  # what inventories/vagrant.py reads
     deploy(lab, inventory_file)
     site = inventory.read(CHECKOUT / inventory_file)
     access = write_access(lab, site)

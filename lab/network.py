@@ -33,6 +33,11 @@ def up(lab: Lab, network: IPv4Network) -> None:
     _bridge(lab, network)
     if not _has_table(lab):
         run("nft", "-f", "-", stdin=files.nat_table(lab, network))
+    up_outside(lab, network)
+
+
+def up_outside(lab: Lab, network: IPv4Network) -> None:
+    """Make ``outside``, on a bridge that is there."""
     if not _outside_is_right(lab, network):
         _make_outside(lab, network)
 

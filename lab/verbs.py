@@ -16,21 +16,29 @@ from lab.images import build
 from lab.machine import Machine
 from lab.places import MACHINE_WIDE, Lab, host_address, host_names
 from lab.run import LabError, in_parallel, lock, say, step, write
+from lab.vm import verbs as virtual
+from lab.vm.machine import VirtualMachine
+from lab.vm.places import is_virtual
 
 DEFAULT_HOSTS = 3
 DEFAULT_RELEASE = "bookworm"
 
 
-def up(lab: Lab, hosts: int | None, release: str | None, *, hardened: bool = False) -> None:
+def up(lab: Lab, hosts: int | None, release: str | None, *, hardened: bool = False, vm: bool = False) -> None:
     """Make the lab, or repair it, or give it another number of hosts; returns when every host is ready.
 
     ``hardened``: as hardening guides want hosts (umask 027), and whoever deploys logs in as a user with sudo.
+    ``vm``: virtual machines by Vagrant, of which there is one unless ``hosts`` says otherwise.
     """
     tools.need_root()
     tools.ensure()
     with _locked(lab):
         known = _known(lab)
         release = _settle_release(lab, known, release)
+        if vm or is_virtual(lab):
+            _settle_vm(lab, known)
+            virtual.up(lab, hosts or (len(known["hosts"]) if known else 1), release)
+            return
         hardened = _settle_hardening(lab, known, hardened=hardened)
         before = len(known["hosts"]) if known else DEFAULT_HOSTS
         names = host_names(before if hosts is None else hosts)
@@ -59,6 +67,9 @@ def down(lab: Lab) -> None:
     tools.need_root()
     lab = claims.removable(lab)
     with _locked(lab):
+        if is_virtual(lab):
+            virtual.down(lab)
+            return
         existing = sorted(_existing(lab))
         if existing:
             first, *others = existing
@@ -117,12 +128,12 @@ def start(lab: Lab, host: str) -> None:
         _power_on(machine(lab, host))
 
 
-def machine(lab: Lab, host: str) -> Machine:
+def machine(lab: Lab, host: str) -> Machine | VirtualMachine:
     """Raises LabError when the lab has no such host."""
     hosts = _need(lab)["hosts"]
     if host not in hosts:
         raise LabError(host, f"is not a host of the lab {lab.name}", f"choose one of {', '.join(hosts)}")
-    return Machine(lab, host, hosts[host]["address"])
+    return (VirtualMachine if is_virtual(lab) else Machine)(lab, host, hosts[host]["address"])
 
 
 def _locked(lab: Lab) -> AbstractContextManager[None]:
@@ -159,6 +170,12 @@ def _settle_hardening(lab: Lab, known: dict[str, Any] | None, *, hardened: bool)
     return has
 
 
+def _settle_vm(lab: Lab, known: dict[str, Any] | None) -> None:
+    """Raises LabError when the lab's hosts are containers."""
+    if known and not known.get("vm"):
+        raise LabError(lab.name, "its hosts are no virtual machines", "run 'make lab-down' first")
+
+
 def _existing(lab: Lab) -> set[str]:
     """Hosts of which there is anything: a directory or processes."""
     groups = cgroup.of_lab(lab)
@@ -180,7 +197,11 @@ def _write_access(lab: Lab, addresses: dict[str, IPv4Address]) -> None:
     write(lab.dir / "ssh_config", files.ssh_config(lab, addresses))
 
 
-def _power_on(host: Machine) -> None:
+def _power_on(host: Machine | VirtualMachine) -> None:
+    if isinstance(host, VirtualMachine):
+        host.start()
+        host.wait_ready()
+        return
     build.reach_the_archive(host.lab.root(host.host))
     if host.up:
         network.attach(host.lab, host.host)

@@ -53,11 +53,13 @@ class Row:
     bench: bool = False
     hardened: bool = False  # hosts with umask 027, deployed by a user with sudo
     asked: bool = False  # runs only when it is named: longer than every change can wait for
+    vm: bool = False  # virtual machines by Vagrant, not containers
 
 
 _AGENTS = "tests/host/slots/test_agents.py tests/host/test_lk.py tests/agents"
 _ALERTS = "tests/host/metrics tests/host/test_units.py tests/host/test_ports.py tests/host/test_journal.py"
 _PROVOKED = "tests/faults/alerts"
+_KERNEL = "tests/host/test_kernel.py tests/host/test_units.py tests/host/test_redis.py tests/host/test_idempotence.py"
 _AFTERWARDS = "tests/faults/test_afterwards.py"
 ROWS = (
     # hardened: a first deploy that is killed, changes and a removal are all in its tests
@@ -136,6 +138,23 @@ ROWS = (
             _alone("tests/field/test_calls.py"),
             _alone("tests/online/test_paths.py"),
         ),
+        asked=True,
+    ),
+    # an emulated processor where there is no KVM: what a container can show too is left to the rows of containers
+    Row(
+        "vm",
+        hosts=1,
+        inventory="inventories/vagrant.py",
+        vm=True,
+        steps=(_alone(_CALL), Step(_KERNEL), Step("tests/faults/test_lockout.py"), _alone("tests/vm")),
+        asked=True,
+    ),
+    Row(
+        "vm3",
+        hosts=3,
+        inventory="inventories/vagrant.py",
+        vm=True,
+        steps=(_alone(_CALL), Step(_KERNEL)),
         asked=True,
     ),
     Row("alerts", hosts=1, inventory="inventories/lab_alerts.py", steps=(Step(_ALERTS), Step(_PROVOKED)), asked=True),

@@ -20,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.places import Lab
+from lab.vm import places
 from tests.rows import ROWS, Row
 from tests.turns import Turns
 
@@ -83,6 +85,12 @@ class _Ran:
         return f"    {self.row.name:8} {what:50} {said:30} {self.worked:6.0f} s"
 
 
+def _machines(row: Row) -> dict[str, str]:
+    """What the inventory of virtual machines reads from the environment, once they are there."""
+    lab = Lab(row.name)
+    return places.environment(lab) if places.is_virtual(lab) else {}
+
+
 def _run(row: Row, turns: Turns, screen: _Screen) -> _Ran:
     environment = os.environ | {"LAB": row.name, "INVENTORY": row.inventory}
     said: list[str] = []
@@ -94,7 +102,7 @@ def _run(row: Row, turns: Turns, screen: _Screen) -> _Ran:
         with turns.turn(alone=alone):
             screen.say(f"--> {title}\n")
             began = time.monotonic()
-            status, text = _started([PYTHON, "-m", *words], environment, screen.arrived)
+            status, text = _started([PYTHON, "-m", *words], environment | _machines(row), screen.arrived)
             took = time.monotonic() - began
         worked += took
         screen.over(f"{title}: exit status {status} after {took:.0f} s", text)
@@ -103,7 +111,8 @@ def _run(row: Row, turns: Turns, screen: _Screen) -> _Ran:
 
     failed: list[str] = []
     try:
-        hosts = ["--hosts", str(row.hosts), "--release", row.release, *(["--hardened"] if row.hardened else [])]
+        hosts = ["--hosts", str(row.hosts), "--release", row.release]
+        hosts += [*(["--hardened"] if row.hardened else []), *(["--vm"] if row.vm else [])]
         if row.first and not (step("lab", "up", *hosts) and step("pytest", row.first)):
             failed.append(row.first)
         if not step("lab", *(["up", *hosts] if row.bare else ["demo", *hosts, "--inventory", row.inventory])):

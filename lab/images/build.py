@@ -53,7 +53,7 @@ PACKAGES = (
 
 
 # In namespaces of its own: however this run ends, its processes and mounts end with it.
-_APART = (
+APART = (
     *("setpriv", "--pdeathsig", "KILL"),
     *("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
 )
@@ -101,17 +101,30 @@ def _build(image: Path, release: str, mirror: str, archive: str, authorities: Ma
     log.unlink(missing_ok=True)
     remedy = "see why; a mirror that does not answer is the usual reason; then run the same command again"
     options = ("--variant=minbase", f"--keyring={sources.KEYRING}", f"--include={','.join(PACKAGES)}")
-    run_logged("debootstrap", [*_APART, "debootstrap", *options, release, partial, mirror], log, remedy)
+    run_logged("debootstrap", [*APART, "debootstrap", *options, release, partial, mirror], log, remedy)
     (partial / "etc/apt/sources.list").unlink(missing_ok=True)
     write(partial / "etc/apt/sources.list.d/debian.sources", archive)
     for name, text in authorities.items():
         write(partial / "usr/local/share/ca-certificates" / name, text)
     reach_the_archive(partial)
-    write(partial / "root/recipe.sh", RECIPE.read_text())
-    inside = 'mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh /root/recipe.sh'
-    run_logged(RECIPE.name, [*_APART, "sh", "-c", inside, partial], log, remedy)
-    (partial / "root/recipe.sh").unlink()
+    inside(partial, RECIPE, log, remedy)
     partial.rename(image)
+
+
+def inside(tree: Path, script: Path, log: Path, remedy: str, *words: str) -> None:
+    """Run a shell script with ``tree`` as its root. Raises LabError when it fails."""
+    write(tree / "root/recipe.sh", script.read_text())
+    enter = 'mount -t proc proc "$0/proc" && exec chroot "$0" /bin/sh /root/recipe.sh "$@"'
+    run_logged(script.name, [*APART, "sh", "-c", enter, tree, *words], log, remedy)
+    (tree / "root/recipe.sh").unlink()
+
+
+def forget_the_archive(root: Path) -> None:
+    """Take away what ``reach_the_archive`` wrote: it may hold credentials, and an image outlives them."""
+    for name in ("etc/resolv.conf", "etc/apt/apt.conf.d/90outer"):
+        (root / name).unlink(missing_ok=True)
+    for name in sources.outer_auth():
+        (root / "etc/apt/auth.conf.d" / name).unlink(missing_ok=True)
 
 
 def reach_the_archive(root: Path) -> None:

@@ -1,0 +1,73 @@
+"""Hosts with a kernel of their own (`python -m tests.run vm`): virtual machines by Vagrant, deployed.
+
+Their own words stand in `inventories/vagrant.py`. Whoever starts these tests by hand gives them the environment that
+`lab.vm.places.environment` says.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+from testinfra.host import Host
+
+from livekit_metal.site.model import HostStack, Site
+from tests.faults.conftest import (  # noqa: F401 - fixtures and hooks
+    access,
+    change,
+    control,
+    first,
+    hosts,
+    pytest_report_header,
+    pytest_sessionfinish,
+    pytest_unconfigure,
+    site,
+    talk,
+    the_lab,
+)
+from tests.support.hosts.lab import ROOT, Lab, over_ssh
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The virtual machine that Redis runs on."""
+
+    lab: Lab
+    name: str
+    host: Host
+
+    @property
+    def site(self) -> Site:
+        return self.lab.site
+
+    @property
+    def stack(self) -> HostStack:
+        return self.site.for_host(self.name)
+
+    @property
+    def address(self) -> str:
+        return self.site.hosts[self.name].address
+
+    @property
+    def namespace(self) -> str:
+        """Where a stranger is."""
+        return str(self.lab.facts["outside"]["namespace"])
+
+    def power(self, verb: str) -> None:
+        """kill, start or reboot it, as an operator does; returns when that is done."""
+        words = ["lab", verb, "--name", self.lab.facts["name"], self.name]
+        subprocess.run([sys.executable, "-m", *words], check=True, cwd=ROOT)
+
+    def serves(self) -> None:
+        """Wait until new sessions have where to go."""
+        self.host.check_output("timeout 180 sh -c 'until systemctl is-active -q livekit-edge; do sleep 0.2; done'")
+
+
+@pytest.fixture(scope="session")
+def vm(lab: Lab) -> Machine:
+    if not lab.facts.get("vm"):
+        pytest.exit("tests/vm need virtual machines: run `make vm`", returncode=3)
+    name = next(iter(lab.site.hosts))
+    return Machine(lab, name, over_ssh(name))
