@@ -59,6 +59,9 @@ class Machine:
         """kill, start or reboot it, as an operator does; returns when that is done."""
         words = ["lab", verb, "--name", self.lab.facts["name"], self.name]
         subprocess.run([sys.executable, "-m", *words], check=True, cwd=ROOT)
+        # what shares a connection (over_ssh) would wait on one that a power cut has ended without a word
+        shared = ["-F", self.lab.directory / "ssh_config", "-o", f"ControlPath={self.lab.directory}/ssh-%C"]
+        subprocess.run(["ssh", *shared, "-O", "exit", f"root@{self.name}"], check=False, capture_output=True)
 
     def serves(self) -> None:
         """Wait until new sessions have where to go."""
