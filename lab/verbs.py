@@ -69,15 +69,8 @@ def down(lab: Lab) -> None:
     with _locked(lab):
         if is_virtual(lab):
             virtual.down(lab)
-            return
-        existing = sorted(_existing(lab))
-        if existing:
-            first, *others = existing
-            with step(f"stopping and removing {', '.join(existing)}"):
-                # what the others end by (Redis) is on the first in our inventories: without it they would hold out
-                in_parallel(lambda host: _remove(lab, host), others)
-                _remove(lab, first)
-        cgroup.remove(cgroup.of_lab(lab))
+        else:
+            _remove_all(lab)
         network.down(lab)
         if lab.dir.exists():
             _refuse_mounts(lab.dir)
@@ -215,6 +208,17 @@ def _power_on(host: Machine | VirtualMachine) -> None:
 def _remove(lab: Lab, host: str) -> None:
     Machine(lab, host).stop()
     root.remove(lab, host)
+
+
+def _remove_all(lab: Lab) -> None:
+    existing = sorted(_existing(lab))
+    if existing:
+        first, *others = existing
+        with step(f"stopping and removing {', '.join(existing)}"):
+            # what the others end by (Redis) is on the first in our inventories: without it they would hold out
+            in_parallel(lambda host: _remove(lab, host), others)
+            _remove(lab, first)
+    cgroup.remove(cgroup.of_lab(lab))
 
 
 def _refuse_mounts(tree: Path) -> None:

@@ -13,6 +13,7 @@ from lab.run import LabError, lock, run, say, succeeds, wait_until
 from lab.vm.places import LIBVIRT
 
 _DAEMONS = ("virtlogd", "libvirtd")  # in the order in which they start
+_LOCK = MACHINE_WIDE / "libvirt.lock"
 _ANSWERS = 30.0  # s
 _ENDS = 20.0  # s
 
@@ -43,6 +44,7 @@ def stop() -> None:
                 if not wait_until(lambda name=daemon: _pid(name) is None, _ENDS):  # type: ignore[misc]
                     raise LabError(daemon, f"has not ended {_ENDS:.0f} s after SIGTERM", f"see process {pid}")
             _file(daemon).unlink(missing_ok=True)
+        _LOCK.unlink()
 
 
 def _answers() -> bool:
@@ -64,5 +66,5 @@ def _pid(daemon: str) -> int | None:
 
 @contextlib.contextmanager
 def _locked() -> Iterator[None]:
-    with lock(MACHINE_WIDE / "libvirt.lock", "libvirt's daemons"):
+    with lock(_LOCK, "libvirt's daemons"):
         yield

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -47,17 +46,11 @@ def up(lab: Lab, hosts: int, release: str) -> None:
 
 
 def down(lab: Lab) -> None:
-    """Destroy the machines, and remove every trace of the lab but the cached box and Debian's packages."""
+    """Destroy the machines and all that libvirt has of the lab."""
     daemons.start()
     with step("vagrant destroy"):
         vagrant.destroy(lab)
-    network.down(lab)
-    if lab.dir.exists():
-        shutil.rmtree(lab.dir)
-    with lock(MACHINE_WIDE / "claims.lock", "the labs' networks"):
-        claims.release(lab)
     daemons.stop()
-    say(f"{lab.name} is gone")
 
 
 def _let_in(machine: VirtualMachine, key: str) -> None:
