@@ -24,7 +24,7 @@ Before=network-pre.target
 Wants=network-pre.target
 After=local-fs.target
 [Service]
-ExecStart=/usr/bin/python3 -m http.server {PORT}
+ExecStart=/usr/bin/python3 -c "import socket; s = socket.create_server(('', {PORT}))\\nwhile 1: s.accept()"
 [Install]
 WantedBy=sysinit.target
 """

@@ -32,13 +32,14 @@ def narrow(first: Host) -> Iterator[None]:
 def test_calls_go_on_when_the_table_of_connections_is_full(vm: Machine, talk: Talk, narrow: None) -> None:
     edge = (vm.address, vm.stack.edge.http.first)
     before = vm.host.check_output("dmesg | grep -c 'table full' || true")
-    with contextlib.ExitStack() as held, inside(vm.namespace):
+    with contextlib.ExitStack() as held:
         refused = 0
-        for _ in range(4 * ROOM):
-            try:
-                held.enter_context(socket.create_connection(edge, timeout=1))
-            except OSError:
-                refused += 1
+        with inside(vm.namespace):
+            for _ in range(4 * ROOM):
+                try:
+                    held.enter_context(socket.create_connection(edge, timeout=1))
+                except OSError:
+                    refused += 1
         assert refused, "there is no room left"
         assert vm.host.check_output("dmesg | grep -c 'table full' || true") != before
         report, _ = talk.stop()
