@@ -17,7 +17,7 @@ from livekit_metal.site.model import HostStack, Site
 METRIC = r"(?<!\$)\b(?:up|(?:haproxy|livekit|node|redis|prometheus|alertmanager)_[a-z_0-9A-Z]+)"
 # Of daemons that are not on this host, of a drain, of what counts from its first event, and of a clock in a container.
 ELSEWHERE = (
-    "livekit_(egress|ingress|sip)_.*|livekit_metal_(kept_files|drain_.*)|livekit_edge_certificate_.*|alertmanager_.*"
+    "livekit_(agents|egress|ingress|sip)_.*|livekit_metal_(kept_files|drain_.*)|livekit_edge_certificate_.*|alertmanager_.*"
     "|livekit_nack_total|prometheus_remote_storage_samples_failed_total|node_timex_.*|node_nf_conntrack_.*"
 )
 
