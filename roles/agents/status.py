@@ -27,4 +27,5 @@ def _lost(settings: Settings, seen: HostState) -> Iterator[str]:
         lost, again = (sum(int(n) for said in words for n in said.get(word, ())) for word in ("lost", "again"))
         if lost:
             sent = f" ({again} dispatched again)" if again else ""
-            yield f"{each.component} has lost {lost} jobs since its workers began{sent}"
+            jobs = "a job" if lost == 1 else f"{lost} jobs"
+            yield f"{each.component} has lost {jobs} since its workers began{sent}"

@@ -11,6 +11,7 @@ from testinfra.host import Host
 from lab.run import wait_until
 from tests.agents.conftest import SENT, Change, Talking, deployed, served
 from tests.agents.test_around import measured
+from tests.agents.test_node import FLEET
 from tests.support.calls import workers
 from tests.support.hosts.deploys import STEP, Deploy
 
@@ -59,19 +60,22 @@ def test_of_two_changes_at_once_one_is_refused_and_the_other_arrives(
 
 @pytest.mark.usefixtures("back")
 @pytest.mark.parametrize("whole", [False, True], ids=["its job is killed", "its worker is killed"])
-def test_a_lost_job_is_dispatched_anew(talking: Talking, change: Change, first: Host, *, whole: bool) -> None:
+@pytest.mark.parametrize("fleet", [workers.ECHO, FLEET])
+def test_a_lost_job_is_dispatched_anew(
+    talking: Talking, change: Change, first: Host, fleet: str, *, whole: bool
+) -> None:
     deployed(change({"agents": {"redispatch": True}}))
-    slot = workers.serving(first)
-    with talking() as talk:
-        before, agent = talk.conversation.came_back, talk.conversation.identity
-        asked = talk.conversation.room
-        main = [workers.pid(first, slot)]
-        (gone,) = main if whole else wait_until(lambda: workers.of_room(first, slot, asked), 20, every=0.5)
+    slot = workers.serving(first, fleet)
+    with talking(fleet) as talk:
+        agent, asked = talk.conversation.identity, talk.conversation.room
+        main = [workers.pid(first, slot, fleet)]
+        (gone,) = main if whole else wait_until(lambda: workers.of_room(first, slot, asked, fleet), 20, every=0.5)
         first.check_output(f"kill -{signal.SIGKILL} {gone}")
-        again = wait_until(lambda: measured(first, slot, "livekit_agents_jobs_redispatched_total"), SENT, every=0.5)
-        assert again, "nobody has seen it"
-        assert measured(first, slot, "livekit_agents_jobs_lost_total") == 1
+        count = "livekit_agents_jobs_redispatched_total"
+        assert wait_until(lambda: measured(first, slot, count, fleet), SENT, every=0.5), "nobody has seen it"
+        assert measured(first, slot, "livekit_agents_jobs_lost_total", fleet) == 1
         back = wait_until(lambda: talk.conversation.identity != agent, _GHOST)
         assert back, "no other agent came"
+        before = talk.conversation.came_back
         assert wait_until(lambda: talk.conversation.came_back > before + 1, _GHOST), "nothing comes back"
-        assert workers.rooms(first, slot) == [talk.conversation.room], "one job, where one was"
+        assert workers.rooms(first, slot, fleet) == [talk.conversation.room], "one job, where one was"

@@ -18,7 +18,8 @@ from tests.support.hosts.lab import Lab
 _ALONE = """nft -f - <<'END'
 table inet lkm_test_alone {{ chain out {{ type filter hook output priority -10;
   oifname lo accept; ct state established,related accept; ip daddr {} accept; reject
-}} }}
+}}
+}}
 END"""
 
 

@@ -111,5 +111,5 @@ _AWAY = (
     "nft -f - <<'END'\n"
     "table inet lkm_test_away { chain out { type filter hook output priority -10;\n"
     "  oifname lo tcp dport 7880 reject with tcp reset\n"
-    "} }\nEND"
+    "}\n}\nEND"
 )

@@ -39,11 +39,12 @@ def rooms(host: Host, slot: str, fleet: str = ECHO) -> list[str]:
     return list(said["rooms"])
 
 
-def of_room(host: Host, slot: str, room: str) -> list[int]:
-    """The process of the job in ``room``, as the journal of the echo fleet has it."""
-    said = host.check_output(f"journalctl -u livekit-agents-echo@{slot} -o cat --since -2min")
+def of_room(host: Host, slot: str, room: str, fleet: str = ECHO) -> list[int]:
+    """The process of the job in ``room``, as the journal has it; lines of Node's worker have its own number, too."""
+    said = host.check_output(f"journalctl -u livekit-agents-{fleet}@{slot} -o cat --since -2min")
     lines = (json.loads(line) for line in said.splitlines() if line[:1] == "{")
-    return sorted({line["pid"] for line in lines if line.get("room") == room and "pid" in line})
+    found = {line["pid"] for line in lines if line.get("room") == room and "pid" in line}
+    return sorted(found - {pid(host, slot, fleet)})
 
 
 def ended(host: Host, slot: str, within: float = 60, fleet: str = ECHO) -> None:
