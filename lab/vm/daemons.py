@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,10 @@ from lab.vm.places import LIBVIRT
 
 _DAEMONS = ("virtlogd", "libvirtd")  # in the order in which they start
 _LOCK = MACHINE_WIDE / "libvirt.lock"
+_LIBVIRTS = re.compile(
+    r"|table ip6? \w+ \{|chain \w+ \{|\}|type \w+ hook \w+ priority \w+; policy accept;"
+    r"|(counter packets \d+ bytes \d+ )?jump LIBVIRT_\w+"
+)
 _ANSWERS = 30.0  # s
 _ENDS = 20.0  # s
 
@@ -44,7 +49,23 @@ def stop() -> None:
                 if not wait_until(lambda name=daemon: _pid(name) is None, _ENDS):  # type: ignore[misc]
                     raise LabError(daemon, f"has not ended {_ENDS:.0f} s after SIGTERM", f"see process {pid}")
             _file(daemon).unlink(missing_ok=True)
+        if not _answers():
+            _remove_tables()
         _LOCK.unlink()
+
+
+def only_libvirts(listing: str) -> bool:
+    """Whether a table, as ``nft list table`` shows it, has nothing but libvirt's empty chains and jumps to them."""
+    return "LIBVIRT_" in listing and all(_LIBVIRTS.fullmatch(line.strip()) for line in listing.splitlines())
+
+
+def _remove_tables() -> None:
+    """libvirtd leaves its chains behind, by which every packet of this machine then goes."""
+    for family in ("ip", "ip6"):
+        for table in ("filter", "nat", "mangle"):
+            words = ("table", family, table)
+            if succeeds("nft", "list", *words) and only_libvirts(run("nft", "list", *words)):
+                run("nft", "delete", *words)
 
 
 def _answers() -> bool:

@@ -17,7 +17,7 @@ from lab import verbs
 from lab.machine import Machine
 from lab.places import Lab
 from lab.run import LabError
-from lab.vm import box, places, vagrant
+from lab.vm import box, daemons, places, vagrant
 from lab.vm import verbs as virtual
 from lab.vm.machine import VirtualMachine
 
@@ -142,3 +142,30 @@ def test_what_is_put_on_a_host_is_roots(tmp_path: Path) -> None:
         found = {entry.name: (entry.uid, entry.mode & 0o777) for entry in archive}
     assert found["root/.ssh"] == (0, 0o700)
     assert all(uid == 0 for uid, _ in found.values())
+
+
+LEFT = """table ip filter {
+	chain LIBVIRT_INP {
+	}
+
+	chain INPUT {
+		type filter hook input priority filter; policy accept;
+		counter packets 20 bytes 16 jump LIBVIRT_INP
+	}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("listing", "alone"),
+    [
+        (LEFT, True),
+        (LEFT.replace("policy accept", "policy drop"), False),
+        (LEFT.replace("LIBVIRT_INP\n", "DOCKER-USER\n"), False),
+        (LEFT.replace("INP {\n", 'INP {\n\t\tiifname "virbr0" udp dport 53 accept\n'), False),
+        ("table ip filter {\n\tchain INPUT {\n\t}\n}\n", False),
+    ],
+    ids=["libvirt's", "drops", "jumps elsewhere", "in use", "somebody's"],
+)
+def test_a_table_is_removed_only_where_nothing_but_libvirts_empty_chains_is_in_it(listing: str, alone: bool) -> None:
+    assert daemons.only_libvirts(listing) is alone
