@@ -49,5 +49,5 @@ def test_it_has_every_dashboard_and_data_from_prometheus(host: Host, site: Site,
 
 
 def test_what_was_unpacked_is_roots_and_has_no_rights_of_its_own(host: Host, own: Settings) -> None:
-    bad = host.check_output("find %s/tree ( -perm /6000 -o -perm /022 -not -type l -o -not -user root )", own.release)
+    bad = host.check_output("find %s/tree -perm /6000 -o -perm /022 -not -type l -o -not -user root", own.release)
     assert bad == ""
