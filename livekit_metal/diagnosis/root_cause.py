@@ -22,7 +22,7 @@ _EXPLAINS: dict[str, tuple[str, ...]] = {
     "ipv6-route": ("ipv6",),
     "firewall": ("peer", "bus", "tls", "ipv6", *_SERVICE),
     "rules": MEDIA,  # each row says itself what it may be to blame for
-    "cores": ("signalling", "join", *MEDIA),  # who waits for a core answers late
+    "cores": ("signalling", "join", "throughput", "round-trip", "jitter", *MEDIA),  # who waits for a core is late
     "hairpin": ("turn-udp", "turn-udp-443", "turn-tls"),
     "conntrack": ("bus", "peer", "tls", *_SERVICE),
     "redis": ("bus", "targets", *_SERVICE),
@@ -54,7 +54,7 @@ EXPLAINS = {
     cause: (
         *rows,
         *(
-            QUALITY if "udp" in rows and cause not in QUALITY else ()
+            QUALITY if "udp" in rows and cause not in (*QUALITY, "cores") else ()
         ),  # what keeps calls from being heard makes them bad
         *(name for name, causes in _DAEMONS.items() if cause in causes),
     )
