@@ -11,6 +11,7 @@ import contextlib
 import html
 import json
 import math
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import tempfile
 import time
 import urllib.parse
 import urllib.request
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -44,7 +46,7 @@ _BROWSER = (
     "--no-sandbox",
     "--disable-gpu",
     "--hide-scrollbars",
-    "--force-device-scale-factor=1",
+    "--force-device-scale-factor=0.85",
 )
 
 Series = list[tuple[str, list[tuple[float, float]]]]
@@ -74,10 +76,12 @@ class Prometheus:
 def _named(legend: str, labels: Mapping[str, str]) -> str:
     for name, value in labels.items():
         legend = legend.replace(f"{{{{{name}}}}}", value)
-    return legend
+    return re.sub(r"{{\w+}}", "", legend).strip()  # a label that the series has not
 
 
 def _short(value: float, unit: str) -> str:
+    if unit in ("ms", "ns") and (seconds := value / {"ms": 1e3, "ns": 1e9}[unit]) >= 1:
+        return f"{seconds:.3g} s"
     if unit == "percentunit":
         return f"{value:.1%}"
     if unit in ("dateTimeAsIso", "dateTimeFromNow"):
@@ -91,7 +95,7 @@ def _short(value: float, unit: str) -> str:
 def _chart(panel: Panel, series: Series, span: tuple[float, float], size: tuple[int, int]) -> str:
     wide, high = size
     values = [value for _, points in series for _, value in points]
-    top = max([*values, panel.most or 0, 1e-9]) * 1.05
+    top = max([*values, panel.most or 0]) * 1.05 or 1.0
     lines = []
     for i in range(4):
         y, at = high - i * high / 3.2, i / 3.2 * top
@@ -163,6 +167,23 @@ def picture(text: str, high: int, target: Path) -> None:
             file.as_uri(),
         ]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
+    target.write_bytes(squeezed(target.read_bytes()))
+
+
+def squeezed(png: bytes) -> bytes:
+    """The same picture, its data compressed as far as zlib does: browsers are in a hurry."""
+    at, before, data, after = 8, png[:8], b"", b""
+    while at < len(png):
+        size = int.from_bytes(png[at : at + 4])
+        chunk, at = png[at : at + size + 12], at + size + 12
+        if chunk[4:8] == b"IDAT":
+            data += chunk[8:-4]
+        elif data:
+            after += chunk
+        else:
+            before += chunk
+    body = b"IDAT" + zlib.compress(zlib.decompress(data), 9)
+    return before + (len(body) - 4).to_bytes(4) + body + zlib.crc32(body).to_bytes(4) + after
 
 
 @contextlib.contextmanager

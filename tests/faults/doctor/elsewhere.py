@@ -20,7 +20,7 @@ _CPU, _UNIFIED = (
     Path("/sys/fs/cgroup/cpu"),
     Path("/sys/fs/cgroup"),
 )  # the first: on a machine with the older hierarchies
-PERIOD, QUOTA = 1_000_000, 60_000  # microseconds: most of each second a process gets nothing
+PERIOD, QUOTA = 1_000_000, 20_000  # microseconds: most of each second a process gets nothing
 
 
 def on_the_way(rule: str, host_to_host: str = "") -> Elsewhere:
