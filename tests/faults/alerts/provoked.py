@@ -142,7 +142,7 @@ def _refuses(what: str) -> Fault:
 
 
 _FULL = """my ($name, $at, $port, $n) = @ARGV; my @held;
-for my $i (0 .. $n - 1) { my $s = IO::Socket::INET->new(PeerAddr => $at, PeerPort => $port) and push @held, $s }
+for my $i (1 .. $n) { my $s = IO::Socket::INET->new(PeerAddr => $at, PeerPort => $port); push @held, $s if $s }
 sleep 3600"""
 # A receiver that never reads, with the smallest buffer there is; the kernel counts what it has no room for.
 _UNREAD = """my ($name) = @ARGV; socket(my $r, PF_INET, SOCK_DGRAM, 0); setsockopt($r, SOL_SOCKET, SO_RCVBUF, 1);
@@ -167,8 +167,8 @@ TOGETHER: tuple[Mapping[str, Provocation], ...] = (
         ),
         "DeployLockHeld": Provocation(
             "a process holds the lock for two hours, as the file says",
-            _shell(
-                'systemd-run -q --unit=livekit-alerts-lock sh -c \'exec 9>>"$1"; flock 9; echo $$ >"$1.pid"; '
+            _shell(  # systemd makes $ of $$
+                'systemd-run -q --unit=livekit-alerts-lock sh -c \'exec 9>>"$1"; flock 9; echo $$$$ >"$1.pid"; '
                 'touch -d "2 hours ago" "$1.pid"; exec sleep 3600\' sh "$1"',
                 'systemctl stop livekit-alerts-lock; rm -f "$1.pid"',
                 lambda _: lock_script.LOCK,
