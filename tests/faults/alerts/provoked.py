@@ -143,7 +143,7 @@ def _refuses(what: str) -> Fault:
 
 _FULL = """my ($name, $at, $port, $n) = @ARGV; my @held;
 for my $i (1 .. $n) { my $s = IO::Socket::INET->new(PeerAddr => $at, PeerPort => $port); push @held, $s if $s }
-sleep 3600"""
+sleep 2"""
 # A receiver that never reads, with the smallest buffer there is; the kernel counts what it has no room for.
 _UNREAD = """my ($name) = @ARGV; socket(my $r, PF_INET, SOCK_DGRAM, 0); setsockopt($r, SOL_SOCKET, SO_RCVBUF, 1);
 bind($r, sockaddr_in(0, INADDR_LOOPBACK)); my ($port) = sockaddr_in(getsockname $r);
@@ -184,7 +184,7 @@ TOGETHER: tuple[Mapping[str, Provocation], ...] = (
         ),
         "UdpReceiveErrors": Provocation("a socket is sent to that nobody reads", _aside(_UNREAD, lambda _: "udp")),
         "RedisRefusing": Provocation(
-            "all connections that Redis takes are taken",
+            "all connections that Redis takes are taken for two seconds",
             _aside(_FULL, lambda _: "redis", lambda _: "127.0.0.1", lambda g: g.site.redis.port, lambda _: 10_100),
         ),
         "RemoteWriteFailing": Provocation("who takes samples answers HTTP 400", _refuses("samples")),
