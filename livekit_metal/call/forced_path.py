@@ -50,21 +50,17 @@ async def forced(
             async with relay(IceTcp(told.tcp[0]), {host for host, _ in told.udp}, traffic) as server:
                 yield _only([server])
         elif path in ("turn-udp", "turn-udp-443"):
-            yield _only(turn(told, path))
+            yield _only(_turn(told, path))
         else:
-            (server, *_) = turn(told, path)
+            (server, *_) = _turn(told, path)
             async with _in_tls(access, server) as url:
                 yield _only([IceServer(url, server.username, server.credential)])
 
 
-def turn(told: Announced, path: Path) -> Sequence[IceServer]:
-    """The TURN servers of a kind that were announced. Raises :class:`CallError` when there is none."""
-    scheme, transport = ("turns:", "tcp") if path == "turn-tls" else ("turn:", "udp")
-    found = [s for s in told.servers if s.url.startswith(scheme) and s.url.endswith(f"transport={transport}")]
-    if path in ("turn-udp", "turn-udp-443"):  # one that leads to the active slot, beside that slot's own port
-        by_443 = [s for s in found if ":443?" in s.url]
-        found = by_443 if path == "turn-udp-443" else [s for s in found if s not in by_443]
-    if not found:
+def _turn(told: Announced, path: Path) -> Sequence[IceServer]:
+    """The TURN servers of a path. Raises :class:`CallError` when there is none."""
+    if not (found := told.turn(path)):
+        scheme, transport = ("turns:", "TCP") if path == "turn-tls" else ("turn:", "UDP")
         raise CallError("path", f"{told.node.id} announces no {scheme} server over {transport}", _REMEDY)
     return found
 

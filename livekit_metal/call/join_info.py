@@ -39,6 +39,17 @@ class Announced:
     tcp: tuple[Address, ...]
     servers: tuple[IceServer, ...]
 
+    def turn(self, path: str) -> tuple[IceServer, ...]:
+        """The TURN servers of a path: turn-udp, turn-udp-443 or turn-tls; those by IPv4 where there are such.
+
+        Most people have no IPv6, and with a way by IPv6 a call would come up whatever is closed to them.
+        """
+        scheme, transport = ("turns:", "tcp") if path == "turn-tls" else ("turn:", "udp")
+        found = [s for s in self.servers if s.url.startswith(scheme) and s.url.endswith(f"transport={transport}")]
+        if transport == "udp":  # UDP 443 leads to the active slot, beside that slot's own port
+            found = [s for s in found if (":443?" in s.url) is (path == "turn-udp-443")]
+        return tuple([s for s in found if "[" not in s.url] or found)
+
 
 @asynccontextmanager
 async def announced(access: Access, room: str, through: str | None = None, **query: str) -> AsyncIterator[Announced]:

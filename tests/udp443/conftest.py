@@ -17,7 +17,6 @@ from testinfra.host import Host
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
-from livekit_metal.call.forced_path import turn
 from livekit_metal.call.join_info import IceServer, announced
 from livekit_metal.call.participants import Ice
 from livekit_metal.roles.livekit.redirect import Redirect
@@ -71,7 +70,8 @@ class Ground:
     async def server(self, version: int) -> IceServer:
         """UDP 443 at an address of the host, as clients are told."""
         async with announced(self.access, f"udp443-{uuid4().hex[:8]}", FIRST) as told:
-            (found,) = [s for s in turn(told, "turn-udp-443") if ("[" in s.url) is (version == 6)]
+            by_443 = [s for s in told.servers if s.url.startswith("turn:") and ":443?" in s.url]
+            (found,) = [s for s in by_443 if ("[" in s.url) is (version == 6)]
         return found
 
     async def call(self) -> Call:

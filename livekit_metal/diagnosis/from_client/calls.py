@@ -37,15 +37,8 @@ _PORTS = {
 
 def paths(told: Announced, *, tcp: bool = True) -> tuple[str, ...]:
     """The ways that a server offers: those that it must have (``tcp``: ICE over TCP), and what it announces besides."""
-    offered = [each for each in WAYS if each.startswith("turn") and _of(each, told)]
+    offered = [each for each in WAYS if each.startswith("turn") and told.turn(each)]
     return ("udp", *(("tcp",) if tcp or told.tcp else ()), *offered)
-
-
-def _of(path: str, told: Announced) -> list[str]:
-    """The URLs of TURN for a path."""
-    tls, by_443 = path == "turn-tls", path == "turn-udp-443"
-    urls = (server.url for server in told.servers if server.url.startswith("turns:" if tls else "turn:"))
-    return [url for url in urls if tls or (":443?" in url) is by_443]
 
 
 class Turns:
@@ -160,7 +153,7 @@ def judged(said: str, check: str, about: str, here: str, told: Announced | None,
 def _closed(check: str, told: Announced, answers: str) -> tuple[str, str]:
     """Fact and remedy for a way that carries nothing, though it may be open."""
     if check.startswith("turn"):
-        where = " ".join(_of(check, told))
+        where = " ".join(server.url for server in told.turn(check))
     else:
         where = ", ".join(f"{address}:{port}" for address, port in (told.udp if check == "udp" else told.tcp))
     fact = f"no media by {WAYS[check]} to {where}"
@@ -201,7 +194,7 @@ async def all_paths(case: Subject, about: str, through: str | None, told: Announ
 async def _answers(case: Subject, path: str, told: Announced) -> str:
     """What shows that the port of TURN is open, in words: '' where nothing does, or another way has its own proof."""
     if path.startswith("turn-udp"):
-        return await turn_port.answered(_of(path, told), dict(case.access.names))
+        return await turn_port.answered((server.url for server in told.turn(path)), dict(case.access.names))
     return "TLS is taken there" if path == "turn-tls" else ""  # else the call ends before there is any media
 
 

@@ -170,3 +170,13 @@ def test_a_way_that_carries_nothing_is_named_with_its_ports(path: str, words: st
     assert calls.paths(without) == ("udp", "tcp", "turn-udp", "turn-tls")
     row = calls.judged(json.dumps({"ok": False, "no_media": True, "problems": ["x; y"]}), path, "lk2", "here", told)
     assert f"{row.said}; {row.remedy}".startswith(words)
+
+
+@pytest.mark.parametrize("path", ["turn-udp", "turn-udp-443"])
+def test_a_way_by_turn_is_by_ipv4_where_there_is_one(path: str) -> None:
+    """Otherwise a call comes up by IPv6, and most people stay outside."""
+    port = 443 if path == "turn-udp-443" else 3478
+    four, six = (IceServer(f"turn:{host}:{port}?transport=udp", "", "") for host in ("192.0.2.1", "[2001:db8::1]"))
+    told = Announced(Node(id="ND", version="1"), "room", (), (), (six, four))
+    assert told.turn(path) == (four,)
+    assert dataclasses.replace(told, servers=(six,)).turn(path) == (six,)
