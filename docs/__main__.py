@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from docs import network, snippets
+from docs.coverage import coverage_md
 from docs.releases import releases_md
 from livekit_metal.core import switches
 from livekit_metal.core.fields import options
@@ -195,6 +196,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "network.md": network_md,
     "configuration.md": configuration_md,
     "releases.md": releases_md,
+    "coverage.md": coverage_md,
     **{name: partial(snippets.filled, HERE / name) for name in _setups()},
 }
 
