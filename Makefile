@@ -9,7 +9,7 @@ LAB ?= lab
 INVENTORY ?= $(if $(AGENTS),inventories/lab_agents.py,inventories/lab.py)
 export LAB
 
-.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-media test-upgrade vm prove versions bench
+.PHONY: audit help setup lab lab-down lab-status lab-ssh deploy check format lock wheel docs keys tools test test-alerts test-faults test-load test-media test-upgrade vm prove versions bench
 
 help:  ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -102,6 +102,10 @@ prove: $(VENV)/.made  ## a livekit-server of upstream's archive on a lab, as one
 versions: $(VENV)/.made  ## what is newer upstream than what is pinned here, as far as registries say; changes nothing
 	$(RUN)python -m tests.versions
 
-bench: $(VENV)/.made  ## a deploy that has nothing to do against pyinfra's floor (needs a deployed lab); plans of 1 to 100 hosts
+bench: $(VENV)/.made  ## a deploy against pyinfra's floor and against Ansible (needs a deployed lab); plans of 1 to 100 hosts
 	$(RUN)python -m bench
 	$(RUN)python -m bench.controller
+	$(RUN)python -m bench.against
+
+test-load: $(VENV)/.made  ## what livekit-server costs for each packet: stock configuration, ours, candidates (loopback, needs Go; an hour)
+	$(RUN)python -m bench.load

@@ -1,0 +1,112 @@
+"""``python -m bench.against``: a deploy of ours and the same end state by Ansible, in turns, on a deployed lab.
+
+Nothing to do, and a change of one line (how long Prometheus keeps metrics), near and over a line of 20 ms. That both
+lead to the same is proved by each finding nothing to do after the other. Ansible needs python3 and python3-apt on
+hosts, and gets them; all else is as before in the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.against.delay import delayed
+from bench.against.ways import ROOT, Hosts, ansible, ours, wanted
+from lab.state import facts
+
+_RUNS = 5
+_ROUND_TRIP = 0.02  # s
+_DAYS = (15, 16)  # Prometheus' default, and another
+
+Ways = Mapping[str, Callable[[int], tuple[float, int]]]  # name -> a run with so many days
+
+
+@contextlib.contextmanager
+def _far(hosts: Hosts, directory: Path) -> Iterator[Hosts]:
+    """The same hosts at the end of a long line."""
+    with contextlib.ExitStack() as stack:
+        at = {
+            name: ("127.0.0.1", stack.enter_context(delayed(address, port, _ROUND_TRIP / 2)))
+            for name, (address, port) in hosts.at.items()
+        }
+        keys = {line.split()[0]: line.split()[1:] for line in Path(hosts.known_hosts).read_text().splitlines()}
+        known = directory / "known_hosts"
+        known.write_text(
+            "".join(f"[127.0.0.1]:{at[name][1]} {' '.join(keys[hosts.at[name][0]])}\n" for name in hosts.at)
+        )
+        yield replace(hosts, at=at, known_hosts=str(known))
+
+
+def _ways(hosts: Hosts, trees: Mapping[int, Mapping[str, Mapping[str, object]]], directory: Path) -> Ways:
+    return {
+        "livekit-metal": lambda days: ours(hosts, days),
+        "ansible": lambda days: ansible(hosts, trees[days], directory, mitogen=False),
+        "mitogen": lambda days: ansible(hosts, trees[days], directory, mitogen=True),
+    }
+
+
+def _measured(ways: Ways, runs: int) -> dict[str, dict[str, list[float]]]:
+    """Kind -> way -> seconds of each run. Ends the program when a run did not do what its kind says."""
+    found: dict[str, dict[str, list[float]]] = {
+        kind: {way: [] for way in ways} for kind in ("nothing to do", "one line")
+    }
+    now = _DAYS[0]
+    for _ in range(runs):
+        for way, run in ways.items():
+            took, changed = run(now)
+            if changed:
+                sys.exit(f"{way} found {changed} things to change where there were none")
+            found["nothing to do"][way].append(took)
+        for way, run in ways.items():
+            now = _DAYS[0] if now == _DAYS[1] else _DAYS[1]
+            took, changed = run(now)
+            if not changed:
+                sys.exit(f"{way} found nothing to change where a line was to be")
+            found["one line"][way].append(took)
+    return found
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m bench.against")
+    parser.add_argument("--runs", type=int, default=_RUNS)
+    parser.add_argument("--inventory", default="inventories/lab.py")
+    given, lab = parser.parse_args(words), facts()
+    at = {name: (str(each["address"]), 22) for name, each in lab["hosts"].items()}
+    near = Hosts(at, lab["login"], lab["key"], lab["known_hosts"], str(ROOT / given.inventory))
+    with tempfile.TemporaryDirectory(prefix="bench-") as made:
+        directory, trees = Path(made), {}
+        for days in reversed(_DAYS):
+            ours(near, days)
+            (there := directory / str(days)).mkdir()
+            trees[days] = wanted(near, days, there)
+        for name in at:
+            words = [*near.ssh(name), "apt-get", "install", "-y", "-q", "python3", "python3-apt"]
+            subprocess.run(words, capture_output=True, check=True)
+        ansible(near, trees[_DAYS[0]], directory, mitogen=False)  # what it has otherwise, once
+        hosts = f"{len(at)} host{'' if len(at) == 1 else 's'}"
+        print(f"{hosts}, median of {given.runs} interleaved runs (least to most), seconds")
+        with _far(near, directory) as far:
+            for place, there_ in (("near", near), (f"{_ROUND_TRIP * 1000:.0f} ms away", far)):
+                for kind, ways in _measured(_ways(there_, trees, directory), given.runs).items():
+                    _print(f"{kind}, {place}", ways)
+                ours(near, _DAYS[0])
+
+
+def _print(title: str, ways: Mapping[str, Sequence[float]]) -> None:
+    least = statistics.median(ways["livekit-metal"])
+    print(f"  {title}")
+    for way, took in ways.items():
+        middle = statistics.median(took)
+        print(f"    {way:14}{middle:7.2f}  ({min(took):.2f} to {max(took):.2f})   {middle / least:5.1f} x", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What livekit-server costs under load, by configuration: its own CPU for each packet that it forwards."""

@@ -1,0 +1,64 @@
+"""The parts of `make bench` and `make test-load` that need no lab."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from bench.__main__ import _lasting, _medians
+from bench.against.delay import delayed
+from bench.load import server
+from bench.load.__main__ import WORKLOADS
+
+
+def _send(line: socket.socket, said: bytes) -> None:
+    line.sendall(said)
+    line.shutdown(socket.SHUT_WR)
+
+
+def test_a_long_line_brings_everything_in_order_and_ends_with_its_other_end() -> None:
+    said = os.urandom(1_000_000)
+
+    def echo(listener: socket.socket) -> None:
+        there, _ = listener.accept()
+        with there:
+            while data := there.recv(65536):
+                there.sendall(data)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=echo, args=(listener,), daemon=True).start()
+        with (
+            delayed("127.0.0.1", listener.getsockname()[1], 0.01) as port,
+            socket.create_connection(("127.0.0.1", port), timeout=30) as line,
+        ):
+            sending = threading.Thread(target=_send, args=(line, said))
+            sending.start()
+            heard = b""
+            while data := line.recv(65536):
+                heard += data
+            sending.join()
+    assert heard == said
+
+
+def test_a_phase_that_comes_twice_is_one() -> None:
+    marks = [("connect", 1.0, 0.5), ("plan", 1.5, 0.75), ("connect", 2.0, 0.75)]
+    assert _lasting(marks) == {"connect": (1.5, 0.5), "plan": (0.5, 0.25)}
+    assert _medians([marks, marks, [("connect", 9.0, 9.0), ("plan", 9.0, 9.0)]]) == _lasting(marks)
+
+
+def test_the_load_is_put_on_what_a_slot_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our configuration without Redis; the candidates differ from it in what they are named for."""
+    monkeypatch.setattr(server, "_program", lambda _: tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", "/as/it/was")
+    _, found = server.kinds()
+    assert os.environ["XDG_CONFIG_HOME"] == "/as/it/was"
+    ours = found["ours"].config
+    assert "redis" not in ours
+    assert ours["rtc"]["udp_port"] == "50000-50099"
+    assert found["batch"].config["rtc"] | {"batch_io": ours["rtc"]["batch_io"]} == ours["rtc"]
+    assert found["stock"].config["rtc"]["port_range_end"] == 60000
+    assert all(each.people >= each.senders for each in WORKLOADS.values())
