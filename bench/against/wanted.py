@@ -34,8 +34,11 @@ def _seen(host: Any) -> dict[str, Any]:
         {"path": path, "mode": f"0{mode}", "user": user, "group": group}
         for path, (mode, user, group) in sorted(seen.stat.items())
     ]
+    # a link into /dev is a unit that may not start
+    masked = [one["path"] for one in each if one["mode"] == "0777" and one["path"].startswith("/etc/systemd/system/")]
     return {
-        "files": [one for one in each if one["path"] in seen.files],
+        "files": [one for one in each if one["path"] in seen.files and one["path"] not in masked],
+        "masked": sorted(path.rpartition("/")[2] for path in masked),
         "directories": [one for one in each if one["path"] not in seen.files],
         "packages": sorted(seen.packages),
         "units": sorted(
