@@ -36,7 +36,8 @@ def _far(hosts: Hosts, directory: Path) -> Iterator[Hosts]:
             name: ("127.0.0.1", stack.enter_context(delayed(address, port, _ROUND_TRIP / 2)))
             for name, (address, port) in hosts.at.items()
         }
-        keys = {line.split()[0]: line.split()[1:] for line in Path(hosts.known_hosts).read_text().splitlines()}
+        lines = [line.split() for line in Path(hosts.known_hosts).read_text().splitlines()]
+        keys = {name: line[1:] for line in lines for name in line[0].split(",")}
         known = directory / "known_hosts"
         known.write_text(
             "".join(f"[127.0.0.1]:{at[name][1]} {' '.join(keys[hosts.at[name][0]])}\n" for name in hosts.at)

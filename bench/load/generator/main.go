@@ -64,7 +64,7 @@ func join(name, identity string, sends bool) error {
 			go drop(track)
 		},
 	}}
-	room, err := lksdk.ConnectToRoom(*url, about, heard)
+	room, err := lksdk.ConnectToRoom(*url, about, heard, lksdk.WithConnectTimeout(time.Minute)) // of a busy machine
 	if err != nil || !sends {
 		return err
 	}
