@@ -95,7 +95,7 @@ def environment() -> Path:
 def ansible(
     hosts: Hosts, has: Mapping[str, Mapping[str, object]], directory: Path, *, mitogen: bool
 ) -> tuple[float, int]:
-    """The playbook: seconds, and how many tasks changed something. A connection is made anew, as ours is."""
+    """The playbook: seconds, and how many tasks changed something. A connection is made again, as ours is."""
     made = environment()
     inventory = {"all": {"hosts": {name: _variables(hosts, name, each) for name, each in has.items()}}}
     file = directory / "inventory.json"
