@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from livekit_metal.call.join_info import Announced
+from livekit_metal.call.server import Node
+from livekit_metal.call.stun import Address
 from livekit_metal.core.errors import SiteError
 from livekit_metal.core.ports import PortRange
 from livekit_metal.diagnosis.from_client.calls import paths
@@ -66,19 +69,15 @@ def test_the_edge_leads_to_no_turn(make_site: Make, site_data: dict[str, Any]) -
     assert not [line for line in _config(edge).text.splitlines() if line.startswith(("frontend turn", "backend turn"))]
 
 
-class _Told:
-    """What a server announces."""
-
-    servers = ()
-
-    def __init__(self, *tcp: tuple[str, int]) -> None:
-        self.tcp = tcp
+def _told(*tcp: Address) -> Announced:
+    """What a server announces that has no TURN."""
+    return Announced(Node(id="ND", version="1"), "room", (("192.0.2.1", 50000),), tcp, ())
 
 
 def test_the_doctor_asks_for_the_ways_that_there_must_be() -> None:
-    assert paths(_Told(), tcp=False) == ("udp",)  # type: ignore[arg-type]
-    assert paths(_Told(), tcp=True) == ("udp", "tcp"), "that it is missing is a fault"  # type: ignore[arg-type]
-    assert paths(_Told(("192.0.2.1", 7881)), tcp=False) == ("udp", "tcp")  # type: ignore[arg-type]
+    assert paths(_told(), tcp=False) == ("udp",)
+    assert paths(_told(), tcp=True) == ("udp", "tcp"), "that it is missing is a fault"
+    assert paths(_told(("192.0.2.1", 7881)), tcp=False) == ("udp", "tcp")
 
 
 def test_a_missing_tcp_is_not_blamed_where_there_is_none() -> None:
