@@ -13,6 +13,8 @@ from typing import Any
 
 from testinfra.host import Host
 
+from lab.run import wait_until
+
 PORT = 18099  # inventories/lab_alerts.py
 LONGEST = 420  # s: a group that has been told of is told of again after group_interval, 5 minutes
 
@@ -66,7 +68,5 @@ def states(host: Host, listen: str) -> dict[str, str]:
 def until(what: Callable[[], bool], about: str, within: float = LONGEST) -> float:
     """Seconds until it is so."""
     began = time.monotonic()
-    while not what():
-        assert time.monotonic() - began < within, f"not within {within} s: {about}"
-        time.sleep(1)
+    assert wait_until(what, within, every=1.0), f"not within {within} s: {about}"
     return time.monotonic() - began
