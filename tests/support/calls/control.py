@@ -29,10 +29,10 @@ def free_port(address: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> int
 
 
 @contextlib.contextmanager
-def untouched_server(lab: Lab, **rtc: object) -> Iterator[Access]:
+def untouched_server(lab: Lab, redis: dict[str, str] | None = None, **rtc: object) -> Iterator[Access]:
     """The same livekit-server as on the lab's hosts, on the lab's gateway; it ends with the block.
 
-    ``rtc``: more options of its ``rtc``.
+    ``redis``: its Redis, without which it is alone; ``rtc``: more options of its ``rtc``.
     """
     livekit, gateway = lab.site.of(Livekit), lab.facts["gateway"]
     asked = catalogue.find("livekit-server", livekit.release, livekit.source, path="livekit.release")
@@ -44,6 +44,7 @@ def untouched_server(lab: Lab, **rtc: object) -> Iterator[Access]:
         "bind_addresses": [gateway],
         "keys": {key: secret},
         "rtc": media | {"node_ip": gateway, "ips": {"includes": [f"{gateway}/32"]}} | rtc,
+        "redis": redis or {},
     }
     with subprocess.Popen([program, "--config-body", json.dumps(config)], stderr=subprocess.DEVNULL) as server:
         try:
