@@ -76,6 +76,7 @@ def claim(lab: Lab) -> IPv4Network:
             "free it, or run 'make lab-down' and 'make lab'",
         )
     network = kept or choose_network(used)
+    lab.dir.mkdir(parents=True, exist_ok=True)  # without it the claim would count for nothing until the bridge is there
     write(_file(lab), json.dumps({"dir": str(lab.dir), "bridge": lab.bridge, "network": str(network)}))
     return network
 

@@ -67,9 +67,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, A
 
 
 def lab_in(checkout: Path, name: str = "lab") -> Lab:
-    lab = Lab(name, checkout)
-    lab.dir.mkdir(parents=True, exist_ok=True)
-    return lab
+    return Lab(name, checkout)  # nothing of it is there yet
 
 
 @pytest.mark.usefixtures("machine")
@@ -110,6 +108,7 @@ def test_a_claim_whose_checkout_and_bridge_are_gone_counts_for_nothing(tmp_path:
 
 def test_a_network_taken_meanwhile_is_refused(tmp_path: Path, machine: list[dict[str, Any]]) -> None:
     lab = lab_in(tmp_path)
+    lab.dir.mkdir()
     (lab.dir / "lab.json").write_text(json.dumps({"network": "10.90.5.0/24"}))
     assert str(claims.claim(lab)) == "10.90.5.0/24"
     machine.append({"dst": "10.90.5.9", "dev": "tun0"})
