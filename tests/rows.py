@@ -127,6 +127,13 @@ ROWS = (
     ),
     Row("cluster", hosts=3, steps=(Step("tests/host"), _alone(f"tests/faults/cluster {_AFTERWARDS}")), asked=True),
     Row("agents", hosts=1, inventory="inventories/lab_agents.py", steps=(_alone(_AGENTS),), asked=True),
+    Row(
+        "agents3",
+        hosts=3,
+        inventory="inventories/lab_agents.py",
+        steps=(_alone("tests/agents/test_beneath.py tests/agents/cluster"),),
+        asked=True,
+    ),
     # a host with a web server, a tunnel and a bridge of containers, before its first deploy
     Row(
         "field",

@@ -40,12 +40,12 @@ class Conversation(Aside[Report]):
     """``async with Conversation(access, "echo") as one: ...; report = await one.stop()``
 
     Entering returns when the own sound has come back; raises :class:`CallError` when it does not. ``answered`` is how
-    long that took (s), from the dispatch.
+    long that took (s), from the dispatch. ``room``: an existing one; default: a new one.
     """
 
-    def __init__(self, access: Access, agent: str, *, within: float = ANSWERS) -> None:
+    def __init__(self, access: Access, agent: str, *, within: float = ANSWERS, room: str = "") -> None:
         self._access, self._agent, self._within = access, agent, within
-        self.room = f"talk-{uuid4().hex[:12]}"
+        self.room = room or f"talk-{uuid4().hex[:12]}"
         self.answered = 0.0
         self._listener: Listener | None = None
         super().__init__(self.room)

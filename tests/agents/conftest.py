@@ -24,6 +24,8 @@ from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab, over_ssh
+from tests.upgrade import conversations, document
+from tests.upgrade.conversations import Measured
 from tests.upgrade.judge import FACTOR, limit
 
 TWICE = 0.02  # share of the sound that two receivers, one behind the other, may lose to their clocks
@@ -32,6 +34,20 @@ STILL = 3.0  # s of sound that must come back when all is over
 ECHO = ROOT / "examples/agents/echo-python"
 ECHO_NODE = ROOT / "examples/agents/echo-node"
 SENT = 400  # s for a deploy that sends all packages of a fleet, or starts workers twice, on a machine that is busy
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--write-gaps", action="store_true", help=f"write what was measured to {document.FILE}")
+
+
+@pytest.fixture(scope="session")
+def gaps(pytestconfig: pytest.Config) -> Iterator[list[Measured]]:
+    """Where tests put what belongs into the table of gaps."""
+    found: list[Measured] = []
+    yield found
+    if found and pytestconfig.getoption("--write-gaps"):
+        page = ROOT / document.FILE
+        page.write_text(conversations.written(page.read_text(), found))
 
 
 def pytest_report_header() -> str:
@@ -78,8 +94,8 @@ class Talk:
 
         return asyncio.run(both())
 
-    def unnoticed(self) -> None:
-        """Assert, at the end, that it went on as if nothing had happened, and still does."""
+    def unnoticed(self) -> tuple[Report, Report]:
+        """Assert, at the end, that it went on as if nothing had happened, and still does; its report, the control's."""
         before = self.conversation.came_back
         assert wait_until(lambda: self.conversation.came_back >= before + STILL, 30), "nothing comes back any more"
         report, control = self.stop()
@@ -90,6 +106,7 @@ class Talk:
         assert report.events == (), said  # no reconnection, no rejoin
         assert report.largest_gap_ms <= limit(control), said
         assert report.missed_s <= max(MAY_MISS, FACTOR * control.missed_s, TWICE * report.seconds), said
+        return report, control
 
 
 Talking = Callable[..., contextlib.AbstractContextManager[Talk]]  # with the name of an agent, if not echo
@@ -105,11 +122,11 @@ def served(talk: Talk, talking: Talking, agent: str = "echo") -> None:
 @pytest.fixture
 def talking(access: Access, control: Access) -> Talking:
     @contextlib.contextmanager
-    def one(agent: str = "echo") -> Iterator[Talk]:
+    def one(agent: str = "echo", room: str = "") -> Iterator[Talk]:
         async def begin() -> Talk:
             other = Call(control)
             await other.__aenter__()
-            made = Conversation(access, agent)
+            made = Conversation(access, agent, room=room)
             try:
                 await made.__aenter__()
             except BaseException:
@@ -151,6 +168,12 @@ def change(tmp_path: Path) -> Change:
 def code(tmp_path: Path) -> Path:
     """A copy of the agent that a test may change."""
     return Path(shutil.copytree(ECHO, tmp_path / "echo"))
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Path:
+    """The same of the one for Node."""
+    return Path(shutil.copytree(ECHO_NODE, tmp_path / "node"))
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
 from lab.run import wait_until
-from tests.agents.conftest import ECHO_NODE, Change, Talking, deploy, deployed, served
+from tests.agents.conftest import Change, Talking, deploy, deployed, served
 from tests.support.calls import workers
 
 FLEET = "parrot"  # in the inventory
@@ -18,12 +17,6 @@ FLEET = "parrot"  # in the inventory
 def told(host: Host, slot: str, metric: str) -> float:
     port = 9620 + "abc".index(slot)
     return float(host.check_output(f"curl -sf 127.0.0.1:{port}/metrics | sed -n 's/^livekit_agents_{metric} //p'"))
-
-
-@pytest.fixture
-def node(tmp_path: Path) -> Path:
-    """A copy of the agent that a test may change."""
-    return Path(shutil.copytree(ECHO_NODE, tmp_path / "node"))
 
 
 @pytest.mark.usefixtures("back")

@@ -12,7 +12,7 @@ from importlib import metadata
 from livekit_metal.call.report import MAY_MISS
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from tests.support.hosts.lab import ROOT, lab, over_ssh
-from tests.upgrade import judge, messages, pictures
+from tests.upgrade import conversations, judge, messages, pictures
 from tests.upgrade.ground import Ground
 from tests.upgrade.judge import Outcome
 
@@ -102,8 +102,8 @@ class Site:
         return cls(", ".join(host.check_output(_SYSTEM).splitlines()), packages, lab().site.of(Livekit).release)
 
 
-def text(parts: Mapping[int, str], seconds: float = 60) -> str:
-    """The page; ``parts`` by the number of hosts."""
+def text(parts: Mapping[int, str], seconds: float = 60, agents: str = "") -> str:
+    """The page; ``parts`` by the number of hosts, then what was measured of ``agents``."""
     head = _TEXT.format(
         limit=judge.LIMIT,
         video=judge.VIDEO_LIMIT,
@@ -115,7 +115,7 @@ def text(parts: Mapping[int, str], seconds: float = 60) -> str:
         height=pictures.HEIGHT,
         messages=messages.PER_SECOND,
     )
-    return "\n".join([head, *(parts[size] for size in sorted(parts))])
+    return "\n".join([head, *(parts[size] for size in sorted(parts)), *([agents] if agents else [])])
 
 
 def part(size: int, outcomes: Sequence[Outcome], site: Site) -> str:
@@ -169,6 +169,7 @@ def _row(line: str) -> tuple[str, ...]:
 def write(measured: Mapping[int, Sequence[Outcome]], site: Site, *, whole: bool = True) -> None:
     """Write the page again; a size that was not measured keeps its part, and without ``whole`` other rows stay."""
     file = ROOT / FILE
-    old = parts(file.read_text())
+    page = file.read_text()
+    old = parts(page)
     new = {size: part(size, each, site) if whole else again(old[size], each) for size, each in measured.items()}
-    file.write_text(text(old | new))
+    file.write_text(text(old | new, agents=conversations.kept(page)))

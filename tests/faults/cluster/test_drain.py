@@ -10,12 +10,12 @@ import pytest
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
-from tests.faults.cluster.conftest import Power
 from tests.faults.conftest import Change
 from tests.support.calls.background_call import talking
 from tests.support.calls.slots import draining, ended, serving
 from tests.support.hosts.deploys import Deploy, Told, deploy, unchanging
 from tests.support.hosts.lab import INVENTORY, Lab, over_ssh
+from tests.support.hosts.power import Power
 
 PLAN = "procedures/drain.py"
 

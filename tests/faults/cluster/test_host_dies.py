@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from tests.faults.cluster.conftest import Power
 from tests.faults.conftest import Change
 from tests.support.calls.background_call import Talk
 from tests.support.calls.slots import serving
 from tests.support.hosts.deploys import Deploy, deploy, unchanging
 from tests.support.hosts.lab import Lab
+from tests.support.hosts.power import Power
 
 
 def test_a_host_that_dies_in_its_turn_stops_the_rest(lab: Lab, change: Change, power: Power, talk: Talk) -> None:
