@@ -19,6 +19,7 @@ from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.call.conversation import Conversation
 from livekit_metal.call.report import MAY_MISS, Report
+from livekit_metal.roles.agents.settings import Settings as Agents
 from livekit_metal.site.model import Site
 from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
@@ -183,4 +184,20 @@ def back(site: Site) -> Iterator[None]:
     for name in site.with_role("agents"):
         over_ssh(name).check_output(f"rm -rf {site.paths.config}/agents-*/rejected")
     deployed()
+    if [name for name in site.with_role("agents") if _given_back(name, site)]:
+        deployed()  # and what is left of a fleet that is not in the inventory any more
     unchanging()
+
+
+def _given_back(name: str, site: Site) -> bool:
+    """Wait until the workers of fleets that a host shall not have any more have ended; whether there were any."""
+    units = "systemctl list-units --plain --no-legend 'livekit-agents-*@*'"
+    host, own = over_ssh(name), {f"livekit-agents-{fleet}" for fleet in site.of(Agents).fleets}
+
+    def others() -> list[str]:
+        lines = host.check_output(units).splitlines()
+        return [line for line in lines if line.partition("@")[0] not in own]
+
+    found = bool(others())
+    assert wait_until(lambda: not others(), 60, every=0.3), others()
+    return found

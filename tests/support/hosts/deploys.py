@@ -22,7 +22,7 @@ from tests.support.hosts.lab import INVENTORY, ROOT
 
 PYINFRA = Path(sys.executable).with_name("pyinfra")
 DEPLOY = "deploy.py"
-STEP = re.compile(r"\[(?P<host>[\w.-]+)\] (?P<step>[a-z]+: .+)")  # what a role prints before each change
+STEP = re.compile(r"\[(?P<host>[\w.-]+)\] (?P<step>[a-z-]+: .+)")  # what a role prints before each change
 OPERATION = "--> Starting operation: "
 
 
