@@ -190,14 +190,12 @@ def back(site: Site) -> Iterator[None]:
 
 
 def _given_back(name: str, site: Site) -> bool:
-    """Wait until the workers of fleets that a host shall not have any more have ended; whether there were any."""
-    units = "systemctl list-units --plain --no-legend 'livekit-agents-*@*'"
+    """Wait until the workers of fleets that a host shall not have any more have ended; whether there are any."""
     host, own = over_ssh(name), {f"livekit-agents-{fleet}" for fleet in site.of(Agents).fleets}
 
-    def others() -> list[str]:
-        lines = host.check_output(units).splitlines()
-        return [line for line in lines if line.partition("@")[0] not in own]
+    def others(asked: str) -> list[str]:
+        return [unit for unit in host.check_output(asked).split() if unit.partition("@")[0] not in own]
 
-    found = bool(others())
-    assert wait_until(lambda: not others(), 60, every=0.3), others()
-    return found
+    running = "systemctl list-units --plain --no-legend 'livekit-agents-*@*' | cut -d ' ' -f 1"
+    assert wait_until(lambda: not others(running), 60, every=0.3), others(running)
+    return bool(others("cd /etc/systemd/system && ls -d livekit-agents-*@.service"))

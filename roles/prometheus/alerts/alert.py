@@ -15,6 +15,15 @@ STATUS = "pyinfra INVENTORY procedures/status.py"
 DOCTOR = "pyinfra INVENTORY procedures/doctor.py"
 
 
+def grown(counter: str, within: str, by: str) -> str:
+    """What was counted ``within`` that time. A counter that began meanwhile counts from 0.
+
+    increase() takes its first value for what was there before: of a process that has just started, and of a kind of
+    failure that there was none of, it sees neither the first one nor a burst.
+    """
+    return f"sum by ({by}) (({counter} unless {counter} offset {within}) or increase({counter}[{within}]))"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
     """``expr`` is PromQL with names of thresholds ($loss); what is told may have {{ $labels.host }} and {{ $value }}.

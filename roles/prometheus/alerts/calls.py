@@ -4,14 +4,14 @@ Names of metrics: pkg/telemetry/prometheus of livekit-server 1.13.5 to 1.13.9. N
 every rule sums by the labels that it needs. `node_id` is another one after each start.
 """
 
-from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS_DOWN, STATUS, Alert
+from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS_DOWN, STATUS, Alert, grown
 
 _SERVING = ("NodeNotServing", "NoActiveSlot", REDIS_DOWN, HOST_DOWN)
 _NETWORK = ("UdpReceiveErrors", "KernelDropsPackets", "CpuBusy", HOST_DOWN)
 
 
 def _joins(states: str) -> str:
-    return f'sum by (host) (increase(livekit_participant_join_total{{job="livekit",state=~"{states}"}}[10m]))'
+    return grown(f'livekit_participant_join_total{{job="livekit",state=~"{states}"}}', "10m", "host")
 
 
 def _answers(code: str) -> str:

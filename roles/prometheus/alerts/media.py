@@ -3,16 +3,15 @@
 Names of metrics: pkg/stats of each program. livekit_node_cpu_load is one of all three: select it by job.
 """
 
-from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS_DOWN, STATUS, Alert
+from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS_DOWN, STATUS, Alert, grown
 
 _NONE = ("NoActiveSlot", REDIS_DOWN, HOST_DOWN, "InMaintenance")
 _LOST = 'livekit_agents_jobs_lost_total{job=~"agents-.+"}'
 _BAD = 'livekit_egress_handler_results_total{job="egress",result!~"completed|aborted"}'
 
 
-def _since(counter: str, by: str) -> str:
-    """What was added in 15 minutes; a counter that began meanwhile counts from 0: increase() does not see that."""
-    return f"sum by ({by}) (increase({counter}[15m]) > 0 or ({counter} unless {counter} offset 15m))"
+def _invites(which: str) -> str:
+    return grown(f"livekit_sip_invite_{which}", "15m", "host, dir")
 
 
 MEDIA = (
@@ -28,7 +27,7 @@ MEDIA = (
     ),
     Alert(
         name="EgressFailing",
-        expr=f"{_since(_BAD, 'host, type, result')} > 0",
+        expr=f"{grown(_BAD, '15m', 'host, type, result')} > 0",
         hold="0s",
         severity="ticket",
         summary="{{ $value | humanize }} recordings on {{ $labels.host }} ended with {{ $labels.result }}",
@@ -76,9 +75,7 @@ MEDIA = (
     ),
     Alert(
         name="PhoneCallsFailing",
-        expr="""100 * sum by (host, dir) (increase(livekit_sip_invite_error[15m]))
-  / sum by (host, dir) (increase(livekit_sip_invite_requests[15m])) > $join_failures
-and sum by (host, dir) (increase(livekit_sip_invite_error[15m])) >= 3""",
+        expr=f"100 * {_invites('error')}\n  / {_invites('requests')} > $join_failures\nand {_invites('error')} >= 3",
         hold="1m",
         severity="ticket",
         summary="{{ $value | humanize }} % of phone calls ({{ $labels.dir }}) on {{ $labels.host }} are refused",
@@ -88,7 +85,7 @@ and sum by (host, dir) (increase(livekit_sip_invite_error[15m])) >= 3""",
     ),
     Alert(
         name="AgentJobsLost",
-        expr=f"{_since(_LOST, 'host, component')} > 0",
+        expr=f"{grown(_LOST, '15m', 'host, component')} > 0",
         hold="0s",
         severity="ticket",
         summary='{{ $value | printf "%.0f" }} jobs of {{ $labels.component }} on {{ $labels.host }} ended by a crash',

@@ -1,5 +1,6 @@
 """Recordings, streams and phone calls."""
 
+from livekit_metal.roles.prometheus.alerts.alert import grown
 from livekit_metal.roles.prometheus.dashboards.board import Board, Panel
 
 _OF = 'host=~"$host"'
@@ -48,7 +49,7 @@ RECORDINGS = Board(
             "How they ended",
             (
                 (
-                    f"sum by (type, result) (increase(livekit_egress_handler_results_total{{{_OF}}}[15m]))",
+                    grown(f"livekit_egress_handler_results_total{{{_OF}}}", "15m", "type, result"),
                     "{{type}} {{result}}",
                 ),
             ),
@@ -72,7 +73,7 @@ RECORDINGS = Board(
             "Uploads",
             (
                 (
-                    f"sum by (type, status) (increase(livekit_egress_pipeline_uploads{{{_OF}}}[15m]))",
+                    grown(f"livekit_egress_pipeline_uploads{{{_OF}}}", "15m", "type, status"),
                     "{{type}} {{status}}",
                 ),
             ),

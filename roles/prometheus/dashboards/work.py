@@ -1,5 +1,6 @@
 """Agents, and what deploys do and leave."""
 
+from livekit_metal.roles.prometheus.alerts.alert import grown
 from livekit_metal.roles.prometheus.dashboards.board import Board, Panel
 
 _AGENTS = 'job=~"agents-.+",host=~"$host"'
@@ -36,7 +37,7 @@ AGENTS = Board(
             "Jobs lost",
             (
                 (
-                    f"sum by (component, host) (increase(livekit_agents_jobs_lost_total{{{_AGENTS}}}[15m]))",
+                    grown(f"livekit_agents_jobs_lost_total{{{_AGENTS}}}", "15m", "component, host"),
                     "{{component}} {{host}}",
                 ),
             ),

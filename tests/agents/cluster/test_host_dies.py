@@ -15,7 +15,7 @@ from tests.agents.conftest import Talk, Talking, deployed, served
 from tests.support.calls import slots, workers
 from tests.support.hosts.deploys import unchanging
 from tests.support.hosts.lab import over_ssh
-from tests.support.hosts.power import Power
+from tests.support.power import Power
 
 from livekit.protocol.models import ParticipantInfo  # isort: skip
 from livekit.protocol.room import ListParticipantsRequest  # isort: skip

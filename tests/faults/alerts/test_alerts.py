@@ -79,7 +79,7 @@ def test_a_drain_is_told_before_it_ends_calls(
         async with Call(access):
             assert deploy(change({"livekit": short | {"room": {"empty_timeout": 297}}})).status == 0
             await asyncio.to_thread(fires, now, "DrainNearDeadline")
-            assert people.heard("DrainNearDeadline")
+            await asyncio.to_thread(until, lambda: people.heard("DrainNearDeadline"), "somebody is told")
             await asyncio.to_thread(clears, now, "DrainNearDeadline")
 
     asyncio.run(scenario())

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from tests.support.hosts.lab import lab
-from tests.support.hosts.power import power  # noqa: F401 - fixture
+from tests.support.power import power  # noqa: F401 - fixture
 
 collect_ignore_glob = [] if len(lab().site.hosts) >= 3 else ["test_*.py"]

@@ -15,7 +15,7 @@ from tests.support.calls.background_call import talking
 from tests.support.calls.slots import draining, ended, serving
 from tests.support.hosts.deploys import Deploy, Told, deploy, unchanging
 from tests.support.hosts.lab import INVENTORY, Lab, over_ssh
-from tests.support.hosts.power import Power
+from tests.support.power import Power
 
 PLAN = "procedures/drain.py"
 

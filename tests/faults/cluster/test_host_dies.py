@@ -7,7 +7,7 @@ from tests.support.calls.background_call import Talk
 from tests.support.calls.slots import serving
 from tests.support.hosts.deploys import Deploy, deploy, unchanging
 from tests.support.hosts.lab import Lab
-from tests.support.hosts.power import Power
+from tests.support.power import Power
 
 
 def test_a_host_that_dies_in_its_turn_stops_the_rest(lab: Lab, change: Change, power: Power, talk: Talk) -> None:

@@ -33,7 +33,8 @@ _REMOTE = 'prometheus_remote_storage_samples_failed_total{job="prometheus",url="
 
 CASES: dict[str, Case] = {
     "SignallingFailing": Case(answers("0+98x60", "0+2x60"), answers("0+9998x60", "0+2x60")),
-    "JoinsFailing": Case(joins("0+2x60", "0+1x60"), joins("0+10x60", "0+1x60")),
+    # a burst, where there was no failure before
+    "JoinsFailing": Case(joins("0+2x60", "_x25 12x35"), joins("0+10x60", "0+1x60")),
     "JoinsSlow": Case(start("0+5x60", "0+10x60"), start("0+10x60", "0+10x60")),
     "PacketLoss": Case(
         mean("livekit_packet_loss_percent", "0+600x60", "0+60x60"),
@@ -86,7 +87,7 @@ CASES: dict[str, Case] = {
             of("agents-echo", "livekit_agents_jobs_taken_total", 'slot="a"'): "0+1x60",
         },
     ),
-    "PhoneCallsFailing": Case(calls("0+4x60", "0+1x60"), calls("0+40x60", "0+1x60")),
+    "PhoneCallsFailing": Case(calls("0+4x60", "_x20 20x40"), calls("0+40x60", "0+1x60")),
     "HostDown": Case(
         {node("up"): "0x60", edge("up"): "0x60"},
         {node("up"): "0x60", edge("up"): "1x60"},
