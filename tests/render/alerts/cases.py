@@ -27,6 +27,7 @@ from tests.render.alerts.series import (
 )
 
 _FAILED = node("node_systemd_unit_state", 'name="livekit-edge.service",state="failed",type="notify"')
+_KILLED = node("node_systemd_unit_state", 'name="livekit-server@b.service",state="failed",type="exec"')
 _RESTARTS = node("node_systemd_service_restart_total", 'name="livekit-server@a.service"')
 _TIMEX = (node("node_timex_offset_seconds"), node("node_timex_sync_status"))
 _REMOTE = 'prometheus_remote_storage_samples_failed_total{job="prometheus",url="https://tsdb.example"}'
@@ -93,7 +94,7 @@ CASES: dict[str, Case] = {
         {node("up"): "0x60", edge("up"): "1x60"},
     ),
     "TargetDown": Case({livekit("up"): "1x5 0x60"}, {livekit("up"): "1x60"}),
-    "ServiceFailed": Case({_FAILED: "1x60"}, {_FAILED: "0x60"}),
+    "ServiceFailed": Case({_FAILED: "1x60"}, {_FAILED: "0x60", _KILLED: "1x60"}),
     "ServiceRestarting": Case({_RESTARTS: "0+1x60"}, {_RESTARTS: "0x10 1x60"}),
     "UdpReceiveErrors": Case(udp("0+600x60"), udp("0+6x60")),
     "KernelDropsPackets": Case(
