@@ -17,6 +17,7 @@ LAYERS = {
     "calls": "tests/online",
     "deploys that are killed, doubled, given bad input": "tests/faults",
     "the hosts' own upgrades": "tests/patch",
+    "ten hosts in waves": "tests/waves",
     "recordings, streams and phone calls": "tests/media",
     "recordings by a browser": "tests/browser",
     "agents": "tests/agents",

@@ -21,13 +21,14 @@ _PROBE = shell.program(__file__, "state")
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """``users`` is empty when Redis does not run, or lets nobody of us in."""
+    """``users`` is empty when Redis does not run, lets nobody of us in, or says nothing at all (``silent``)."""
 
     leaves: tuple[str, ...]
     former: tuple[str, ...]
     used: tuple[str, ...]
     users: tuple[str, ...]
     retired: tuple[tuple[str, str], ...]
+    silent: bool = False
 
 
 def needs(settings: Settings) -> StateQuery:
@@ -51,4 +52,4 @@ def observed(seen: HostState) -> Observed:
         said.setdefault(word, []).append(value)
     leaves, former, used, users = (tuple(sorted(said.get(w, ()))) for w in ("leaves", "former", "used", "user"))
     retired = tuple((name, sha256) for name, _, sha256 in (v.partition(" ") for v in sorted(said.get("retired", ()))))
-    return Observed(leaves, former, used, users, retired)
+    return Observed(leaves, former, used, users, retired, silent="silent" in said)

@@ -6,6 +6,7 @@
 #   former ADDRESS       the former unit does, or should (of both only addresses that this host still has)
 #   used ADDRESS         a former one with somebody connected
 #   user NAME            one of Redis
+#   silent               it runs, and says neither that we may come in nor that we may not
 #   retired NAME SHA256  the user of a daemon that the site has no more and somebody is logged in as, and its password
 # While what they go through has just started, everybody counts as connected. Redis is asked where it listens now.
 settled=$1 unit=$2 files=$3 address=$4 listens=$5 users=$6 daemons=$7
@@ -29,9 +30,15 @@ fi
 # shellcheck disable=SC2086
 e=$(printf '%s\n' $now $listens | sed 1q)
 a=${e%:*}; a=${a#[}
+# A busy host answers late: no answer is no refusal, and is waited for once more, longer.
+ask() { # password, seconds
+  printf 'acl list\nclient list\n' |
+    REDISCLI_AUTH=$1 timeout "$2" redis-cli -h "${a%]}" -p "${e##*:}" --user deploy
+}
 for p in "$@"; do
-  said=$(printf 'acl list\nclient list\n' |
-    REDISCLI_AUTH=$p timeout 5 redis-cli -h "${a%]}" -p "${e##*:}" --user deploy)
+  said=$(ask "$p" 5)
+  [ $? != 124 ] || said=$(ask "$p" 20)
+  [ $? != 124 ] || { echo silent; break; }
   case $said in *"user default"*) break ;; esac
 done
 told=$(printf '%s\n' "$said" | awk -v wanted=" $users " -v daemons="^($daemons)-" '

@@ -76,6 +76,13 @@ def test_users_changed_by_hand_are_set_again(redis: Settings) -> None:
     assert plan(redis, seen) == ["write users.acl", *SET]
 
 
+def test_a_redis_that_does_not_answer_is_not_restarted_for_that(redis: Settings) -> None:
+    seen = host(redis, ())
+    seen.answers[PROBE].append("silent")
+    with pytest.raises(HostError, match="has not answered for 25 s"):
+        plan(redis, seen)
+
+
 def test_a_redis_that_lets_us_in_by_no_password_is_restarted(redis: Settings) -> None:
     assert plan(redis, host(redis, ())) == [f"restart {UNIT} for its users", f"{UNIT} answers"]
 

@@ -46,9 +46,9 @@ def newest(site: Site, here: Settings) -> Settings:
     return dataclasses.replace(here, **{name: getattr(found, name) for name in passwords})
 
 
-def report(settings: Settings, age: int = 60) -> Observed:
-    """What the look would report of a Redis that has been there for ``age`` seconds."""
-    probe = f"systemctl() {{ echo 1; }}; ps() {{ echo {age}; }}\n{dict(needs(settings).queries)[PROBE]}"
+def report(settings: Settings, age: int = 60, also: str = "") -> Observed:
+    """What the look would report of a Redis that has been there for ``age`` seconds; ``also`` is shell text before."""
+    probe = f"systemctl() {{ echo 1; }}; ps() {{ echo {age}; }}\n{also}\n{dict(needs(settings).queries)[PROBE]}"
     said = subprocess.run(["sh", "-s"], input=probe, capture_output=True, text=True, check=True).stdout
     return observed(HostState(answers={PROBE: said.splitlines()}))
 
@@ -87,6 +87,23 @@ def logged_in(here: Settings, role: str = "livekit") -> Iterator[Callable[[], st
 
 def test_the_look_reports_the_users(here: Settings) -> None:
     assert set(users(here)) == {*here.users, here.mark}
+
+
+def test_an_answer_that_comes_late_is_waited_for(here: Settings, tmp_path: Path) -> None:
+    """On a host that is short of processors; it is not taken for a Redis that lets nobody in."""
+    (first := tmp_path / "first").touch()
+    late = f'timeout() {{ [ ! -e {first} ] || {{ rm {first}; return 124; }}; command timeout "$@"; }}'
+    said = report(here, also=late)
+    assert set(said.users) == {*here.users, here.mark}
+    assert not said.silent
+    assert not first.exists()
+
+
+def test_one_that_never_answers_is_told_from_one_that_refuses(here: Settings) -> None:
+    assert report(here, also="timeout() { return 124; }").silent
+    stranger = dataclasses.replace(here, deploy_passwords=(Secret("x" * 40),))
+    refused = report(stranger)
+    assert (refused.users, refused.silent) == ((), False)
 
 
 def test_a_rotation_is_taken_without_a_restart_and_cuts_nobody(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from livekit_metal.call.access import Access
@@ -73,3 +73,48 @@ def talking(access: Access, control: Access, node: str, through: str) -> Iterato
     finally:
         with contextlib.suppress(Exception):
             talk.stop()
+
+
+@dataclass
+class Talks:
+    """Running calls, by the host that their clients enter through, and one control for all of them."""
+
+    calls: Mapping[str, Call]
+    control: Call
+
+    def stop(self) -> tuple[Mapping[str, Report], Report]:
+        """End all, the control last: (the calls' reports, the control's)."""
+
+        async def every() -> tuple[Mapping[str, Report], Report]:
+            return {name: await call.stop() for name, call in self.calls.items()}, await self.control.stop()
+
+        return asyncio.run(every())
+
+    def unnoticed(self) -> None:
+        """Assert, at the end, that none of them ever noticed anything."""
+        reports, control = self.stop()
+        for name, report in reports.items():
+            print(f"{name}: ", end="")
+            unnoticed(report, control)
+
+
+@contextlib.contextmanager
+def all_talking(access: Access, control: Access, nodes: Mapping[str, str]) -> Iterator[Talks]:
+    """A call for each of ``nodes``: the host its clients enter through, and the node its room is on."""
+    talks: dict[str, Call] = {}
+    other = Call(control)
+
+    async def begin() -> None:
+        await other.__aenter__()  # first, as above
+        for through, node in nodes.items():
+            call = await pinned(access, node, through)
+            await call.__aenter__()
+            talks[through] = call
+
+    try:
+        asyncio.run(begin())
+        yield Talks(talks, other)
+    finally:
+        for call in (*talks.values(), other):
+            with contextlib.suppress(Exception):
+                asyncio.run(call.stop())

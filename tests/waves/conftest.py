@@ -1,0 +1,64 @@
+"""Ten hosts that are changed in waves (`python -m tests.run waves`): lk1 is the canary and the first edge, lk5 has Redis."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+from lab import state
+from livekit_metal.call.access import Access
+from tests.support.calls.control import untouched_server
+from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
+from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
+from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
+
+CANARY, REDIS = "lk1", "lk5"
+WAVES = [{CANARY}, {"lk2", "lk3", "lk4"}, {REDIS}, {"lk6", "lk7", "lk8"}, {"lk9", "lk10"}]
+SAID = "lk1; lk2, lk3, lk4; lk5; lk6, lk7, lk8; lk9, lk10"
+WITHIN = 900  # s for a deploy of ten hosts
+
+
+def pytest_report_header() -> str:
+    return f"lab: {', '.join(state.facts()['hosts'])}, site: {INVENTORY}"
+
+
+@pytest.fixture(scope="session", name="lab")
+def the_lab() -> Lab:
+    return lab()
+
+
+@pytest.fixture(scope="session")
+def hosts(lab: Lab) -> Mapping[str, Host]:
+    """Every host over OpenSSH, in the order of a deploy."""
+    assert len(lab.site.hosts) == sum(map(len, WAVES)), "this is about ten hosts"
+    return {name: over_ssh(name) for name in lab.site.hosts}
+
+
+@pytest.fixture(scope="session")
+def access() -> Access:
+    return Access.load(lab().directory / "access.json")
+
+
+@pytest.fixture(scope="session")
+def control(lab: Lab) -> Iterator[Access]:
+    """A server that no test touches: what befalls its calls, the machine did."""
+    with untouched_server(lab) as found:
+        yield found
+
+
+Change = Callable[[Mapping[str, Any]], Path]
+
+
+@pytest.fixture(scope="session")
+def change(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Change]:
+    """Makes an inventory file like the one under test, but for the given settings; the site's own in the end."""
+    yield lambda changes: partial(variant, tmp_path_factory.mktemp("site"))(changes)
+    told = Deploy(INVENTORY).end(within=WITHIN)
+    assert told.status == 0, told.text
+    unchanging()
