@@ -1,10 +1,8 @@
-"""Ten hosts that are changed in waves (`python -m tests.run waves`): lk1 is the canary and the first edge, lk5 has Redis."""
+"""Ten hosts that change in waves (`python -m tests.run waves`): lk1 is the canary and the first edge, lk5 has Redis."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from lab import state
 from livekit_metal.call.access import Access
 from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
-from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
+from tests.support.hosts.deploys import Deploy, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
 
 CANARY, REDIS = "lk1", "lk5"
@@ -58,7 +56,11 @@ Change = Callable[[Mapping[str, Any]], Path]
 @pytest.fixture(scope="session")
 def change(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Change]:
     """Makes an inventory file like the one under test, but for the given settings; the site's own in the end."""
-    yield lambda changes: partial(variant, tmp_path_factory.mktemp("site"))(changes)
+
+    def make(changes: Mapping[str, Any]) -> Path:
+        return variant(tmp_path_factory.mktemp("site"), changes)
+
+    yield make
     told = Deploy(INVENTORY).end(within=WITHIN)
     assert told.status == 0, told.text
     unchanging()

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from testinfra.host import Host
 
-# What systemd says of a slot that is started, of the end of a proof, and of a slot that is told to drain; that a drained
-# one has ended is nobody's work.
+# What systemd says of a slot that is started, of the end of a proof, and of a slot that is told to drain. That one has
+# ended which drained is nobody's work.
 _WORK = ("Starting ", "Started ", "Stopping ")
 _ASKED = "journalctl -q --no-pager -o json --output-fields=MESSAGE -u 'livekit-server@*' _PID=1 --since=@%d"
 

@@ -101,7 +101,7 @@ def test_an_answer_that_comes_late_is_waited_for(here: Settings, tmp_path: Path)
 
 def test_one_that_never_answers_is_told_from_one_that_refuses(here: Settings) -> None:
     assert report(here, also="timeout() { return 124; }").silent
-    stranger = dataclasses.replace(here, deploy_passwords=(Secret("x" * 40),))
+    stranger = dataclasses.replace(here, deploy_passwords=(Secret("deploy", "x" * 40),))
     refused = report(stranger)
     assert (refused.users, refused.silent) == ((), False)
 
