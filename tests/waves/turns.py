@@ -38,7 +38,7 @@ def waves(seen: Mapping[str, Turn]) -> list[set[str]]:
     found: list[set[str]] = []
     ends = 0.0
     for name, turn in sorted(seen.items(), key=lambda each: each[1].began):
-        if turn.began > ends:
+        if not found or turn.began > ends:
             found.append(set())
         found[-1].add(name)
         ends = max(ends, turn.ended)
