@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from testinfra.host import Host
@@ -50,15 +51,15 @@ def control(lab: Lab) -> Iterator[Access]:
         yield found
 
 
-Change = Callable[[Mapping[str, Any]], Path]
-
-
 @pytest.fixture(scope="session")
-def change(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Change]:
-    """Makes an inventory file like the one under test, but for the given settings; the site's own in the end."""
+def change(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Path]]:
+    """Makes inventory files that need a new slot on every host; the site's own in the end."""
+    new = itertools.count(int(time.time()) % 10_000 + 400)  # never those of a run before, which may have been cut short
+    at = tmp_path_factory.mktemp("sites")
 
-    def make(changes: Mapping[str, Any]) -> Path:
-        return variant(tmp_path_factory.mktemp("site"), changes)
+    def make() -> Path:
+        seconds = next(new)
+        return variant(at, {"livekit": {"room": {"empty_timeout": seconds}}}, f"changed{seconds}")
 
     yield make
     told = Deploy(INVENTORY).end(within=WITHIN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +16,11 @@ from tests.support.calls.slots import Slot, draining, ended, serving
 from tests.support.hosts.deploys import Deploy, Told, unchanging
 from tests.support.hosts.lab import Lab
 from tests.upgrade.judge import activations
-from tests.waves.conftest import CANARY, REDIS, SAID, WAVES, WITHIN, Change
+from tests.waves.conftest import CANARY, SAID, WAVES, WITHIN
 from tests.waves.turns import Turn, all_at_once, turns, waves
 
 # The host that people enter through -> the one their room is on; of the last wave's, signalling passes through another.
-TALK = {CANARY: CANARY, "lk2": "lk2", REDIS: REDIS, "lk7": "lk7", "lk4": "lk10"}
+TALK = {CANARY: CANARY, "lk2": "lk2", "lk7": "lk7", "lk4": "lk10"}
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,11 @@ class Seen:
 
 
 @pytest.fixture(scope="module")
-def seen(access: Access, control: Access, lab: Lab, hosts: Mapping[str, Host], change: Change) -> Iterator[Seen]:
+def seen(
+    access: Access, control: Access, lab: Lab, hosts: Mapping[str, Host], change: Callable[[], Path]
+) -> Iterator[Seen]:
     """The change, and how the calls were that went on through all of it."""
-    changed = change({"livekit": {"room": {"empty_timeout": 811}}})
+    changed = change()
     before = {name: serving(lab.site, name) for name in hosts}
     with all_talking(access, control, {through: before[on].node for through, on in TALK.items()}) as talks:
         run = Deploy(changed)

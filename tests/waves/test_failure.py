@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,11 @@ from tests.support.calls.slots import Slot, draining, ended, serving
 from tests.support.hosts.deploys import Deploy, Told, unchanging
 from tests.support.hosts.lab import Lab
 from tests.upgrade.judge import activations
-from tests.waves.conftest import CANARY, WAVES, WITHIN, Change
+from tests.waves.conftest import CANARY, WAVES, WITHIN
 from tests.waves.turns import Turn, turns, waves
 
 FAILS, THIRD = "lk7", ("lk9", "lk10")
-TALK = (CANARY, "lk3", FAILS, "lk8", *THIRD)
+TALK = (CANARY, FAILS, "lk8", "lk9")
 _HOLDER = "tests-holder"
 # What somebody's own service does who takes the port of a slot that nobody is on.
 _HOLDS = "import signal, socket; held = [socket.create_server(('', p)) for p in (%s,)]; signal.pause()"
@@ -55,8 +55,10 @@ def _hold(host: Host, site: Site, slot: Slot) -> None:
 
 
 @pytest.fixture(scope="module")
-def seen(access: Access, control: Access, lab: Lab, hosts: Mapping[str, Host], change: Change) -> Iterator[Seen]:
-    changed = change({"livekit": {"room": {"empty_timeout": 812}}})
+def seen(
+    access: Access, control: Access, lab: Lab, hosts: Mapping[str, Host], change: Callable[[], Path]
+) -> Iterator[Seen]:
+    changed = change()
     before = {name: serving(lab.site, name) for name in hosts}
     state = {name: witness.state(hosts[name]) for name in THIRD}
     with all_talking(access, control, {name: before[name].node for name in TALK}) as talks:
