@@ -16,7 +16,7 @@ from livekit_metal.call.access import Access
 from tests.sip.conftest import real, up
 from tests.sip.phone import Line, Phone, talking
 from tests.sip.slots import ended, serving, shown
-from tests.support.calls.phones import Untouched, untouched_phones
+from tests.support.calls.sip import Untouched, untouched_phones
 from tests.support.hosts.deploys import deploy, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, Lab
 from tests.upgrade.judge import FACTOR, LIMIT
