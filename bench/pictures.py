@@ -215,6 +215,15 @@ def tunnel(host: str, port: int) -> Iterator[str]:
             process.terminate()
 
 
+def draw(base: str, folder: Path, minutes: float) -> None:
+    """A picture of each dashboard, of the last ``minutes``."""
+    for board in BOARDS:
+        text, high, empty = page(board, Prometheus(base, minutes))
+        target = folder / f"{board.name}.png"
+        picture(text, high, target)
+        print(f"{target}: {target.stat().st_size >> 10} kB; without data: {', '.join(empty) or 'none'}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.pictures", description=__doc__)
     parser.add_argument("host")
@@ -223,11 +232,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=9090)
     options = parser.parse_args()
     with tunnel(options.host, options.port) as base:
-        for board in BOARDS:
-            text, high, empty = page(board, Prometheus(base, options.minutes))
-            target = options.folder / f"{board.name}.png"
-            picture(text, high, target)
-            print(f"{target}: {target.stat().st_size >> 10} kB; without data: {', '.join(empty) or 'none'}")
+        draw(base, options.folder, options.minutes)
     return 0
 
 

@@ -165,6 +165,7 @@ ROWS = (
         asked=True,
     ),
     Row("alerts", hosts=1, inventory="inventories/lab_alerts.py", steps=(Step(_ALERTS), Step(_PROVOKED)), asked=True),
+    Row("watch", hosts=1, inventory="inventories/lab_everything.py", steps=(Step("tests/watch"),), asked=True),
     Row("patch", hosts=3, steps=(_alone("tests/patch"), _alone(_AFTERWARDS)), asked=True),
     Row(
         "waves",

@@ -93,12 +93,13 @@ class Board:
 
 
 # A line at each change of a host: the time of the last one, from its audit log.
+CHANGES = "livekit_metal_last_change_seconds * 1000"
 _CHANGES = {
     "name": "Deploys, rollbacks, drains",
     "datasource": _SOURCE,
     "enable": True,
     "iconColor": "purple",
-    "expr": "livekit_metal_last_change_seconds * 1000",
+    "expr": CHANGES,
     "useValueForTime": True,
     "titleFormat": "{{host}}",
     "textFormat": "a change ended",

@@ -31,8 +31,8 @@ def known() -> dict[str, list[Metric]]:
     return found
 
 
-def asked(expr: str) -> Iterator[tuple[str, dict[str, str]]]:
-    """(metric, label -> value) of each selector."""
+def selectors(expr: str) -> Iterator[tuple[str, str]]:
+    """(metric, its {…} as it stands) of each selector."""
     bare = re.sub(r"(\bby|\bon|\bwithout|\bignoring|group_left|group_right)\s*\([^)]*\)", " ", expr)
     strings = r'"(?:[^"\\]|\\.)*"'
     for found in re.finditer(rf"([a-zA-Z_:][\w:]*)\s*(\{{(?:[^}}\"]|{strings})*\}})?(?!\s*\()(?![\w:])", bare):
@@ -40,6 +40,12 @@ def asked(expr: str) -> Iterator[tuple[str, dict[str, str]]]:
         before = bare[: found.start()]
         if name in _NO_METRICS or before.count('"') % 2 or re.search(r"[\d.\[]$", before):
             continue
+        yield name, chosen
+
+
+def asked(expr: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """(metric, label -> value) of each selector."""
+    for name, chosen in selectors(expr):
         yield name, dict(re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"((?:[^"\\]|\\.)*)"', chosen))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fractions
+import ssl
 import time
 from collections.abc import AsyncIterator
 from urllib.parse import urljoin
@@ -64,12 +65,16 @@ class _Pictures(_Paced):
 
 
 @contextlib.asynccontextmanager
-async def whip(url: str, key: str) -> AsyncIterator[str]:
-    """Publish to the WHIP endpoint ``url`` until the block ends; the resource's URL. Raises AssertionError."""
+async def whip(url: str, key: str, *, ca_file: str | None = None) -> AsyncIterator[str]:
+    """Publish to the WHIP endpoint ``url`` until the block ends; the resource's URL. Raises AssertionError.
+
+    ``ca_file``: of a site with a CA of its own.
+    """
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTrack(_Tone())
     peer.addTrack(_Pictures())
-    async with aiohttp.ClientSession() as session:
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=ca_file))
+    async with aiohttp.ClientSession(connector=connector) as session:
         resource = ""
         try:
             await peer.setLocalDescription(await peer.createOffer())
