@@ -24,22 +24,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.charts import COLOURS, Series, chart, in_words
 from lab.state import facts
 from livekit_metal.roles.prometheus.dashboards.board import Board, Panel
 from livekit_metal.roles.prometheus.dashboards.every import BOARDS
 
 WIDTH, CELL, ROW = 1200, 50, 26  # pixels of the page, of a column of its grid (24 of them), of a row
-COLOURS = ("#2a7", "#27c", "#c52", "#a3a", "#880", "#088", "#c28", "#555")
-_UNITS = {
-    "percent": "%",
-    "ms": " ms",
-    "s": " s",
-    "bytes": " B",
-    "Bps": " B/s",
-    "bps": " bit/s",
-    "pps": " p/s",
-    "d": " d",
-}
 _BROWSER = (
     "chromium",
     "--headless",
@@ -49,8 +39,6 @@ _BROWSER = (
     "--force-device-scale-factor=0.85",
 )
 
-Series = list[tuple[str, list[tuple[float, float]]]]
-
 
 class Prometheus:
     """The API of the server at ``base``, over the last ``minutes``."""
@@ -58,13 +46,13 @@ class Prometheus:
     def __init__(self, base: str, minutes: float) -> None:
         self._base, self.end = base, time.time()
         self.start = self.end - 60 * minutes
-        self._step = max(5, int(60 * minutes / 120))
+        self.step = max(5, int(60 * minutes / 120))
 
     def series(self, panel: Panel) -> Series:
         found: Series = []
         for expr, legend in panel.queries:
             words = expr.replace("$__rate_interval", "1m").replace("$__interval", "1m").replace("$host", ".+")
-            query = {"query": words, "start": self.start, "end": self.end, "step": self._step}
+            query = {"query": words, "start": self.start, "end": self.end, "step": self.step}
             with urllib.request.urlopen(f"{self._base}/api/v1/query_range?{urllib.parse.urlencode(query)}") as answer:
                 said = json.load(answer)
             for each in said["data"]["result"]:
@@ -79,38 +67,6 @@ def _named(legend: str, labels: Mapping[str, str]) -> str:
     return re.sub(r"{{\w+}}", "", legend).strip()  # a label that the series has not
 
 
-def _short(value: float, unit: str) -> str:
-    if unit in ("ms", "ns") and (seconds := value / {"ms": 1e3, "ns": 1e9}[unit]) >= 1:
-        return f"{seconds:.3g} s"
-    if unit == "percentunit":
-        return f"{value:.1%}"
-    if unit in ("dateTimeAsIso", "dateTimeFromNow"):
-        return time.strftime("%m-%d %H:%M", time.gmtime(value / 1000))
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
-            return f"{value / size:.3g} {letter}{_UNITS.get(unit, '').strip()}"
-    return f"{value:.3g}{_UNITS.get(unit, '')}"
-
-
-def _chart(panel: Panel, series: Series, span: tuple[float, float], size: tuple[int, int]) -> str:
-    wide, high = size
-    values = [value for _, points in series for _, value in points]
-    top = max([*values, panel.most or 0]) * 1.05 or 1.0
-    lines = []
-    for i in range(4):
-        y, at = high - i * high / 3.2, i / 3.2 * top
-        lines.append(f'<line x1="62" x2="{wide}" y1="{y:.0f}" y2="{y:.0f}" stroke="#ddd"/>')
-        lines.append(f'<text x="58" y="{y + 4:.0f}" text-anchor="end">{html.escape(_short(at, panel.unit))}</text>')
-    for i, (_, points) in enumerate(series):
-        place = " ".join(
-            f"{62 + (at - span[0]) / (span[1] - span[0]) * (wide - 62):.1f},{high - value / top * high:.1f}"
-            for at, value in points
-        )
-        colour = COLOURS[i % len(COLOURS)]
-        lines.append(f'<polyline points="{place}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-    return f'<svg width="{wide}" height="{high + 8}" viewBox="0 -6 {wide} {high + 12}">{"".join(lines)}</svg>'
-
-
 def _panel(panel: Panel, place: Mapping[str, int], prometheus: Prometheus) -> tuple[str, bool]:
     """Its HTML, and whether it has data."""
     series = prometheus.series(panel)
@@ -119,11 +75,11 @@ def _panel(panel: Panel, place: Mapping[str, int], prometheus: Prometheus) -> tu
         body = '<p class="none">no data</p>'
     elif panel.kind == "stat":
         words = [
-            f"{_short(points[-1][1], panel.unit)} <small>{html.escape(name)}</small>" for name, points in series[:4]
+            f"{in_words(points[-1][1], panel.unit)} <small>{html.escape(name)}</small>" for name, points in series[:4]
         ]
         body = f'<p class="stat">{"<br>".join(words)}</p>'
     else:
-        body = _chart(panel, series, (prometheus.start, prometheus.end), (wide, max(high, 40)))
+        body = chart(panel, series, (prometheus.start, prometheus.end), prometheus.step, (wide, max(high, 40)))
         names = [
             f'<b style="color:{COLOURS[i % len(COLOURS)]}">—</b> {html.escape(n)}' for i, (n, _) in enumerate(series)
         ]

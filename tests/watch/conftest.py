@@ -27,6 +27,7 @@ from tests.watch.queries import EXCEPTIONS, OF_STAND_INS, Query, queries
 
 HOST = next(iter(lab().site.hosts))
 RETURNS = 420.0  # s until every query has data: rules hold for a minute, calls have to end, Prometheus to ask twice
+BEGINS = 120.0  # s until the call is up that drains
 DEPLOYS = 400.0  # s, beside all of this
 FAILED = "livekit-watch-failed"
 LOSES = 2  # % of packets of every call, both ways: less is not always asked for again
@@ -89,7 +90,8 @@ def events(directory: Path) -> Iterator[None]:
     host = over_ssh(HOST)
     host.check_output(f"systemd-run -q --unit={FAILED} /bin/false")
     host.check_output("systemctl kill -s KILL livekit-redis-exporter")
-    told = Deploy(variant(directory, {"livekit": {"room": {"empty_timeout": 297}}})).end(within=DEPLOYS)
+    other = {"livekit": {"room": {"empty_timeout": 200 + int(time.time()) % 90}}}  # than a run that was killed has left
+    told = Deploy(variant(directory, other)).end(within=DEPLOYS)
     assert told.status == 0, told.text
     try:
         yield
@@ -111,12 +113,13 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
     )
     made = Load(ground)
     with listening(ground.gateway), lossy():
-        asyncio.run(made.__aenter__())
+        asyncio.run(made.start())
         try:
+            wait_until(lambda: made.begun["call, staying"], BEGINS, every=0.5)  # what holds a slot that drains
             with events(directory):
                 yield made
         finally:
-            LOADS.extend([f"came and went: {made.rounds}", *(f"did not: {failure}" for failure in made.failures)])
+            LOADS.extend([f"begun: {dict(made.begun)}", *(f"failed: {failure}" for failure in made.failures)])
             asyncio.run(made.stop())
 
 

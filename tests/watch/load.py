@@ -1,34 +1,36 @@
 """What a site is for, all at once: a call, streams, a recording, phone calls and an agent's conversation.
 
-Some stay as long as the load does; others come and go, since much is counted when it ends.
+Some stay as long as the load does; others come and go, since much is counted when it ends. What fails begins again: the
+queries are the judges, and say in the end whether there was enough.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from livekit.protocol.egress import DirectFileOutput, EgressStatus, TrackEgressRequest
+from livekit.protocol.egress import EgressStatus
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.background import Aside
-from livekit_metal.call.client import Call
 from livekit_metal.call.conversation import Conversation
 from livekit_metal.call.join_info import announced
-from livekit_metal.call.server import server_api, trust
+from livekit_metal.call.server import trust
 from tests.sip.called import Called, calling
 from tests.sip.phone import Phone, talking
 from tests.support.calls import recorder
 from tests.support.calls.whip import whip
+from tests.support.hosts.lab import over_ssh
 from tests.support.programs import recordings
 from tests.support.programs.streams import Watch, encoder, ingress
 from tests.upgrade.whole import WholeCall
 
 SHORT = 8.0  # s of what comes and goes
-HOURS = 3600.0 * 4  # s: nobody hangs up before the load ends
+LONG = 4 * 3600.0  # s: nobody hangs up before the load ends
 COMES = 60.0  # s for a stream, or an agent, on a machine that does all of this
 
 
@@ -43,52 +45,62 @@ class Ground:
     real: bool  # egress and livekit-sip are no stand-ins
 
 
-@dataclass
-class Load(Aside[None]):
-    ground: Ground
-    failures: list[str] = field(default_factory=list)  # of what comes and goes
-    rounds: dict[str, int] = field(default_factory=dict)  # how often it did
+Part = Callable[[float], contextlib.AbstractAsyncContextManager[object]]  # given how long it is to last (s)
 
-    def __post_init__(self) -> None:
-        super().__init__("load")
+
+class _Going(Aside[None]):
+    """One part, again and again, in a thread of its own: what it waits for holds up nobody."""
+
+    def __init__(self, load: Load, name: str, part: Part, seconds: float) -> None:
+        super().__init__(name)
+        self._load, self._name, self._part, self._seconds = load, name, part, seconds
 
     async def _session(self) -> None:
-        async with contextlib.AsyncExitStack() as stack:
-            await self._stay(stack)
-            going = [asyncio.create_task(self._again(name, what)) for name, what in self._short().items()]
+        going = asyncio.create_task(self._again())
+        self._up.set_result(None)
+        await asyncio.wrap_future(self._stop)
+        going.cancel()
+        await asyncio.gather(going, return_exceptions=True)
+
+    async def _again(self) -> None:
+        while True:
             try:
-                self._up.set_result(None)
-                await asyncio.wrap_future(self._stop)
-            finally:
-                for task in going:
-                    task.cancel()
-                await asyncio.gather(*going, return_exceptions=True)
+                async with self._part(self._seconds):
+                    self._load.begun[self._name] += 1
+                    await asyncio.sleep(self._seconds)
+            except Exception as error:  # a busy machine, or a deploy
+                self._load.failures.append(f"{self._name}: {type(error).__name__} {error}")
+            await asyncio.sleep(SHORT)
 
-    async def _stay(self, stack: contextlib.AsyncExitStack) -> None:
-        on, access = self.ground, self.ground.access
-        trust(access)
-        await stack.enter_async_context(WholeCall(access))
-        await stack.enter_async_context(Conversation(access, "echo", within=COMES))
-        whipped = await stack.enter_async_context(ingress(access, "WHIP"))
-        await stack.enter_async_context(whip(whipped.url, whipped.stream_key, ca_file=access.ca_file))
-        await stack.enter_async_context(Watch(access, whipped, within=COMES))
-        sent = await stack.enter_async_context(ingress(access, "RTMP"))
-        stack.enter_context(encoder(on.directory, f"{sent.url}/{sent.stream_key}"))
-        await stack.enter_async_context(Watch(access, sent, within=COMES))
-        if on.real:
-            await stack.enter_async_context(recorder.recording(access))
-            await stack.enter_async_context(talking(access, self._phone(hold=HOURS), "hotline"))
-            called = Called(on.directory, on.gateway, hold=HOURS)
-            stack.callback(called.drop)
-            await stack.enter_async_context(calling(access, "called-by-the-load"))
 
-    def _phone(self, hold: float, number: str = "+15550100") -> Phone:
-        on = self.ground
-        return Phone(on.directory, on.phones, on.gateway, number, hold=hold, within=COMES)
+@dataclass
+class Load:
+    """Everything at once, between :meth:`start` and :meth:`stop`; ``begun`` counts what has been."""
 
-    def _short(self) -> dict[str, Callable[[], Awaitable[None]]]:
-        found = {"call": self._call, "conversation": self._conversation, "join without media": self._unconnected}
-        media = {
+    ground: Ground
+    begun: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+    _going: list[_Going] = field(default_factory=list)
+
+    async def start(self) -> None:
+        trust(self.ground.access)
+        self._going = [_Going(self, name, part, LONG) for name, part in self._staying().items()]
+        self._going += [_Going(self, name, part, SHORT) for name, part in self._short().items()]
+        for one in self._going:
+            await one.__aenter__()
+
+    async def stop(self) -> None:
+        await asyncio.gather(*(one.stop() for one in self._going))
+
+    def _staying(self) -> dict[str, Part]:
+        found: dict[str, Part] = {"call": self._call, "conversation": self._conversation}
+        found |= {"WHIP": self._whip, "RTMP": self._rtmp}
+        media: dict[str, Part] = {"recording": self._recording, "phone call": self._phone_call, "call out": self._out}
+        return {f"{name}, staying": part for name, part in {**found, **(media if self.ground.real else {})}.items()}
+
+    def _short(self) -> dict[str, Part]:
+        found: dict[str, Part] = {"call": self._call, "conversation": self._conversation, "no media": self._unconnected}
+        media: dict[str, Part] = {
             "recording": self._recording,
             "failing recording": self._failing,
             "phone call": self._phone_call,
@@ -96,48 +108,74 @@ class Load(Aside[None]):
         }
         return {**found, **(media if self.ground.real else {})}
 
-    async def _again(self, name: str, what: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await what()
-                self.rounds[name] = self.rounds.get(name, 0) + 1
-            except Exception as error:  # a busy machine, or a deploy: whether it matters the queries tell
-                self.failures.append(f"{name}: {type(error).__name__} {error}")
-            await asyncio.sleep(SHORT)
+    def _call(self, _: float) -> contextlib.AbstractAsyncContextManager[object]:
+        return WholeCall(self.ground.access)
 
-    async def _call(self) -> None:
-        async with WholeCall(self.ground.access):
-            await asyncio.sleep(SHORT)
+    def _conversation(self, _: float) -> contextlib.AbstractAsyncContextManager[object]:
+        return Conversation(self.ground.access, "echo", within=COMES)
 
-    async def _unconnected(self) -> None:
+    @contextlib.asynccontextmanager
+    async def _whip(self, _: float) -> AsyncIterator[None]:
+        access = self.ground.access
+        async with (
+            ingress(access, "WHIP") as made,
+            whip(made.url, made.stream_key, ca_file=access.ca_file),
+            Watch(access, made, within=COMES),
+        ):
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _rtmp(self, _: float) -> AsyncIterator[None]:
+        async with ingress(self.ground.access, "RTMP") as made:
+            with encoder(self.ground.directory, f"{made.url}/{made.stream_key}"):
+                async with Watch(self.ground.access, made, within=COMES):
+                    yield
+
+    @contextlib.asynccontextmanager
+    async def _recording(self, _: float) -> AsyncIterator[None]:
+        async with recorder.recording(self.ground.access) as one:
+            yield
+            await one.stop()
+
+    @contextlib.asynccontextmanager
+    async def _failing(self, _: float) -> AsyncIterator[None]:
+        """Its process is killed: what fails in an orderly way upstream counts as completed."""
+        async with recorder.recording(self.ground.access) as one:
+            over_ssh(recorder.HOST).check_output("pkill -KILL -n -f 'egress run-handler'")
+            found = await recordings.over(self.ground.access, one.id, within=COMES)
+            assert found.status == EgressStatus.EGRESS_FAILED, found
+            yield
+
+    @contextlib.asynccontextmanager
+    async def _unconnected(self, _: float) -> AsyncIterator[None]:
         """Somebody whose media finds no way: the server waits for half a minute."""
         async with announced(self.ground.access, "unconnected"):
             await asyncio.sleep(COMES)
+            yield
 
-    async def _conversation(self) -> None:
-        async with Conversation(self.ground.access, "echo", within=COMES):
-            await asyncio.sleep(SHORT)
+    def _phone(self, hold: float, number: str) -> Phone:
+        on = self.ground
+        return Phone(on.directory, on.phones, on.gateway, number, hold=hold, within=COMES)
 
-    async def _recording(self) -> None:
-        async with recorder.recording(self.ground.access) as one:
-            await asyncio.sleep(SHORT)
-            await one.stop()
-
-    async def _failing(self) -> None:
-        """A track that nobody publishes."""
-        access = self.ground.access
-        async with Call(access) as call, server_api(access) as client:
-            wanted = TrackEgressRequest(
-                room_name=call.room, track_id="TR_nobodys", file=DirectFileOutput(filepath="nobodys.ogg")
-            )
-            begun = await client.egress.start_track_egress(wanted)
-            found = await recordings.over(access, begun.egress_id, within=COMES)
-            assert found.status == EgressStatus.EGRESS_FAILED, found
-
-    async def _phone_call(self) -> None:
-        async with talking(self.ground.access, one := self._phone(SHORT, "+15550101"), "lobby"):
+    @contextlib.asynccontextmanager
+    async def _phone_call(self, seconds: float) -> AsyncIterator[None]:
+        """It ends as calls do: somebody hangs up."""
+        number, room = ("+15550100", "hotline") if seconds == LONG else ("+15550101", "lobby")
+        async with talking(self.ground.access, one := self._phone(seconds, number), room):
+            yield
             assert await one.over() == 0, one.errors()
 
-    async def _refused(self) -> None:
-        one = self._phone(SHORT, "+15559999")
-        assert await one.over() != 0, "a number of nobody is answered"
+    @contextlib.asynccontextmanager
+    async def _out(self, seconds: float) -> AsyncIterator[None]:
+        called = Called(self.ground.directory, self.ground.gateway, hold=seconds)
+        try:
+            async with calling(self.ground.access, "called-by-the-load"):
+                yield
+        finally:
+            called.drop()
+
+    @contextlib.asynccontextmanager
+    async def _refused(self, seconds: float) -> AsyncIterator[None]:
+        one = self._phone(seconds, "+15550102")
+        assert await one.over() != 0, "a number without a rule is answered"
+        yield

@@ -17,10 +17,12 @@ def _invites(which: str) -> str:
 MEDIA = (
     Alert(
         name="EgressRefusing",
-        expr="""max by (host) (livekit_egress_can_accept_request{job="egress"}) == 0""",
+        # It asks about a recording by the browser: 0 for ever where egress has none (promCanAcceptRequest of pkg/stats).
+        expr="""max by (host) (livekit_egress_can_accept_request{job="egress"}) == 0
+and max by (host) (max_over_time(livekit_egress_can_accept_request{job="egress"}[1d])) == 1""",
         hold="5m",
         severity="page",
-        summary="egress on {{ $labels.host }} takes no recordings",
+        summary="egress on {{ $labels.host }} takes no more recordings by the browser",
         consequence="New recordings go to other hosts, or fail with a site of one.",
         command=STATUS + " --limit {{ $labels.host }}",
         explained_by=_NONE,

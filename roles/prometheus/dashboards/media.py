@@ -39,11 +39,11 @@ RECORDINGS = Board(
         Panel(
             "Takes one more",
             (
-                (f"max by (host) (livekit_egress_can_accept_request{{{_OF}}})", "{{host}}"),
+                (f"max by (host) (livekit_egress_can_accept_request{{{_OF}}})", "{{host}} by the browser"),
                 (f"max by (host) (livekit_egress_available{{{_OF}}})", "{{host}} is idle"),
             ),
             "bool",
-            "0 on every host: the next recording fails.",
+            "0 on every host: the next recording of a room or web page fails. Always 0 where egress has no browser.",
         ),
         Panel(
             "How they ended",

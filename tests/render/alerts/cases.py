@@ -52,10 +52,12 @@ CASES: dict[str, Case] = {
     "NodeNotServing": Case(slot("0x60"), slot("1x60")),
     "NoActiveSlot": Case(serving("0x60", "0x60"), serving("0x60", "1x60")),
     "EgressRefusing": Case(
-        {of("egress", "livekit_egress_can_accept_request", 'slot="a"'): "0x60"},
+        {of("egress", "livekit_egress_can_accept_request", 'slot="a"'): "1x5 0x60"},
         {
-            of("egress", "livekit_egress_can_accept_request", 'slot="a"'): "0x60",
-            of("egress", "livekit_egress_can_accept_request", 'slot="b"'): "1x60",
+            of("egress", "livekit_egress_can_accept_request", 'slot="a"'): "1x5 0x60",
+            of("egress", "livekit_egress_can_accept_request", 'slot="b"'): "1x65",
+            # a host without a browser
+            of("egress", "livekit_egress_can_accept_request", 'slot="a"').replace("lk1", "lk2"): "0x65",
         },
     ),
     # that it did not exist before is how the first failure looks

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bench import pictures
+import pytest
+
+from bench import charts, pictures
 from livekit_metal.roles.prometheus.dashboards.board import Panel
 from livekit_metal.roles.prometheus.dashboards.every import BOARDS
 
@@ -16,7 +18,7 @@ class Fake(pictures.Prometheus):
         super().__init__("http://127.0.0.1:1", 15)
         self._silent = silent
 
-    def series(self, panel: Panel) -> pictures.Series:
+    def series(self, panel: Panel) -> charts.Series:
         if panel.title == self._silent:
             return []
         points = [(self.start + i, value) for i, value in enumerate((1.0, 2000.0, 3e9))]
@@ -36,11 +38,33 @@ def test_every_panel_is_on_the_page_and_what_has_no_data_is_named() -> None:
 
 def test_values_read_as_people_do() -> None:
     told: dict[tuple[float, str], str] = {
-        (0.5, "percentunit"): "50.0%",
+        (0.5, "percentunit"): "50%",
         (1536.0, "bps"): "1.54 kbit/s",
         (2e9, "bytes"): "2 GB",
         (12.0, "ms"): "12 ms",
         (3.0, "short"): "3",
+        (90.0, "s"): "90 s",
+        (1800.0, "s"): "30 min",
+        (9000.0, "s"): "2.5 h",
+        (250_000.0, "ns"): "0.25 ms",
     }
-    found: dict[Any, str] = {given: pictures._short(*given) for given in told}
+    found: dict[Any, str] = {given: charts.in_words(*given) for given in told}
     assert found == told
+
+
+@pytest.mark.parametrize(
+    ("top", "told"),
+    [
+        (5.0, [0, 2, 4, 6]),
+        (1.0, [0, 0.25, 0.5, 0.75, 1]),
+        (13.0, [0, 5, 10, 15]),
+        (0.0103, [0, 0.005, 0.01, 0.015]),
+        (528e6, [0, 200e6, 400e6, 600e6]),
+    ],
+)
+def test_an_axis_has_round_numbers_up_to_what_it_shows(top: float, told: list[float]) -> None:
+    assert charts.steps(top) == pytest.approx(told)
+
+
+def test_no_line_leads_over_what_is_missing() -> None:
+    assert charts.runs([(0, 1), (5, 2), (30, 3), (35, 4)], 5) == [[(0, 1), (5, 2)], [(30, 3), (35, 4)]]

@@ -1,0 +1,90 @@
+"""A panel's series as SVG, with an axis that people read: round numbers in the panel's unit, and the time of day."""
+
+from __future__ import annotations
+
+import html
+import math
+import time
+
+from livekit_metal.roles.prometheus.dashboards.board import Panel
+
+COLOURS = ("#2a7", "#27c", "#c52", "#a3a", "#880", "#0bc", "#c28", "#555")
+LEFT, BELOW = 62, 14  # pixels for what stands at the axes
+_UNITS = {
+    "percent": "%",
+    "s": " s",
+    "bytes": " B",
+    "Bps": " B/s",
+    "bps": " bit/s",
+    "pps": " p/s",
+    "d": " d",
+}
+_FRACTIONS = {"ms": 1e3, "ns": 1e9}  # of a second
+_LINES = 4  # that a chart has at most, besides the one at 0
+
+Series = list[tuple[str, list[tuple[float, float]]]]
+
+
+def in_words(value: float, unit: str) -> str:
+    """A value as Grafana shows it."""
+    if unit in _FRACTIONS:
+        seconds = value / _FRACTIONS[unit]
+        return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
+    if unit == "s" and abs(value) >= 2 * 60:
+        return f"{value / 60:.3g} min" if abs(value) < 2 * 3600 else f"{value / 3600:.3g} h"
+    if unit == "percentunit":
+        return f"{100 * value:.3g}%"
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g} {letter}{_UNITS.get(unit, '').strip()}"
+    return f"{value:.3g}{_UNITS.get(unit, '')}"
+
+
+def steps(top: float) -> list[float]:
+    """Round numbers from 0 to ``top`` or a little more."""
+    rough = top / _LINES
+    size = 10.0 ** math.floor(math.log10(rough))
+    step = next(each * size for each in (1, 2, 2.5, 5, 10) if each * size >= rough * 0.999)
+    return [step * i for i in range(math.ceil(top / step * 0.999) + 1)]
+
+
+def runs(points: list[tuple[float, float]], step: float) -> list[list[tuple[float, float]]]:
+    """``points`` in pieces, where some are missing between them: no line leads over that."""
+    found: list[list[tuple[float, float]]] = []
+    for at, value in points:
+        if not found or at - found[-1][-1][0] > 1.5 * step:
+            found.append([])
+        found[-1].append((at, value))
+    return found
+
+
+def chart(panel: Panel, series: Series, span: tuple[float, float], step: float, size: tuple[int, int]) -> str:
+    """``span`` is the time that it shows, with points ``step`` apart (s); ``size`` its width and height."""
+    wide, high = size[0], size[1] - BELOW
+    values = [value for _, points in series for _, value in points]
+    at = steps(max([*values, panel.most or 0]) or 1.0)
+    if panel.unit in ("short", "bool") and at[-1] == 1:
+        at = [0.0, 1.0]  # there are no halves of what is counted
+
+    def x(when: float) -> float:
+        return LEFT + (when - span[0]) / (span[1] - span[0]) * (wide - LEFT)
+
+    def y(value: float) -> float:
+        return high - value / at[-1] * high
+
+    lines = []
+    for value in at:
+        lines.append(f'<line x1="{LEFT}" x2="{wide}" y1="{y(value):.0f}" y2="{y(value):.0f}" stroke="#ddd"/>')
+        word = html.escape(in_words(value, panel.unit))
+        lines.append(f'<text x="{LEFT - 4}" y="{y(value) + 4:.0f}" text-anchor="end">{word}</text>')
+    for i in range(1, 5):
+        when = span[0] + i / 5 * (span[1] - span[0])
+        word = time.strftime("%H:%M", time.gmtime(when))
+        lines.append(f'<text x="{x(when):.0f}" y="{high + BELOW}" text-anchor="middle">{word}</text>')
+    for i, (_, points) in enumerate(series):
+        drawn = f'fill="none" stroke="{COLOURS[i % len(COLOURS)]}" stroke-width="1.5" stroke-linecap="round"'
+        for run in runs(points, step):
+            place = " ".join(f"{x(when):.1f},{y(value):.1f}" for when, value in (*run, run[-1]))
+            lines.append(f'<polyline points="{place}" {drawn}/>')
+    tall = size[1] + 8
+    return f'<svg width="{wide}" height="{tall}" viewBox="0 -6 {wide} {tall + 4}">{"".join(lines)}</svg>'
