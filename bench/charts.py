@@ -20,7 +20,8 @@ _UNITS = {
     "d": " d",
 }
 _FRACTIONS = {"ms": 1e3, "ns": 1e9}  # of a second
-_LINES = 4  # that a chart has at most, besides the one at 0
+_LINES = 5  # that a chart has at most, besides the one at 0
+_CLOCK = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 3 * 3600, 6 * 3600, 12 * 3600, 86400)
 
 Series = list[tuple[str, list[tuple[float, float]]]]
 
@@ -40,12 +41,17 @@ def in_words(value: float, unit: str) -> str:
     return f"{value:.3g}{_UNITS.get(unit, '')}"
 
 
-def steps(top: float) -> list[float]:
-    """Round numbers from 0 to ``top`` or a little more."""
+def steps(top: float, unit: str = "") -> list[float]:
+    """Round numbers from 0 to ``top`` or a little more; of seconds those of a clock, of what is counted whole ones."""
     rough = top / _LINES
     size = 10.0 ** math.floor(math.log10(rough))
-    step = next(each * size for each in (1, 2, 2.5, 5, 10) if each * size >= rough * 0.999)
-    return [step * i for i in range(math.ceil(top / step * 0.999) + 1)]
+    found = [each * size for each in (1, 2, 2.5, 5, 10)]
+    if unit == "s" and 1 <= rough <= _CLOCK[-1]:
+        found = [float(each) for each in _CLOCK]
+    elif unit in ("short", "bool") and top >= 0.9:
+        found = [max(1.0, round(each)) for each in found]
+    step = next(each for each in found if each >= rough * 0.999)
+    return [step * i for i in range(math.ceil(top / step * 0.97) + 1)]
 
 
 def runs(points: list[tuple[float, float]], step: float) -> list[list[tuple[float, float]]]:
@@ -62,9 +68,7 @@ def chart(panel: Panel, series: Series, span: tuple[float, float], step: float, 
     """``span`` is the time that it shows, with points ``step`` apart (s); ``size`` its width and height."""
     wide, high = size[0], size[1] - BELOW
     values = [value for _, points in series for _, value in points]
-    at = steps(max([*values, panel.most or 0]) or 1.0)
-    if panel.unit in ("short", "bool") and at[-1] == 1:
-        at = [0.0, 1.0]  # there are no halves of what is counted
+    at = steps(max([*values, panel.most or 0]) or 1.0, panel.unit)
 
     def x(when: float) -> float:
         return LEFT + (when - span[0]) / (span[1] - span[0]) * (wide - LEFT)

@@ -30,6 +30,8 @@ from livekit_metal.roles.prometheus.dashboards.board import Board, Panel
 from livekit_metal.roles.prometheus.dashboards.every import BOARDS
 
 WIDTH, CELL, ROW = 1200, 50, 26  # pixels of the page, of a column of its grid (24 of them), of a row
+MANY = len(COLOURS)  # names below a chart, at most
+LEGEND = 15  # pixels of a line of names below a chart
 _BROWSER = (
     "chromium",
     "--headless",
@@ -41,10 +43,10 @@ _BROWSER = (
 
 
 class Prometheus:
-    """The API of the server at ``base``, over the last ``minutes``."""
+    """The API of the server at ``base``, over ``minutes`` that ended ``ago`` minutes before now."""
 
-    def __init__(self, base: str, minutes: float) -> None:
-        self._base, self.end = base, time.time()
+    def __init__(self, base: str, minutes: float, ago: float = 0) -> None:
+        self._base, self.end = base, time.time() - 60 * ago
         self.start = self.end - 60 * minutes
         self.step = max(5, int(60 * minutes / 120))
 
@@ -79,11 +81,14 @@ def _panel(panel: Panel, place: Mapping[str, int], prometheus: Prometheus) -> tu
         ]
         body = f'<p class="stat">{"<br>".join(words)}</p>'
     else:
-        body = chart(panel, series, (prometheus.start, prometheus.end), prometheus.step, (wide, max(high, 40)))
         names = [
-            f'<b style="color:{COLOURS[i % len(COLOURS)]}">—</b> {html.escape(n)}' for i, (n, _) in enumerate(series)
+            f'<b style="color:{COLOURS[i % len(COLOURS)]}">—</b> {html.escape(n)}'
+            for i, (n, _) in enumerate(series[:MANY])
         ]
-        body += f'<p class="legend">{" &nbsp; ".join(names[:8])}{" …" if len(names) > 8 else ""}</p>'
+        lines = 1 + sum(len(name) + 4 for name, _ in series[:MANY]) // (wide // 6)
+        size = wide, max(high - LEGEND * (lines - 2), 40)
+        body = chart(panel, series, (prometheus.start, prometheus.end), prometheus.step, size)
+        body += f'<p class="legend">{" &nbsp; ".join(names)}{" …" if len(series) > MANY else ""}</p>'
     at = {"left": place["x"] * CELL, "top": place["y"] * ROW + 40}
     at |= {"width": place["w"] * CELL - 8, "height": place["h"] * ROW - 8}
     box = ";".join(f"{name}:{pixels}px" for name, pixels in at.items())
@@ -93,7 +98,7 @@ def _panel(panel: Panel, place: Mapping[str, int], prometheus: Prometheus) -> tu
 _STYLE = """body{margin:0;background:#f4f5f7;font:12px sans-serif;width:1200px}
 h1{font-size:18px;margin:0;padding:9px}h2{font-size:13px;margin:0 0 4px}
 div{position:absolute;background:#fff;border:1px solid #ddd;overflow:hidden;padding:4px;box-sizing:border-box}
-.legend{margin:2px;font-size:11px;height:30px;overflow:hidden}svg text{font-size:10px;fill:#555}
+.legend{margin:2px;font-size:11px}svg text{font-size:10px;fill:#555}
 .stat{font-size:20px;margin:2px 8px;line-height:1.15}.stat small{font-size:11px;color:#555}.none{color:#a00}"""
 
 
@@ -171,10 +176,10 @@ def tunnel(host: str, port: int) -> Iterator[str]:
             process.terminate()
 
 
-def draw(base: str, folder: Path, minutes: float) -> None:
-    """A picture of each dashboard, of the last ``minutes``."""
+def draw(folder: Path, prometheus: Prometheus) -> None:
+    """A picture of each dashboard."""
     for board in BOARDS:
-        text, high, empty = page(board, Prometheus(base, minutes))
+        text, high, empty = page(board, prometheus)
         target = folder / f"{board.name}.png"
         picture(text, high, target)
         print(f"{target}: {target.stat().st_size >> 10} kB; without data: {', '.join(empty) or 'none'}")
@@ -185,10 +190,11 @@ def main() -> int:
     parser.add_argument("host")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--ago", type=float, default=0.0, help="minutes between their end and now")
     parser.add_argument("--port", type=int, default=9090)
     options = parser.parse_args()
     with tunnel(options.host, options.port) as base:
-        draw(base, options.folder, options.minutes)
+        draw(options.folder, Prometheus(base, options.minutes, options.ago))
     return 0
 
 

@@ -14,6 +14,7 @@ from inventories.lab_tls import site as _tls  # isort: skip
 
 _lab = facts()
 _first = next(iter(_lab["hosts"]))
+_FORWARD = ("summary_interval", "report_interval", "report_window")  # without them it counts nothing of the kind
 _OUTBOUND = {"address": f"{_lab['gateway']}:15998", "transport": "udp"}
 
 site = {
@@ -23,7 +24,11 @@ site = {
         for name, host in _media["hosts"].items()
     },
     "edge": {"tls": "internal", "hsts_days": 1},  # certificates have an end
-    "livekit": {**_media["livekit"], "turn": _tls["livekit"]["turn"]},
+    "livekit": {
+        **_media["livekit"],
+        "turn": _tls["livekit"]["turn"],
+        "extra": {"rtc": {"forward_stats": dict.fromkeys(_FORWARD, "5s")}},
+    },
     "sip": _media["sip"]
     | {
         # tests/watch is also who is called; nobody answers the last number

@@ -1,4 +1,4 @@
-"""What the lab's Prometheus has returned since the load began."""
+"""What the lab's Prometheus has returned since some time."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ STEP = 5  # s: the lab's interval
 
 
 class Answers:
-    """Of the server at ``base``. What has returned data once is not asked for again."""
+    """Of the server at ``base``, from ``since`` on. What has returned data once is not asked for again."""
 
-    def __init__(self, base: str) -> None:
-        self._base, self._since = base, time.time()
+    def __init__(self, base: str, since: float) -> None:
+        self._base, self._since = base, since
         self._with: set[str] = set()
 
     def has(self, selector: str) -> bool:

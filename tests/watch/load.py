@@ -69,7 +69,7 @@ class _Going(Aside[None]):
                     self._load.begun[self._name] += 1
                     await asyncio.sleep(self._seconds)
             except Exception as error:  # a busy machine, or a deploy
-                self._load.failures.append(f"{self._name}: {type(error).__name__} {error}")
+                self._load.failures.append(f"{self._name}: {type(error).__name__} {f'{error}'[:200]!r}")
             await asyncio.sleep(SHORT)
 
 

@@ -17,7 +17,7 @@ def _invites(which: str) -> str:
 MEDIA = (
     Alert(
         name="EgressRefusing",
-        # It asks about a recording by the browser: 0 for ever where egress has none (promCanAcceptRequest of pkg/stats).
+        # About recordings by the browser alone: 0 for ever where egress has none (promCanAcceptRequest of pkg/stats).
         expr="""max by (host) (livekit_egress_can_accept_request{job="egress"}) == 0
 and max by (host) (max_over_time(livekit_egress_can_accept_request{job="egress"}[1d])) == 1""",
         hold="5m",

@@ -140,7 +140,7 @@ PHONES = Board(
             "Calls now",
             ((f"sum by (host, dir) (livekit_sip_calls_active{{{_OF}}})", "{{host}} {{dir}}"),),
             "short",
-            "inbound: people phone in; outbound: are called.",
+            "in: people phone in; out: they are called.",
         ),
         Panel(
             "Takes calls",

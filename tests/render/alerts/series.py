@@ -103,8 +103,8 @@ def change(result: str, locked: str) -> Series:
 
 def calls(requests: str, refused: str) -> Series:
     return {
-        of("sip", "livekit_sip_invite_requests", 'dir="inbound"'): requests,
-        of("sip", "livekit_sip_invite_error", 'dir="inbound",reason="no-trunk"'): refused,
+        of("sip", "livekit_sip_invite_requests", 'dir="in"'): requests,
+        of("sip", "livekit_sip_invite_error", 'dir="in",reason="no-trunk"'): refused,
     }
 
 

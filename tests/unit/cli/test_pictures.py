@@ -53,17 +53,21 @@ def test_values_read_as_people_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("top", "told"),
+    ("top", "unit", "told"),
     [
-        (5.0, [0, 2, 4, 6]),
-        (1.0, [0, 0.25, 0.5, 0.75, 1]),
-        (13.0, [0, 5, 10, 15]),
-        (0.0103, [0, 0.005, 0.01, 0.015]),
-        (528e6, [0, 200e6, 400e6, 600e6]),
+        (5.0, "short", [0, 1, 2, 3, 4, 5]),
+        (1.01, "short", [0, 1]),
+        (0.0103, "short", [0, 0.0025, 0.005, 0.0075, 0.01]),
+        (13.0, "pps", [0, 5, 10, 15]),
+        (1.0, "percentunit", [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (528e6, "bytes", [0, 200e6, 400e6, 600e6]),
+        (1500.0, "s", [0, 300, 600, 900, 1200, 1500]),
+        (18000.0, "s", [0, 3600, 7200, 10800, 14400, 18000]),
+        (0.8, "s", [0, 0.2, 0.4, 0.6, 0.8]),
     ],
 )
-def test_an_axis_has_round_numbers_up_to_what_it_shows(top: float, told: list[float]) -> None:
-    assert charts.steps(top) == pytest.approx(told)
+def test_an_axis_has_round_numbers_up_to_what_it_shows(top: float, unit: str, told: list[float]) -> None:
+    assert charts.steps(top, unit) == pytest.approx(told)
 
 
 def test_no_line_leads_over_what_is_missing() -> None:
