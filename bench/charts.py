@@ -32,7 +32,7 @@ def in_words(value: float, unit: str) -> str:
         seconds = value / _FRACTIONS[unit]
         return f"{seconds:.3g} s" if seconds >= 1 else f"{1e3 * seconds:.3g} ms"
     if unit == "s" and abs(value) >= 2 * 60:
-        return f"{value / 60:.3g} min" if abs(value) < 2 * 3600 else f"{value / 3600:.3g} h"
+        return f"{value / 60:.3g} min" if abs(value) < 3600 else f"{value / 3600:.3g} h"
     if unit == "percentunit":
         return f"{100 * value:.3g}%"
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):

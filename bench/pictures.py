@@ -86,7 +86,7 @@ def _panel(panel: Panel, place: Mapping[str, int], prometheus: Prometheus) -> tu
             for i, (n, _) in enumerate(series[:MANY])
         ]
         lines = 1 + sum(len(name) + 4 for name, _ in series[:MANY]) // (wide // 6)
-        size = wide, max(high - LEGEND * (lines - 2), 40)
+        size = wide, max(high + 6 - LEGEND * (lines - 1), 40)
         body = chart(panel, series, (prometheus.start, prometheus.end), prometheus.step, size)
         body += f'<p class="legend">{" &nbsp; ".join(names)}{" …" if len(series) > MANY else ""}</p>'
     at = {"left": place["x"] * CELL, "top": place["y"] * ROW + 40}
