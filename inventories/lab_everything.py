@@ -31,11 +31,8 @@ site = {
     },
     "sip": _media["sip"]
     | {
-        # tests/watch is also who is called; nobody answers the last number
-        "trunks": {
-            "carrier": _media["sip"]["trunks"]["carrier"]
-            | {"numbers": ["+15550100", "+15550101", "+15550102"], "outbound": _OUTBOUND}
-        },
+        # tests/watch is also who is called
+        "trunks": {"carrier": _media["sip"]["trunks"]["carrier"] | {"outbound": _OUTBOUND}},
     },
     # One fleet, in Python: each says the same of itself.
     "agents": {"echo": _agents["agents"]["echo"]},

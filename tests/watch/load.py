@@ -13,13 +13,15 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from livekit.api.twirp_client import SipCallError
+from livekit.protocol import sip
 from livekit.protocol.egress import EgressStatus
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.background import Aside
 from livekit_metal.call.conversation import Conversation
 from livekit_metal.call.join_info import announced
-from livekit_metal.call.server import trust
+from livekit_metal.call.server import server_api, trust
 from tests.sip.called import Called, calling
 from tests.sip.phone import Phone, talking
 from tests.support.calls import recorder
@@ -104,7 +106,6 @@ class Load:
             "recording": self._recording,
             "failing recording": self._failing,
             "phone call": self._phone_call,
-            "refused phone call": self._refused,
         }
         return {**found, **(media if self.ground.real else {})}
 
@@ -167,6 +168,8 @@ class Load:
 
     @contextlib.asynccontextmanager
     async def _out(self, seconds: float) -> AsyncIterator[None]:
+        """One that nobody takes, then one that is taken."""
+        await self._untaken()
         called = Called(self.ground.directory, self.ground.gateway, hold=seconds)
         try:
             async with calling(self.ground.access, "called-by-the-load"):
@@ -174,8 +177,19 @@ class Load:
         finally:
             called.drop()
 
-    @contextlib.asynccontextmanager
-    async def _refused(self, seconds: float) -> AsyncIterator[None]:
-        one = self._phone(seconds, "+15550102")
-        assert await one.over() != 0, "a number without a rule is answered"
-        yield
+    async def _untaken(self) -> None:
+        """Nobody listens where it goes: Kamailio says 408."""
+        async with server_api(self.ground.access) as client:
+            (trunk,) = (await client.sip.list_outbound_trunk(sip.ListSIPOutboundTrunkRequest())).items
+            wanted = sip.CreateSIPParticipantRequest(
+                sip_trunk_id=trunk.sip_trunk_id,
+                sip_call_to="+15550998",
+                room_name="untaken",
+                participant_identity="untaken",
+                wait_until_answered=True,
+            )
+            try:
+                await client.sip.create_sip_participant(wanted, timeout=COMES)
+            except SipCallError:
+                return
+        raise AssertionError("somebody took a call to nobody")

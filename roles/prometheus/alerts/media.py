@@ -14,6 +14,9 @@ def _invites(which: str) -> str:
     return grown(f"livekit_sip_invite_{which}", "15m", "host, dir")
 
 
+# Whoever has to log in is told so at first, and that is counted too (processInvite of pkg/sip/inbound.go).
+_REFUSED = _invites('error{reason!="unauthorized"}')
+
 MEDIA = (
     Alert(
         name="EgressRefusing",
@@ -77,7 +80,7 @@ and max by (host) (max_over_time(livekit_egress_can_accept_request{job="egress"}
     ),
     Alert(
         name="PhoneCallsFailing",
-        expr=f"100 * {_invites('error')}\n  / {_invites('requests')} > $join_failures\nand {_invites('error')} >= 3",
+        expr=f"100 * {_REFUSED}\n  / {_invites('requests')} > $join_failures\nand {_REFUSED} >= 3",
         hold="1m",
         severity="ticket",
         summary="{{ $value | humanize }} % of phone calls ({{ $labels.dir }}) on {{ $labels.host }} are refused",

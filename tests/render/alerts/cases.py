@@ -90,7 +90,12 @@ CASES: dict[str, Case] = {
             of("agents-echo", "livekit_agents_jobs_taken_total", 'slot="a"'): "0+1x60",
         },
     ),
-    "PhoneCallsFailing": Case(calls("0+4x60", "_x20 20x40"), calls("0+40x60", "0+1x60")),
+    "PhoneCallsFailing": Case(
+        calls("0+4x60", "_x20 20x40"),
+        # each of these phones is told once to log in
+        calls("0+40x60", "0+1x60")
+        | {of("sip", "livekit_sip_invite_error", 'dir="in",reason="unauthorized"'): "0+20x60"},
+    ),
     "HostDown": Case(
         {node("up"): "0x60", edge("up"): "0x60"},
         {node("up"): "0x60", edge("up"): "1x60"},
