@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.charts import COLOURS, Series, chart, in_words
+from lab.run import wait_until
 from lab.state import facts
 from livekit_metal.roles.prometheus.dashboards.board import Board, Panel
 from livekit_metal.roles.prometheus.dashboards.every import BOARDS
 
+_LOGS_IN = 60.0  # s
 WIDTH, CELL, ROW = 1200, 50, 26  # pixels of the page, of a column of its grid (24 of them), of a row
 MANY = len(COLOURS)  # names below a chart, at most
 LEGEND = 15  # pixels of a line of names below a chart
@@ -147,6 +149,14 @@ def squeezed(png: bytes) -> bytes:
     return before + (len(body) - 4).to_bytes(4) + body + zlib.crc32(body).to_bytes(4) + after
 
 
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def tunnel(host: str, port: int) -> Iterator[str]:
     """Where the loopback port of a lab host is here."""
@@ -167,10 +177,8 @@ def tunnel(host: str, port: int) -> Iterator[str]:
     ]
     with subprocess.Popen(command) as process:
         try:
-            for _ in range(100):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", here), 1):
-                    break
-                time.sleep(0.1)
+            if not wait_until(lambda: process.poll() is not None or _listens(here), _LOGS_IN) or process.poll():
+                raise SystemExit(f"{host}: no way to its port {port}; see: python -m lab status")
             yield f"http://127.0.0.1:{here}"
         finally:
             process.terminate()

@@ -62,12 +62,12 @@ RECORDINGS = Board(
             (
                 (
                     f"max by (host, slot) (livekit_egress_cgroup_memory_bytes{{{_OF}}})",
-                    "{{host}} {{slot}} with browsers",
+                    "{{host}} {{slot}} with browsers, or all of the host",
                 ),
                 (f"max by (host, slot) (livekit_egress_proc_rss_bytes{{{_OF}}})", "{{host}} {{slot}} alone"),
             ),
             "bytes",
-            "At its bound the kernel ends a recording.",
+            "At its bound the kernel ends a recording. Where egress cannot read its cgroup it counts the host.",
         ),
         Panel(
             "Uploads",
