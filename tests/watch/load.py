@@ -47,15 +47,15 @@ class Ground:
     real: bool  # egress and livekit-sip are no stand-ins
 
 
-Part = Callable[[float], contextlib.AbstractAsyncContextManager[object]]  # given how long it is to last (s)
+Scene = Callable[[float], contextlib.AbstractAsyncContextManager[object]]  # given how long it is to last (s)
 
 
 class _Going(Aside[None]):
-    """One part, again and again, in a thread of its own: what it waits for holds up nobody."""
+    """One scene, again and again, in a thread of its own: what it waits for holds up nobody."""
 
-    def __init__(self, load: Load, name: str, part: Part, seconds: float) -> None:
+    def __init__(self, load: Load, name: str, scene: Scene, seconds: float) -> None:
         super().__init__(name)
-        self._load, self._name, self._part, self._seconds = load, name, part, seconds
+        self._load, self._name, self._scene, self._seconds = load, name, scene, seconds
 
     async def _session(self) -> None:
         going = asyncio.create_task(self._again())
@@ -67,7 +67,7 @@ class _Going(Aside[None]):
     async def _again(self) -> None:
         while True:
             try:
-                async with self._part(self._seconds):
+                async with self._scene(self._seconds):
                     self._load.begun[self._name] += 1
                     await asyncio.sleep(self._seconds)
             except Exception as error:  # a busy machine, or a deploy
@@ -86,23 +86,27 @@ class Load:
 
     async def start(self) -> None:
         trust(self.ground.access)
-        self._going = [_Going(self, name, part, LONG) for name, part in self._staying().items()]
-        self._going += [_Going(self, name, part, SHORT) for name, part in self._short().items()]
+        self._going = [_Going(self, name, scene, LONG) for name, scene in self._staying().items()]
+        self._going += [_Going(self, name, scene, SHORT) for name, scene in self._short().items()]
         for one in self._going:
             await one.__aenter__()
 
     async def stop(self) -> None:
         await asyncio.gather(*(one.stop() for one in self._going))
 
-    def _staying(self) -> dict[str, Part]:
-        found: dict[str, Part] = {"call": self._call, "conversation": self._conversation}
+    def _staying(self) -> dict[str, Scene]:
+        found: dict[str, Scene] = {"call": self._call, "conversation": self._conversation}
         found |= {"WHIP": self._whip, "RTMP": self._rtmp}
-        media: dict[str, Part] = {"recording": self._recording, "phone call": self._phone_call, "call out": self._out}
-        return {f"{name}, staying": part for name, part in {**found, **(media if self.ground.real else {})}.items()}
+        media: dict[str, Scene] = {"recording": self._recording, "phone call": self._phone_call, "call out": self._out}
+        return {f"{name}, staying": scene for name, scene in {**found, **(media if self.ground.real else {})}.items()}
 
-    def _short(self) -> dict[str, Part]:
-        found: dict[str, Part] = {"call": self._call, "conversation": self._conversation, "no media": self._unconnected}
-        media: dict[str, Part] = {
+    def _short(self) -> dict[str, Scene]:
+        found: dict[str, Scene] = {
+            "call": self._call,
+            "conversation": self._conversation,
+            "no media": self._unconnected,
+        }
+        media: dict[str, Scene] = {
             "recording": self._recording,
             "failing recording": self._failing,
             "phone call": self._phone_call,
