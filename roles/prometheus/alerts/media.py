@@ -14,7 +14,7 @@ def _invites(which: str) -> str:
     return grown(f"livekit_sip_invite_{which}", "15m", "host, dir")
 
 
-# Whoever has to log in is told so at first, and that is counted too (processInvite of pkg/sip/inbound.go).
+# Whoever has to log in is told so at first, and that is counted too (processInvite of inbound.go).
 _REFUSED = _invites('error{reason!="unauthorized"}')
 
 MEDIA = (

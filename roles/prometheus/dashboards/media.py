@@ -43,7 +43,7 @@ RECORDINGS = Board(
                 (f"max by (host) (livekit_egress_available{{{_OF}}})", "{{host}} is idle"),
             ),
             "bool",
-            "0 on every host: the next recording of a room or web page fails. Always 0 where egress has no browser.",
+            "0 on every host: the next recording of a room or web page fails. Always 0 where there is no browser.",
         ),
         Panel(
             "How they ended",
@@ -67,7 +67,7 @@ RECORDINGS = Board(
                 (f"max by (host, slot) (livekit_egress_proc_rss_bytes{{{_OF}}})", "{{host}} {{slot}} alone"),
             ),
             "bytes",
-            "At its bound the kernel ends a recording. Where egress cannot read its cgroup it counts the host.",
+            "At its bound the kernel ends a recording. Without a cgroup that it can read it counts the host.",
         ),
         Panel(
             "Uploads",
