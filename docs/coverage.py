@@ -18,6 +18,7 @@ LAYERS = {
     "deploys that are killed, doubled, given bad input": "tests/faults",
     "the hosts' own upgrades": "tests/patch",
     "ten hosts in waves": "tests/waves",
+    "every query of every rule and panel": "tests/watch",
     "recordings, streams and phone calls": "tests/media",
     "recordings by a browser": "tests/browser",
     "agents": "tests/agents",

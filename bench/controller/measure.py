@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,13 +18,22 @@ _INVENTORY = "bench/controller/many.py"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one run. ``seconds`` passed, ``cpu`` were computed, ``memory`` is the largest in MB."""
+    """Of one run. ``seconds`` passed, ``cpu`` were computed, ``memory`` is the largest in MB (0 with a profile)."""
 
     hosts: int
     seconds: float
     cpu: float
     memory: float
     said: str
+
+
+# Its own largest memory: ru_maxrss of a child has that of whoever started it, up to its exec.
+_PEAK = """
+import atexit, pathlib, runpy, sys
+peak, sys.argv = pathlib.Path(sys.argv[1]), sys.argv[2:]
+atexit.register(lambda: peak.write_text(pathlib.Path("/proc/self/status").read_text()))
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def dry(hosts: int, latency: float = 0.0, profile: Path | None = None) -> Cost:
@@ -43,9 +53,11 @@ def dry(hosts: int, latency: float = 0.0, profile: Path | None = None) -> Cost:
             "PYINFRA_PROGRESS": "off",
             "XDG_CONFIG_HOME": directory,
         }
-        program_words = [str(Path(sys.executable).parent / "pyinfra")]
+        program_words, peak = [str(Path(sys.executable).parent / "pyinfra")], Path(directory) / "peak"
         if profile:
             program_words = [sys.executable, "-m", "cProfile", "-o", str(profile), *program_words]
+        else:
+            program_words = [sys.executable, "-c", _PEAK, str(peak), *program_words]
         words = [*program_words, "--dry", _INVENTORY, "deploy.py"]
         log = Path(directory) / "log"
         with log.open("wb") as out:
@@ -57,4 +69,5 @@ def dry(hosts: int, latency: float = 0.0, profile: Path | None = None) -> Cost:
         said = log.read_text()
         if running.returncode:
             raise RuntimeError(said[-2000:])
-        return Cost(hosts, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said)
+        memory = 0 if profile else int(re.findall(r"VmHWM:\s+(\d+) kB", peak.read_text())[0]) / 1024
+        return Cost(hosts, seconds, used.ru_utime + used.ru_stime, memory, said)
