@@ -28,11 +28,19 @@ from tests.render.edge.fake_slot import KEY, UPGRADE, FakeSlot
 THUMBPRINT = "IuwuhozLOjjsf9NyRp_L_ubXPxeElMPMysnYz945XuY"  # of some account
 
 
+_WORKERS = 8  # at most
+
+
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has, from below those that the kernel gives to connections: none is taken again at once."""
+    """Ports that nobody has, from below those that the kernel gives to connections: none is taken again at once.
+
+    Each of pytest's workers has its own: two HAProxy could listen on the same one (SO_REUSEPORT), and share who comes.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _WORKERS
+    own = range(20000 + worker, 32000, _WORKERS)
     with contextlib.ExitStack() as stack:
         found: list[int] = []
-        for port in random.sample(range(20000, 32000), 1000):
+        for port in random.sample(own, 1000):
             with contextlib.suppress(OSError):
                 stack.enter_context(socket.create_server(("", port)))
                 found.append(port)
