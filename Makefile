@@ -80,7 +80,7 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 	$(RUN)pytest tests/build -m 'not long'
 	$(RUN)python -m tests.run
 
-test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one to ten hosts
+test-faults: $(VENV)/.made  ## what goes wrong while people talk: an hour more, on labs of one, two and three hosts
 	$(RUN)pytest tests/build -m long
 	$(RUN)python -m tests.run calls steps long longmed longbro cluster acme proxies udp443 doctor agents field alerts patch
 
