@@ -43,8 +43,10 @@ def untouched_phones(lab: Lab, directory: Path) -> Iterator[Untouched]:
     """
     gateway = lab.facts["gateway"]
     with contextlib.ExitStack() as stack:
-        redis = {"address": f"{gateway}:{free_port(gateway)}"}
-        stack.enter_context(_running(redis["address"], *_redis(redis["address"], directory)))
+        # without a password: for programs of this machine alone, not for whoever reaches the lab's gateway
+        redis = {"address": f"127.0.0.1:{(port := free_port('127.0.0.1'))}"}
+        words = f"--bind 127.0.0.1 --port {port} --dir {directory} --save".split()
+        stack.enter_context(_running(redis["address"], "redis-server", *words, ""))
         access = stack.enter_context(untouched_server(lab, redis=redis))
         target = f"{gateway}:{free_port(gateway)}"
         config = {
@@ -63,23 +65,6 @@ def untouched_phones(lab: Lab, directory: Path) -> Iterator[Untouched]:
         stack.enter_context(_running(f"127.0.0.1:{health}", program, "--config-body", json.dumps(config)))
         asyncio.run(_open(access))
         yield Untouched(access, target)
-
-
-def _redis(address: str, directory: Path) -> list[str]:
-    host, _, port = address.rpartition(":")
-    return [
-        "redis-server",
-        "--bind",
-        host,
-        "--port",
-        port,
-        "--save",
-        "",
-        "--dir",
-        str(directory),
-        "--protected-mode",
-        "no",
-    ]
 
 
 @contextlib.contextmanager
