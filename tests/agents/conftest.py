@@ -21,6 +21,7 @@ from livekit_metal.call.conversation import Conversation
 from livekit_metal.call.report import MAY_MISS, Report
 from livekit_metal.roles.agents.settings import Settings as Agents
 from livekit_metal.site.model import Site
+from tests.support.calls import workers
 from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
@@ -34,6 +35,7 @@ SERVED = 5.0  # s for an answer, from the dispatch
 STILL = 3.0  # s of sound that must come back when all is over
 ECHO = ROOT / "examples/agents/echo-python"
 ECHO_NODE = ROOT / "examples/agents/echo-node"
+LANGUAGES = {workers.ECHO: "Python", workers.NODE: "Node"}
 SENT = 400  # s for a deploy that sends all packages of a fleet, or starts workers twice, on a machine that is busy
 
 
@@ -175,6 +177,25 @@ def code(tmp_path: Path) -> Path:
 def node(tmp_path: Path) -> Path:
     """The same of the one for Node."""
     return Path(shutil.copytree(ECHO_NODE, tmp_path / "node"))
+
+
+@pytest.fixture(params=LANGUAGES)
+def fleet(request: pytest.FixtureRequest) -> str:
+    """Both languages."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def another(fleet: str, code: Path, node: Path) -> Mapping[str, Any]:
+    """Settings that give the fleet other code."""
+    language, folder, file, comment = {
+        workers.ECHO: ("python", code, "agent.py", "#"),
+        workers.NODE: ("node", node, "agent.js", "//"),
+    }[fleet]
+    agent = folder / file
+    agent.write_text(f"{agent.read_text()}\n{comment} another one\n")
+    return {"agents": {fleet: {"source": {language: str(folder)}}}}
 
 
 @pytest.fixture

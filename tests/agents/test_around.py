@@ -19,7 +19,7 @@ _JOBS = "systemctl show -p ControlGroup --value livekit-agents-echo@{}"
 
 def measured(host: Host, slot: str, metric: str, fleet: str = workers.ECHO) -> float:
     """What a worker has counted; 0 while it does not answer."""
-    port = {workers.ECHO: 9610, "parrot": 9620}[fleet] + "abc".index(slot)
+    port = {workers.ECHO: 9610, workers.NODE: 9620}[fleet] + "abc".index(slot)
     return float(host.check_output(f"curl -sf 127.0.0.1:{port}/metrics | sed -n 's/^{metric} //p'") or 0)
 
 

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from testinfra.host import Host
 
 from livekit_metal.site.model import Site
-from tests.agents.conftest import SENT, Change, Talking, served
-from tests.agents.test_node import FLEET
+from tests.agents.conftest import LANGUAGES, SENT, Change, Talking, served
 from tests.support.calls import slots, workers
 from tests.support.hosts.deploys import STEP, Deploy
 from tests.support.hosts.lab import over_ssh
@@ -23,26 +21,6 @@ from tests.upgrade.conversations import Measured
 from tests.upgrade.judge import limit
 
 T = TypeVar("T")
-LANGUAGES = {workers.ECHO: "Python", FLEET: "Node"}
-
-
-@pytest.fixture(params=LANGUAGES)
-def fleet(request: pytest.FixtureRequest) -> str:
-    """Both languages."""
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def another(fleet: str, code: Path, node: Path) -> Mapping[str, Any]:
-    """Settings that give the fleet other code."""
-    language, folder, file, comment = {
-        workers.ECHO: ("python", code, "agent.py", "#"),
-        FLEET: ("node", node, "agent.js", "//"),
-    }[fleet]
-    agent = folder / file
-    agent.write_text(f"{agent.read_text()}\n{comment} another one\n")
-    return {"agents": {fleet: {"source": {language: str(folder)}}}}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from testinfra.host import Host
 from lab.run import wait_until
 from tests.agents.conftest import SENT, Change, Talking, deployed, served
 from tests.agents.test_around import measured
-from tests.agents.test_node import FLEET
 from tests.support.calls import workers
 from tests.support.hosts.deploys import STEP, Deploy
 
@@ -60,7 +59,7 @@ def test_of_two_changes_at_once_one_is_refused_and_the_other_arrives(
 
 @pytest.mark.usefixtures("back")
 @pytest.mark.parametrize("whole", [False, True], ids=["its job is killed", "its worker is killed"])
-@pytest.mark.parametrize("fleet", [workers.ECHO, FLEET])
+@pytest.mark.parametrize("fleet", [workers.ECHO, workers.NODE])
 def test_a_lost_job_is_dispatched_anew(
     talking: Talking, change: Change, first: Host, fleet: str, *, whole: bool
 ) -> None:

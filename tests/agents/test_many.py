@@ -15,7 +15,6 @@ from lab.run import wait_until
 from livekit_metal.call.access import Access
 from livekit_metal.call.server import server_api
 from tests.agents.conftest import Change, Talking, deployed
-from tests.agents.test_node import FLEET
 from tests.support.calls import workers
 
 MANY = 20
@@ -60,7 +59,7 @@ def waiting(access: Access, fleet: str, count: int) -> Iterator[list[str]]:
 
 
 @pytest.mark.usefixtures("back")
-@pytest.mark.parametrize("fleet", [workers.ECHO, FLEET])
+@pytest.mark.parametrize("fleet", [workers.ECHO, workers.NODE])
 def test_twenty_jobs_outlive_a_change_and_end_by_themselves(
     talking: Talking, access: Access, change: Change, first: Host, *, fleet: str
 ) -> None:

@@ -11,7 +11,7 @@ from lab.run import wait_until
 from tests.agents.conftest import Change, Talking, deploy, deployed, served
 from tests.support.calls import workers
 
-FLEET = "parrot"  # in the inventory
+FLEET = workers.NODE
 
 
 def told(host: Host, slot: str, metric: str) -> float:

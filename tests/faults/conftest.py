@@ -21,6 +21,7 @@ from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.calls.slots import serving
 from tests.support.hosts.deploys import deploy, unchanging, variant
+from tests.support.hosts.killed_deploys import settled
 from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
 
 LAST = "test_afterwards.py"
@@ -152,8 +153,3 @@ def stuck(first: Host, systemctl: Callable[[str], None]) -> Iterator[Callable[[]
     yield release
     release()
     first.check_output(f"rm {go}")
-
-
-def settled(host: Host) -> None:
-    """Wait until no command that a killed deploy left behind runs any more."""
-    host.check_output("flock -w 60 -x /run/livekit-metal.work true")

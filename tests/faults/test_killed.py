@@ -17,10 +17,10 @@ from livekit_metal.core.ports import PortRange
 from livekit_metal.releases import catalogue
 from livekit_metal.runtime.artifacts.fetch import fetch
 from livekit_metal.site.model import HostStack, Site
-from tests.faults.conftest import Change, Choice, settled
+from tests.faults.conftest import Change, Choice
 from tests.support.calls import witness
 from tests.support.hosts.deploys import deploy, unchanging
-from tests.support.hosts.killed_deploys import killed
+from tests.support.hosts.killed_deploys import killed, settled
 from tests.support.hosts.redis_forwarder import UNIT, unused
 
 # One of each role, where the most is half done; with --every-step everywhere.

@@ -14,8 +14,9 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.site.model import Site
-from tests.faults.conftest import Change, settled
+from tests.faults.conftest import Change
 from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.killed_deploys import settled
 from tests.support.hosts.lab import ROOT, Lab
 
 CONFIRM = 10  # s, the least that a site may name; half of them are for the attempt to log in

@@ -35,7 +35,7 @@ def agents(access: Access, room: str) -> list[str]:
     return asyncio.run(ask())
 
 
-@pytest.mark.parametrize("fleet", [workers.ECHO, "parrot"])
+@pytest.mark.parametrize("fleet", [workers.ECHO, workers.NODE])
 def test_only_its_own_conversations_end(
     talking: Talking, access: Access, power: Power, site: Site, *, fleet: str
 ) -> None:

@@ -10,10 +10,11 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.site.model import Site
-from tests.faults.conftest import Change, settled
+from tests.faults.conftest import Change
 from tests.support.calls.background_call import Talk
 from tests.support.calls.slots import draining, ended, serving
 from tests.support.hosts.deploys import Deploy, deploy, unchanging
+from tests.support.hosts.killed_deploys import settled
 
 STEPS = (
     "check",

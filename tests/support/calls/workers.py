@@ -11,6 +11,7 @@ from lab.run import wait_until
 
 _LIST = "systemctl list-units --plain --no-legend --state=%s 'livekit-agents-%s@*'"
 ECHO = "echo"  # the fleet that is meant where none is named
+NODE = "parrot"  # that of the other language
 
 
 def slots(host: Host, state: str, fleet: str = ECHO) -> list[str]:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from testinfra.host import Host
+
 from tests.support.hosts.deploys import OPERATION, STEP, Deploy
 
 MACHINE = "livekit: slot "  # test_machine_killed.py has a test for each of these steps
@@ -21,6 +23,11 @@ def _point(line: str) -> str:
     if (found := STEP.search(line)) and not found["step"].startswith(MACHINE):
         return re.sub(r"\b[0-9a-f]{16}$", "GENERATION", found["step"])  # it differs from host to host
     return line if line.startswith(OPERATION) else ""
+
+
+def settled(host: Host) -> None:
+    """Wait until no command that a killed deploy left behind runs any more."""
+    host.check_output("flock -w 60 -x /run/livekit-metal.work true")
 
 
 def killed(
