@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.support.calls.background_call import unnoticed
 from tests.support.calls.slots import serving
 from tests.support.calls.turn import Client, Servers, told
 from tests.support.hosts.deploys import Deploy, Told, deploy
+from tests.support.hosts.fired import ALWAYS, OF_OTHERS, fired_since, pages
 from tests.support.hosts.lab import Lab, lab
 from tests.support.hosts.outside import Calling, where_names_lead
 from tests.support.programs.pebble import Pebble, running
@@ -83,7 +85,7 @@ def test_a_renewal_on_every_host_is_not_noticed_by_those_who_talk(
     """Signalling by wss on 443, media by TURN over TLS on 443, and a relay on each host, through three renewals."""
     site, at = acme.site, {host: one.public_address for host, one in acme.site.hosts.items()}
     before, slots = public(acme, pebble.root), {host: serving(site, host) for host in site.hosts}
-    servers = told(access, at[FIRST])
+    began, servers = time.time(), told(access, at[FIRST])
     tls = {"address": at[FIRST], "name": site.livekit.turn.name(FIRST), **login(servers)}
     with contextlib.ExitStack() as stack:
         relays = [(host, stack.enter_context(relay(acme, host, servers))) for host in site.hosts]
@@ -102,6 +104,8 @@ def test_a_renewal_on_every_host_is_not_noticed_by_those_who_talk(
     assert {host: serving(site, host) for host in site.hosts} == slots, "a certificate needs no other slot"
     assert report.publish_url == access.url
     unnoticed(report, beside)
+    pages()
+    assert fired_since(began, site) <= ALWAYS | OF_OTHERS, "nobody is told of what is no fault"
 
 
 def login(servers: Servers) -> dict[str, str]:

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from testinfra.host import Host
 
-from livekit_metal.roles.prometheus.settings import Settings
 from livekit_metal.site.model import Site
 from tests.faults.alerts.conftest import States
 from tests.faults.alerts.people import until
 from tests.support.hosts.deploys import Deploy, deploy
+from tests.support.hosts.fired import ALWAYS, fired_since, pages
 from tests.support.hosts.lab import INVENTORY, ROOT, Lab
 
-PAGES = 150  # s
-ALWAYS = {"DeadMansSwitch"}
 ON_PURPOSE = ALWAYS | {"InMaintenance"}  # tells nobody: it keeps others quiet
 Change = Callable[[Mapping[str, Any]], Path]
 
@@ -30,22 +26,6 @@ Change = Callable[[Mapping[str, Any]], Path]
 @pytest.fixture(autouse=True)
 def quiet_before(now: States) -> None:
     until(lambda: set(now()) == ALWAYS, "nothing fires before")
-
-
-def fired_since(began: float, first: Host, site: Site) -> set[str]:
-    """What Prometheus itself has kept of what fired: it outlives a reboot."""
-    own = site.for_host(next(iter(site.hosts))).of(Settings)
-    assert own is not None
-    query = f'count_over_time(ALERTS{{alertstate="firing"}}[{time.time() - began:.0f}s])'
-    said = json.loads(first.check_output("curl -fsS http://%s/api/v1/query?query=%s", own.listen, quote(query)))
-    assert said["status"] == "success"
-    return {each["metric"]["alertname"] for each in said["data"]["result"]}
-
-
-def settled() -> None:
-    """What was disturbed is told of by now: a page waits two minutes at most, by its rule."""
-    since = time.monotonic()
-    until(lambda: time.monotonic() - since > PAGES, "a page would have come")
 
 
 def test_a_deploy_an_upgrade_and_a_rollback(first: Host, site: Site, change: Change) -> None:
@@ -58,25 +38,25 @@ def test_a_deploy_an_upgrade_and_a_rollback(first: Host, site: Site, change: Cha
     assert told.status == 0, told.text
     assert deploy(change({"base": {"journal": {"max_mb": 300}}})).status == 0, "journald starts again"
     assert deploy().status == 0
-    settled()
-    assert fired_since(began, first, site) <= ALWAYS
+    pages()
+    assert fired_since(began, site) <= ALWAYS
 
 
 def test_a_drain_and_the_way_back(first: Host, site: Site) -> None:
     began = time.time()
     told = Deploy(INVENTORY, "--data", "why=test", "--data", "alone=yes", plan="procedures/drain.py").end()
     assert told.status == 0, told.text
-    settled()
+    pages()
     back = Deploy(INVENTORY, "--data", "back=yes", plan="procedures/drain.py").end()
     assert back.status == 0, back.text
-    settled()
-    assert fired_since(began, first, site) <= ON_PURPOSE
+    pages()
+    assert fired_since(began, site) <= ON_PURPOSE
 
 
 def test_a_reboot_within_its_bound(lab: Lab, first: Host, site: Site) -> None:
     began, name = time.time(), next(iter(site.hosts))
     subprocess.run([sys.executable, "-m", "lab", "reboot", name], cwd=ROOT, check=True, timeout=120)
     first.check_output("timeout 60 sh -c 'until systemctl is-active -q livekit-edge; do sleep 0.2; done'")
-    settled()
-    assert fired_since(began, first, site) <= ALWAYS
+    pages()
+    assert fired_since(began, site) <= ALWAYS
     assert lab.site.hosts.keys() == {name}
