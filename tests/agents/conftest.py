@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -188,13 +189,13 @@ def fleet(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def another(fleet: str, code: Path, node: Path) -> Mapping[str, Any]:
-    """Settings that give the fleet other code."""
+    """Settings that give the fleet code that no host has yet."""
     language, folder, file, comment = {
         workers.ECHO: ("python", code, "agent.py", "#"),
         workers.NODE: ("node", node, "agent.js", "//"),
     }[fleet]
     agent = folder / file
-    agent.write_text(f"{agent.read_text()}\n{comment} another one\n")
+    agent.write_text(f"{agent.read_text()}\n{comment} {uuid.uuid4()}\n")
     return {"agents": {fleet: {"source": {language: str(folder)}}}}
 
 
