@@ -45,12 +45,14 @@ site = {
             "source": {"python": _echo, "interpreter": "3.11"},
             "speaks": True,
             "environment": {"GREETING": os.environ.get("GREETING", "hello")},
+            "load_threshold": 1,  # of a machine that others share
             "drain": {"deadline": "10m"},
         },
         "parrot": {
             "source": {"node": str(_examples / "echo-node"), "interpreter": "18"},
             "speaks": True,
             "health": "9620-9622",
+            "load_threshold": 1,
             "drain": {"deadline": "10m"},
         },
     },

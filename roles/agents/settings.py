@@ -50,7 +50,10 @@ class Fleet(SlottedSettings):
     secrets: tuple[Variable, ...] = option((), "variables whose values are secrets: agent-NAME in the secrets file")
     speaks: bool = option(False, "the proof waits until the agent has published sound")
     idle: int = option(1, "processes that wait for a job (num_idle_processes)")
-    load_threshold: float = option(0.7, "load from which on a worker takes no job (load_threshold)")
+    load_threshold: float = option(
+        0.7,
+        "load from which on a worker takes no job (load_threshold), of the host by default; 1: it always takes one",
+    )
     health: PortRange = option(PortRange(9610, 9612), "health, jobs and metrics of the slots, on loopback")
     drain: Drain = option(Drain(), DRAIN.format("job"))
     gpu: bool = option(False, "its workers may use the GPUs of their hosts (NVIDIA's), and no other device")

@@ -21,6 +21,7 @@ const SHORT = 5000; // ms that jobs get at a stop that is no drain (a reboot), t
 const STARTING = 60000; // ms for a process of jobs: after upstream's ten seconds a busy host makes one after the other
 const CLOSING = 30000; // ms for the callbacks of a job
 const LOOK = 500; // ms
+const MOST = 0.99; // of load that is told
 const AFTER = 10000; // ms from a drain's file to the stop at most: systemd starts again what ends before it
 
 class Refused extends Error {}
@@ -76,6 +77,13 @@ function last(error) {
   return `${error?.name ?? "thrown"}: ${String(error?.message ?? error).split("\n")[0]}${where}`;
 }
 
+// LiveKit gives no job to a worker that tells a load of 1, whatever its threshold is; a proof waits for nobody.
+function unbound(options) {
+  const own = options.loadFunc;
+  options.loadThreshold = Infinity;
+  options.loadFunc = async (server) => Math.min(await own(server), MOST);
+}
+
 function prepared(config, { agents, entry, options }) {
   const accept = options.requestFunc ?? (async (request) => request.accept());
   const wanted = {
@@ -86,7 +94,7 @@ function prepared(config, { agents, entry, options }) {
     apiKey: config.api_key,
     apiSecret: config.api_secret,
     maxRetry: FOREVER,
-    loadThreshold: config.deployment ? Infinity : config.load_threshold,
+    loadThreshold: config.load_threshold,
     numIdleProcesses: config.num_idle_processes,
     initializeProcessTimeout: Math.max(options.initializeProcessTimeout ?? STARTING, STARTING),
     shutdownProcessTimeout: Math.min(options.shutdownProcessTimeout ?? CLOSING, CLOSING),
@@ -104,7 +112,9 @@ function prepared(config, { agents, entry, options }) {
     },
   };
   rmSync(wanted.port, { force: true }); // of a worker that was killed
-  return { server: new agents.AgentServer(new agents.ServerOptions(wanted)), socket: wanted.port };
+  const all = new agents.ServerOptions(wanted);
+  if (config.deployment || config.load_threshold >= 1) unbound(all);
+  return { server: new agents.AgentServer(all), socket: wanted.port };
 }
 
 // ---- until SIGTERM, which comes once, or a drain; a second one is not heard

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import inspect
 import json
 import logging
 import math
@@ -36,6 +37,7 @@ STARTING = 60  # s for a process of jobs, at least: after upstream's ten a host 
 SHORT = 5  # s that jobs get at a stop that is no drain (a reboot), then their callbacks run
 LOOK = 0.5  # s
 AFTER = 10  # s from a drain's file to the stop at most: systemd starts again what ends before it
+MOST = 0.99  # of load that is told
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -97,6 +99,18 @@ def _last(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}{place}"
 
 
+def unbound(config: dict[str, Any]) -> bool:
+    """Whether the worker takes jobs at any load: a proof waits for nobody."""
+    return bool(config["deployment"]) or config["load_threshold"] >= 1
+
+
+def below_one(server: Any) -> None:
+    """Have a server that runs never tell a load of 1: LiveKit gives such a worker no job, whatever its threshold is."""
+    if (own := getattr(server, "_load_fnc", None)) is not None:
+        words = (server,) if inspect.signature(own).parameters else ()
+        server._load_fnc = lambda: min(own(*words), MOST)
+
+
 def prepared(config: dict[str, Any]) -> Any:
     """The AgentServer, told what the site says."""
     os.environ |= {
@@ -115,7 +129,7 @@ def prepared(config: dict[str, Any]) -> Any:
         max_retry=FOREVER,
         drain_timeout=config["drain_timeout"],
         num_idle_processes=config["num_idle_processes"],
-        load_threshold=math.inf if config["deployment"] else config["load_threshold"],
+        load_threshold=math.inf if unbound(config) else config["load_threshold"],
     )
     # Of these there is no option; /worker of upstream's goes to a port that nobody knows.
     server._host, server._port, server._prometheus_port = "127.0.0.1", 0, None
@@ -136,7 +150,13 @@ async def work(server: Any, told: Told, config: dict[str, Any], drains: Path) ->
     log, loop, asked = logging.getLogger("livekit-metal"), asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
-    server.on("worker_started", told.watch)
+
+    def started() -> None:
+        told.watch()
+        if unbound(config):
+            below_one(server)
+
+    server.on("worker_started", started)
     running = loop.create_task(server.run())
     waiting, seen = loop.create_task(asked.wait()), loop.create_task(drain_begun(drains))
     await asyncio.wait({running, waiting, seen}, return_when=asyncio.FIRST_COMPLETED)

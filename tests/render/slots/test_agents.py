@@ -161,3 +161,23 @@ def test_an_entry_point_is_judged_before_anything_starts(
     assert said.endswith(words), said
     assert "Traceback" not in said
     assert status == bool(words), said
+
+
+LOUD = """
+import sys
+class Loud(AgentServer):
+    def update_options(self, **said): print(said["load_threshold"], file=sys.stderr)
+server = Loud()
+server.rtc_session(print)
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "load"),
+    [({}, "0.7"), ({"load_threshold": 1.0}, "inf"), ({"deployment": "proof"}, "inf")],
+    ids=["as set", "always", "a proof"],
+)
+def test_a_worker_takes_jobs_up_to_its_load(
+    checked: Callable[..., tuple[int, str]], more: dict[str, Any], load: str
+) -> None:
+    assert checked(LOUD, **more) == (0, load)

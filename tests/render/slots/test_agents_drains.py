@@ -25,12 +25,15 @@ import asyncio, pathlib
 class Job: job = type("Job", (), {"room": type("Room", (), {"name": "r"})})
 class AgentServer:
     id, draining, _connecting = "AW_1", False, False
+    _load_fnc = staticmethod(lambda: 1.0)
     def __init__(self): self.active_jobs = [Job]; self._on = {}
     def rtc_session(self, f): return f
     def update_options(self, **said): pass
     def on(self, event, does): self._on[event] = does
     async def run(self):
-        self._on["worker_started"](); self._on["worker_registered"]()
+        self._on["worker_started"]()
+        pathlib.Path("load").write_text(str(self._load_fnc()))
+        self._on["worker_registered"]()
         while True: await asyncio.sleep(3600)
     async def drain(self, timeout):
         self.draining = True
@@ -70,13 +73,13 @@ class Place:
             return {}
 
     @contextmanager
-    def running(self, code: str) -> Iterator[subprocess.Popen[bytes]]:
+    def running(self, code: str, **more: Any) -> Iterator[subprocess.Popen[bytes]]:
         """A worker that is registered and has a job."""
         config = {
             "ws_url": "ws://127.0.0.1:9", "api_key": "k", "api_secret": "s", "agent_name": "echo", "deployment": "",
             "entrypoint": "agent.py", "interpreter": ".".join(map(str, sys.version_info[:2])), "port": self._port,
             "drain_timeout": 60, "num_idle_processes": 1, "load_threshold": 0.7, "log_level": "info", "environment": {},
-        }  # fmt: skip
+        } | more  # fmt: skip
         (self.code / "agent.py").write_text(code)
         (self.root / "a.yaml").write_text(json.dumps(config))
         environment = {"PYTHONPATH": f"{self.code}:{self.root}/site", "LKM_DRAINS": str(self.drains)}
@@ -116,3 +119,13 @@ def test_a_worker_that_ends_before_it_is_told_to_waits_for_that(place: Place) ->
         assert worker.poll() is None
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "load"),
+    [({}, "1.0"), ({"load_threshold": 1.0}, "0.99"), ({"deployment": "proof"}, "0.99")],
+    ids=["a bound", "none", "a proof"],
+)
+def test_a_worker_that_takes_jobs_at_any_load_tells_none_of_1(place: Place, more: dict[str, Any], load: str) -> None:
+    with place.running(CODE, **more):
+        assert (place.code / "load").read_text() == load

@@ -35,13 +35,14 @@ export const isAgent = (a) => typeof a?.entry === "function"; export const defin
 export const initializeLogger = () => {};
 const say = (level) => (extra, text) => console.log(JSON.stringify({ level, ...extra, msg: text }));
 export const log = () => ({ info: say("info"), error: say("error"), warn: say("warn") });
-export class ServerOptions { constructor(all) { Object.assign(this, all); } }
+export class ServerOptions { constructor(all) { Object.assign(this, { loadFunc: async () => 1 }, all); } }
 export class AgentServer {
   event = new EventEmitter(); id = "AW_1";
   constructor(options) { this.options = options; }
   async run() {
-    const { maxRetry: retries, agentName: name, mine } = this.options;
-    console.log(JSON.stringify({ retries, name, mine }));
+    const { maxRetry: retries, agentName: name, mine, loadThreshold, loadFunc } = this.options;
+    const load = `${await loadFunc(this)} of ${loadThreshold}`;
+    console.log(JSON.stringify({ retries, name, mine, load }));
     this.http = createServer((_, answer) => answer.end("OK")).listen(this.options.port, this.options.host);
     this.job = fork(new URL("job.js", import.meta.url));
     this.over = new Promise((go) => this.job.on("exit", go));
@@ -191,8 +192,15 @@ def test_a_worker_drains_at_its_first_sigterm_and_hears_no_second(place: Place, 
     assert worker.wait(60) == 0
     assert worker.stdout
     said = [json.loads(line) for line in worker.stdout]
-    assert {"retries": 10**9, "name": "echo", "mine": "b"} in said, "it never gives up, and has the options of the code"
+    wanted = {"retries": 10**9, "name": "echo", "mine": "b", "load": "1 of 0.7"}
+    assert wanted in said, "it never gives up, and has the options of the code"
     assert not [line for line in said if line.get("level") == "error"]
+
+
+def test_a_worker_without_a_bound_for_its_load_takes_jobs_always(place: Place) -> None:
+    with place.running(load_threshold=1.0) as worker:
+        assert worker.stdout
+        assert json.loads(worker.stdout.readline())["load"] == "0.99 of Infinity"
 
 
 def test_a_worker_whose_code_has_taken_sigterm_sees_that_it_drains(place: Place) -> None:
