@@ -46,8 +46,11 @@ def sections(edge: Settings) -> dict[str, list[str]]:
     return found
 
 
+MISSED = " tcp-ut 30s"
+
+
 def starting(lines: list[str], word: str) -> list[str]:
-    return [line.removeprefix(f"{word} ") for line in lines if line.startswith(f"{word} ")]
+    return [line.removeprefix(f"{word} ").removesuffix(MISSED) for line in lines if line.startswith(f"{word} ")]
 
 
 def test_haproxy_reads_it(edge: Settings, tmp_path: Path, program: Callable[[str, str], str]) -> None:
@@ -79,6 +82,18 @@ def test_it_binds_the_registrys_ports_and_no_other(any_site: Site, host: str, ed
         "peer": [f"{address}:{declared['peer']}"],
         "metrics": [f"{address}:{declared['metrics']}"],
     }
+
+
+def test_whoever_vanishes_is_missed_where_workers_come_in_and_go_out(any_site: Site, host: str, edge: Settings) -> None:
+    """A worker whose host lost its power must not stay registered for as long as the kernel alone tries."""
+    found, others = sections(edge), [n for n, h in any_site.hosts.items() if n != host and "livekit" in h.roles]
+    entries = [line for n in ("http", "peer") for line in found[f"frontend {n}"] if line.startswith("bind ")]
+    ways = [
+        line for lines in found.values() for line in lines if line.startswith(tuple(f"server {n} " for n in others))
+    ]
+    assert len(entries) > 1
+    assert bool(ways) == bool(others)
+    assert [line for line in (*entries, *ways) if not line.endswith(MISSED) and "unix@" not in line] == []
 
 
 def test_a_host_without_ipv6_is_not_asked_for_it(edge: Settings) -> None:
