@@ -19,8 +19,8 @@ from tests.acme.served import lead, names_of, served
 from tests.support.calls.background_call import unnoticed
 from tests.support.calls.slots import serving
 from tests.support.calls.turn import Client, Servers, told
+from tests.support.fired import ALWAYS, OF_OTHERS, fired_since, pages
 from tests.support.hosts.deploys import Deploy, Told, deploy
-from tests.support.hosts.fired import ALWAYS, OF_OTHERS, fired_since, pages
 from tests.support.hosts.lab import Lab, lab
 from tests.support.hosts.outside import Calling, where_names_lead
 from tests.support.programs.pebble import Pebble, running

@@ -15,8 +15,8 @@ from testinfra.host import Host
 from livekit_metal.site.model import Site
 from tests.faults.alerts.conftest import States
 from tests.faults.alerts.people import until
+from tests.support.fired import ALWAYS, fired_since, pages
 from tests.support.hosts.deploys import Deploy, deploy
-from tests.support.hosts.fired import ALWAYS, fired_since, pages
 from tests.support.hosts.lab import INVENTORY, ROOT, Lab
 
 ON_PURPOSE = ALWAYS | {"InMaintenance"}  # tells nobody: it keeps others quiet
