@@ -21,7 +21,7 @@ WORKLOADS = {
     "sound5": ("sound, rooms of 5", Workload(6, 5)),
     "720p": ("720p, rooms of 4", Workload(3, 4, video=1500)),
     "1080p": ("1080p, rooms of 2", Workload(4, 2, video=3000)),
-    "room100": ("a room of 100, 3 of whom send sound", Workload(1, 100, 3)),
+    "room100": ("a room of 100, 2 of whom send sound", Workload(1, 100, 2)),
 }
 _PATIENCE = 4  # runs that are thrown away, for each one that is wanted
 

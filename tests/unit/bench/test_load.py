@@ -72,10 +72,11 @@ def test_a_run_is_what_the_server_computed_for_each_packet(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("received", "late", "said"),
     [
-        ((1000, 1000, 940, 1000, 1000), 0, "940 packets/s of 1000"),  # before the window
-        ((1000, 1000, 1000, 1000, 890), 0, "945 packets/s of 1000"),
+        ((1000, 1000, 890, 1000, 1000), 0, "890 packets/s of 1000"),  # before the window
+        ((1000, 1000, 1000, 1000, 790), 0, "895 packets/s of 1000"),
         ((1000, 1000, 1000, 1000, 1000), 0.25, "800 packets/s of 1000"),  # its seconds are longer than ours
         ((1000, 1000, 0), 0, "0 packets/s of 1000"),
+        ((1000, 1000, 1000, 1000, 1300), 0, "1150 packets/s of 1000"),  # what had waited before
     ],
 )
 def test_a_run_in_which_the_generator_starved_does_not_count(
