@@ -55,8 +55,7 @@ def edge(*, tls: bool) -> Iterator[Edge]:
 
 def written(place: Path, *, tls: bool) -> Settings:
     """The settings of the edge, its files in ``place``."""
-    found = site(**(_TLS if tls else _PLAIN)).for_host("lk1").edge
-    assert found is not None
+    found = site(**(_TLS if tls else _PLAIN)).for_host("lk1").the(Settings)
     settings = dataclasses.replace(
         found,
         connections=found.connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[1]),

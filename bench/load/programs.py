@@ -49,6 +49,6 @@ def _built(name: str, directory: Path, command: tuple[str, ...], package: str, e
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "livekit-metal/bench"
     made = base / f"{name}-{hashlib.sha256(made_of).hexdigest()[:12]}"
     if not made.exists():
-        environment = os.environ | _OWN | extra
+        environment = {**os.environ, **_OWN, **extra}
         subprocess.run(["go", *command, "-o", str(made), package], cwd=directory, env=environment, check=True)
     return made
