@@ -93,7 +93,7 @@ def main(words: Sequence[str] | None = None) -> None:
             more = given.people[1] - given.people[0]
             found[way].append([each(a, b, more) for a, b in zip(few, many, strict=True)])
     print(f"for each participant; median (least to most) of {given.runs} interleaved runs of {given.people}")
-    print(f"{'in front':14}{'daemon':16}{'ms of CPU to join':22}{'ms/s to stay':22}{'kB':20}joins/s a core")
+    print(f"{'in front':14}{'daemon':16}{'ms of CPU to join':22}{'ms/s to stay':22}{'kB':26}joins/s a core")
     for way, runs in found.items():
         print("\n".join(table(way, runs)), flush=True)
 
@@ -103,7 +103,7 @@ def table(way: str, runs: Sequence[Sequence[Each]]) -> list[str]:
     lines = []
     for name, values in zip(("livekit-server", "HAProxy"), zip(*runs, strict=True), strict=False):
         middle = [_spread([getattr(value, what) for value in values]) for what in ("joining", "staying", "memory")]
-        lines.append(f"{way:14}{name:16}{middle[0]:22}{middle[1]:22}{middle[2]:20}")
+        lines.append(f"{way:14}{name:16}{middle[0]:22}{middle[1]:22}{middle[2]:26}")
     rates = [BUSY * 1e3 / sum(value.joining for value in run) for run in runs]
     lines[-1] += _spread(rates)
     return lines
