@@ -107,5 +107,6 @@ bench: $(VENV)/.made  ## a deploy against pyinfra's floor and against Ansible (n
 	$(RUN)python -m bench.controller
 	$(RUN)python -m bench.against
 
-test-load: $(VENV)/.made  ## what livekit-server costs for each packet: stock configuration, ours, candidates (loopback, needs Go; an hour)
+test-load: $(VENV)/.made  ## what livekit-server costs: each packet by stock configuration, ours and candidates; joins, with HAProxy and without (loopback, needs Go; an hour)
 	$(RUN)python -m bench.load
+	$(RUN)python -m bench.load.joins

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from bench.load import programs
 from livekit_metal.roles.livekit.settings import Settings
-from livekit_metal.runtime.artifacts.fetch import fetch
 from livekit_metal.site import loading
+from livekit_metal.site.model import Site
 
 KEY, SECRET = "load", "a secret that is good on loopback alone"
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -36,31 +37,33 @@ _LOOPBACK = {"node_ip": "127.0.0.1", "enable_loopback_candidate": True, "ips": {
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A configuration, and the environment that the server gets besides."""
+    """A program, its configuration, and the environment that it gets besides."""
 
+    program: Path
     config: Mapping[str, Any]
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def kinds() -> tuple[Path, dict[str, Kind]]:
-    """The program, and what is compared; "stock" is what the others are ratios of."""
-    with tempfile.TemporaryDirectory() as directory, _home(directory):
-        site = loading.load(_SITE, "load", Path(directory))
-        own = site.for_host("lk1").the(Settings)
-        ours = {key: value for key, value in own.config("a").items() if key != "redis"}
-    program = _program(own)
+def kinds() -> dict[str, Kind]:
+    """What is compared; "stock" is what the others are ratios of."""
+    own = site().for_host("lk1").the(Settings)
+    ours = {key: value for key, value in own.config("a").items() if key != "redis"}
+    program, third = programs.server(own), programs.server_for_level_3(own)
     batch = {"batch_size": 128, "max_flush_interval": "2ms"}
-    return program, {
-        "stock": Kind(STOCK),
-        "ours": Kind(ours),
-        "batch": Kind(ours | {"rtc": ours["rtc"] | {"batch_io": batch}}),
-        "1 socket": Kind(ours | {"rtc": ours["rtc"] | {"udp_port": 50000}}),
-        "GOMEMLIMIT": Kind(ours, {"GOMEMLIMIT": "1GiB"}),
+    found = {
+        "stock": Kind(program, STOCK),
+        "ours": Kind(program, ours),
+        "batch": Kind(program, ours | {"rtc": ours["rtc"] | {"batch_io": batch}}),
+        "1 socket": Kind(program, ours | {"rtc": ours["rtc"] | {"udp_port": 50000}}),
+        "GOMEMLIMIT": Kind(program, ours, {"GOMEMLIMIT": "1GiB"}),
     }
+    return found | ({"GOAMD64=v3": Kind(third, ours)} if third else {})
 
 
-def _program(own: Settings) -> Path:
-    return fetch(own.release_spec(), own.arch).path
+def site(**settings: object) -> Site:
+    """One host on loopback. Secrets of this measurement do not outlive it."""
+    with tempfile.TemporaryDirectory() as directory, _home(directory):
+        return loading.load(_SITE | settings, "load", Path(directory))
 
 
 @contextlib.contextmanager
@@ -77,7 +80,7 @@ def _home(directory: str) -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """One that runs."""
+    """A daemon that runs, and its port."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -96,7 +99,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def running(program: Path, kind: Kind) -> Iterator[Server]:
+def running(kind: Kind) -> Iterator[Server]:
     """A server of this kind, once it answers. Raises RuntimeError when it does not."""
     with socket.create_server(("127.0.0.1", kind.config["port"])):
         pass  # whoever has it already would be measured
@@ -108,21 +111,22 @@ def running(program: Path, kind: Kind) -> Iterator[Server]:
         file.write_text(json.dumps(config))
         file.chmod(0o600)
         with log.open("wb") as out:
-            words = [str(program), "--config", str(file)]
+            words = [str(kind.program), "--config", str(file)]
             process = subprocess.Popen(words, env=os.environ | kind.environment, stdout=out, stderr=out)
         try:
-            _wait(process, config["port"], log)
+            answers(process, config["port"], log)
             yield Server(process, config["port"])
         finally:
             process.kill()
             process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until there is a livekit-server behind ``port``. Raises RuntimeError with the log of ``process``."""
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None:
         with contextlib.suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
             if answer.status == 200:
                 return
         time.sleep(0.1)
-    raise RuntimeError(f"livekit-server does not answer on port {port}: {log.read_text()[-1500:]}")
+    raise RuntimeError(f"nothing answers on port {port}: {log.read_text()[-1500:]}")

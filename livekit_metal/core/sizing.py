@@ -2,8 +2,9 @@
 
 Sources: [B] upstream's benchmark of livekit-server on 16 cores (docs.livekit.io, self-hosting, benchmark): 10 audio
 publishers and 3000 listeners; a meeting of 150 with 720p video; one 720p publisher and 3000 viewers. [O] an operator's
-run of 1.13.6 on 4 virtual cores, 500 viewers of 720p (2026-09). [E] LiveKit's recorder: pkg/config (cpu_cost), README.
-[D] derived here, not measured. It errs on the large side and is no substitute for a load test.
+run of 1.13.6 on 4 virtual cores, 500 viewers of 720p (2026-09). [M] measured here (docs/capacity.md), on one virtual
+core. [E] LiveKit's recorder: pkg/config (cpu_cost), README. [D] derived here, not measured. It errs on the large side
+and is no substitute for a load test.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, option
 
 BUSY = 0.6  # of a core that may be in use: the target of upstream's helm chart; [B] ends at 80 to 92 %
-# Packets in and out that one core carries when it does nothing else: [B] audio 959,461 / (16 x 80 %), and the lowest
-# that was measured with video, [O] 900 Mbit/s of 1200 bytes / (4 x 76 %); [B] has 38,000 to 60,000.
-AUDIO_PER_CORE, VIDEO_PER_CORE = 75_000, 30_000
+# Microseconds of a core for a packet that comes in (80 to 130), for one that goes out (28 to 33), and for each second
+# of a participant's being there (300 to 2200) [M]. Added up they are at most 3 % below what rooms of 2 to 61 people
+# took. For the largest rooms it is two to three times [B], which has 13 to 26 for a packet out, on faster cores.
+IN_US, OUT_US, THERE_US = 120, 30, 2200
 SEEN = 3  # full videos that a participant's screen amounts to, however many publish: [B] meeting, 4 Mbit/s each of 150
 GENERATIONS = 2  # of livekit-server that run while an old slot drains
-MB_PER_CORE = 256  # [D] upstream's helm chart suggests 1 to 2 GiB for 6 to 8 cores
+# Of livekit-server: itself, and each participant [M]: 85 to 125 with few people, 1.2 to 1.5 for each, silent or not;
+# doubled, for nobody lost a packet there, and what is lost is kept to be sent again.
+SERVER_MB, PERSON_MB = 150, 3
 SOCKET_MB = 34  # a media socket's buffers at their largest, one for each core (kernel.*)
 BASE_MB = 900  # preflight.min_memory_mb: Debian, HAProxy, Prometheus
 RECORDING_CORES, RECORDING_MB = 4.0, 1000  # a room with Chrome [E]; 4 GB for its 4 cores, [D] shared by the first ones
@@ -84,12 +88,13 @@ def room(load: Load) -> tuple[float, float, float]:
     heard = sum(senders - (1 if i < senders else 0) for i in range(load.participants))  # nobody hears himself
     inside, outside = senders * AUDIO.packets, heard * AUDIO.packets
     kbit_in, kbit_out = senders * AUDIO.kbit, heard * AUDIO.kbit
-    cores = (inside + outside) / AUDIO_PER_CORE
     if load.profile == "video":
         seen = sum(min(SEEN, senders - (1 if i < senders else 0)) for i in range(load.participants))
-        cores += (senders * VIDEO_UP.packets + seen * VIDEO_DOWN.packets) / VIDEO_PER_CORE
+        inside += senders * VIDEO_UP.packets
+        outside += seen * VIDEO_DOWN.packets
         kbit_in += senders * VIDEO_UP.kbit
         kbit_out += seen * VIDEO_DOWN.kbit
+    cores = (inside * IN_US + outside * OUT_US + load.participants * THERE_US) / 1e6
     return cores, kbit_in / 1000, kbit_out / 1000
 
 
@@ -103,7 +108,8 @@ def need(load: Load, hosts: int, *, redis_mb: int = 0) -> Need:
     media = rooms * cores
     busy = media / BUSY + recordings * RECORDING_CORES + calls * CALL_CORES / BUSY
     whole = max(1, math.ceil(busy))
-    server = GENERATIONS * math.ceil(media / BUSY) * MB_PER_CORE + whole * SOCKET_MB
+    people = rooms * load.participants
+    server = (GENERATIONS * (SERVER_MB + people * PERSON_MB) if people else 0) + whole * SOCKET_MB
     memory = BASE_MB + redis_mb + server + recordings * RECORDING_MB + calls * CALL_MB
     parts = (
         (rooms, "room{}", f" of {load.participants}"),

@@ -1,7 +1,8 @@
 // Load joins rooms as many people would, sends made-up media at a given rate, reads what comes and drops it.
 //
-// It prints one line of JSON for each second: what was received in it, by everybody. Nothing is decoded: what it costs
-// itself does not count, the server's own accounting does.
+// It prints one line of JSON when all have joined, with the packets that everybody together should receive in a second,
+// and one for each second: what was received in it. Nothing is decoded: what it costs itself does not count, the
+// server's own accounting does.
 package main
 
 import (
@@ -27,9 +28,16 @@ var (
 	secret           = flag.String("secret", "", "API secret")
 	rooms            = flag.Int("rooms", 1, "rooms")
 	people           = flag.Int("people", 2, "people in each")
-	senders          = flag.Int("senders", 0, "how many of them send (0: all)")
+	senders          = flag.Int("senders", 0, "how many of them send")
 	video            = flag.Int("video", 0, "kbit/s of video that each sends besides sound")
 	seconds          = flag.Int("seconds", 20, "how long everybody stays when all have joined")
+)
+
+const (
+	talk, ticks, syllable = 50, 960, 80            // frames of sound a second, its clock for each, bytes of one
+	frames, turns         = 25, 90000 / 25         // of video
+	most                  = 1150                   // bytes in a packet
+	behind                = 100 * time.Millisecond // what it makes up for when it was kept from sending
 )
 
 // A frame's first packet begins a key frame, so that whoever joins is sent the next one. RFC 7741, RFC 6386.
@@ -37,9 +45,6 @@ var keyFrame = []byte{0x10, 0x50, 0x00, 0x00, 0x9d, 0x01, 0x2a, 0x00, 0x05, 0xd0
 
 func main() {
 	flag.Parse()
-	if *senders == 0 {
-		*senders = *people
-	}
 	for room := range *rooms {
 		for person := range *people {
 			if err := join(fmt.Sprintf("load-%d", room), fmt.Sprintf("p%d", person), person < *senders); err != nil {
@@ -49,13 +54,17 @@ func main() {
 		}
 	}
 	out := json.NewEncoder(os.Stdout)
-	_ = out.Encode(map[string]any{"joined": *rooms * *people})
+	each := talk + frames*((picture()+most-1)/most)
+	_ = out.Encode(map[string]any{"joined": *rooms * *people, "rate": *rooms * *senders * (*people - 1) * each})
 	tick := time.NewTicker(time.Second)
 	for range *seconds {
 		<-tick.C
 		_ = out.Encode(map[string]any{"packets": received.Swap(0), "bytes": octets.Swap(0)})
 	}
 }
+
+// picture is how large a frame of video is, in bytes.
+func picture() int { return *video * 1000 / 8 / frames }
 
 func join(name, identity string, sends bool) error {
 	about := lksdk.ConnectInfo{APIKey: *key, APISecret: *secret, RoomName: name, ParticipantIdentity: identity}
@@ -69,16 +78,15 @@ func join(name, identity string, sends bool) error {
 		return err
 	}
 	opus := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeOpus, ClockRate: 48000, Channels: 2}
-	if err := send(room, opus, protocol.TrackSource_MICROPHONE, 50, 960, 80); err != nil || *video == 0 {
+	if err := send(room, opus, protocol.TrackSource_MICROPHONE, talk, ticks, syllable); err != nil || *video == 0 {
 		return err
 	}
 	vp8 := webrtc.RTPCodecCapability{MimeType: webrtc.MimeTypeVP8, ClockRate: 90000}
-	return send(room, vp8, protocol.TrackSource_CAMERA, 25, 3600, *video*1000/8/25)
+	return send(room, vp8, protocol.TrackSource_CAMERA, frames, turns, picture())
 }
 
-// send publishes a track and writes frames a second, each of size bytes in as many packets as it takes.
-func send(room *lksdk.Room, codec webrtc.RTPCodecCapability, source protocol.TrackSource, frames int, ticks uint32, size int) error {
-	const most = 1150
+// send publishes a track and writes a frame of size bytes often times a second.
+func send(room *lksdk.Room, codec webrtc.RTPCodecCapability, source protocol.TrackSource, often int, clock uint32, size int) error {
 	track, err := webrtc.NewTrackLocalStaticRTP(codec, source.String(), room.LocalParticipant.Identity())
 	if err != nil {
 		return err
@@ -89,20 +97,30 @@ func send(room *lksdk.Room, codec webrtc.RTPCodecCapability, source protocol.Tra
 	}
 	go func() {
 		packet := &rtp.Packet{Header: rtp.Header{Version: 2}}
-		for range time.Tick(time.Second / time.Duration(frames)) {
-			for left, first := size, true; left > 0; left, first = left-most, false {
-				packet.Payload = make([]byte, min(left, most))
-				if codec.MimeType == webrtc.MimeTypeVP8 && first {
-					copy(packet.Payload, keyFrame)
-				}
-				packet.Marker = left <= most && codec.MimeType == webrtc.MimeTypeVP8
-				_ = track.WriteRTP(packet)
-				packet.SequenceNumber++
+		every, began, sent := time.Second/time.Duration(often), time.Now(), 0
+		for range time.Tick(every) {
+			due := int(time.Since(began) / every)
+			for sent = max(sent, due-int(behind/every)); sent < due; sent++ {
+				frame(track, packet, size)
+				packet.Timestamp += clock
 			}
-			packet.Timestamp += ticks
 		}
 	}()
 	return nil
+}
+
+// frame writes one frame, in as many packets as it takes.
+func frame(track *webrtc.TrackLocalStaticRTP, packet *rtp.Packet, size int) {
+	video := track.Codec().MimeType == webrtc.MimeTypeVP8
+	for left, first := size, true; left > 0; left, first = left-most, false {
+		packet.Payload = make([]byte, min(left, most))
+		if video && first {
+			copy(packet.Payload, keyFrame)
+		}
+		packet.Marker = left <= most && video
+		_ = track.WriteRTP(packet)
+		packet.SequenceNumber++
+	}
 }
 
 func drop(track *webrtc.TrackRemote) {

@@ -1,18 +1,13 @@
-"""The parts of `make bench` and `make test-load` that need no lab."""
+"""The parts of `make bench` that need no lab."""
 
 from __future__ import annotations
 
 import os
 import socket
 import threading
-from pathlib import Path
-
-import pytest
 
 from bench.__main__ import _lasting, _medians
 from bench.against.delay import delayed
-from bench.load import server
-from bench.load.__main__ import WORKLOADS
 
 
 def _send(line: socket.socket, said: bytes) -> None:
@@ -48,17 +43,3 @@ def test_a_phase_that_comes_twice_is_one() -> None:
     marks = [("connect", 1.0, 0.5), ("plan", 1.5, 0.75), ("connect", 2.0, 0.75)]
     assert _lasting(marks) == {"connect": (1.5, 0.5), "plan": (0.5, 0.25)}
     assert _medians([marks, marks, [("connect", 9.0, 9.0), ("plan", 9.0, 9.0)]]) == _lasting(marks)
-
-
-def test_the_load_is_put_on_what_a_slot_would_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our configuration without Redis; the candidates differ from it in what they are named for."""
-    monkeypatch.setattr(server, "_program", lambda _: tmp_path)
-    monkeypatch.setenv("XDG_CONFIG_HOME", "/as/it/was")
-    _, found = server.kinds()
-    assert os.environ["XDG_CONFIG_HOME"] == "/as/it/was"
-    ours = found["ours"].config
-    assert "redis" not in ours
-    assert ours["rtc"]["udp_port"] == "50000-50099"
-    assert found["batch"].config["rtc"] | {"batch_io": ours["rtc"]["batch_io"]} == ours["rtc"]
-    assert found["stock"].config["rtc"]["port_range_end"] == 60000
-    assert all(each.people >= each.senders for each in WORKLOADS.values())

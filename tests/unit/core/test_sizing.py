@@ -9,7 +9,7 @@ import pytest
 
 from livekit_metal.core.errors import Problems
 from livekit_metal.core.fields import build
-from livekit_metal.core.sizing import BASE_MB, BUSY, RECORDING_CORES, Load, need, room
+from livekit_metal.core.sizing import BASE_MB, BUSY, IN_US, OUT_US, RECORDING_CORES, THERE_US, Load, need, room
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,48 @@ def test_what_makes_no_sense_is_refused(data: dict[str, Any], said: str) -> None
     assert said in [str(p) for p in problems]
 
 
+@pytest.mark.parametrize(
+    ("rooms", "people", "senders", "video", "cores"),
+    [  # docs/capacity.md, "What one core carries": rooms, kbit/s of video from each, cores kept busy
+        (40, 2, 2, 0, 0.62),
+        (6, 5, 5, 0, 0.44),
+        (3, 4, 4, 1500, 0.38),
+        (1, 61, 1, 1500, 0.47),
+    ],
+)
+def test_what_was_measured_here_is_never_called_much_less(
+    rooms: int, people: int, senders: int, video: int, cores: float
+) -> None:
+    """The generator's streams are not those that are planned with: its packets, with what each costs in sizing."""
+    each = 170 if video else 50
+    packets_in, out = rooms * senders * each, rooms * senders * (people - 1) * each
+    counted = (packets_in * IN_US + out * OUT_US + rooms * people * THERE_US) / 1e6
+    assert 0.95 * cores <= counted <= 1.5 * cores
+
+
+EXAMPLES = {
+    ("20 rooms of 4, video", "1"): Load(rooms=20, participants=4),
+    ("10 rooms of 12, video", "1"): Load(rooms=10, participants=12),
+    ("50 rooms of 10, sound only", "1"): Load(rooms=50, participants=10, profile="audio"),
+    ("a room of 500, five of whom send", "1 (a room is never split)"): Load(rooms=1, participants=500, publishers=5),
+    ("100 rooms of 6, video, 3 recordings, 30 phone calls", "3"): Load(
+        rooms=100, participants=6, recordings=3, phone_calls=30
+    ),
+}
+
+
+def test_the_page_says_what_is_counted() -> None:
+    page = Path(__file__).parents[3].joinpath("docs/operations/sizing.md").read_text().splitlines()
+    for (load, hosts), given in EXAMPLES.items():
+        made = need(given, hosts=int(hosts[0]), redis_mb=512)
+        row = f"| {load} | {hosts} | {made.cores} cores, {made.memory_mb / 1000:.1f} GB, {made.mbit} Mbit/s |"
+        assert row in page
+
+
 def test_every_number_has_a_source() -> None:
     """A constant without a word beside or above it is one that nobody can check."""
     text = Path(__file__).parents[3].joinpath("livekit_metal/core/sizing.py").read_text()
     for line in text.splitlines():
         name = line.partition(" = ")[0]
-        if name.replace("_", "").replace(", ", "").isupper() and "PER_CORE, " not in name:
+        if name.replace("_", "").replace(", ", "").isupper() and ", " not in name:
             assert "  # " in line, line
