@@ -15,7 +15,7 @@ from livekit_metal.runtime.host.files import File
 
 _ON_HOST = Path(__file__).parent / "on_host"
 LAUNCHER = {
-    "python": ("launcher.py", "told.py", "again.py"),
+    "python": ("launcher.py", "told.py", "again.py", "rooms.py"),
     "node": ("launcher.mjs", "told.mjs", "again.mjs"),
 }  # its files; the first one is started
 

@@ -1,4 +1,5 @@
-// Jobs that ended before they should have, as in again.py beside this: counted, and dispatched again where somebody waits.
+// Jobs that ended before they should have, as in again.py and rooms.py beside this: counted, and dispatched again where
+// somebody waits. Whoever deletes a lost job's dispatch has it: here, or the watcher of the room's host.
 
 import { createHmac } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -11,6 +12,9 @@ const EVERY = 3000; // ms
 const ROOM = 0; // JobType.JT_ROOM: a dispatch of the other kinds is for each participant, of whom others may have theirs
 const PEOPLE = ["STANDARD", "SIP"];
 const NAME = "lk.agent.name"; // attribute of an agent's participant
+const KILLED = "a job was lost: its worker ended before it";
+const CRASHED = "a job was lost: its process ended before it";
+const NOT = "it is not dispatched again: ";
 
 export class Again {
   lost = 0;
@@ -31,12 +35,12 @@ export class Again {
     } catch {
       return;
     }
-    for (const job of this.#before) this.#count(job, "a job was lost: its worker ended before it");
+    for (const job of this.#before) if (!this.#sends(job)) this.#count(job, KILLED);
   }
 
   // LiveKit has taken this worker in.
   ready() {
-    for (const job of this.#before.splice(0)) this.#begin(job);
+    for (const job of this.#before.splice(0)) this.#begin(job, KILLED); // counted when the watcher has not
   }
 
   began(job) {
@@ -48,7 +52,7 @@ export class Again {
     this.#jobs.delete(job.id);
     this.#write();
     if (!lost) return;
-    this.#count(job, "a job was lost: its process ended before it");
+    this.#count(job, CRASHED);
     this.#begin(job);
   }
 
@@ -63,40 +67,61 @@ export class Again {
     renameSync(`${this.file}.new`, this.file);
   }
 
-  async #begin(job) {
-    if (!this.config.redispatch || this.config.deployment || job.type !== ROOM) return;
+  #sends(job) {
+    return Boolean(this.config.redispatch) && !this.config.deployment && job.type === ROOM;
+  }
+
+  async #begin(job, uncounted = "") {
+    if (!this.#sends(job)) return;
     const room = job.sid || job.room; // a name comes back, for another room
     const { [room]: tried = 0, ...others } = this.#tried;
     this.#tried = Object.fromEntries([...Object.entries(others), [room, Math.min(tried + 1, MOST)]].slice(-KEPT));
     this.#write();
     const where = { room: job.room, job_id: job.id };
-    if (tried >= MOST) return this.say.error(where, "it is not dispatched again: its job was lost too often");
+    const todo = { ...job, uncounted, may: tried < MOST, onceMore: false };
     for (const end = Date.now() + PATIENCE; ; await new Promise((go) => setTimeout(go, EVERY))) {
       try {
-        return this.say.warn(where, await this.#dispatched(job));
+        return this.say.warn(where, await this.#dispatched(todo));
       } catch (error) {
-        if (Date.now() > end) return this.say.error({ ...where, error: String(error) }, "it cannot be dispatched again");
+        if (Date.now() <= end) continue;
+        if (todo.uncounted) this.#count(job, todo.uncounted);
+        return this.say.error({ ...where, error: String(error) }, "it cannot be dispatched again");
       }
     }
   }
 
+  // `job` keeps what is done: it may have to be asked again.
   async #dispatched(job) {
     const name = this.config.agent_name;
+    if (job.dispatch) {
+      const gone = await this.#call("AgentDispatchService/DeleteDispatch", job.room, { dispatch_id: job.dispatch });
+      if (!gone.id) return `${NOT}its room is over, or somebody else has seen to it`;
+    }
+    job.dispatch = "";
+    if (job.uncounted) this.#count(job, job.uncounted);
+    job.uncounted = "";
+    if (!job.may) return `${NOT}its job was lost too often`;
     const there = (await this.#call("RoomService/ListParticipants", job.room, {})).participants ?? [];
-    if (!there.some((each) => PEOPLE.includes(each.kind ?? "STANDARD")))
-      return "it is not dispatched again: nobody is left in the room";
+    if (!there.some((each) => PEOPLE.includes(each.kind ?? "STANDARD"))) return `${NOT}nobody is left in the room`;
     const rooms = (await this.#call("RoomService/ListRooms", job.room, { names: [job.room] })).rooms ?? [];
-    if (job.sid && !rooms.some((each) => each.sid === job.sid)) return "it is not dispatched again: its room is over";
+    if (job.sid && !rooms.some((each) => each.sid === job.sid)) return `${NOT}its room is over`;
     const agents = there.filter((each) => each.kind === "AGENT");
     if (agents.some((each) => each.identity !== job.identity && each.attributes?.[NAME] === name))
-      return "it is not dispatched again: another agent of the fleet is in the room";
+      return `${NOT}another agent of the fleet is in the room`;
     if (agents.some((each) => each.identity === job.identity)) // LiveKit has not missed it yet
       await this.#call("RoomService/RemoveParticipant", job.room, { identity: job.identity });
-    if (job.dispatch) await this.#call("AgentDispatchService/DeleteDispatch", job.room, { dispatch_id: job.dispatch });
-    const wanted = { agent_name: name, metadata: job.metadata };
-    await this.#call("AgentDispatchService/CreateDispatch", job.room, wanted);
+    if (!(job.onceMore && (await this.#sent(job.room, name)))) {
+      job.onceMore = true; // nobody knows what comes of it, if this fails
+      const wanted = { agent_name: name, metadata: job.metadata };
+      await this.#call("AgentDispatchService/CreateDispatch", job.room, wanted);
+    }
     this.dispatched += 1;
     return "dispatched again";
+  }
+
+  async #sent(room, name) {
+    const found = (await this.#call("AgentDispatchService/ListDispatch", room, {})).agent_dispatches ?? [];
+    return found.some((each) => each.agent_name === name);
   }
 
   // What is not there (any more) has nothing to say.

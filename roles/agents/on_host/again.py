@@ -2,30 +2,31 @@
 
 LiveKit does not do it (the server forgets who had a job). Who knows of a job that crashed is its worker; of a worker
 that was killed it is the next one of its slot: jobs stand in a file of the unit's runtime directory, which outlives a
-restart.
+restart. Of one that stays away it is the watcher (roles/redispatch), which may have been here first: rooms.py says
+whose a lost job is.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import hmac
+import importlib
 import json
 import logging
 import threading
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-MOST = 3  # times for a room: a job that ends every worker must not end all of them
-KEPT = 500  # rooms whose times are remembered, the last ones
+if TYPE_CHECKING:
+    from livekit_metal.roles.agents.on_host.rooms import Rooms, Tries
+else:
+    _beside = importlib.import_module(f"{__package__ or ''}.rooms".lstrip("."))
+    Rooms, Tries = _beside.Rooms, _beside.Tries
+
 PATIENCE = 60  # s that LiveKit may be away
 _EVERY = 3  # s
 _ROOM = 0  # JobType.JT_ROOM: a dispatch of the other kinds is for each participant, of whom others may have theirs
-_PEOPLE = ("STANDARD", "SIP")
-_NAME = "lk.agent.name"  # attribute of an agent's participant
+_KILLED, _CRASHED = "a job was lost: its worker ended before it", "a job was lost: its process ended before it"
+_NOT = "it is not dispatched again: {}"
 _log = logging.getLogger("livekit-metal")
 
 
@@ -35,7 +36,7 @@ class Again:
     def __init__(self, config: dict[str, Any], directory: str | None) -> None:
         self._config, self._file = config, Path(directory) / "jobs" if directory else None
         self._jobs: dict[str, dict[str, Any]] = {}
-        self._tried: dict[str, int] = {}
+        self._tries = Tries()
         self._before: list[dict[str, Any]] = []
         self.lost = self.dispatched = 0
 
@@ -45,15 +46,16 @@ class Again:
             said = json.loads(self._file.read_text()) if self._file else {}
         except (OSError, ValueError):
             return
-        self._tried, self._before = said.get("tried", {}), said.get("jobs", [])
+        self._tries.of, self._before = said.get("tried", {}), said.get("jobs", [])
         for job in self._before:
-            self._count(job, "a job was lost: its worker ended before it")
+            if not self._sends(job):
+                self._count(job, _KILLED)
 
     def ready(self) -> None:
         """LiveKit has taken this worker in."""
         before, self._before = self._before, []
         for job in before:
-            self._begin(job)
+            self._begin(job, _KILLED)  # counted when it is known that the watcher has not
 
     def began(self, job: dict[str, Any]) -> None:
         self._jobs[job["id"]] = job
@@ -63,8 +65,11 @@ class Again:
         self._jobs.pop(job["id"], None)
         self._write()
         if lost:
-            self._count(job, "a job was lost: its process ended before it")
+            self._count(job, _CRASHED)
             self._begin(job)
+
+    def _sends(self, job: dict[str, Any]) -> bool:
+        return bool(self._config.get("redispatch")) and not self._config["deployment"] and job["type"] == _ROOM
 
     def _count(self, job: dict[str, Any], what: str) -> None:
         self.lost += 1
@@ -73,20 +78,16 @@ class Again:
     def _write(self) -> None:
         if self._file:
             new = self._file.with_suffix(".new")
-            new.write_text(json.dumps({"jobs": list(self._jobs.values()), "tried": self._tried}))
+            new.write_text(json.dumps({"jobs": list(self._jobs.values()), "tried": self._tries.of}))
             new.replace(self._file)
 
-    def _begin(self, job: dict[str, Any]) -> None:
-        if not self._config.get("redispatch") or self._config["deployment"] or job["type"] != _ROOM:
+    def _begin(self, job: dict[str, Any], uncounted: str = "") -> None:
+        if not self._sends(job):
             return
-        this = job.get("sid") or job["room"]  # a name comes back, for another room
-        tried = self._tried.pop(this, 0)
-        self._tried = dict([*self._tried.items(), (this, min(tried + 1, MOST))][-KEPT:])
+        # a name comes back, for another room
+        todo = job | {"uncounted": uncounted, "once_more": False, "may": self._tries.one_more(job.get("sid") or job["room"])}
         self._write()
-        if tried < MOST:
-            threading.Thread(target=self._again, args=(job,), daemon=True, name="redispatch").start()
-        else:
-            _log.error("it is not dispatched again: its job was lost too often", extra={"room": job["room"]})
+        threading.Thread(target=self._again, args=(todo,), daemon=True, name="redispatch").start()
 
     def _again(self, job: dict[str, Any]) -> None:
         room, end = job["room"], time.monotonic() + PATIENCE
@@ -95,6 +96,8 @@ class Again:
                 said = self._dispatched(job)
             except (OSError, ValueError) as error:  # of urllib too
                 if time.monotonic() > end:
+                    if job["uncounted"]:
+                        self._count(job, job["uncounted"])
                     _log.error("it cannot be dispatched again", extra={"room": room, "error": repr(error)})
                     return
             else:
@@ -103,52 +106,19 @@ class Again:
             time.sleep(_EVERY)
 
     def _dispatched(self, job: dict[str, Any]) -> str:
-        room, name = job["room"], self._config["agent_name"]
-        there = self._call("RoomService/ListParticipants", room, {}).get("participants", [])
-        if not any(each.get("kind", "STANDARD") in _PEOPLE for each in there):
-            return "it is not dispatched again: nobody is left in the room"
-        rooms = self._call("RoomService/ListRooms", room, {"names": [room]}).get("rooms", [])
-        if job.get("sid") and job["sid"] not in [each["sid"] for each in rooms]:
-            return "it is not dispatched again: its room is over"
-        agents = [each for each in there if each.get("kind") == "AGENT"]
-        if any(
-            each["identity"] != job["identity"] and each.get("attributes", {}).get(_NAME) == name for each in agents
-        ):
-            return "it is not dispatched again: another agent of the fleet is in the room"
-        if any(each["identity"] == job["identity"] for each in agents):  # LiveKit has not missed it yet
-            self._call("RoomService/RemoveParticipant", room, {"identity": job["identity"]})
-        if job["dispatch"]:
-            self._call("AgentDispatchService/DeleteDispatch", room, {"dispatch_id": job["dispatch"]})
-        wanted = {"agent_name": name, "metadata": job["metadata"]}
-        self._call("AgentDispatchService/CreateDispatch", room, wanted)
+        """``job`` keeps what is done: it may have to be asked again."""
+        room, name, rooms = job["room"], self._config["agent_name"], Rooms(self._config)
+        if job["dispatch"] and not rooms.claimed(room, job["dispatch"]):
+            return _NOT.format("its room is over, or somebody else has seen to it")
+        job["dispatch"] = ""
+        if what := job["uncounted"]:
+            job["uncounted"] = ""
+            self._count(job, what)
+        if not job["may"]:
+            return _NOT.format("its job was lost too often")
+        if why := rooms.nobody(job, name):
+            return _NOT.format(why)
+        once_more, job["once_more"] = job["once_more"], True
+        rooms.send(room, {"agent_name": name, "metadata": job["metadata"]}, once_more=once_more)
         self.dispatched += 1
         return "dispatched again"
-
-    def _call(self, method: str, room: str, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Raises OSError or ValueError; what is not there (any more) has nothing to say."""
-        url = self._config["ws_url"].replace("ws", "http", 1) + f"/twirp/livekit.{method}"
-        headers = {"Authorization": f"Bearer {self._token(room)}", "Content-Type": "application/json"}
-        asked = urllib.request.Request(url, json.dumps({"room": room, **wanted}).encode(), headers)  # noqa: S310 - http, https
-        try:
-            with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(asked, timeout=10) as answer:
-                said: dict[str, Any] = json.load(answer)
-                return said
-        except urllib.error.HTTPError as error:
-            if error.code == 404:
-                return {}
-            raise
-
-    def _token(self, room: str) -> str:
-        now = int(time.time())
-        claims = {"iss": self._config["api_key"], "nbf": now - 10, "exp": now + 60}
-        parts = (
-            {"alg": "HS256", "typ": "JWT"},
-            claims | {"video": {"roomAdmin": True, "roomList": True, "room": room}},
-        )
-        text = ".".join(_coded(json.dumps(part).encode()) for part in parts)
-        sign = hmac.new(self._config["api_secret"].encode(), text.encode(), hashlib.sha256)
-        return f"{text}.{_coded(sign.digest())}"
-
-
-def _coded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from lab.run import wait_until
-from livekit_metal.roles.agents.on_host import again
-from livekit_metal.roles.agents.on_host.again import MOST, Again
+from livekit_metal.roles.agents.on_host import again, rooms
+from livekit_metal.roles.agents.on_host.again import Again
+from livekit_metal.roles.agents.on_host.rooms import MOST
 from tests.support.twirp import Twirp, twirp
 
 SECRET = "s" * 32
@@ -45,7 +46,7 @@ def test_a_job_that_crashed_is_dispatched_anew_and_its_ghost_leaves(livekit: Twi
     one = worker(livekit)
     lose(one)
     assert wait_until(lambda: one.dispatched, 10)
-    assert livekit.wanted == [OUT, OLD, ANEW]
+    assert livekit.wanted == [OLD, OUT, ANEW]
     assert one.lost == 1
 
 
@@ -68,7 +69,8 @@ def test_nobody_is_sent_where_nobody_waits_or_somebody_is(livekit: Twirp, people
     assert wait_until(lambda: livekit.asked, 10)
     lose(one, id="AJ_9", room="q")  # asked after the first one
     assert wait_until(lambda: livekit.asked == 2, 10)
-    assert (livekit.wanted, one.dispatched, one.lost) == ([], 0, 2)
+    assert (livekit.wanted[:1], one.dispatched, one.lost) == ([OLD], 0, 2)
+    assert ANEW not in livekit.wanted
 
 
 def test_an_agent_of_another_fleet_is_not_taken_for_it(livekit: Twirp) -> None:
@@ -125,11 +127,11 @@ def test_who_waits_in_the_next_room_of_a_name_waits_for_nobody_who_was_lost_befo
     livekit.sid = "RM_2"
     lose(worker(livekit))
     assert wait_until(lambda: "its room is over" in caplog.text, 10)
-    assert livekit.wanted == []
+    assert livekit.wanted == [OLD]
 
 
 def test_only_the_last_rooms_are_remembered(livekit: Twirp, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(again, "KEPT", 3)
+    monkeypatch.setattr(rooms, "KEPT", 3)
     livekit.people = []
     one = worker(livekit, tmp_path)
     for number in range(5):
@@ -139,11 +141,48 @@ def test_only_the_last_rooms_are_remembered(livekit: Twirp, tmp_path: Path, monk
     assert set(json.loads((tmp_path / "jobs").read_text())["tried"]) == {"RM_2", "RM_3", "RM_4"}
 
 
+def test_who_comes_second_does_nothing(livekit: Twirp, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    livekit.made_up = False  # the watcher has deleted it
+    worker(livekit, tmp_path).began(JOB)
+    one = worker(livekit, tmp_path)
+    one.read()
+    one.ready()
+    assert wait_until(lambda: "somebody else has seen to it" in caplog.text, 10)
+    assert (livekit.wanted, one.lost, one.dispatched) == ([], 0, 0)
+
+
+def test_a_worker_that_was_killed_counts_once(livekit: Twirp, tmp_path: Path) -> None:
+    worker(livekit, tmp_path).began(JOB)
+    one = worker(livekit, tmp_path)
+    one.read()
+    assert one.lost == 0, "it is not known yet whose it is"
+    one.ready()
+    assert wait_until(lambda: one.dispatched, 10)
+    assert one.lost == 1
+
+
+def test_without_redispatch_a_killed_worker_counts_and_asks_nobody(livekit: Twirp, tmp_path: Path) -> None:
+    worker(livekit, tmp_path).began(JOB)
+    one = worker(livekit, tmp_path, redispatch=False)
+    one.read()
+    assert (one.lost, livekit.asked, livekit.wanted) == (1, 0, [])
+
+
+def test_an_answer_that_got_lost_makes_no_second_dispatch(livekit: Twirp, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(again, "_EVERY", 0.01)
+    livekit.deaf = 1
+    one = worker(livekit)
+    lose(one)
+    assert wait_until(lambda: one.dispatched, 10)
+    assert livekit.wanted.count(ANEW) == 1
+    assert len(livekit.dispatches) == 1
+
+
 def test_livekit_may_be_away_meanwhile(livekit: Twirp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(again, "_EVERY", 0.01)
     one = worker(livekit, api_secret="x" * 32)
     lose(one)
-    assert wait_until(lambda: livekit.asked > 2, 10)
+    assert wait_until(lambda: livekit.refused > 2, 10)
     one._config["api_secret"] = SECRET
     assert wait_until(lambda: one.dispatched, 10)
 
