@@ -43,7 +43,7 @@ _EXAMPLE = {
         "lk2": {"address": "192.0.2.12", "cluster": "10.0.0.12", "roles": ["livekit"]},
     },
     "sip": {"file": "livekit-sip", "sha256": "0" * 64},
-    "agents": {"echo": {"source": {"python": str(HERE.parent / "examples/agents/echo-python")}}},
+    "agents": {"redispatch": True, "echo": {"source": {"python": str(HERE.parent / "examples/agents/echo-python")}}},
     "kamailio": {"certificate": "/etc/ssl/cert.pem", "certificate_key": "/etc/ssl/key.pem"},
 }
 

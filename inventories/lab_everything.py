@@ -35,7 +35,7 @@ site = {
         "trunks": {"carrier": _media["sip"]["trunks"]["carrier"] | {"outbound": _OUTBOUND}},
     },
     # One fleet, in Python: each says the same of itself.
-    "agents": {"echo": _agents["agents"]["echo"]},
+    "agents": {"redispatch": True, "echo": _agents["agents"]["echo"]},
     "prometheus": {
         "interval": 5,
         "quiet": ["CpuBusy", "KernelDropsPackets"],  # of a machine that others share

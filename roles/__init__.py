@@ -14,6 +14,7 @@ NAMES = (
     "kamailio",
     "sip",
     "agents",
+    "redispatch",
     "lk",
     "exporters",
     "prometheus",

@@ -121,7 +121,7 @@ class Edge(Role[Settings]):
         if own.encrypted:
             yield Target(job="certificate", component="edge", port=port, path="/certificate", **at)
         for s in own.scraped:
-            yield Target(job=s.component, port=port, path=f"/{s.component}/{s.slot}", slot=s.slot, **at)
+            yield Target(job=s.component, port=port, path=s.path, slot=s.slot, **at)
 
 
 def _meant(addresses: Iterable[str], host: Host) -> tuple[str, ...]:

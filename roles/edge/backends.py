@@ -20,11 +20,19 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scraped:
-    """A slot whose metrics Prometheus gets through the edge, at /COMPONENT/SLOT."""
+    """A slot whose metrics Prometheus gets through the edge, at /COMPONENT/SLOT; without slots, at /COMPONENT."""
 
     component: str
     slot: str
     port: int
+
+    @property
+    def path(self) -> str:
+        return f"/{self.component}/{self.slot}" if self.slot else f"/{self.component}"
+
+    @property
+    def backend(self) -> str:
+        return f"metrics_{self.component}_{self.slot}" if self.slot else f"metrics_{self.component}"
 
 
 def scraped(component: str, settings: Any) -> tuple[Scraped, ...]:

@@ -151,6 +151,7 @@ class Settings(SlottedSettings):
     cores: int = derived(0)
     room_configurations: Mapping[str, Any] = derived({})  # room presets of the other roles
     peers: tuple[str, ...] = derived(())  # the other hosts of livekit-server, the next first
+    watchers: tuple[str, ...] = derived(())  # URLs of ours that get webhooks, too
 
     @property
     def ranges(self) -> dict[str, PortRange]:
@@ -228,8 +229,8 @@ class Settings(SlottedSettings):
             own["rtc"]["turn_servers"] = told
         if self.room_configurations:
             own["room"]["room_configurations"] = dict(self.room_configurations)
-        if self.webhooks:
-            own["webhook"] = {"urls": list(self.webhooks), "api_key": next(iter(self.api_keys), "")}
+        if urls := (*self.webhooks, *self.watchers):
+            own["webhook"] = {"urls": list(urls), "api_key": next(iter(self.api_keys), "")}
         return own
 
     def _batch_io(self) -> dict[str, Any]:

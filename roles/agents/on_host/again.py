@@ -84,8 +84,8 @@ class Again:
     def _begin(self, job: dict[str, Any], uncounted: str = "") -> None:
         if not self._sends(job):
             return
-        # a name comes back, for another room
-        todo = job | {"uncounted": uncounted, "once_more": False, "may": self._tries.one_more(job.get("sid") or job["room"])}
+        may = self._tries.one_more(job.get("sid") or job["room"])  # a name comes back, for another room
+        todo = job | {"uncounted": uncounted, "once_more": False, "may": may}
         self._write()
         threading.Thread(target=self._again, args=(todo,), daemon=True, name="redispatch").start()
 

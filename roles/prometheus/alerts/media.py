@@ -7,7 +7,10 @@ from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS
 
 _NONE = ("NoActiveSlot", REDIS_DOWN, HOST_DOWN, "InMaintenance")
 _LOST = 'livekit_agents_jobs_lost_total{job=~"agents-.+"}'
+# Counted by the watcher of the room's host, by fleet; no job is in both (roles/agents/on_host/rooms.py).
+_DIED = 'livekit_agents_jobs_lost_total{job="redispatch"}'
 _BAD = 'livekit_egress_handler_results_total{job="egress",result!~"completed|aborted"}'
+_BY_FLEET = f"""label_replace({grown(_DIED, "15m", "host, fleet")}, "component", "agents-$1", "fleet", "(.+)")"""
 
 
 def _invites(which: str) -> str:
@@ -90,12 +93,13 @@ and max by (host) (max_over_time(livekit_egress_can_accept_request{job="egress"}
     ),
     Alert(
         name="AgentJobsLost",
-        expr=f"{grown(_LOST, '15m', 'host, component')} > 0",
+        expr=f"{grown(_LOST, '15m', 'host, component')} > 0 or {_BY_FLEET} > 0",
         hold="0s",
         severity="ticket",
-        summary='{{ $value | printf "%.0f" }} jobs of {{ $labels.component }} on {{ $labels.host }} ended by a crash',
+        summary='{{ $value | printf "%.0f" }} jobs of {{ $labels.component }} were lost; {{ $labels.host }} saw it',
         consequence="These people talk to nobody, unless agents.redispatch has sent them another agent.",
-        command="journalctl -u 'livekit-{{ $labels.component }}@*' --since -30m on {{ $labels.host }}",
+        command="journalctl -u 'livekit-{{ $labels.component }}@*' -u livekit-redispatch --since -30m "
+        "on {{ $labels.host }}",
         explained_by=(HOST_DOWN,),
     ),
 )

@@ -4,6 +4,7 @@ from livekit_metal.roles.prometheus.alerts.alert import grown
 from livekit_metal.roles.prometheus.dashboards.board import Board, Panel
 
 _AGENTS = 'job=~"agents-.+",host=~"$host"'
+_DIED = 'job="redispatch",host=~"$host"'
 _HOST = 'host=~"$host"'
 
 AGENTS = Board(
@@ -40,9 +41,14 @@ AGENTS = Board(
                     grown(f"livekit_agents_jobs_lost_total{{{_AGENTS}}}", "15m", "component, host"),
                     "{{component}} {{host}}",
                 ),
+                (
+                    grown(f"livekit_agents_jobs_lost_total{{{_DIED}}}", "15m", "fleet, host"),
+                    "{{fleet}}, its host died, seen by {{host}}",
+                ),
             ),
             "short",
-            "In 15 minutes: the process ended before the conversation did. See the journal of livekit-agents@.",
+            "In 15 minutes: the process ended before the conversation did. See the journal of livekit-agents@; that of "
+            "livekit-redispatch where a host or a worker died and stayed away (agents.redispatch).",
         ),
         Panel(
             "Load as workers tell it",

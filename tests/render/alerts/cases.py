@@ -85,6 +85,7 @@ CASES: dict[str, Case] = {
     "AgentJobsLost": Case(
         {of("agents-echo", "livekit_agents_jobs_lost_total", 'slot="a"'): "3x20 2x40"},
         {
+            of("redispatch", "livekit_agents_jobs_lost_total", 'fleet="echo"'): "2x60",
             of("agents-echo", "livekit_agents_jobs_lost_total", 'slot="a"'): "3x60",
             of("agents-echo", "livekit_agents_jobs_lost_total", 'slot="b"'): "_x20 0x40",
             of("agents-echo", "livekit_agents_jobs_taken_total", 'slot="a"'): "0+1x60",

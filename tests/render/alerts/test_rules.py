@@ -16,7 +16,7 @@ from livekit_metal.roles.prometheus.alerts.deploys import DEAD_MAN
 from livekit_metal.roles.prometheus.alerts.every import ALERTS, inhibitions
 from livekit_metal.roles.prometheus.thresholds import Thresholds
 from tests.render.alerts.cases import CASES
-from tests.render.alerts.series import Case
+from tests.render.alerts.series import Case, of
 
 Program = Callable[[str, str], str]
 RUNBOOK = Path(__file__).parents[3] / "docs/runbook.md"
@@ -56,6 +56,26 @@ def test_it_fires_by_what_it_is_for_and_not_by_what_looks_like_it(
     alert: Alert, tmp_path: Path, program: Program
 ) -> None:
     command = [program("promtool", "prometheus"), "test", "rules", judged(CASES[alert.name], alert, tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_jobs_of_a_host_that_died_are_told_with_their_fleet(tmp_path: Path, program: Program) -> None:
+    """Also the first there ever were; beside those that a worker has counted."""
+    died = of("redispatch", "livekit_agents_jobs_lost_total", 'fleet="echo"')
+    crashed = of("agents-echo", "livekit_agents_jobs_lost_total", 'slot="a"')
+    alert = next(each for each in ALERTS if each.name == "AgentJobsLost")
+    test = judged(Case({died: "0x25 3x35", crashed: "_x25 1x35"}, {died: "3x60"}), alert, tmp_path)
+    wanted = yaml.safe_load(test.read_text())
+    (asked,) = wanted["tests"][0]["promql_expr_test"]
+    asked["expr"] = 'count by (component, host, fleet) (ALERTS{alertname="AgentJobsLost",alertstate="firing"})'
+    common = 'component="agents-echo",host="lk1"'
+    asked["exp_samples"] = [
+        {"labels": f"{{{common}}}", "value": 1},
+        {"labels": f'{{{common},fleet="echo"}}', "value": 1},
+    ]
+    test.write_text(yaml.safe_dump(wanted))
+    command = [program("promtool", "prometheus"), "test", "rules", test]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 

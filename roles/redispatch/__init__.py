@@ -1,0 +1,1 @@
+"""The watcher: jobs of agents whose host or worker died and stays away are counted, and dispatched again."""
