@@ -152,6 +152,7 @@ class Settings(SlottedSettings):
     room_configurations: Mapping[str, Any] = derived({})  # room presets of the other roles
     peers: tuple[str, ...] = derived(())  # the other hosts of livekit-server, the next first
     watchers: tuple[str, ...] = derived(())  # URLs of ours that get webhooks, too
+    watched: tuple[str, ...] = derived(())  # the events that they are for
 
     @property
     def ranges(self) -> dict[str, PortRange]:
@@ -231,6 +232,8 @@ class Settings(SlottedSettings):
             own["room"]["room_configurations"] = dict(self.room_configurations)
         if urls := (*self.webhooks, *self.watchers):
             own["webhook"] = {"urls": list(urls), "api_key": next(iter(self.api_keys), "")}
+            if not self.webhooks:
+                own["webhook"]["filter_params"] = {"include_events": list(self.watched)}
         return own
 
     def _batch_io(self) -> dict[str, Any]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from livekit_metal.core.errors import Problem
 from livekit_metal.roles.agents import on_host as agents
 from livekit_metal.roles.agents.settings import Settings as Agents
 from livekit_metal.roles.edge.backends import Scraped
+from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.redispatch import on_host
-from livekit_metal.roles.redispatch.settings import COMPONENT, UNIT, Settings
+from livekit_metal.roles.redispatch.settings import COMPONENT, EVENTS, UNIT, Settings
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 from livekit_metal.site.slotted import told
@@ -51,7 +53,16 @@ class Redispatch(Role[Settings]):
         if host not in site.with_role("livekit") or not _wanted(site):
             return {}
         scraped = Scraped(component=COMPONENT, slot="", port=own.port.first)
-        return {"livekit": {"watchers": (own.url,)}, "edge": {"others": (scraped,)}}
+        return {"livekit": {"watchers": (own.url,), "watched": EVENTS}, "edge": {"others": (scraped,)}}
+
+    def problems(self, site: Site) -> Iterator[Problem]:
+        given = site.of(Livekit).extra.get("webhook", {}).get("filter_params", {}) if _wanted(site) else {}
+        only, never = given.get("include_events", ()), given.get("exclude_events", ())
+        if kept := [each for each in EVENTS if (each not in only if only else each in never)]:
+            fact = f"keeps {', '.join(kept)} from what agents.redispatch needs them for"
+            yield Problem(
+                "livekit.extra.webhook.filter_params", fact, "let them through: your application may ignore them"
+            )
 
 
 def _wanted(site: Site) -> bool:

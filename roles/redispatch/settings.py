@@ -13,6 +13,7 @@ from livekit_metal.core.types.secret import Secret
 
 UNIT = "livekit-redispatch.service"
 COMPONENT = "redispatch"  # Prometheus' job, too
+EVENTS = ("participant_joined", "participant_left", "participant_connection_aborted")  # that it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ from livekit_metal.roles.redispatch.settings import Settings as Redispatch
 from livekit_metal.site.model import Site
 from tests.agents.cluster.test_host_dies import agents
 from tests.agents.conftest import STILL, Talk, Talking, deployed
+from tests.agents.test_around import measured
 from tests.support.calls import slots, workers
 from tests.support.hosts.deploys import unchanging, variant
 from tests.support.hosts.lab import over_ssh
@@ -43,6 +44,7 @@ def test_who_talked_to_its_agent_gets_another_one_and_only_one(
     first, *_, last = site.with_role("agents")
     node = slots.serving(site, first).node  # rooms are not on the host that dies: what is lost is the agent alone
     before = counted(site, first, fleet)
+    assert wait_until(lambda: registered(last, fleet), _ANOTHER, every=1), "it has had no power until lately"
     with ExitStack() as stack:
         for _ in range(_TRIES):
             talk = stack.enter_context(talking(fleet, room=asyncio.run(slots.room_on(access, node))))
@@ -76,6 +78,12 @@ def counted(site: Site, name: str, fleet: str) -> tuple[int, ...]:
     said = over_ssh(name).check_output(f"curl -fs http://{listen}/metrics")
     found = (re.search(rf'^{metric}{{fleet="{fleet}"}} (\d+)$', said, re.MULTILINE) for metric in _COUNTED)
     return tuple(int(each[1]) for each in found if each)
+
+
+def registered(name: str, fleet: str) -> bool:
+    host = over_ssh(name)
+    slot = workers.serving(host, fleet)
+    return measured(host, slot, "livekit_agents_registered", fleet) == 1
 
 
 def rooms(name: str, fleet: str) -> list[str]:

@@ -1,18 +1,9 @@
-"""The watcher, run as on a host: signed webhooks come in, LiveKit's API (a small one) is asked."""
+"""Agents that left without a word: counted once, and another one where somebody waits."""
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import re
 import signal
-import socket
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,30 +12,9 @@ import pytest
 from lab.run import wait_until
 from livekit_metal.roles.redispatch import tasks
 from livekit_metal.roles.redispatch.settings import UNIT, Settings
-from livekit_metal.site.model import Site
 from tests.render.conftest import Verify
+from tests.render.redispatch.conftest import ANEW, CALLER, KEY, LOST, OTHER, SECRET, Place
 from tests.support import webhooks
-from tests.support.calls.control import free_port
-from tests.support.twirp import Twirp, twirp
-from tests.support.values.agents import talking
-
-KEY, SECRET = "APIours", "s" * 32
-KEYS = {KEY: SECRET, "APIapps": "a" * 32}
-CALLER = {"identity": "caller", "kind": "STANDARD"}
-LOST = {"identity": "agent-AJ_1", "kind": "AGENT", "attributes": {"lk.agent.name": "echo"}}
-OTHER = LOST | {"identity": "agent-AJ_2"}
-ANEW = ("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": "m"})
-QUICK = {"GRACE": 0.1, "TAKEN": 0.6, "EVERY": 0.05, "PATIENCE": 5.0}
-
-
-@pytest.fixture
-def own(make_site: Callable[[dict[str, Any]], Site]) -> Settings:
-    data = talking()
-    data["agents"]["redispatch"] = True
-    found = make_site(data).for_host("lk1").of(Settings)
-    assert found is not None
-    assert found.wanted
-    return found
 
 
 def test_its_unit_is_sound_and_tight(own: Settings, verify_unit: Verify) -> None:
@@ -57,82 +27,6 @@ def test_no_secret_is_where_others_read(own: Settings) -> None:
     for file in tasks.service(own).files:
         if any(secret in file.text for secret in secrets):
             assert (file.mode, file.secret) == ("600", True), file.path
-
-
-@dataclass
-class Place:
-    """The program in a directory, as tasks put it on a host; its waits are short."""
-
-    directory: Path
-    livekit: Twirp
-    port: int
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator[subprocess.Popen[str]]:
-        command = [sys.executable, "-SEs", str(self.directory / "watch.py"), str(self.directory / "config.json")]
-        environment = {"RUNTIME_DIRECTORY": str(self.directory), "PATH": os.environ["PATH"]}
-        with (self.directory / "log").open("a") as log:
-            made = subprocess.Popen(command, stdout=log, stderr=log, text=True, env=environment)
-        try:
-            assert wait_until(self.metrics, 20, every=0.05), self.log
-            yield made
-        finally:
-            made.kill()
-            made.wait()
-
-    def metrics(self) -> str:
-        with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}metrics", timeout=5) as answer:
-            return str(answer.read().decode())
-        return ""
-
-    def counted(self, name: str, labels: str = '{fleet="echo"}') -> int:
-        found = re.search(rf"^{name}{re.escape(labels)} (\d+)$", self.metrics(), re.MULTILINE)
-        assert found, self.metrics()
-        return int(found[1])
-
-    @property
-    def lost(self) -> int:
-        return self.counted("livekit_agents_jobs_lost_total")
-
-    @property
-    def again(self) -> int:
-        return self.counted("livekit_agents_jobs_redispatched_total")
-
-    @property
-    def log(self) -> str:
-        return (self.directory / "log").read_text()
-
-    def tell(self, what: dict[str, Any], key: str = KEY) -> None:
-        assert webhooks.told(self.url, what, key, KEYS[key]) == 200
-
-    def says(self, words: str) -> None:
-        assert wait_until(lambda: words in self.log, 15, every=0.05), self.log
-
-
-@pytest.fixture
-def place(own: Settings, tmp_path: Path) -> Iterator[Place]:
-    with twirp([CALLER], key=KEY, secret=SECRET) as livekit:
-        livekit.made_up = False
-        port = free_port("127.0.0.1")
-        config = own.config | {"port": port, "ws_url": livekit.url, "api_key": KEY, "api_secret": SECRET, "keys": KEYS}
-        for name, text in own.programs.items():
-            quick = text
-            for word, value in QUICK.items() if name == "losses.py" else ():
-                quick = re.sub(rf"^{word} = [\d.]+", f"{word} = {value}", quick, flags=re.MULTILINE)
-            (tmp_path / name).write_text(quick)
-        (tmp_path / "config.json").write_text(json.dumps(config))
-        yield Place(tmp_path, livekit, port)
-
-
-@pytest.fixture
-def watch(place: Place) -> Iterator[Place]:
-    place.livekit.dispatch("echo", "agent-AJ_1", metadata="m")
-    with place.running():
-        yield place
 
 
 def test_an_agent_that_left_without_a_word_is_counted_and_another_one_is_sent(watch: Place) -> None:
@@ -148,13 +42,6 @@ def test_an_agent_that_left_without_a_word_is_counted_and_another_one_is_sent(wa
     assert {"level": "error", "room": "r", "fleet": "echo"}.items() <= next(
         x for x in lines if "lost" in x["msg"]
     ).items()
-
-
-@pytest.mark.parametrize("key", KEYS)
-def test_every_key_of_the_site_signs(watch: Place, key: str) -> None:
-    """Also while one takes the place of another."""
-    watch.tell(webhooks.event("participant_connection_aborted", disconnectReason="SIGNAL_CLOSE"), key)
-    assert wait_until(lambda: watch.again, 15, every=0.05), watch.log
 
 
 @pytest.mark.parametrize(
@@ -178,62 +65,6 @@ def test_who_said_goodbye_or_is_no_agent_is_not_lost(watch: Place, event: str, m
     assert wait_until(lambda: watch.again, 15, every=0.05), watch.log
     assert watch.lost == 1
     assert [said["dispatch_id"] for method, said in watch.livekit.wanted if "Delete" in method] != ["AD_0_0"]
-
-
-def _signed(body: bytes) -> str:
-    return webhooks.token(body, KEY, SECRET)
-
-
-@pytest.mark.parametrize(
-    "authorization",
-    [
-        None,
-        "",
-        "x.y.z",
-        "...",
-        "é.é.é",
-        lambda body: webhooks.token(body, KEY, "x" * 32),
-        lambda body: webhooks.token(body, "APIother", SECRET),
-        lambda body: webhooks.token(body + b" ", KEY, SECRET),
-        lambda body: webhooks.token(body, KEY, SECRET, valid=-120),
-        lambda body: _signed(body).rpartition(".")[0] + ".",
-        lambda body: "eyJhbGciOiJub25lIn0." + _signed(body).split(".")[1] + ".",
-        lambda body: "eyJhbGciOiJub25lIn0." + ".".join(_signed(body).split(".")[1:]),
-        lambda body: _signed(body)[:-4] + "AAAA",
-    ],
-)
-def test_what_livekit_server_did_not_sign_does_nothing(watch: Place, authorization: Any) -> None:
-    """Every account of the host gets to the port."""
-    body = json.dumps(webhooks.event()).encode()
-    said = authorization(body) if callable(authorization) else authorization
-    assert webhooks.send(watch.url, body, said.encode().decode("latin-1") if said else said) == 401
-    assert watch.counted("livekit_redispatch_refused_total", "") == 1
-    assert (watch.livekit.wanted, watch.livekit.asked) == ([], 0)
-    watch.tell(webhooks.event())
-    assert wait_until(lambda: watch.again, 15, every=0.05), "and it goes on"
-
-
-@pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b"\xff", b"{}", b'{"event":"participant_left","participant":7,"room":[]}']
-)
-def test_a_signed_oddity_does_no_harm(watch: Place, body: bytes) -> None:
-    webhooks.send(watch.url, body, _signed(body))
-    watch.tell(webhooks.event())
-    assert wait_until(lambda: watch.again, 15, every=0.05), watch.log
-
-
-def test_who_keeps_connections_open_keeps_nobody_out_for_good(watch: Place) -> None:
-    with contextlib.ExitStack() as stack:
-        for _ in range(40):
-            held = stack.enter_context(socket.create_connection(("127.0.0.1", watch.port)))
-            held.sendall(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
-        assert wait_until(watch.metrics, 40, every=1)
-
-
-def test_a_body_that_is_too_large_is_not_read(watch: Place) -> None:
-    with socket.create_connection(("127.0.0.1", watch.port)) as made:
-        made.sendall(b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n")
-        assert b" 413 " in made.recv(100)
 
 
 def test_an_agent_that_is_back_in_time_is_not_lost(watch: Place) -> None:

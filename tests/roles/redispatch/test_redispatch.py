@@ -13,7 +13,8 @@ from livekit_metal.core.errors import SiteError
 from livekit_metal.core.ports import Reach
 from livekit_metal.roles.livekit.settings import Settings as Livekit
 from livekit_metal.roles.redispatch import tasks
-from livekit_metal.roles.redispatch.settings import UNIT, Settings
+from livekit_metal.roles.redispatch.on_host import losses
+from livekit_metal.roles.redispatch.settings import EVENTS, UNIT, Settings
 from livekit_metal.runtime.host.service import UNITS
 from livekit_metal.runtime.host.state import HostState
 from livekit_metal.site.footprint import footprint
@@ -47,6 +48,9 @@ def test_livekit_server_tells_it_beside_the_sites_own(make_site: Make) -> None:
     assert webhook(alone)["api_key"] in alone.opened.keys_of_nodes
     both = make_site(data(livekit={"webhooks": ["https://app.example/hook"]}))
     assert webhook(both)["urls"] == ["https://app.example/hook", URL]
+    assert "participant_left" in webhook(alone)["filter_params"]["include_events"], "and little else: each is logged"
+    assert set(EVENTS) == {*losses.LEFT, losses.JOINED}, "as the program has them"
+    assert "filter_params" not in webhook(both), "the application gets what it got"
     assert both.for_host("lk1").the(Livekit).webhooks == ("https://app.example/hook",), "the doctor asks of these"
 
 
@@ -56,6 +60,16 @@ def test_a_site_without_redispatch_has_nothing_of_it(make_site: Make) -> None:
         assert webhook(site) is None
         assert not [port for port in stack.ports if port.owner == "redispatch"]
         assert UNIT not in footprint(site, stack).units
+
+
+@pytest.mark.parametrize(
+    "given", [{"include_events": ["room_started"]}, {"exclude_events": ["participant_left"]}], ids=["only", "never"]
+)
+def test_events_that_are_kept_from_it_are_refused(make_site: Make, given: dict[str, list[str]]) -> None:
+    hook = {"webhooks": ["https://app.example/hook"], "extra": {"webhook": {"filter_params": given}}}
+    make_site(data(again=False, livekit=hook))
+    with pytest.raises(SiteError, match=r"livekit\.extra\.webhook\.filter_params: keeps .*participant_left"):
+        make_site(data(livekit=hook))
 
 
 def test_it_is_where_livekit_server_is_whichever_hosts_have_workers(make_site: Make, site_data: dict[str, Any]) -> None:
