@@ -56,7 +56,7 @@ class Row:
     vm: bool = False  # virtual machines by Vagrant, not containers
 
 
-_AGENTS = "tests/host/slots/test_agents.py tests/host/test_lk.py tests/agents"
+_AGENTS = "tests/host/slots/test_agents.py tests/host/slots/test_redispatch.py tests/host/test_lk.py tests/agents"
 _ALERTS = "tests/host/metrics tests/host/test_units.py tests/host/test_ports.py tests/host/test_journal.py"
 _PROVOKED = "tests/faults/alerts"
 _KERNEL = "tests/host/test_kernel.py tests/host/test_units.py tests/host/test_redis.py tests/host/test_idempotence.py"
@@ -165,7 +165,13 @@ ROWS = (
         asked=True,
     ),
     Row("alerts", hosts=1, inventory="inventories/lab_alerts.py", steps=(Step(_ALERTS), Step(_PROVOKED)), asked=True),
-    Row("watch", hosts=1, inventory="inventories/lab_everything.py", steps=(Step("tests/watch"),), asked=True),
+    Row(
+        "watch",
+        hosts=1,
+        inventory="inventories/lab_everything.py",
+        steps=(Step("tests/host/slots/test_redispatch.py"), Step("tests/watch")),
+        asked=True,
+    ),
     Row("patch", hosts=3, steps=(_alone("tests/patch"), _alone(_AFTERWARDS)), asked=True),
     Row(
         "waves",

@@ -27,6 +27,7 @@ class Twirp:
         self.dispatches: dict[str, dict[str, Any]] = {}  # as ListDispatch has them, by id
         self.made_up = True
         self.deaf = 0  # calls that are answered with 503, though they are done
+        self.over = False  # the room is: nobody answers about its dispatches
         self.takes = True  # a worker is there, and has a job of a new dispatch at once
         self.url = ""
         self._lock = threading.Lock()
@@ -74,17 +75,22 @@ def twirp(people: list[dict[str, Any]], *, key: str = "k", secret: str = "s" * 3
                 answer = {"participants": made.people}
             elif method == "RoomService/ListRooms":
                 allowed = allowed and bool(grants and grants.room_list)
-                answer = {"rooms": [{"name": name, "sid": made.sid} for name in said["names"]]}
+                answer = {"rooms": [{"name": name, "sid": made.sid} for name in said["names"] if not made.over]}
             elif method == "AgentDispatchService/ListDispatch":
                 found = [d for d in made.dispatches.values() if said.get("dispatch_id", d["id"]) == d["id"]]
                 answer = {"agent_dispatches": found}
+            elif made.over:
+                answer = {"code": "unavailable"}
             elif allowed and (changed := made.changed(method, said)) is not None:
                 answer = changed
             else:
                 answer = {"code": "not_found"}
             made.refused += not allowed
+            nobody = made.over and method.startswith("AgentDispatchService/")
             status = 200 if allowed else 401
-            if answer.get("code"):
+            if nobody:
+                status = 503  # psrpc: no response from servers
+            elif answer.get("code"):
                 status = 404
             elif made.deaf and method.startswith("AgentDispatchService/Create"):
                 made.deaf, status = made.deaf - 1, 503

@@ -15,6 +15,7 @@ const NAME = "lk.agent.name"; // attribute of an agent's participant
 const KILLED = "a job was lost: its worker ended before it";
 const CRASHED = "a job was lost: its process ended before it";
 const NOT = "it is not dispatched again: ";
+const OVER = `${NOT}its room is over`;
 
 export class Again {
   lost = 0;
@@ -83,9 +84,10 @@ export class Again {
       try {
         return this.say.warn(where, await this.#dispatched(todo));
       } catch (error) {
-        if (Date.now() <= end) continue;
-        if (todo.uncounted) this.#count(job, todo.uncounted);
-        return this.say.error({ ...where, error: String(error) }, "it cannot be dispatched again");
+        const over = await this.#over(job).catch(() => false); // then dispatches are answered with 503
+        if (!over && Date.now() <= end) continue;
+        if (todo.uncounted) this.#count(job, todo.uncounted); // nobody else can have claimed it
+        return this.say.warn(where, over ? OVER : `it cannot be dispatched again: ${error}`);
       }
     }
   }
@@ -95,7 +97,7 @@ export class Again {
     const name = this.config.agent_name;
     if (job.dispatch) {
       const gone = await this.#call("AgentDispatchService/DeleteDispatch", job.room, { dispatch_id: job.dispatch });
-      if (!gone.id) return `${NOT}its room is over, or somebody else has seen to it`;
+      if (!gone.id) return `${NOT}somebody else has seen to it`;
     }
     job.dispatch = "";
     if (job.uncounted) this.#count(job, job.uncounted);
@@ -103,8 +105,7 @@ export class Again {
     if (!job.may) return `${NOT}its job was lost too often`;
     const there = (await this.#call("RoomService/ListParticipants", job.room, {})).participants ?? [];
     if (!there.some((each) => PEOPLE.includes(each.kind ?? "STANDARD"))) return `${NOT}nobody is left in the room`;
-    const rooms = (await this.#call("RoomService/ListRooms", job.room, { names: [job.room] })).rooms ?? [];
-    if (job.sid && !rooms.some((each) => each.sid === job.sid)) return `${NOT}its room is over`;
+    if (await this.#over(job)) return OVER;
     const agents = there.filter((each) => each.kind === "AGENT");
     if (agents.some((each) => each.identity !== job.identity && each.attributes?.[NAME] === name))
       return `${NOT}another agent of the fleet is in the room`;
@@ -117,6 +118,11 @@ export class Again {
     }
     this.dispatched += 1;
     return "dispatched again";
+  }
+
+  async #over(job) {
+    const rooms = (await this.#call("RoomService/ListRooms", job.room, { names: [job.room] })).rooms ?? [];
+    return !rooms.some((each) => !job.sid || each.sid === job.sid);
   }
 
   async #sent(room, name) {

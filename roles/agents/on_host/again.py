@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from livekit_metal.roles.agents.on_host.rooms import Rooms, Tries
+    from livekit_metal.roles.agents.on_host.rooms import OVER, Rooms, Tries
 else:
     _beside = importlib.import_module(f"{__package__ or ''}.rooms".lstrip("."))
-    Rooms, Tries = _beside.Rooms, _beside.Tries
+    OVER, Rooms, Tries = _beside.OVER, _beside.Rooms, _beside.Tries
 
 PATIENCE = 60  # s that LiveKit may be away
 _EVERY = 3  # s
@@ -95,21 +95,29 @@ class Again:
             try:
                 said = self._dispatched(job)
             except (OSError, ValueError) as error:  # of urllib too
-                if time.monotonic() > end:
-                    if job["uncounted"]:
-                        self._count(job, job["uncounted"])
-                    _log.error("it cannot be dispatched again", extra={"room": room, "error": repr(error)})
-                    return
-            else:
-                _log.warning(said, extra={"room": room, "job_id": job["id"]})
-                return
-            time.sleep(_EVERY)
+                if self._over(job):
+                    said = _NOT.format(OVER)
+                elif time.monotonic() > end:
+                    said = f"it cannot be dispatched again: {error!r}"
+                else:
+                    time.sleep(_EVERY)
+                    continue
+                if job["uncounted"]:
+                    self._count(job, job["uncounted"])  # nobody else can have claimed it
+            _log.warning(said, extra={"room": room, "job_id": job["id"]})
+            return
+
+    def _over(self, job: dict[str, Any]) -> bool:
+        try:
+            return Rooms(self._config).over(job)
+        except (OSError, ValueError):
+            return False
 
     def _dispatched(self, job: dict[str, Any]) -> str:
         """``job`` keeps what is done: it may have to be asked again."""
         room, name, rooms = job["room"], self._config["agent_name"], Rooms(self._config)
         if job["dispatch"] and not rooms.claimed(room, job["dispatch"]):
-            return _NOT.format("its room is over, or somebody else has seen to it")
+            return _NOT.format("somebody else has seen to it")
         job["dispatch"] = ""
         if what := job["uncounted"]:
             job["uncounted"] = ""

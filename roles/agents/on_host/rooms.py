@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MOST = 3  # times for a room: a job that ends every worker must not end all of them
+OVER = "its room is over"
 KEPT = 500  # rooms whose times are remembered, the last ones
 _PEOPLE = ("STANDARD", "SIP")
 _NAME = "lk.agent.name"  # attribute of an agent's participant
@@ -45,7 +46,7 @@ class Rooms:
         self._config = config
 
     def dispatches(self, room: str, dispatch: str = "") -> list[dict[str, Any]]:
-        """Those of a room, or the one with that id; none of a room that is over."""
+        """Those of a room, or the one with that id."""
         wanted = {"dispatch_id": dispatch} if dispatch else {}
         found: list[dict[str, Any]] = self.call("AgentDispatchService/ListDispatch", room, wanted).get(
             "agent_dispatches", []
@@ -61,14 +62,19 @@ class Rooms:
         found: list[dict[str, Any]] = self.call("RoomService/ListParticipants", room, {}).get("participants", [])
         return found
 
+    def over(self, job: Mapping[str, Any]) -> bool:
+        """Whether its room is. Then what the room itself answers, as all about dispatches, is 503 after 3 s."""
+        rooms = self.call("RoomService/ListRooms", job["room"], {"names": [job["room"]]}).get("rooms", [])
+        known = [each["sid"] for each in rooms]
+        return job["sid"] not in known if job.get("sid") else not known
+
     def nobody(self, job: Mapping[str, Any], name: str) -> str:
         """Why nobody is sent to a job's room; '' when somebody is to be: then the lost agent is not shown any more."""
         there = self.people(job["room"])
         if not any(each.get("kind", "STANDARD") in _PEOPLE for each in there):
             return "nobody is left in the room"
-        rooms = self.call("RoomService/ListRooms", job["room"], {"names": [job["room"]]}).get("rooms", [])
-        if job.get("sid") and job["sid"] not in [each["sid"] for each in rooms]:
-            return "its room is over"
+        if self.over(job):
+            return OVER
         agents = {each["identity"]: each for each in there if each.get("kind") == "AGENT"}
         lost = agents.pop(job["identity"], None)
         if any(each.get("attributes", {}).get(_NAME) == name for each in agents.values()):

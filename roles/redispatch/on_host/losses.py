@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from livekit_metal.roles.agents.on_host.rooms import KEPT, Rooms, Tries, jobs
+    from livekit_metal.roles.agents.on_host.rooms import KEPT, OVER, Rooms, Tries, jobs
 else:
     _beside = importlib.import_module("rooms" if not __package__ else "livekit_metal.roles.agents.on_host.rooms")
-    KEPT, Rooms, Tries, jobs = _beside.KEPT, _beside.Rooms, _beside.Tries, _beside.jobs
+    KEPT, OVER, Rooms, Tries, jobs = _beside.KEPT, _beside.OVER, _beside.Rooms, _beside.Tries, _beside.jobs
 
 REASONS = ("CONNECTION_TIMEOUT", "SIGNAL_CLOSE", "JOIN_FAILURE")
 LEFT = ("participant_left", "participant_connection_aborted")
@@ -36,6 +36,7 @@ EVERY = 2.0  # s
 AT_ONCE = 8  # losses that are seen to
 MOST_OPEN = 5000  # losses
 _NOT = "it is not dispatched again: {}"
+_FAILURES = (OSError, ValueError, LookupError, TypeError, AttributeError)  # of urllib too, and odd answers
 _log = logging.getLogger("livekit-metal")
 
 
@@ -144,11 +145,20 @@ class Losses:
     def _seen_to(self, loss: Loss) -> float | None:
         try:
             return self.step(loss)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:  # of urllib too, and odd answers
+        except _FAILURES as error:
+            if self._over(loss):
+                _log.info(_NOT.format(OVER), extra=loss.job)
+                return None
             if time.monotonic() < loss.until:
                 return EVERY
             _log.error("it cannot be dispatched again", extra=loss.job | {"error": repr(error)})
             return None
+
+    def _over(self, loss: Loss) -> bool:
+        try:
+            return self._rooms.over(loss.job)
+        except _FAILURES:
+            return False
 
     def step(self, loss: Loss) -> float | None:
         """The next thing about it; seconds until the one after that, None: it is over."""
@@ -217,7 +227,7 @@ class Losses:
         if time.monotonic() < loss.taken_by:
             return EVERY
         if not self._rooms.claimed(loss.room, loss.anew):
-            _log.warning(_NOT.format("its room is over, or somebody deleted the new dispatch"), extra=loss.job)
+            _log.warning(_NOT.format("somebody deleted the new dispatch"), extra=loss.job)
             return None
         loss.anew = ""
         return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -11,7 +10,6 @@ import pytest
 
 from lab.run import wait_until
 from livekit_metal.call.access import Access
-from livekit_metal.roles.redispatch.settings import Settings as Redispatch
 from livekit_metal.site.model import Site
 from tests.agents.cluster.test_host_dies import agents
 from tests.agents.conftest import STILL, Talk, Talking, deployed
@@ -23,7 +21,6 @@ from tests.support.power import Power
 
 _TRIES = 12  # conversations, until a worker of the host that dies has one
 _ANOTHER = 120.0  # s until LiveKit has missed an agent and another one is there, at most
-_COUNTED = ("livekit_agents_jobs_lost_total", "livekit_agents_jobs_redispatched_total")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +40,7 @@ def test_who_talked_to_its_agent_gets_another_one_and_only_one(
 ) -> None:
     first, *_, last = site.with_role("agents")
     node = slots.serving(site, first).node  # rooms are not on the host that dies: what is lost is the agent alone
-    before = counted(site, first, fleet)
+    before = workers.watched(over_ssh(first), fleet)
     assert wait_until(lambda: registered(last, fleet), _ANOTHER, every=1), "it has had no power until lately"
     with ExitStack() as stack:
         for _ in range(_TRIES):
@@ -61,7 +58,8 @@ def test_who_talked_to_its_agent_gets_another_one_and_only_one(
         assert wait_until(lambda: agents(access, room) == [talk.conversation.identity], 30), "one, where one was"
         now = [each for name in others for each in rooms(name, fleet)]
         assert sorted(now) == sorted([*(each for of in others.values() for each in of), *lost]), "each once, no others"
-        assert counted(site, first, fleet) == tuple(number + len(lost) for number in before)
+        assert wait_until(lambda: workers.watched(over_ssh(first), fleet)[1] - before[1] == len(lost), 20, every=0.5)
+        assert workers.watched(over_ssh(first), fleet) == tuple(number + len(lost) for number in before)
         _talked(talk)
     power("start", last)
 
@@ -70,14 +68,6 @@ def _talked(talk: Talk) -> None:
     """For the log: how long nobody answered (pytest -rP)."""
     report, control = talk.stop()
     print(f"largest gap {report.largest_gap_ms:.0f} ms, the control's {control.largest_gap_ms:.0f} ms")
-
-
-def counted(site: Site, name: str, fleet: str) -> tuple[int, ...]:
-    """What the watcher of a host has counted: lost, and dispatched again."""
-    listen = site.of(Redispatch).listen
-    said = over_ssh(name).check_output(f"curl -fs http://{listen}/metrics")
-    found = (re.search(rf'^{metric}{{fleet="{fleet}"}} (\d+)$', said, re.MULTILINE) for metric in _COUNTED)
-    return tuple(int(each[1]) for each in found if each)
 
 
 def registered(name: str, fleet: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from uuid import uuid4
 
 import pytest
 from testinfra.host import Host
@@ -53,10 +54,21 @@ def test_nobody_else_reads_a_key(host: Host, own: Settings) -> None:
     assert not [secret for secret in secrets if secret in seen]
 
 
-def test_livekit_server_tells_it(host: Host, own: Settings) -> None:
-    """A call is an event at least: the doctor's, or any there was."""
-    count = f"curl -fs http://{own.listen}/metrics | sed -n 's/^livekit_redispatch_webhooks_total //p'"
-    assert wait_until(lambda: int(host.check_output(count)) > 0, 30, every=1)
+def test_what_a_key_of_the_site_has_signed_is_looked_into(host: Host, own: Settings) -> None:
+    """It asks LiveKit, which knows of no such room."""
+    for number, (key, secret) in enumerate(own.signers.items()):
+        identity = f"agent-{uuid4().hex[:8]}-{number}"
+        body = json.dumps(webhooks.event(identity=identity))
+        token = webhooks.token(body.encode(), key, secret.reveal())
+        ask = "curl -s -o /dev/null -w '%{{http_code}}' -H @- -d '{}' http://{}/ <<< 'Authorization: {}'"
+        assert host.check_output(ask.format(body, own.listen, token)) == "200"
+        wait_until(lambda identity=identity: identity in journal(host), 30, every=0.5)  # type: ignore[misc]
+        (line,) = (line for line in journal(host).splitlines() if identity in line)
+        assert "its room is over" in json.loads(line)["msg"], "and no failure"
+
+
+def journal(host: Host) -> str:
+    return host.check_output(f"journalctl -u {UNIT} -o cat --since -2min")
 
 
 def test_what_is_not_signed_does_nothing(host: Host, own: Settings) -> None:

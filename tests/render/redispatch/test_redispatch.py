@@ -74,6 +74,15 @@ def test_an_agent_that_is_back_in_time_is_not_lost(watch: Place) -> None:
     assert (watch.livekit.wanted, watch.lost) == ([], 0)
 
 
+def test_a_room_that_is_over_is_asked_once(watch: Place) -> None:
+    watch.livekit.over = True
+    watch.tell(webhooks.event())
+    watch.says("its room is over")
+    watch.tell(webhooks.event(identity="agent-AJ_7"))
+    assert wait_until(lambda: watch.log.count("its room is over") == 2, 15, every=0.05), watch.log
+    assert (watch.livekit.wanted, watch.lost) == ([], 0)
+
+
 def test_what_its_worker_has_seen_to_is_left_alone(watch: Place) -> None:
     watch.livekit.dispatches.clear()
     watch.tell(webhooks.event())

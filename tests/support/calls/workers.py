@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from testinfra.host import Host
@@ -46,6 +47,15 @@ def of_room(host: Host, slot: str, room: str, fleet: str = ECHO) -> list[int]:
     lines = (json.loads(line) for line in said.splitlines() if line[:1] == "{")
     found = {line["pid"] for line in lines if line.get("room") == room and "pid" in line}
     return sorted(found - {pid(host, slot, fleet)})
+
+
+def watched(host: Host, fleet: str = ECHO) -> tuple[int, int]:
+    """What the watcher of a host has counted of a fleet: jobs that were lost, and those that were dispatched again."""
+    said = host.check_output("curl -sf http://127.0.0.1:9650/metrics")
+    names = ("livekit_agents_jobs_lost_total", "livekit_agents_jobs_redispatched_total")
+    found = [re.search(rf'^{name}{{fleet="{fleet}"}} (\d+)$', said, re.MULTILINE) for name in names]
+    lost, again = (int(each[1]) for each in found if each)
+    return lost, again
 
 
 def ended(host: Host, slot: str, within: float = 60, fleet: str = ECHO) -> None:

@@ -151,6 +151,18 @@ def test_who_comes_second_does_nothing(livekit: Twirp, tmp_path: Path, caplog: p
     assert (livekit.wanted, one.lost, one.dispatched) == ([], 0, 0)
 
 
+def test_whose_room_is_over_is_counted_and_nobody_is_asked_on(
+    livekit: Twirp, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    livekit.over = True
+    worker(livekit, tmp_path).began(JOB)
+    one = worker(livekit, tmp_path)
+    one.read()
+    one.ready()
+    assert wait_until(lambda: "its room is over" in caplog.text, 10)
+    assert (one.lost, one.dispatched, livekit.wanted) == (1, 0, [])
+
+
 def test_a_worker_that_was_killed_counts_once(livekit: Twirp, tmp_path: Path) -> None:
     worker(livekit, tmp_path).began(JOB)
     one = worker(livekit, tmp_path)
