@@ -161,7 +161,7 @@ def _left(settings: Settings, seen: HostState) -> Iterator[Finding]:
     """Units of ours that the site has elsewhere or nowhere now. They may hold data: the operator ends them."""
     for line in seen.answers["preflight.units"]:
         unit, _, state = line.partition(" ")
-        if unit not in settings.daemons and not unit.endswith("@.service"):
+        if unit not in (*settings.daemons, *settings.ends) and not unit.endswith("@.service"):
             # a second Redis would start empty, and rooms would be on two buses
             stops = unit == _REDIS[0] and state == "active"
             remedy = f"move what it holds, then `systemctl disable --now {unit}` and remove {UNITS}/{unit}"

@@ -67,6 +67,7 @@ class Settings(Checked):
     media: PortRange | None = derived(None)
     offered: Offered | None = derived(None)  # None: no livekit-server here
     daemons: tuple[str, ...] = derived(())  # our units
+    ends: tuple[str, ...] = derived(())  # those that a deploy ends by itself
     fingerprint: str = derived("")  # of the secrets file, see livekit_metal/vault/vault.py
     fingerprint_file: str = derived("")
     unsigned: tuple[str, ...] = derived(())  # names and addresses that the site's CA may not sign for

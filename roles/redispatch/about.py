@@ -48,6 +48,9 @@ class Redispatch(Role[Settings]):
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
         return Installed(packages=("python3",), units=(UNIT,)) if own.wanted else Installed()
 
+    def asked(self, site: Site, stack: HostStack, own: Settings) -> Mapping[str, Any]:
+        return {} if own.wanted else {"ends": (UNIT,)}
+
     def gives(self, site: Site, host: str) -> Mapping[str, Mapping[str, Any]]:
         own = site.of(Settings)
         if host not in site.with_role("livekit") or not _wanted(site):

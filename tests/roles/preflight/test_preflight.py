@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import pytest
@@ -173,6 +174,11 @@ def test_a_unit_whose_role_has_moved_away(settings: Settings, line: str, expecte
     unit = line.partition(" ")[0]
     assert text.startswith(f"lk2: units: {unit} is here and the site no longer has it here; move what it holds, then")
     assert stops is expected
+
+
+def test_a_unit_that_the_deploy_ends_by_itself_is_nothing_to_be_told_of(settings: Settings) -> None:
+    seen = host(units=["livekit-redispatch.service active"])
+    assert said(dataclasses.replace(settings, ends=("livekit-redispatch.service",)), seen) == []
 
 
 def test_a_service_that_flushes_our_table_is_told(settings: Settings) -> None:

@@ -60,6 +60,7 @@ def test_a_site_without_redispatch_has_nothing_of_it(make_site: Make) -> None:
         assert webhook(site) is None
         assert not [port for port in stack.ports if port.owner == "redispatch"]
         assert UNIT not in footprint(site, stack).units
+        assert stack.preflight.ends == (UNIT,), "what is left of it is nothing to be told of"
 
 
 @pytest.mark.parametrize(
