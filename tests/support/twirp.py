@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,6 +26,8 @@ class Twirp:
         self.refused = 0  # how often somebody came with a wrong secret
         self.dispatches: dict[str, dict[str, Any]] = {}  # as ListDispatch has them, by id
         self.made_up = True
+        self.missed = 0  # dispatches that were to be deleted and were not there
+        self.after: dict[str, Callable[[], object]] = {}  # what happens once a method was called
         self.deaf = 0  # calls that are answered with 503, though they are done
         self.over = False  # the room is: nobody answers about its dispatches
         self.takes = True  # a worker is there, and has a job of a new dispatch at once
@@ -46,6 +48,7 @@ class Twirp:
             if method == "AgentDispatchService/DeleteDispatch":
                 known = self.dispatches.pop(said["dispatch_id"], None)
                 if known is None and not self.made_up:
+                    self.missed += 1
                     return None
                 self.wanted.append((method, said))
                 return known or {"id": said["dispatch_id"]}
@@ -85,6 +88,8 @@ def twirp(people: list[dict[str, Any]], *, key: str = "k", secret: str = "s" * 3
                 answer = changed
             else:
                 answer = {"code": "not_found"}
+            if allowed and method in made.after:
+                made.after[method]()
             made.refused += not allowed
             nobody = made.over and method.startswith("AgentDispatchService/")
             status = 200 if allowed else 401

@@ -74,6 +74,24 @@ def test_an_agent_that_is_back_in_time_is_not_lost(watch: Place) -> None:
     assert (watch.livekit.wanted, watch.lost) == ([], 0)
 
 
+def test_what_somebody_sees_to_meanwhile_is_left_to_him(watch: Place) -> None:
+    watch.livekit.after["AgentDispatchService/ListDispatch"] = watch.livekit.dispatches.clear
+    watch.tell(webhooks.event())
+    watch.says("somebody else has seen to it")
+    assert (watch.livekit.wanted, watch.lost) == ([], 0)
+
+
+def test_an_agent_that_is_back_while_another_one_comes_leaves(watch: Place) -> None:
+    def back() -> None:
+        watch.livekit.people = [CALLER, OTHER, LOST]
+
+    watch.livekit.after["AgentDispatchService/CreateDispatch"] = back
+    watch.tell(webhooks.event())
+    out = ("RoomService/RemoveParticipant", {"room": "r", "identity": "agent-AJ_1"})
+    assert wait_until(lambda: out in watch.livekit.wanted, 15, every=0.05), watch.log
+    assert watch.livekit.wanted.count(ANEW) == 1
+
+
 def test_a_room_that_is_over_is_asked_once(watch: Place) -> None:
     watch.livekit.over = True
     watch.tell(webhooks.event())
@@ -119,8 +137,12 @@ def test_livekit_server_may_say_it_twice(watch: Place) -> None:
     for _ in range(3):
         watch.tell(webhooks.event())
     assert wait_until(lambda: watch.again, 15, every=0.05), watch.log
-    watch.tell(webhooks.event())
-    watch.says("its dispatch was seen to")
+
+    def told() -> bool:
+        watch.tell(webhooks.event())
+        return "its dispatch was seen to" in watch.log
+
+    assert wait_until(told, 15, every=0.1), watch.log
     assert (watch.lost, watch.livekit.wanted.count(ANEW)) == (1, 1)
 
 

@@ -64,11 +64,19 @@ def test_a_signed_oddity_does_no_harm(watch: Place, body: bytes) -> None:
 
 
 def test_who_keeps_connections_open_keeps_nobody_out_for_good(watch: Place) -> None:
+    """Also who sends a byte from time to time."""
     with contextlib.ExitStack() as stack:
-        for _ in range(40):
-            held = stack.enter_context(socket.create_connection(("127.0.0.1", watch.port)))
-            held.sendall(b"POST / HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
-        assert wait_until(watch.metrics, 40, every=1)
+        held = [stack.enter_context(socket.create_connection(("127.0.0.1", watch.port))) for _ in range(40)]
+        for each in held:
+            each.sendall(b"POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n")
+
+        def answers() -> str:
+            for each in held:
+                with contextlib.suppress(OSError):
+                    each.send(b"x")
+            return watch.metrics()
+
+        assert wait_until(answers, 40, every=0.5)
 
 
 def test_a_body_that_is_too_large_is_not_read(watch: Place) -> None:

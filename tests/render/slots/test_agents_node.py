@@ -46,7 +46,7 @@ export class AgentServer {
     this.http = createServer((_, answer) => answer.end("OK")).listen(this.options.port, this.options.host);
     this.job = fork(new URL("job.js", import.meta.url));
     this.over = new Promise((go) => this.job.on("exit", go));
-    const value = { runningJob: { job: { id: "J", room: { name: "r", sid: "RM_1" } } } };
+    const value = { runningJob: { job: { id: "J", dispatchId: "AD_1", room: { name: "r", sid: "RM_1" } } } };
     process.on("SIGUSR2", () => this.job.send({ case: "startJobRequest", value }));
     process.on("SIGWINCH", () => process.emit("unhandledRejection", new Error("of nobody")));
     this.event.emit("worker_registered");
@@ -224,11 +224,28 @@ def test_a_job_that_crashes_and_a_failure_of_nobody_end_no_worker(place: Place, 
     assert place.livekit.asked == 0, "it was not told to dispatch again"
 
 
+def test_a_job_that_somebody_else_has_seen_to_is_not_counted_again(place: Place) -> None:
+    place.livekit.made_up = False  # the watcher has deleted its dispatch
+    with place.running(redispatch=True) as first:
+        first.kill()
+        first.wait()
+    with place.running(redispatch=True):
+        assert wait_until(lambda: place.livekit.missed, 20)
+        assert place.worker()["jobs_lost"] == place.worker()["jobs_redispatched"] == 0
+        (place.code / "crash").touch()
+        assert wait_until(lambda: place.worker()["jobs_lost"] == 1, 20), "this one it has seen itself"
+        assert wait_until(lambda: place.livekit.missed == 2, 20)
+    assert place.livekit.wanted == []
+
+
 def test_lost_jobs_are_dispatched_anew_by_their_worker_or_by_its_successor(place: Place) -> None:
     with place.running(redispatch=True) as first:
         first.kill()
         first.wait()
-    again = [("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": ""})]
+    again = [
+        ("AgentDispatchService/DeleteDispatch", {"room": "r", "dispatch_id": "AD_1"}),
+        ("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": ""}),
+    ]
     with place.running(redispatch=True) as second:
         assert wait_until(lambda: place.livekit.wanted == again, 20), "its job was that of a worker which was killed"
         assert "livekit_agents_jobs_redispatched_total 1\n" in place.get("/metrics")
