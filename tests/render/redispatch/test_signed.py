@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import threading
 from typing import Any
 
 import pytest
@@ -70,13 +71,21 @@ def test_who_keeps_connections_open_keeps_nobody_out_for_good(watch: Place) -> N
         for each in held:
             each.sendall(b"POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n")
 
-        def answers() -> str:
-            for each in held:
-                with contextlib.suppress(OSError):
-                    each.send(b"x")
-            return watch.metrics()
+        over = threading.Event()
 
-        assert wait_until(answers, 40, every=0.5)
+        def drip() -> None:
+            while not over.wait(0.3):
+                for each in held:
+                    with contextlib.suppress(OSError):
+                        each.send(b"x")
+
+        dripping = threading.Thread(target=drip)
+        dripping.start()
+        try:
+            assert wait_until(watch.metrics, 30, every=0.5)
+        finally:
+            over.set()
+            dripping.join()
 
 
 def test_a_body_that_is_too_large_is_not_read(watch: Place) -> None:
