@@ -83,7 +83,7 @@ def test_a_lost_job_is_dispatched_anew(
 
 
 @pytest.mark.usefixtures("back")
-@pytest.mark.parametrize("fleet", [workers.ECHO, FLEET])
+@pytest.mark.parametrize("fleet", [workers.ECHO, workers.NODE])
 def test_a_job_whose_worker_stays_away_is_dispatched_again_when_there_is_one(
     talking: Talking, change: Change, first: Host, fleet: str
 ) -> None:

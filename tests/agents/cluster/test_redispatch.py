@@ -34,7 +34,7 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("again")
-@pytest.mark.parametrize("fleet", [workers.ECHO, "parrot"])
+@pytest.mark.parametrize("fleet", [workers.ECHO, workers.NODE])
 def test_who_talked_to_its_agent_gets_another_one_and_only_one(
     talking: Talking, access: Access, power: Power, site: Site, *, fleet: str
 ) -> None:
