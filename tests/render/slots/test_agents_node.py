@@ -231,21 +231,15 @@ def test_a_job_that_somebody_else_has_seen_to_is_not_counted_again(place: Place)
         first.wait()
     with place.running(redispatch=True):
         assert wait_until(lambda: place.livekit.missed, 20)
-        assert place.worker()["jobs_lost"] == place.worker()["jobs_redispatched"] == 0
-        (place.code / "crash").touch()
-        assert wait_until(lambda: place.worker()["jobs_lost"] == 1, 20), "this one it has seen itself"
-        assert wait_until(lambda: place.livekit.missed == 2, 20)
-    assert place.livekit.wanted == []
+        assert (place.worker()["jobs_lost"], place.livekit.wanted) == (0, [])
 
 
 def test_lost_jobs_are_dispatched_anew_by_their_worker_or_by_its_successor(place: Place) -> None:
     with place.running(redispatch=True) as first:
         first.kill()
         first.wait()
-    again = [
-        ("AgentDispatchService/DeleteDispatch", {"room": "r", "dispatch_id": "AD_1"}),
-        ("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": ""}),
-    ]
+    again = [("AgentDispatchService/DeleteDispatch", {"room": "r", "dispatch_id": "AD_1"})]
+    again += [("AgentDispatchService/CreateDispatch", {"room": "r", "agent_name": "echo", "metadata": ""})]
     with place.running(redispatch=True) as second:
         assert wait_until(lambda: place.livekit.wanted == again, 20), "its job was that of a worker which was killed"
         assert "livekit_agents_jobs_redispatched_total 1\n" in place.get("/metrics")
