@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import subprocess
 import sys
@@ -27,10 +28,13 @@ LOADED = "firewall: log in again"  # what a deploy says when the rules are loade
 
 @pytest.fixture
 def wider(change: Change, site: Site) -> Callable[..., Path]:
-    """An inventory with one more administrator."""
+    """An inventory with one more administrator; where everybody was one, the hosts' own networks are."""
+    everybody = any(network.prefixlen == 0 for network in site.firewall.admin)
+    near = [str(ipaddress.ip_network(f"{host.address}/24", strict=False)) for host in site.hosts.values()]
 
     def make(admin: str, confirm: int = CONFIRM) -> Path:
-        return change({"firewall": {"admin": [*site.firewall.admin, admin], "confirm": confirm}})
+        before = near if everybody else map(str, site.firewall.admin)
+        return change({"firewall": {"admin": [*before, admin], "confirm": confirm}})
 
     return make
 
