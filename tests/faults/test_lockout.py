@@ -29,11 +29,10 @@ LOADED = "firewall: log in again"  # what a deploy says when the rules are loade
 @pytest.fixture
 def wider(change: Change, site: Site) -> Callable[..., Path]:
     """An inventory with one more administrator; where everybody was one, the hosts' own networks are."""
-    everybody = any(network.prefixlen == 0 for network in site.firewall.admin)
-    near = [str(ipaddress.ip_network(f"{host.address}/24", strict=False)) for host in site.hosts.values()]
+    near = {str(ipaddress.ip_network(f"{host.address}/24", strict=False)) for host in site.hosts.values()}
+    before = near if "0.0.0.0/0" in site.firewall.admin else site.firewall.admin
 
     def make(admin: str, confirm: int = CONFIRM) -> Path:
-        before = near if everybody else map(str, site.firewall.admin)
         return change({"firewall": {"admin": [*before, admin], "confirm": confirm}})
 
     return make
