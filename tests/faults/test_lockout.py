@@ -132,7 +132,7 @@ def test_what_nobody_confirmed_is_never_what_a_rollback_brings(
 
 @pytest.mark.long
 def test_a_rerun_while_a_rollback_is_armed_confirms(first: Host, wider: Callable[..., Path]) -> None:
-    inventory = wider("198.51.100.9/32", 30)  # time for a whole deploy, a call included
+    inventory = wider("198.51.100.9/32", 300)  # time for a whole deploy on an emulated machine, a call included
     killed(inventory, first)
     assert deploy(inventory).status == 0
     # transient units: once they are gone, nothing on the host knows of a rollback
