@@ -24,6 +24,7 @@ PYINFRA = Path(sys.executable).with_name("pyinfra")
 DEPLOY = "deploy.py"
 STEP = re.compile(r"\[(?P<host>[\w.-]+)\] (?P<step>[a-z-]+: .+)")  # what a role prints before each change
 OPERATION = "--> Starting operation: "
+LONGEST = 300  # s for a deploy: an emulated machine is ten times slower than others
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class Deploy:
                 return line
         return ""
 
-    def end(self, number: int | None = None, within: float = 120) -> Told:
+    def end(self, number: int | None = None, within: float = LONGEST) -> Told:
         """Wait for the end, after sending signal ``number`` if given."""
         if number is not None:
             self.process.send_signal(number)
@@ -109,7 +110,9 @@ def outcome(inventory: str | Path = INVENTORY, *words: str, **environ: str) -> t
     """
     command = [str(PYINFRA), "-y", "--json", str(inventory), DEPLOY, *words]
     environment = os.environ | environ
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=LONGEST
+    )
     assert done.returncode == 0, done.stderr
     results: dict[str, Any] = json.loads(done.stdout)["results"]
     return results, done.stderr
