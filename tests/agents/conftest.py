@@ -101,12 +101,13 @@ class Talk:
     def unnoticed(self) -> tuple[Report, Report]:
         """Assert, at the end, that it went on as if nothing had happened, and still does; its report, the control's."""
         before = self.conversation.came_back
-        assert wait_until(lambda: self.conversation.came_back >= before + STILL, 30), "nothing comes back any more"
+        still = wait_until(lambda: self.conversation.came_back >= before + STILL, 30)
         report, control = self.stop()
         print(
             f"largest gap {report.largest_gap_ms:.0f} ms, the control's {control.largest_gap_ms:.0f} ms"
         )  # pytest -rP
         said = f"{report.table()}\nthe control:\n{control.table()}"
+        assert still, f"nothing comes back any more (whether it was the machine, the control's events say)\n{said}"
         assert report.events == (), said  # no reconnection, no rejoin
         assert report.largest_gap_ms <= limit(control), said
         assert report.missed_s <= max(MAY_MISS, FACTOR * control.missed_s, TWICE * report.seconds), said
