@@ -46,7 +46,7 @@ def test_only_its_own_conversations_end(
         for _ in range(_TRIES):
             room = asyncio.run(slots.room_on(access, node))
             talk = stack.enter_context(talking(fleet, room=room))
-            host = next(name for name in (first, last, *site.hosts) if room in _rooms(name, fleet))
+            host = next(name for name in (first, last, *site.hosts) if room in rooms(name, fleet))
             on.setdefault(host, talk)
             if last in on and len(on) > 1:
                 break
@@ -63,6 +63,6 @@ def test_only_its_own_conversations_end(
     assert workers.serving(over_ssh(last), fleet)
 
 
-def _rooms(name: str, fleet: str) -> list[str]:
+def rooms(name: str, fleet: str) -> list[str]:
     host = over_ssh(name)
     return workers.rooms(host, workers.serving(host, fleet), fleet)

@@ -11,7 +11,7 @@ import pytest
 from lab.run import wait_until
 from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
-from tests.agents.cluster.test_host_dies import agents
+from tests.agents.cluster.test_host_dies import agents, rooms
 from tests.agents.conftest import STILL, Talk, Talking, deployed
 from tests.agents.test_around import measured
 from tests.support.calls import slots, workers
@@ -74,8 +74,3 @@ def registered(name: str, fleet: str) -> bool:
     host = over_ssh(name)
     slot = workers.serving(host, fleet)
     return measured(host, slot, "livekit_agents_registered", fleet) == 1
-
-
-def rooms(name: str, fleet: str) -> list[str]:
-    host = over_ssh(name)
-    return workers.rooms(host, workers.serving(host, fleet), fleet)
