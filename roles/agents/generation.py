@@ -14,8 +14,9 @@ from livekit_metal.runtime.generations.slot_files import SlotView
 from livekit_metal.runtime.host.files import File
 
 _ON_HOST = Path(__file__).parent / "on_host"
+# What a fleet might call a module of its own too has a name that it would not: these come first.
 LAUNCHER = {
-    "python": ("launcher.py", "told.py", "again.py", "rooms.py"),
+    "python": ("launcher.py", "told.py", "again.py", "lkm_rooms.py", "lkm_logs.py"),
     "node": ("launcher.mjs", "told.mjs", "again.mjs"),
 }  # its files; the first one is started
 

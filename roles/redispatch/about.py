@@ -18,7 +18,10 @@ from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
 from livekit_metal.site.slotted import told
 
-_PROGRAMS = (*((on_host, name) for name in ("watch.py", "losses.py", "signed.py")), (agents, "rooms.py"))
+_PROGRAMS = (
+    *((on_host, name) for name in ("watch.py", "losses.py", "signed.py")),
+    *((agents, name) for name in ("lkm_rooms.py", "lkm_logs.py")),
+)
 
 
 class Redispatch(Role[Settings]):

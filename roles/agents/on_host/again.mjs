@@ -1,4 +1,4 @@
-// Jobs that ended before they should have, as in again.py and rooms.py beside this: counted, and dispatched again where
+// Jobs that ended before they should have, as in again.py and lkm_rooms.py beside this: counted, and dispatched again where
 // somebody waits. Whoever deletes a lost job's dispatch has it: here, or the watcher of the room's host.
 
 import { createHmac } from "node:crypto";

@@ -2,7 +2,7 @@
 
 LiveKit does not do it (the server forgets who had a job). Who knows of a job that crashed is its worker; of a worker
 that was killed it is the next one of its slot: jobs stand in a file of the unit's runtime directory, which outlives a
-restart. Of one that stays away it is the watcher (roles/redispatch), which may have been here first: rooms.py says
+restart. Of one that stays away it is the watcher (roles/redispatch), which may have been here first: lkm_rooms.py says
 whose a lost job is.
 """
 
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from livekit_metal.roles.agents.on_host.rooms import OVER, Rooms, Tries
+    from livekit_metal.roles.agents.on_host.lkm_rooms import OVER, Rooms, Tries
 else:
-    _beside = importlib.import_module(f"{__package__ or ''}.rooms".lstrip("."))
+    _beside = importlib.import_module(f"{__package__ or ''}.lkm_rooms".lstrip("."))
     OVER, Rooms, Tries = _beside.OVER, _beside.Rooms, _beside.Tries
 
 PATIENCE = 60  # s that LiveKit may be away

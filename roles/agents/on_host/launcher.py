@@ -25,9 +25,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from livekit_metal.roles.agents.on_host import lkm_logs as logs
     from livekit_metal.roles.agents.on_host.again import Again
     from livekit_metal.roles.agents.on_host.told import Told, served
 else:
+    logs = importlib.import_module("lkm_logs")
     Again = importlib.import_module("again").Again
     _beside = importlib.import_module("told")
     Told, served = _beside.Told, _beside.served
@@ -38,23 +40,6 @@ SHORT = 5  # s that jobs get at a stop that is no drain (a reboot), then their c
 LOOK = 0.5  # s
 AFTER = 10  # s from a drain's file to the stop at most: systemd starts again what ends before it
 MOST = 0.99  # of load that is told
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-class Json(logging.Formatter):
-    """A line of JSON for each record, with what came with it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        said: dict[str, Any] = {
-            "level": record.levelname.lower(),
-            "ts": record.created,
-            "logger": record.name,
-            "msg": record.getMessage(),
-        }
-        said |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
-        return json.dumps(said, default=str, ensure_ascii=False)
 
 
 class Refused(Exception):
@@ -182,9 +167,7 @@ async def work(server: Any, told: Told, config: dict[str, Any], drains: Path) ->
 
 def main(argv: list[str]) -> int:
     config = json.loads("".join(line for line in Path(argv[1]).read_text().splitlines(True) if line[:1] != "#"))
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(Json())
-    logging.basicConfig(level=config["log_level"].upper(), handlers=[handler], force=True)
+    logs.begin(config["log_level"].upper())
     try:
         server = prepared(config)
     except Refused as error:

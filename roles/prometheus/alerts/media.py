@@ -7,7 +7,7 @@ from livekit_metal.roles.prometheus.alerts.alert import DOCTOR, HOST_DOWN, REDIS
 
 _NONE = ("NoActiveSlot", REDIS_DOWN, HOST_DOWN, "InMaintenance")
 _LOST = 'livekit_agents_jobs_lost_total{job=~"agents-.+"}'
-# Counted by the watcher of the room's host, by fleet; no job is in both (roles/agents/on_host/rooms.py).
+# Counted by the watcher of the room's host, by fleet; no job is in both (roles/agents/on_host/lkm_rooms.py).
 _DIED = 'livekit_agents_jobs_lost_total{job="redispatch"}'
 _BAD = 'livekit_egress_handler_results_total{job="egress",result!~"completed|aborted"}'
 _BY_FLEET = f"""label_replace({grown(_DIED, "15m", "host, fleet")}, "component", "agents-$1", "fleet", "(.+)")"""

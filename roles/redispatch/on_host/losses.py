@@ -3,7 +3,7 @@
 livekit-server forgets who had a job and whether it lives. It does tell how a participant left: one whose process or
 host died is missed (CONNECTION_TIMEOUT, some 20 s later), or its connection was never complete (SIGNAL_CLOSE,
 JOIN_FAILURE). All else is somebody's will, or an agent that comes back (pkg/rtc/types/interfaces.go,
-ToDisconnectReason, of 1.13.1 and 1.13.9). Whose the loss is: rooms.py.
+ToDisconnectReason, of 1.13.1 and 1.13.9). Whose the loss is: lkm_rooms.py.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from livekit_metal.roles.agents.on_host.rooms import KEPT, OVER, Rooms, Tries, jobs
+    from livekit_metal.roles.agents.on_host.lkm_rooms import KEPT, OVER, Rooms, Tries, jobs
 else:
-    _beside = importlib.import_module("rooms" if not __package__ else "livekit_metal.roles.agents.on_host.rooms")
+    _beside = importlib.import_module(
+        "lkm_rooms" if not __package__ else "livekit_metal.roles.agents.on_host.lkm_rooms"
+    )
     KEPT, OVER, Rooms, Tries, jobs = _beside.KEPT, _beside.OVER, _beside.Rooms, _beside.Tries, _beside.jobs
 
 REASONS = ("CONNECTION_TIMEOUT", "SIGNAL_CLOSE", "JOIN_FAILURE")

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from livekit_metal.roles.agents.on_host import lkm_logs as logs
     from livekit_metal.roles.redispatch.on_host import signed
     from livekit_metal.roles.redispatch.on_host.losses import Losses
 else:
+    logs = importlib.import_module("lkm_logs")
     signed = importlib.import_module("signed")
     Losses = importlib.import_module("losses").Losses
 
@@ -32,19 +34,7 @@ MOST = 1 << 20  # bytes of an event: a participant's attributes and metadata hav
 AT_ONCE = 32  # connections: whoever keeps more of them open is let go
 WITHIN = 10.0  # s for a request, from its connection to its end
 SELDOM = 60.0  # s between two words about what is refused: anybody on the host can send it
-_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _log = logging.getLogger("livekit-metal")
-
-
-class Json(logging.Formatter):
-    """A line of JSON for each record, with what came with it."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        said = {"level": record.levelname.lower(), "ts": record.created, "msg": record.getMessage()}
-        said |= {key: value for key, value in vars(record).items() if key not in _STANDARD}
-        if record.exc_info:
-            said["exception"] = self.formatException(record.exc_info)
-        return json.dumps(said, default=str)
 
 
 class Watch:
@@ -159,9 +149,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main(argv: list[str]) -> None:
     config = json.loads("".join(line for line in Path(argv[1]).read_text().splitlines(True) if line[:1] != "#"))
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(Json())
-    logging.basicConfig(level="INFO", handlers=[handler], force=True)
+    logs.begin("INFO")
     watch = Watch(config)
     watch.losses.start()
     Server(watch, config["port"]).serve_forever()

@@ -181,3 +181,10 @@ def test_a_worker_takes_jobs_up_to_its_load(
     checked: Callable[..., tuple[int, str]], more: dict[str, Any], load: str
 ) -> None:
     assert checked(LOUD, **more) == (0, load)
+
+
+def test_modules_of_the_code_are_its_own(checked: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    """The launcher's stand before them on the path of modules."""
+    for name in ("rooms", "logs"):
+        (tmp_path / f"code/{name}.py").write_text("MINE = True\n")
+    assert checked(f"import rooms, logs\nassert rooms.MINE and logs.MINE\n{SERVER}") == (0, "")

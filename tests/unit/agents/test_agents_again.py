@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from lab.run import wait_until
-from livekit_metal.roles.agents.on_host import again, rooms
+from livekit_metal.roles.agents.on_host import again
+from livekit_metal.roles.agents.on_host import lkm_rooms as rooms
 from livekit_metal.roles.agents.on_host.again import Again
-from livekit_metal.roles.agents.on_host.rooms import MOST
+from livekit_metal.roles.agents.on_host.lkm_rooms import MOST
 from tests.support.twirp import Twirp, twirp
 
 SECRET = "s" * 32
