@@ -2,15 +2,14 @@
 
 Nothing to do, and a change of one line (how long Prometheus keeps metrics), near and over a line of 20 ms. That both
 lead to the same is proved by each finding nothing to do after the other. Ansible needs python3 and python3-apt on
-hosts, and gets them; all else is as before in the end.
+hosts, and gets them; all else is as before in the end. ``--first`` makes the lab again for each run and takes the time
+of a first deploy; it is removed in the end.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.against.delay import delayed
-from bench.against.ways import ROOT, Hosts, ansible, ours, wanted
-from lab.state import facts
+from bench.against.first import first
+from bench.against.tree import wanted
+from bench.against.ways import Hosts, ansible, needs_python, ours, table
 
 _RUNS = 5
 _ROUND_TRIP = 0.02  # s
@@ -79,34 +79,29 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.against")
     parser.add_argument("--runs", type=int, default=_RUNS)
     parser.add_argument("--inventory", default="inventories/lab.py")
-    given, lab = parser.parse_args(words), facts()
-    at = {name: (str(each["address"]), 22) for name, each in lab["hosts"].items()}
-    near = Hosts(at, lab["login"], lab["key"], lab["known_hosts"], str(ROOT / given.inventory))
+    parser.add_argument("--first", action="store_true", help="a first deploy, on labs that are made and removed")
+    given = parser.parse_args(words)
+    near = Hosts.of_lab(given.inventory)
+    hosts = f"{len(near.at)} host{'' if len(near.at) == 1 else 's'}"
     with tempfile.TemporaryDirectory(prefix="bench-") as made:
-        directory, trees = Path(made), {}
+        directory = Path(made)
+        if given.first:
+            print(f"{hosts}, median of {given.runs} interleaved runs (least to most), seconds")
+            table("first deploy", first(near, directory, given.inventory, given.runs))
+            return
+        trees = {}
         for days in reversed(_DAYS):
             ours(near, days)
             (there := directory / str(days)).mkdir()
             trees[days] = wanted(near, days, there)
-        for name in at:
-            words = [*near.ssh(name), "apt-get", "install", "-y", "-q", "python3", "python3-apt"]
-            subprocess.run(words, capture_output=True, check=True)
+        needs_python(near)
         ansible(near, trees[_DAYS[0]], directory, mitogen=False)  # what it has otherwise, once
-        hosts = f"{len(at)} host{'' if len(at) == 1 else 's'}"
         print(f"{hosts}, median of {given.runs} interleaved runs (least to most), seconds")
         with _far(near, directory) as far:
             for place, there_ in (("near", near), (f"{_ROUND_TRIP * 1000:.0f} ms away", far)):
                 for kind, ways in _measured(_ways(there_, trees, directory), given.runs).items():
-                    _print(f"{kind}, {place}", ways)
+                    table(f"{kind}, {place}", ways)
                 ours(near, _DAYS[0])
-
-
-def _print(title: str, ways: Mapping[str, Sequence[float]]) -> None:
-    least = statistics.median(ways["livekit-metal"])
-    print(f"  {title}")
-    for way, took in ways.items():
-        middle = statistics.median(took)
-        print(f"    {way:14}{middle:7.2f}  ({min(took):.2f} to {max(took):.2f})   {middle / least:5.1f} x", flush=True)
 
 
 if __name__ == "__main__":

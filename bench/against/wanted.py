@@ -46,7 +46,6 @@ def _seen(host: Any) -> dict[str, Any]:
             for unit, found in seen.units.items()
             if found.get("ActiveState") == "active" and found.get("UnitFileState") == "enabled"
         ),
-        "users": sorted({one["group"] for one in each if one["group"].startswith("livekit")}),
     }
 
 

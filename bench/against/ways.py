@@ -6,16 +6,20 @@ import hashlib
 import json
 import os
 import re
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
+
+from lab.state import facts
 
 ROOT = Path(__file__).parents[2]
 _BESIDE = ROOT / "bench/ansible"
-_FAR = "bench/against/far.py"
+FAR = "bench/against/far.py"
 _CHANGED = re.compile(r"changed=(\d+).*unreachable=(\d+).*failed=(\d+)")
 
 
@@ -28,6 +32,13 @@ class Hosts:
     key: str
     known_hosts: str
     inventory: str
+
+    @classmethod
+    def of_lab(cls, inventory: str) -> Self:
+        """Those of the lab that LAB names."""
+        lab = facts()
+        at = {name: (str(each["address"]), 22) for name, each in lab["hosts"].items()}
+        return cls(at, lab["login"], lab["key"], lab["known_hosts"], str(ROOT / inventory))
 
     def ssh(self, name: str) -> list[str]:
         """The words that run a command on a host as root."""
@@ -46,7 +57,7 @@ class Hosts:
         }
 
 
-def _run(words: Sequence[str], environment: Mapping[str, str], directory: Path = ROOT) -> tuple[float, str]:
+def run(words: Sequence[str], environment: Mapping[str, str], directory: Path = ROOT) -> tuple[float, str]:
     """Seconds, and what it said. Ends the program when it fails."""
     began = time.perf_counter()
     done = subprocess.run(words, cwd=directory, env=environment, capture_output=True, text=True, check=False)
@@ -59,24 +70,8 @@ def _run(words: Sequence[str], environment: Mapping[str, str], directory: Path =
 def ours(hosts: Hosts, retention: int) -> tuple[float, int]:
     """A deploy: seconds, and how many operations changed something."""
     pyinfra = str(Path(sys.executable).parent / "pyinfra")
-    took, out = _run([pyinfra, "-y", "--json", _FAR, "deploy.py"], hosts.environment(retention))
+    took, out = run([pyinfra, "-y", "--json", FAR, "deploy.py"], hosts.environment(retention))
     return took, json.loads(out)["results"]["totals"]["success"]
-
-
-def wanted(hosts: Hosts, retention: int, directory: Path) -> dict[str, dict[str, object]]:
-    """What the hosts have now, as data, with the text of every file below ``directory``."""
-    file = directory / "wanted.json"
-    _run([sys.executable, "-m", "bench.against.wanted", str(file), _FAR, "deploy.py"], hosts.environment(retention))
-    found: dict[str, dict[str, object]] = json.loads(file.read_text())
-    for name, each in found.items():
-        root = directory / name
-        root.mkdir()
-        paths = [one["path"] for one in each["files"]]  # type: ignore[attr-defined]
-        login = [*hosts.ssh(name), "tar", "-C", "/", "-czf", "-"]
-        packed = subprocess.run([*login, *(path.lstrip("/") for path in paths)], capture_output=True, check=True)
-        subprocess.run(["tar", "-C", str(root), "-xzf", "-"], input=packed.stdout, check=True)
-        each["root"] = str(root)
-    return found
 
 
 def environment() -> Path:
@@ -90,6 +85,23 @@ def environment() -> Path:
         words = [uv, "pip", "install", "--quiet", "--python", str(made / "bin/python"), "--requirement", str(pins)]
         subprocess.run(words, check=True)
     return made
+
+
+def needs_python(hosts: Hosts) -> None:
+    """Give the hosts what Ansible works with there."""
+    for name in hosts.at:
+        words = [*hosts.ssh(name), "apt-get", "install", "-y", "-q", "python3", "python3-apt"]
+        subprocess.run([*hosts.ssh(name), "apt-get", "update", "-q"], capture_output=True, check=True)
+        subprocess.run(words, capture_output=True, check=True)
+
+
+def table(title: str, ways: Mapping[str, Sequence[float]]) -> None:
+    """Print the runs of each way, and how many times ours it takes."""
+    least = statistics.median(ways["livekit-metal"])
+    print(f"  {title}")
+    for way, took in ways.items():
+        middle = statistics.median(took)
+        print(f"    {way:14}{middle:7.2f}  ({min(took):.2f} to {max(took):.2f})   {middle / least:5.1f} x", flush=True)
 
 
 def ansible(
@@ -106,7 +118,7 @@ def ansible(
         plugins = next(made.glob("lib/python*/site-packages/ansible_mitogen/plugins/strategy"))
         own |= {"ANSIBLE_STRATEGY_PLUGINS": str(plugins), "ANSIBLE_STRATEGY": "mitogen_linear"}
     words = [str(made / "bin/ansible-playbook"), "-i", str(file), str(_BESIDE / "site.yml")]
-    took, out = _run(words, os.environ | own | {"ANSIBLE_HOME": str(directory / "home")}, directory)
+    took, out = run(words, os.environ | own | {"ANSIBLE_HOME": str(directory / "home")}, directory)
     found = [tuple(map(int, each)) for each in _CHANGED.findall(out)]
     if len(found) != len(has) or any(lost or failed for _, lost, failed in found):
         sys.exit(out[-2000:])
