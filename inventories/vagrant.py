@@ -1,7 +1,8 @@
 """The virtual machines of the Vagrantfile: `vagrant up`, their host keys into .vagrant/known_hosts, then deploy.
 
 Addresses and names are the Vagrantfile's; its VM_COUNT and VM_NETWORK are read here too, and Vagrant's own
-VAGRANT_DOTFILE_PATH. VM_RELEASE and VM_SOURCE choose the livekit-server: `make vm` builds it from its Go module.
+VAGRANT_DOTFILE_PATH. VM_ARCH is their architecture; VM_RELEASE and VM_SOURCE
+choose the livekit-server: `make vm` builds it from its Go module.
 """
 
 import os
@@ -23,6 +24,7 @@ site = {
     "hosts": {
         f"lk{n}": {
             "address": f"{_network}.{10 + n}",
+            "arch": os.environ.get("VM_ARCH", "amd64"),
             "roles": ["livekit", "redis", "prometheus"] if n == 1 else ["livekit"],
             "ssh": {
                 "user": "vagrant",

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from lab import verbs
+from lab.images.arch import ARCHES
 from lab.images.sources import RELEASES
 from lab.places import DEFAULT_NAME, Lab
 from lab.run import LabError
@@ -26,11 +27,13 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--hardened", action="store_true", help="with umask 027, and deployed by a user with sudo")
     verb.add_parser("down", parents=[named], help="remove every trace of it but the cached images")
     up.add_argument("--vm", action="store_true", help="virtual machines by Vagrant, not containers")
+    up.add_argument("--arch", choices=ARCHES, help="of virtual machines (this machine's own)")
     demo = verb.add_parser("demo", parents=[named], help="up, deploy, and a real call")
     demo.add_argument("--hosts", type=int)
     demo.add_argument("--release", choices=RELEASES)
     demo.add_argument("--hardened", action="store_true")
     demo.add_argument("--vm", action="store_true")
+    demo.add_argument("--arch", choices=ARCHES)
     demo.add_argument("--inventory", default="inventories/lab.py")
     status = verb.add_parser("status", parents=[named], help="its hosts")
     status.add_argument("--json", action="store_true", help="for programs")
@@ -52,11 +55,12 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         lab = Lab(given.name)
         if given.verb == "up":
-            verbs.up(lab, given.hosts, given.release, hardened=given.hardened, vm=given.vm)
+            verbs.up(lab, given.hosts, given.release, hardened=given.hardened, vm=given.vm, arch=given.arch)
         elif given.verb == "demo":
             from lab.demo import demo  # noqa: PLC0415 - needs packages that `up` and `down` do without
 
-            demo(lab, given.hosts, given.release, given.inventory, hardened=given.hardened, vm=given.vm)
+            kind = {"hardened": given.hardened, "vm": given.vm, "arch": given.arch}
+            demo(lab, given.hosts, given.release, given.inventory, **kind)
         elif given.verb == "down":
             verbs.down(lab)
         elif given.verb == "status":

@@ -31,9 +31,10 @@ def demo(
     *,
     hardened: bool = False,
     vm: bool = False,
+    arch: str | None = None,
 ) -> None:
     """From nothing to a live call. Raises LabError when the deploy or the call fails."""
-    verbs.up(lab, hosts, release, hardened=hardened, vm=vm)
+    verbs.up(lab, hosts, release, hardened=hardened, vm=vm, arch=arch)
     if vm:
         os.environ.update(environment(lab))  # what inventories/vagrant.py reads
     deploy(lab, inventory_file)

@@ -13,6 +13,7 @@ from typing import Any
 
 from lab import cgroup, claims, files, network, root, tools
 from lab.images import build
+from lab.images.arch import NATIVE
 from lab.machine import Machine
 from lab.places import MACHINE_WIDE, Lab, host_address, host_names
 from lab.run import LabError, in_parallel, lock, say, step, write
@@ -24,11 +25,20 @@ DEFAULT_HOSTS = 3
 DEFAULT_RELEASE = "bookworm"
 
 
-def up(lab: Lab, hosts: int | None, release: str | None, *, hardened: bool = False, vm: bool = False) -> None:
+def up(
+    lab: Lab,
+    hosts: int | None,
+    release: str | None,
+    *,
+    hardened: bool = False,
+    vm: bool = False,
+    arch: str | None = None,
+) -> None:
     """Make the lab, or repair it, or give it another number of hosts; returns when every host is ready.
 
     ``hardened``: as hardening guides want hosts (umask 027), and whoever deploys logs in as a user with sudo.
-    ``vm``: virtual machines by Vagrant, of which there is one unless ``hosts`` says otherwise.
+    ``vm``: virtual machines by Vagrant, of which there is one unless ``hosts`` says otherwise; of ``arch`` (this
+    machine's own), which only they can choose.
     """
     tools.need_root()
     tools.ensure()
@@ -37,8 +47,11 @@ def up(lab: Lab, hosts: int | None, release: str | None, *, hardened: bool = Fal
         release = _settle_release(lab, known, release)
         if vm or is_virtual(lab):
             _settle_vm(lab, known)
-            virtual.up(lab, hosts or (len(known["hosts"]) if known else 1), release)
+            arch = _settle_arch(lab, known, arch)
+            virtual.up(lab, hosts or (len(known["hosts"]) if known else 1), release, arch)
             return
+        if arch not in (None, NATIVE):
+            raise LabError(arch, "is not this machine's architecture", "add --vm: containers share its processor")
         hardened = _settle_hardening(lab, known, hardened=hardened)
         before = len(known["hosts"]) if known else DEFAULT_HOSTS
         names = host_names(before if hosts is None else hosts)
@@ -167,6 +180,14 @@ def _settle_vm(lab: Lab, known: dict[str, Any] | None) -> None:
     """Raises LabError when the lab's hosts are containers."""
     if known and not known.get("vm"):
         raise LabError(lab.name, "its hosts are no virtual machines", "run 'make lab-down' first")
+
+
+def _settle_arch(lab: Lab, known: dict[str, Any] | None, wanted: str | None) -> str:
+    """The machines' architecture; raises LabError when they have one and another is wanted."""
+    has = str(known["arch"]) if known else None
+    if has and wanted and has != wanted:
+        raise LabError(lab.name, f"its machines are {has}, not {wanted}", "run 'make lab-down' first")
+    return has or wanted or NATIVE
 
 
 def _existing(lab: Lab) -> set[str]:

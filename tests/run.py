@@ -112,7 +112,7 @@ def _run(row: Row, turns: Turns, screen: _Screen) -> _Ran:
     failed: list[str] = []
     try:
         hosts = ["--hosts", str(row.hosts), "--release", row.release]
-        hosts += [*(["--hardened"] if row.hardened else []), *(["--vm"] if row.vm else [])]
+        hosts += [*(["--hardened"] if row.hardened else []), *(["--vm", "--arch", row.arch] if row.vm else [])]
         if row.first and not (step("lab", "up", *hosts) and step("pytest", row.first)):
             failed.append(row.first)
         if not step("lab", *(["up", *hosts] if row.bare else ["demo", *hosts, "--inventory", row.inventory])):

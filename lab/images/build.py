@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.images import arch as architectures
 from lab.images import sources
 from lab.places import images
 from lab.run import LabError, lock, run_logged, say, step, write
@@ -59,10 +60,10 @@ APART = (
 )
 
 
-def image_id(release: str, archive: str, authorities: Mapping[str, str], recipe: str) -> str:
-    """``release-hash``: the same inputs give the same name, anything else another."""
-    inputs = json.dumps([release, PACKAGES, archive, dict(authorities), recipe], sort_keys=True)
-    return f"{release}-{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
+def image_id(release: str, arch: str, archive: str, authorities: Mapping[str, str], recipe: str) -> str:
+    """``release-arch-hash``: the same inputs give the same name, anything else another."""
+    inputs = json.dumps([release, arch, PACKAGES, archive, dict(authorities), recipe], sort_keys=True)
+    return f"{release}-{arch}-{hashlib.sha256(inputs.encode()).hexdigest()[:12]}"
 
 
 def need_space(where: Path, megabytes: int, what: str) -> None:
@@ -73,26 +74,29 @@ def need_space(where: Path, megabytes: int, what: str) -> None:
         raise LabError(where, fact, "make room on that file system")
 
 
-def ensure(release: str) -> Path:
-    """The tree of a complete image; made now (about a minute) when the cache has none."""
+def ensure(release: str, arch: str = architectures.NATIVE) -> Path:
+    """The tree of a complete image; made now (about a minute, five by qemu-user) when the cache has none."""
     suites = sources.outer_sources()
     archive = sources.sources_file(suites, release)
     authorities = sources.outer_authorities()
     home = images()
-    image = home / image_id(release, archive, authorities, RECIPE.read_text())
+    image = home / image_id(release, arch, archive, authorities, RECIPE.read_text())
     if image.exists():
         return image
     home.mkdir(parents=True, exist_ok=True)
     with lock(home / ".lock", "the base images"):
         if not image.exists():
             need_space(home, IMAGE_MEGABYTES, f"the {release} image")
-            with step(f"base image {release}, once, about a minute"):
+            architectures.ensure(arch)
+            minutes = "about a minute" if arch == architectures.NATIVE else "about five minutes"
+            with step(f"base image {release} {arch}, once, {minutes}"):
                 mirror = next(source.uri for source in suites if source.suite == "")
-                _build(image, release, mirror, archive, authorities)
+                _build(image, (release, arch, mirror), archive, authorities)
     return image
 
 
-def _build(image: Path, release: str, mirror: str, archive: str, authorities: Mapping[str, str]) -> None:
+def _build(image: Path, wanted: tuple[str, str, str], archive: str, authorities: Mapping[str, str]) -> None:
+    release, arch, mirror = wanted
     partial = image.with_name(f"{image.name}.partial")
     log = image.with_name(f"{image.name}.log")
     if partial.exists():
@@ -100,7 +104,7 @@ def _build(image: Path, release: str, mirror: str, archive: str, authorities: Ma
         shutil.rmtree(partial)
     log.unlink(missing_ok=True)
     remedy = "see why; a mirror that does not answer is the usual reason; then run the same command again"
-    options = ("--variant=minbase", f"--keyring={sources.KEYRING}", f"--include={','.join(PACKAGES)}")
+    options = (f"--arch={arch}", "--variant=minbase", f"--keyring={sources.KEYRING}", f"--include={','.join(PACKAGES)}")
     run_logged("debootstrap", [*APART, "debootstrap", *options, release, partial, mirror], log, remedy)
     (partial / "etc/apt/sources.list").unlink(missing_ok=True)
     write(partial / "etc/apt/sources.list.d/debian.sources", archive)

@@ -12,6 +12,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from lab.images import arch as architectures
 from lab.images import build
 from lab.places import images
 from lab.run import LabError, lock, run, run_logged, step, write
@@ -34,9 +35,9 @@ def metadata() -> str:
     return json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": SIZE}) + "\n"
 
 
-def ensure(release: str) -> Path:
+def ensure(release: str, arch: str) -> Path:
     """A complete box file; made now (two minutes, and the base image) when the cache has none."""
-    base = build.ensure(release)
+    base = build.ensure(release, arch)
     key = _insecure_key()
     home = images().with_name("boxes")
     box = home / f"{box_id(base.name, RECIPE.read_text(), DISK.read_text(), metadata(), key)}.box"
@@ -46,8 +47,9 @@ def ensure(release: str) -> Path:
     with lock(home / ".lock", "the boxes"):
         if not box.exists():
             build.need_space(home, _BOX_MEGABYTES, "the box")
+            architectures.ensure(arch)
             with step(f"Vagrant box {box.stem}, once, about two minutes"):
-                _build(box, base, key)
+                _build(box, base, arch, key)
     return box
 
 
@@ -59,7 +61,7 @@ def _insecure_key() -> str:
     return found.read_text().strip()
 
 
-def _build(box: Path, base: Path, key: str) -> None:
+def _build(box: Path, base: Path, arch: str, key: str) -> None:
     partial, log = box.with_suffix(".partial"), box.with_suffix(".log")
     if partial.exists():
         shutil.rmtree(partial)
@@ -70,7 +72,7 @@ def _build(box: Path, base: Path, key: str) -> None:
     build.reach_the_archive(tree)
     build.inside(tree, RECIPE, log, _REMEDY, key)
     build.forget_the_archive(tree)
-    run_logged(DISK.name, [*build.APART, "sh", DISK, tree, str(SIZE), partial], log, _REMEDY)
+    run_logged(DISK.name, [*build.APART, "sh", DISK, tree, arch, str(SIZE), partial], log, _REMEDY)
     write(partial / "metadata.json", metadata())
     new = partial / "new.box"
     with tarfile.open(new, "w") as archive:  # not packed: the disk is copied into place at each `vagrant box add`

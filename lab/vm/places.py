@@ -12,6 +12,7 @@ from lab.places import CHECKOUT, Lab
 MEMORY = 1536  # MB
 SIZE = 8  # GB of a machine's disk, of which it takes what it writes
 LIBVIRT = "qemu:///system"
+FIRMWARE = "/usr/lib/u-boot/qemu_arm64/u-boot.bin"  # of machines of arm64
 _RELEASE, _SOURCE = "1.13.5", "module"  # of livekit-server: what can be built from its Go module
 
 
@@ -74,6 +75,7 @@ def environment(lab: Lab) -> dict[str, str]:
         "VAGRANT_CHECKPOINT_DISABLE": "1",
         "VAGRANT_NO_COLOR": "1",
         "LIBVIRT_DEFAULT_URI": LIBVIRT,
+        "VM_ARCH": facts["arch"],
         "VM_BOX": facts["box"],
         "VM_COUNT": str(len(facts["hosts"])),
         "VM_NETWORK": str(facts["network"]).rpartition(".")[0],

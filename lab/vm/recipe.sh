@@ -5,7 +5,7 @@ export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 
 echo 'LABEL=root / ext4 errors=remount-ro 0 1' >/etc/fstab
 apt-get update
-apt-get -y --no-install-recommends install linux-image-cloud-amd64 initramfs-tools zstd
+apt-get -y --no-install-recommends install "linux-image-cloud-$(dpkg --print-architecture)" initramfs-tools zstd
 apt-get clean
 rm -rf /var/lib/apt/lists/*
 
@@ -34,11 +34,19 @@ ExecStartPre=/usr/bin/ssh-keygen -A
 ExecStartPre=/usr/sbin/sshd -t
 END
 
-# GRUB itself is put before the file system, with these lines as all that it reads: Debian's links lead to the newest
-# kernel, so an upgrade of it is what the next boot starts.
-mkdir -p /boot/grub
+# GRUB itself is put before the file system, or U-Boot is the machine's firmware; these lines are all that they read.
+# Debian's links lead to the newest kernel, so an upgrade of it is what the next boot starts. mitigations=off: a change of
+# page tables at each system call (PTI) empties the TLB that QEMU keeps in software.
+mkdir -p /boot/grub /boot/extlinux
+cat >/boot/extlinux/extlinux.conf <<END
+default debian
+label debian
+  kernel /vmlinuz
+  initrd /initrd.img
+  append root=LABEL=root ro console=ttyAMA0 net.ifnames=0 mitigations=off quiet
+END
 cat >/boot/grub/grub.cfg <<END
-linux /vmlinuz root=LABEL=root ro console=ttyS0 net.ifnames=0 quiet
+linux /vmlinuz root=LABEL=root ro console=ttyS0 net.ifnames=0 mitigations=off quiet
 initrd /initrd.img
 boot
 END

@@ -10,9 +10,11 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from lab.images.arch import NATIVE
 from lab.places import Lab, gateway
 from lab.run import LabError, run, run_logged, step, succeeds, write
 from lab.vm.places import (
+    FIRMWARE,
     LIBVIRT,
     disks,
     dotfile,
@@ -26,8 +28,12 @@ from lab.vm.places import (
 )
 
 # What NumPy's wheels ask for at least (x86-64-v2), which the usual qemu64 is not.
-_EMULATED = ("qemu", "custom", "Westmere")
-_KVM = ("kvm", "host-passthrough", "")
+_MODELS = {"amd64": "Westmere", "arm64": "cortex-a72"}
+# vagrant-libvirt's own defaults are a PC's
+_BOARDS: dict[str, dict[str, object]] = {
+    "amd64": {},
+    "arm64": {"machine_arch": "aarch64", "machine_type": "virt", "loader": FIRMWARE, "features": []},
+}
 _REMEDY = "see why; then run the same command again"
 
 
@@ -37,13 +43,12 @@ def has_kvm() -> bool:
     return Path("/dev/kvm").exists() and (" vmx" in flags or " svm" in flags)
 
 
-def home_vagrantfile(lab: Lab, network: IPv4Network, *, kvm: bool) -> str:
+def home_vagrantfile(lab: Lab, network: IPv4Network, arch: str, *, kvm: bool) -> str:
     """Vagrant reads it before the Vagrantfile of the checkout, and merges both."""
-    driver, mode, model = _KVM if kvm else _EMULATED
+    emulated = {"driver": "qemu", "cpu_mode": "custom", "cpu_model": _MODELS[arch], "cpu_fallback": "allow"}
     settings = {
-        "driver": driver,
-        "cpu_mode": mode,
-        **({"cpu_model": model, "cpu_fallback": "allow"} if model else {}),
+        **({"driver": "kvm", "cpu_mode": "host-passthrough"} if kvm else emulated),
+        **_BOARDS[arch],
         "default_prefix": prefix(lab),
         "storage_pool_name": pool(lab),
         "management_network_name": management_network(lab),
@@ -52,6 +57,8 @@ def home_vagrantfile(lab: Lab, network: IPv4Network, *, kvm: bool) -> str:
         "memballoon_enabled": False,
     }
     lines = "\n".join(f"    libvirt.{name} = {json.dumps(value)}" for name, value in settings.items())
+    if arch == "arm64":
+        lines += '\n    libvirt.input type: "keyboard", bus: "virtio"'
     return (
         f'Vagrant.configure("2") do |config|\n  config.vm.boot_timeout = 600\n'
         f'  config.vm.box_check_update = false\n  config.vm.provider "libvirt" do |libvirt|\n{lines}\n  end\nend\n'
@@ -70,9 +77,9 @@ def network_xml(lab: Lab, network: IPv4Network) -> str:
     )
 
 
-def prepare(lab: Lab, network: IPv4Network, box: Path) -> None:
+def prepare(lab: Lab, network: IPv4Network, arch: str, box: Path) -> None:
     """Home, box, pool and hosts' network; nothing of it is made twice."""
-    write(vagrant_home(lab) / "Vagrantfile", home_vagrantfile(lab, network, kvm=has_kvm()))
+    write(vagrant_home(lab) / "Vagrantfile", home_vagrantfile(lab, network, arch, kvm=arch == NATIVE and has_kvm()))
     if environment(lab)["VM_BOX"] not in run_vagrant(lab, "box", "list"):
         with step("box into the lab's Vagrant home"):
             run_vagrant(lab, "box", "add", "--name", environment(lab)["VM_BOX"], str(box))

@@ -20,21 +20,22 @@ from lab.vm.places import dotfile
 _LOGIN = "vagrant"
 
 
-def up(lab: Lab, hosts: int, release: str) -> None:
+def up(lab: Lab, hosts: int, release: str, arch: str) -> None:
     """Make the machines, or start them again; returns when every host is ready and its tests can log in as root."""
-    tools.ensure()
+    tools.ensure(arch)
     claims.refuse_foreign(lab)
-    file = box.ensure(release)
+    file = box.ensure(release, arch)
     daemons.start()
     with lock(MACHINE_WIDE / "claims.lock", "the labs' networks"):
         net = claims.claim(lab)
     names = host_names(hosts)
     facts = json.loads(files.facts(lab, release, net, names))
-    write(lab.dir / "lab.json", json.dumps(facts | {"vm": True, "login": _LOGIN, "box": file.stem}, indent=2) + "\n")
+    facts |= {"vm": True, "arch": arch, "login": _LOGIN, "box": file.stem}
+    write(lab.dir / "lab.json", json.dumps(facts, indent=2) + "\n")
     key = root.client_key(lab)
     addresses = {name: host_address(net, name) for name in names}
     write(lab.dir / "ssh_config", files.ssh_config(lab, addresses))
-    vagrant.prepare(lab, net, file)
+    vagrant.prepare(lab, net, arch, file)
     network.up_outside(lab, net)
     vagrant.up(lab, names)
     (lab.dir / "known_hosts").unlink(missing_ok=True)
@@ -42,7 +43,7 @@ def up(lab: Lab, hosts: int, release: str) -> None:
     in_parallel(lambda machine: _let_in(machine, key), machines)
     write(dotfile(lab) / "known_hosts", (lab.dir / "known_hosts").read_text())  # where the inventory has it
     in_parallel(_ready, machines)
-    say(f"up: {', '.join(names)} ({release}, {net}); ssh -F {lab.dir}/ssh_config {names[0]}")
+    say(f"up: {', '.join(names)} ({release}, {arch}, {net}); ssh -F {lab.dir}/ssh_config {names[0]}")
 
 
 def down(lab: Lab) -> None:

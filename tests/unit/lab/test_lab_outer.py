@@ -74,15 +74,16 @@ def test_name_servers_that_hosts_can_reach(texts: list[str], servers: tuple[str,
 
 
 def test_an_image_is_named_by_all_that_goes_into_it() -> None:
-    name = build.image_id("bookworm", "archive", {"ca.crt": "pem"}, "recipe")
-    assert name == build.image_id("bookworm", "archive", {"ca.crt": "pem"}, "recipe")
+    name = build.image_id("bookworm", "amd64", "archive", {"ca.crt": "pem"}, "recipe")
+    assert name == build.image_id("bookworm", "amd64", "archive", {"ca.crt": "pem"}, "recipe")
     others = {
-        build.image_id("trixie", "archive", {"ca.crt": "pem"}, "recipe"),
-        build.image_id("bookworm", "another", {"ca.crt": "pem"}, "recipe"),
-        build.image_id("bookworm", "archive", {}, "recipe"),
-        build.image_id("bookworm", "archive", {"ca.crt": "pem"}, "other recipe"),
+        build.image_id("bookworm", "arm64", "archive", {"ca.crt": "pem"}, "recipe"),
+        build.image_id("trixie", "amd64", "archive", {"ca.crt": "pem"}, "recipe"),
+        build.image_id("bookworm", "amd64", "another", {"ca.crt": "pem"}, "recipe"),
+        build.image_id("bookworm", "amd64", "archive", {}, "recipe"),
+        build.image_id("bookworm", "amd64", "archive", {"ca.crt": "pem"}, "other recipe"),
     }
-    assert len(others) == 4
+    assert len(others) == 5
     assert name not in others
 
 

@@ -24,6 +24,7 @@ from lab.vm.machine import VirtualMachine
 NETWORK = IPv4Network("10.90.7.0/24")
 FACTS = {
     "vm": True,
+    "arch": "amd64",
     "box": "bookworm-1-vm-2",
     "network": str(NETWORK),
     "release": "bookworm",
@@ -72,18 +73,25 @@ def seen_by_ruby(text: str, tmp_path: Path) -> dict[str, object]:
 
 
 def test_without_kvm_the_processor_is_emulated_and_new_enough_for_numpy(lab: Lab, tmp_path: Path) -> None:
-    found = seen_by_ruby(vagrant.home_vagrantfile(lab, NETWORK, kvm=False), tmp_path)
+    found = seen_by_ruby(vagrant.home_vagrantfile(lab, NETWORK, "amd64", kvm=False), tmp_path)
     assert (found["driver"], found["cpu_model"]) == ("qemu", "Westmere")
 
 
+def test_a_machine_of_arm64_boots_by_firmware_and_has_nothing_of_a_pc(lab: Lab, tmp_path: Path) -> None:
+    found = seen_by_ruby(vagrant.home_vagrantfile(lab, NETWORK, "arm64", kvm=False), tmp_path)
+    assert (found["machine_arch"], found["machine_type"], found["cpu_model"]) == ("aarch64", "virt", "cortex-a72")
+    assert found["loader"] == places.FIRMWARE
+    assert found["features"] == []
+
+
 def test_with_kvm_the_processor_is_this_machines(lab: Lab, tmp_path: Path) -> None:
-    found = seen_by_ruby(vagrant.home_vagrantfile(lab, NETWORK, kvm=True), tmp_path)
+    found = seen_by_ruby(vagrant.home_vagrantfile(lab, NETWORK, "amd64", kvm=True), tmp_path)
     assert (found["driver"], found["cpu_mode"]) == ("kvm", "host-passthrough")
     assert "cpu_model" not in found, "libvirt refuses one beside it"
 
 
 def test_everything_in_libvirt_has_the_labs_name_and_no_other_labs(lab: Lab, tmp_path: Path) -> None:
-    found = seen_by_ruby(vagrant.home_vagrantfile(lab, NETWORK, kvm=False), tmp_path)
+    found = seen_by_ruby(vagrant.home_vagrantfile(lab, NETWORK, "amd64", kvm=False), tmp_path)
     names = [found["default_prefix"], found["storage_pool_name"], found["management_network_name"]]
     names += [
         ET.fromstring(text).findtext("name") for text in (vagrant.pool_xml(lab), vagrant.network_xml(lab, NETWORK))
