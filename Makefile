@@ -93,8 +93,8 @@ test-media: tools  ## recordings, streams and phone calls on a lab: the real pro
 test-upgrade: $(VENV)/.made  ## a call through every kind of change, on a lab of its own: the table of gaps
 	$(RUN)python -m tests.upgrade
 
-vm: $(VENV)/.made  ## virtual machines by Vagrant, with or without KVM: made, deployed, a call, tests of the kernel, destroyed (HOSTS=3)
-	$(RUN)python -m tests.run vm$(filter-out 1,$(HOSTS))
+vm: $(VENV)/.made  ## virtual machines by Vagrant, with or without KVM: made, deployed, a call, tests of the kernel, destroyed (HOSTS=3, or ARCH=arm64)
+	$(RUN)python -m tests.run vm$(if $(filter arm64,$(ARCH)),arm,$(filter-out 1,$(HOSTS)))
 
 prove: $(VENV)/.made  ## a livekit-server of upstream's archive on a lab, as one file to send back (RELEASE=1.13.9 SHORT=yes)
 	$(RUN)python -m tests.upgrade.prove $(RELEASE) $(if $(SHORT),--short) $(if $(ARCHIVE),--archive $(ARCHIVE) --sha256 $(SHA256))

@@ -40,7 +40,11 @@ def start() -> None:
 def stop() -> None:
     """End the daemons that we have started, if nothing is left that needs them."""
     with _locked():
-        if _pid("libvirtd") is not None and _answers() and run("virsh", "-c", LIBVIRT, "list", "--name").strip():
+        if (
+            _pid("libvirtd") is not None
+            and _answers()
+            and run("virsh", "-c", LIBVIRT, "list", "--all", "--name").strip()
+        ):
             say("libvirtd has other machines, so it runs on")
             return
         for daemon in reversed(_DAEMONS):

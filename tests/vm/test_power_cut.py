@@ -14,6 +14,7 @@ from tests.support.hosts.deploys import unchanging
 from tests.vm.conftest import Machine
 
 BEGINS = 60.0  # s
+ANSWERS = 20.0  # s for a trunk, a rule and an ingress: without power nobody says that nobody is there
 SAVED = 2.0  # s: `appendfsync everysec` lets as much be lost (Redis' documentation, persistence)
 
 
@@ -34,8 +35,9 @@ class Writer(Thread):
             while not self.over.is_set():
                 number += 1
                 try:
-                    for one in await written(livekit, number):
-                        self.made.append((time.monotonic(), one))
+                    async with asyncio.timeout(ANSWERS):
+                        for one in await written(livekit, number):
+                            self.made.append((time.monotonic(), one))
                 except (aiohttp.ClientError, api.TwirpError, TimeoutError) as error:
                     self.said = str(error)  # that the power is gone, or else a failure of the test
                     return
