@@ -66,8 +66,8 @@ def _lets_in(talk: Talk) -> bool:
 def test_a_clock_that_jumps_is_not_heard(talk: Talk, clock: Clock) -> None:
     """Ahead and back again, as a virtual machine's does that was paused.
 
-    livekit-server takes a node for gone that has not told of itself for 30 s by its own clock, itself too: who comes in
-    the moment after the jump is turned away, and let in once it has told of itself again.
+    livekit-server takes a node for gone that has not told of itself for 5 s by the clock, itself too: who comes in
+    the moment after a jump is turned away, until it has told of itself again (pkg/routing/selector/utils.go, 1.13.5).
     """
     clock.put(OFF)
     assert wait_until(lambda: _lets_in(talk), _NEWCOMERS, every=0.5)
