@@ -5,8 +5,6 @@ For a lab that nothing was deployed on yet (`python -m lab up --hosts 10`): row 
 
 from __future__ import annotations
 
-import pytest
-
 from lab import demo, state
 from lab.places import Lab as Place
 from livekit_metal.site import inventory
@@ -16,17 +14,13 @@ from tests.waves.conftest import CANARY, WITHIN
 from tests.waves.turns import all_at_once, turns, waves
 
 
-@pytest.fixture(scope="module", autouse=True)
-def way_in() -> None:
-    """What over_ssh looks for beside the hosts."""
-    demo.write_access(Place(state.facts()["name"]), inventory.read(ROOT / INVENTORY))
-
-
 def test_a_first_deploy_goes_to_all_at_once_after_the_canary() -> None:
     names = list(state.facts()["hosts"])
     run = Deploy(INVENTORY)
     told = run.end(within=WITHIN)
     assert told.status == 0, told.text
+    # what over_ssh looks for beside the hosts; its secrets are of this deploy
+    demo.write_access(Place(state.facts()["name"]), inventory.read(ROOT / INVENTORY))
     rest = [name for name in names if name != CANARY]
     for turn in ("Foundation", "Services"):
         assert f"{turn}, at once: {CANARY}; {', '.join(rest)}" in told.text, told.text
