@@ -138,6 +138,13 @@ def test_containers_do_not_become_machines(lab: Lab) -> None:
         verbs._settle_vm(lab, {"hosts": {}, "release": "bookworm"})
 
 
+def test_machines_keep_their_architecture(lab: Lab) -> None:
+    with pytest.raises(LabError, match="vm: its machines are amd64, not arm64; run 'make lab-down' first"):
+        verbs._settle_arch(lab, FACTS, "arm64")
+    assert verbs._settle_arch(lab, FACTS, None) == "amd64"
+    assert verbs._settle_arch(lab, None, "arm64") == "arm64"
+
+
 def test_a_host_without_a_key_of_vagrants_is_said(made: Lab) -> None:
     with pytest.raises(LabError, match=r"lk1: Vagrant has made no key for it; see .*vagrant\.log"):
         virtual._let_in(VirtualMachine(made, "lk1", "10.90.7.11"), "ssh-ed25519 AAAA")
