@@ -43,6 +43,15 @@ class StateQuery:
             tuple(dict(self.queries + other.queries).items()),
         )
 
+    def __sub__(self, other: StateQuery) -> StateQuery:
+        return StateQuery(
+            self.files - other.files,
+            self.packages - other.packages,
+            self.sysctls - other.sysctls,
+            self.units - other.units,
+            tuple(each for each in self.queries if each not in other.queries),
+        )
+
 
 @dataclass(slots=True)
 class HostState:
@@ -56,6 +65,19 @@ class HostState:
     answers: dict[str, list[str]] = field(default_factory=dict)
     asked: float = 0.0  # Unix time on the controller before the question went out
     answered: float = 0.0  # and when the answer was there
+
+    def __or__(self, later: HostState) -> HostState:
+        """Both looks as one, which took as long as both."""
+        return HostState(
+            self.files | later.files,
+            self.stat | later.stat,
+            self.packages | later.packages,
+            self.sysctls | later.sysctls,
+            self.units | later.units,
+            self.answers | later.answers,
+            self.asked,
+            later.answered,
+        )
 
     def unit(self, name: str, key: str) -> str:
         return self.units.get(name, {}).get(key, "")
@@ -135,15 +157,23 @@ class Observer:
         self.needs |= needs
 
     def current(self) -> HostState:
-        """What the host is like now. Raises HostError when it cannot be read."""
-        if self._seen is None or self._asked != self.needs:
-            asked = time.time()
-            mark = _mark()
-            answer = read(self.host, "sh -s", stdin=script(self.needs, mark))
-            self._seen, self._asked = parse(answer, mark), self.needs
-            self._seen.asked, self._seen.answered = asked, time.time()
-            self.looks += 1
+        """What the host is like now. Raises HostError when it cannot be read.
+
+        Where nothing has changed since, only what was not asked before is: a plan (`--dry`) asks for each operation.
+        """
+        if self._seen is None:
+            self._seen = self._look(self.needs)
+        elif self._asked != self.needs:
+            self._seen |= self._look(self.needs - self._asked)
+        self._asked = self.needs
         return self._seen
+
+    def _look(self, needs: StateQuery) -> HostState:
+        asked, mark = time.time(), _mark()
+        seen = parse(read(self.host, "sh -s", stdin=script(needs, mark)), mark)
+        seen.asked, seen.answered = asked, time.time()
+        self.looks += 1
+        return seen
 
     def forget(self) -> None:
         """Something changed (or may have): look again at the next question."""

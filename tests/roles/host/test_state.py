@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from livekit_metal.runtime.host import state
 from livekit_metal.runtime.host.commands import HostError
-from livekit_metal.runtime.host.state import StateQuery, _mark, parse, script
+from livekit_metal.runtime.host.state import Observer, StateQuery, _mark, parse, script
 
 
 def look(needs: StateQuery) -> str:
@@ -69,3 +70,28 @@ def test_a_process_that_has_line_breaks_in_its_name_ends_no_section() -> None:
 
 def test_no_two_looks_have_the_same_mark() -> None:
     assert _mark() != _mark()
+
+
+def test_a_second_look_asks_for_what_is_new_and_after_a_change_for_everything(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def read(_: object, command: str, stdin: str) -> str:
+        asked.append(stdin)
+        return subprocess.run(command.split(), input=stdin, capture_output=True, text=True, check=True).stdout
+
+    monkeypatch.setattr(state, "read", read)
+    observer = Observer(None)  # type: ignore[arg-type]
+    observer.need(StateQuery(queries=(("first", "echo one"),)))
+    began = observer.current().asked
+    observer.need(StateQuery(sysctls=frozenset({"kernel.ostype"}), queries=(("second", "echo two"),)))
+    seen = observer.current()
+    assert (seen.answers, seen.sysctls) == ({"first": ["one"], "second": ["two"]}, {"kernel.ostype": "Linux"})
+    assert seen.asked == began
+    assert seen.answered >= began
+    assert ["echo one" in each for each in asked] == [True, False]
+    observer.forget()
+    assert observer.current().answers == seen.answers
+    assert "echo one" in asked[-1]
+    assert "echo two" in asked[-1]
+    observer.current()
+    assert len(asked) == observer.looks == 3
