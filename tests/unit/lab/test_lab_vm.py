@@ -184,3 +184,16 @@ LEFT = """table ip filter {
 )
 def test_a_table_is_removed_only_where_nothing_but_libvirts_empty_chains_is_in_it(listing: str, alone: bool) -> None:
     assert daemons.only_libvirts(listing) is alone
+
+
+def test_a_machine_without_power_needs_libvirt_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its lab's next word is to start it."""
+    monkeypatch.setattr(daemons, "_LOCK", tmp_path / "lock")
+    monkeypatch.setattr(daemons, "_pid", lambda _: 1)
+    monkeypatch.setattr(daemons, "_answers", lambda: True)
+    monkeypatch.setattr(daemons, "run", lambda *words: "other-lk1\n" if "--all" in words else "\n")
+    monkeypatch.setattr(daemons.os, "kill", lambda *_: pytest.fail("libvirtd was ended"))
+    daemons.stop()
+    assert "libvirtd has other machines" in "".join(capsys.readouterr())
