@@ -21,6 +21,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench import labs
+
 _ROOT = Path(__file__).parents[1]
 _INVENTORY = "inventories/lab_waves.py"
 _HOSTS = 10
@@ -66,14 +68,9 @@ def _kinds(directory: Path) -> Kinds:
     }
 
 
-def _lab(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "lab", *words], cwd=_ROOT, check=True, capture_output=True)
-
-
 def _first(hosts: int) -> float:
     """Seconds of the first deploy of a lab that is made for it."""
-    _lab("down")
-    _lab("up", "--hosts", str(hosts))
+    labs.fresh(hosts)
     return _deploy(_INVENTORY)
 
 
@@ -95,7 +92,7 @@ def main(words: Sequence[str] | None = None) -> None:
                     for who, run in where.items():
                         taken.setdefault((kind, who), []).append(run())
         finally:
-            _lab("down") if given.first else _deploy(_INVENTORY)
+            labs.remove() if given.first else _deploy(_INVENTORY)
     print(f"median of {given.runs} interleaved runs (least to most), seconds; {os.cpu_count()} cores")
     for (kind, who), took in taken.items():
         middle, one = statistics.median(took), statistics.median(taken[kind, _ONE])

@@ -1,8 +1,8 @@
 """The virtual machines of the Vagrantfile: `vagrant up`, their host keys into .vagrant/known_hosts, then deploy.
 
 Addresses and names are the Vagrantfile's; its VM_COUNT and VM_NETWORK are read here too, and Vagrant's own
-VAGRANT_DOTFILE_PATH. VM_ARCH is their architecture; VM_RELEASE and VM_SOURCE
-choose the livekit-server: `make vm` builds it from its Go module.
+VAGRANT_DOTFILE_PATH. VM_ARCH is the machines' architecture. VM_RELEASE and VM_SOURCE choose the livekit-server: `make
+vm` builds it from its Go module.
 """
 
 import os

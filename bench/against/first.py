@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from bench import labs
 from bench.against.tree import wanted
 from bench.against.ways import ROOT, Hosts, ansible, needs_python, ours
 from livekit_metal.roles.edge.settings import Settings as Edge
@@ -38,22 +38,17 @@ def first(hosts: Hosts, directory: Path, inventory: str, runs: int) -> Mapping[s
                         sys.exit(f"{way} left {changed} things to do")
                 _answers(fresh, inventory)
     finally:
-        _lab("down")
+        labs.remove()
     return found
 
 
 def _again(hosts: Hosts, inventory: str) -> Hosts:
     """As many hosts of the same addresses, that nothing was deployed on."""
-    _lab("down")
-    _lab("up", "--hosts", str(len(hosts.at)))
+    labs.fresh(len(hosts.at))
     fresh = Hosts.of_lab(inventory)
     if fresh.at != hosts.at:
         sys.exit(f"the lab has got other addresses ({fresh.at}), which are in the playbook's files; run it again")
     return fresh
-
-
-def _lab(*words: str) -> None:
-    subprocess.run([sys.executable, "-m", "lab", *words], cwd=ROOT, check=True, capture_output=True)
 
 
 def _answers(hosts: Hosts, inventory: str) -> None:

@@ -90,9 +90,8 @@ def environment() -> Path:
 def needs_python(hosts: Hosts) -> None:
     """Give the hosts what Ansible works with there."""
     for name in hosts.at:
-        words = [*hosts.ssh(name), "apt-get", "install", "-y", "-q", "python3", "python3-apt"]
-        subprocess.run([*hosts.ssh(name), "apt-get", "update", "-q"], capture_output=True, check=True)
-        subprocess.run(words, capture_output=True, check=True)
+        for words in (("update",), ("install", "-y", "python3", "python3-apt")):
+            subprocess.run([*hosts.ssh(name), "apt-get", "-q", *words], capture_output=True, check=True)
 
 
 def table(title: str, ways: Mapping[str, Sequence[float]]) -> None:
