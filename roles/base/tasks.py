@@ -36,13 +36,14 @@ def prepare(settings: Settings, vault: Vault) -> None:
     # The second word keeps out a checkout from before serials: it compares the whole line, and knows no older file.
     fingerprint = File(settings.fingerprint_file, f"{settings.fingerprint} serial\n", "600")
     patterns = " ".join(f"'{name}.service'" for name in _TIME_SERVICES)
+    stock = (unit.removesuffix(".service") for unit in settings.masked)
     needs = directories.needs(settings.config_root, settings.release_root, settings.state_root)
     needs |= (
         journal.needs(settings)
         | files.needs((users, restarts, fingerprint))
         | StateQuery(
             files=frozenset((settings.serial_file, *(_own_unit(unit) for unit in settings.masked))),
-            packages=frozenset((*settings.needed, *settings.packages, _TIMESYNCD, *_TIME_PACKAGES)),
+            packages=frozenset((*settings.needed, *settings.packages, *stock, _TIMESYNCD, *_TIME_PACKAGES)),
             units=frozenset(settings.masked),
             queries=(
                 ("base.time", f"systemctl list-units --plain --no-legend --state=active {patterns} | cut -d. -f1"),
@@ -101,11 +102,15 @@ def _own_unit(unit: str) -> str:
 def _to_mask(settings: Settings, seen: HostState) -> list[str]:
     """Stock units that would start on one of our ports: with their package, or with the next boot.
 
-    One that runs is somebody's: it stays as it is, and preflight says when it holds one of our ports.
+    One that runs is somebody's: it stays as it is, and preflight says when it holds one of our ports. One whose package
+    is not here and not to come needs no mask.
     """
     stock = []
     for unit in settings.masked:
-        missing = unit.removesuffix(".service") not in seen.packages
+        package = unit.removesuffix(".service")
+        missing = package not in seen.packages
+        if missing and package not in settings.needed:
+            continue
         idle = seen.unit(unit, "ActiveState") in ("", "inactive", "failed")
         if seen.unit(unit, "LoadState") == "masked" or not idle:
             continue

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from livekit_metal.core.errors import Problem
-from livekit_metal.roles.redis.settings import FORWARD_UNIT, FORWARD_UNIT_BEFORE, UNIT, Settings
+from livekit_metal.roles.redis.settings import FORWARD_UNIT, FORWARD_UNIT_BEFORE, STOCK, UNIT, Settings
 from livekit_metal.site import redis
 from livekit_metal.site.model import HostStack, Role, Site
 from livekit_metal.site.paths import Installed
@@ -43,9 +43,7 @@ class Redis(Role[Settings]):
         )
 
     def installed(self, site: Site, stack: HostStack, own: Settings) -> Installed:
-        return Installed(
-            packages=("redis-server", "redis-tools"), masked=("redis-server.service",), units=self.outlasting
-        )
+        return Installed(packages=own.packages, masked=STOCK, units=self.outlasting)
 
     def problems(self, site: Site) -> Iterator[Problem]:
         owners, external = site.with_role("redis"), site.of(Settings).external

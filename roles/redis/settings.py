@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, derived, option
@@ -16,6 +17,9 @@ from livekit_metal.core.types.text import Endpoint, HostPath, Word
 UNIT = "livekit-redis.service"
 FORWARD_UNIT = "livekit-redis-forward.service"
 FORWARD_UNIT_BEFORE = "livekit-redis-formerly.service"  # its name in 0.1: one that is there goes on until it ends
+Server = Literal["redis", "valkey"]
+SERVERS: tuple[str, ...] = get_args(Server)
+STOCK = tuple(f"{server}-server.service" for server in SERVERS)  # units of the packages: each would take port 6379
 # All of data and messages, nothing that manages the server. For each daemon the same: what one of them asks for is
 # documented nowhere and may differ with each release, and a command refused shows first in somebody's call.
 _RIGHTS = "~* &* +@all -@admin -@dangerous +info +keys"
@@ -69,6 +73,7 @@ class Settings(Checked):
     """Redis on the one host with the role ``redis``."""
 
     external: External | None = option(None, "use this Redis instead of one of our own")
+    server: Server = option("redis", "which server ours is; valkey: from Debian 13 and Ubuntu 24.04 on")
     port: PortRange = option(PortRange(6379, 6379), "port of our Redis")
     max_memory_mb: int = option(512, "megabytes before Redis refuses writes; nothing is ever evicted")
 
@@ -86,6 +91,21 @@ class Settings(Checked):
     # user and SHA-256 of passwords that the site has no more and somebody is logged in by
     retired: tuple[tuple[str, str], ...] = derived(())
     former: tuple[str, ...] = derived(())  # host:port where Redis was and clients may still expect it
+
+    @property
+    def program(self) -> str:
+        """The daemon, as its package has it."""
+        return f"/usr/bin/{self.server}-server"
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Of Debian and Ubuntu: the daemon, and the client that a look asks with."""
+        return (f"{self.server}-server", f"{self.server}-tools")
+
+    @property
+    def account(self) -> str:
+        """The user of the host whom the daemon runs as, and its group: the package makes both."""
+        return self.server
 
     @property
     def config(self) -> str:

@@ -20,7 +20,7 @@ from pyinfra.api.host import Host
 
 from livekit_metal.core import shell
 from livekit_metal.roles.redis import forwarder
-from livekit_metal.roles.redis.settings import UNIT, Settings
+from livekit_metal.roles.redis.settings import SERVERS, UNIT, Settings
 from livekit_metal.roles.redis.settings import host as host_of
 from livekit_metal.roles.redis.state import forward_unit, needs, observed
 from livekit_metal.runtime.host import files
@@ -31,11 +31,9 @@ from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.host.wait import until
 from livekit_metal.runtime.run.task import Action, Plan, Task
 
-# $1, $2 and $3: host, port, user. Passwords come by standard input and go on in the environment: no argument list has
-# them, nor the hashes that users are set by (redis-cli tells an error of a line it reads by words only).
-_ANSWERS = """said=$(REDISCLI_AUTH=$secret timeout 5 redis-cli -h "$1" -p "$2" --user "$3" ping 2>&1)
-[ "$said" = PONG ] || { echo "$said"; false; }"""
+_ANSWERS = shell.program(__file__, "answers")
 _SET_USERS = shell.program(__file__, "set-users")
+_CONVERT = shell.program(__file__, "convert")
 
 
 def retire(settings: Settings) -> Task:
@@ -55,14 +53,17 @@ def activate(settings: Settings) -> Task:
     """Have Redis run with the wanted settings and users."""
     # where the running Redis keeps its data, if that is elsewhere (-ef: by a link to it is no other place)
     data = f"d=/proc/$(systemctl show -p MainPID --value {UNIT})/cwd; [ $d -ef {quote(settings.data)} ] || readlink $d"
-    here = StateQuery(files=frozenset({settings.data}), queries=(("redis.elsewhere", data),))
+    owners = f"find {quote(settings.data)} -printf '%u\\n' | sort -u"
+    queries = (("redis.elsewhere", data), ("redis.owners", owners))
+    here = StateQuery(files=frozenset({settings.data}), queries=queries)
     services = _service(settings).needs | forwarder.needs(settings)
     return Task("redis", here | services | needs(settings), partial(_plan, settings))
 
 
 def _service(settings: Settings) -> Service:
     # only root and Redis may know even the hashes
-    acl = File(settings.acl_file, files.text("redis/users.acl.j2", redis=settings), "640", group="redis", secret=True)
+    users = files.text("redis/users.acl.j2", redis=settings)
+    acl = File(settings.acl_file, users, "640", group=settings.account, secret=True)
     config = File(settings.config, files.text("redis/redis.conf.j2", redis=settings))
     unit = File(f"{UNITS}/{UNIT}", files.text("redis/livekit-redis.service.j2", redis=settings))
     return Service(UNIT, (config, unit), reread=(acl,), limits=limits(tasks=128))
@@ -80,7 +81,8 @@ def _plan(settings: Settings, seen: HostState) -> Plan:
     settings = dataclasses.replace(settings, former=tuple(left), retired=now.retired)
     service, answers = _service(settings), partial(_answers, settings=settings)
     users = _users(settings, service, seen, now.users)
-    steps = files.directory(settings.data, seen, mode="750", user="redis", group="redis")
+    steps = _convert(settings, service, seen)
+    steps += files.directory(settings.data, seen, mode="750", user=settings.account, group=settings.account)
     moves = service.actions(seen, partial(answers, at=settings.address), reload=users)
     steps += forwarder.around(
         settings, seen, moves, [partial(answers, at=address, unit=forward_unit(seen)) for address in left]
@@ -104,6 +106,15 @@ def _data_is_here(settings: Settings, seen: HostState) -> None:
             f"the data is in {now} and paths.state puts it into {settings.data}; move it, then run the same again: "
             f"`systemctl stop {UNIT} && mkdir -p {settings.state_root} && mv {now} {settings.data}`"
         )
+
+
+def _convert(settings: Settings, service: Service, seen: HostState) -> tuple[Action, ...]:
+    """The step after which what the other server has kept is ours; it stops our unit."""
+    before = [user for user in seen.answers["redis.owners"] if user in SERVERS and user != settings.account]
+    if not before or service.running(seen):
+        return ()
+    words = (UNIT, settings.data, *before, settings.account)
+    return (Action(f"give the data of {before[0]} to {settings.account}", lambda h: run(h, _CONVERT, *words)),)
 
 
 def _users(settings: Settings, service: Service, seen: HostState, running: Sequence[str]) -> Action | None:

@@ -140,6 +140,18 @@ def test_the_unit_is_sound_and_tight(redis: Settings, verify_unit: Callable[[str
     assert f"ExecStart=/usr/bin/redis-server {redis.config}\n" in unit
 
 
+def test_the_unit_of_valkey_differs_in_the_server_and_its_user_alone(redis: Settings) -> None:
+    unit = text(dataclasses.replace(redis, server="valkey"), "/livekit-redis.service")
+    assert f"ExecStart=/usr/bin/valkey-server {redis.config}\n" in unit
+    assert "\nUser=valkey\nGroup=valkey\n" in unit
+    assert "\nExecPaths=/usr/bin/valkey-server " in unit
+    of_redis = text(redis, "/livekit-redis.service")
+    words = ("/usr/bin/redis-server", "man:redis-server", "User=redis", "Group=redis")
+    for word in words:
+        of_redis = of_redis.replace(word, word.replace("redis", "valkey"))
+    assert unit == of_redis
+
+
 def test_the_unit_for_former_addresses_is_sound_and_tight(
     redis: Settings, verify_unit: Callable[[str, str], float]
 ) -> None:

@@ -30,10 +30,11 @@ fi
 # shellcheck disable=SC2086
 e=$(printf '%s\n' $now $listens | sed 1q)
 a=${e%:*}; a=${a#[}
+client=$(command -v redis-cli || command -v valkey-cli) # either asks either; before the first deploy there is none
 # A busy host answers late: no answer is no refusal, and is waited for once more, longer.
 ask() { # password, seconds
   printf 'acl list\nclient list\n' |
-    REDISCLI_AUTH=$1 timeout "$2" redis-cli -h "${a%]}" -p "${e##*:}" --user deploy
+    REDISCLI_AUTH=$1 timeout "$2" "$client" -h "${a%]}" -p "${e##*:}" --user deploy
 }
 for p in "$@"; do
   said=$(ask "$p" 5)

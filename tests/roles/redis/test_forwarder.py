@@ -62,7 +62,8 @@ def host(
         services.append(forwarder.service(dataclasses.replace(target or redis, former=formerly), unit))
     users = [f"user {name}" for name in (*redis.users, redis.mark)]
     seen = as_wanted(
-        *services, probes={PROBE: [*users, *said, *(f"former {a}" for a in formerly)], "redis.elsewhere": ()}
+        *services,
+        probes={PROBE: [*users, *said, *(f"former {a}" for a in formerly)], "redis.elsewhere": (), "redis.owners": ()},
     )
     seen.stat[redis.data] = ("750", "redis", "redis")
     return seen

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from livekit_metal.roles.redis.settings import UNIT, Settings
+from livekit_metal.roles.redis.settings import UNIT, Server, Settings
 from livekit_metal.roles.redis.state import PROBE
 from livekit_metal.roles.redis.tasks import _service, activate
 from livekit_metal.runtime.host.commands import HostError
@@ -32,7 +32,8 @@ def host(redis: Settings, users: tuple[str, ...] | None = None) -> HostState:
     """A host where ``redis`` runs; what it says of its users may differ."""
     here = (*redis.users, redis.mark) if users is None else users
     seen = as_wanted(_service(redis), probes={PROBE: [f"user {name}" for name in here], "redis.elsewhere": ()})
-    seen.stat[redis.data] = ("750", "redis", "redis")
+    seen.answers["redis.owners"] = [redis.account]
+    seen.stat[redis.data] = ("750", redis.account, redis.account)
     return seen
 
 
@@ -41,7 +42,7 @@ def plan(redis: Settings, seen: HostState) -> list[str]:
 
 
 def test_a_fresh_host_gets_all_of_it(redis: Settings) -> None:
-    assert plan(redis, HostState(answers={PROBE: [], "redis.elsewhere": []})) == [
+    assert plan(redis, HostState(answers={PROBE: [], "redis.elsewhere": [], "redis.owners": []})) == [
         f"make {redis.data}",
         "write redis.conf, livekit-redis.service, users.acl, 40-limits.conf and 1 more",
         f"enable {UNIT}",
@@ -111,6 +112,32 @@ def test_data_that_would_be_left_behind_is_refused(redis: Settings) -> None:
         plan(redis, seen)
     assert f"the data is in /srv/before/redis and paths.state puts it into {redis.data}; " in str(caught.value)
     assert f"mv /srv/before/redis {redis.data}" in str(caught.value)
+
+
+@pytest.mark.parametrize(("before", "after"), [("redis", "valkey"), ("valkey", "redis")])
+def test_what_one_server_has_kept_is_given_to_the_other(redis: Settings, before: Server, after: Server) -> None:
+    """Before anything else of Redis changes: where that fails, the unit is as it was."""
+    seen = host(dataclasses.replace(redis, server=before))
+    assert plan(dataclasses.replace(redis, server=after), seen) == [
+        f"give the data of {before} to {after}",
+        f"make {redis.data}",
+        "write livekit-redis.service, users.acl, 50-stamp.conf",
+        *RESTART,
+    ]
+
+
+def test_a_change_of_servers_that_was_killed_is_done_again(redis: Settings) -> None:
+    """Some of the data has changed hands, and nobody runs."""
+    seen = host(redis)
+    seen.answers["redis.owners"] = ["redis", "root", "valkey"]
+    seen.units[UNIT]["ActiveState"] = "inactive"
+    assert plan(redis, seen) == ["give the data of valkey to redis", *RESTART]
+
+
+def test_a_server_that_runs_with_its_data_is_not_stopped_for_a_stray_file(redis: Settings) -> None:
+    seen = host(redis)
+    seen.answers["redis.owners"] = ["redis", "valkey"]
+    assert plan(redis, seen) == []
 
 
 def test_no_password_is_in_an_argument_list(fake_run: Callable[..., FakeRun], redis: Settings, cluster: Site) -> None:
