@@ -29,6 +29,20 @@ def test_files_are_seen_with_hash_mode_and_owner(tmp_path: Path) -> None:
     assert seen.stat[str(there)][:2] == ("640", me)
 
 
+def test_files_are_seen_by_a_sha256sum_that_ends_at_the_first_it_cannot_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As that of uutils does at a directory (uutils/coreutils#8912), until 0.2 at what is not there, too."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/sha256sum"
+    program.write_text('#!/bin/sh\nshift; for f; do [ -f "$f" ] || exit 1; /usr/bin/sha256sum -- "$f"; done\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    (last := tmp_path / "z").write_text("text")
+    several = (tmp_path / "absent", tmp_path / "bin", last)
+    assert list(parse(look(StateQuery(files=frozenset(map(str, several))))).files) == [str(last)]
+
+
 def test_sysctls_are_seen_by_their_dotted_name() -> None:
     seen = parse(look(StateQuery(sysctls=frozenset({"kernel.ostype", "kernel.no_such_key"}))))
     assert seen.sysctls == {"kernel.ostype": "Linux"}
