@@ -20,7 +20,7 @@ KNOCK, PING = 1.4, 0.6  # s for a peer to answer: more than the second after whi
 
 # Where a path will be: the nearest directory that exists.
 _SPACE = r"""for d in {roots}; do while [ ! -d "$d" ]; do d=${{d%/*}}; d=${{d:-/}}; done
-df -Pm "$d" | awk -v d="$d" 'NR == 2 {{ print $4, d }}'; done"""
+df -Pk "$d" | awk -v d="$d" 'NR == 2 {{ print int($4 / 1024), d }}'; done"""
 # Mbit/s of the link to everybody else; a virtual one does not say, or says -1.
 _SPEED = """d=$(ip -o route show default | sed -n '1s/.* dev \\([^ ]*\\).*/\\1/p'); cat "/sys/class/net/$d/speed\""""
 # Units of ours that are here, and what they do.

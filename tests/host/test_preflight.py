@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
+from livekit_metal.roles.preflight.queries import probes
 from livekit_metal.site.model import HostStack
 from tests.support.hosts.deploys import PYINFRA
 from tests.support.hosts.lab import INVENTORY, ROOT
@@ -28,6 +29,17 @@ def nft(host: Host) -> Iterator[None]:
                       "policy drop; }; add rule inet somebody in accept'")  # fmt: skip
     yield
     host.check_output("nft delete table inet somebody")
+
+
+def test_it_sees_how_much_room_there_is(host: Host, stack: HostStack) -> None:
+    """By the host's own df, which may not know every option: a question without an answer stops nothing."""
+    ask = dict(probes(stack.preflight))["preflight.space"]
+    said = dict(reversed(line.split()) for line in host.check_output("sh -c %s", ask).splitlines())
+    assert len(said) == len({*stack.preflight.roots}), said
+    program = "import os, sys; s = os.statvfs(sys.argv[1]); print(s.f_bavail * s.f_frsize >> 20)"
+    for directory, megabytes in said.items():
+        free = host.check_output("python3 -c %s %s", program, directory)
+        assert abs(int(megabytes) - int(free)) < 500
 
 
 def test_another_firewall_is_refused(host: Host, stack: HostStack, nft: None) -> None:

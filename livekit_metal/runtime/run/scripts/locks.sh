@@ -48,9 +48,9 @@ login() {
     sed -n 's/^Accepted [^ ]* for \(.*\) from \([^ ]*\) port [0-9]* ssh2\(: [^ ]* \([^ ]*\)\)\{0,1\}.*/\1 from \2 \4/p')
   [ -n "$said" ] || said=$(tr '\0' '\n' <"/proc/${s%% *}/cmdline" | head -n 1 |
     sed 's/^sshd[^:]*: *//; s/ \[priv\].*//; t; s/@[^@]*$//')
-  # it goes into JSON
+  # it goes into JSON; [:print:] of uutils had no space in it (uutils/coreutils#11405)
   # shellcheck disable=SC1003
-  printf '%s\n' "$said" | sed 's/ *$//' | tr -cd '[:print:]\n' | tr -d '"\\'
+  printf '%s\n' "$said" | sed 's/ *$//' | tr -cd '[:print:] \n' | tr -d '"\\'
 }
 
 # $1 guard: held for a moment by whoever takes a lock. A failed redirection of exec ends the shell without a word, hence

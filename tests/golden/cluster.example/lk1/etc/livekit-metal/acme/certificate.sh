@@ -19,7 +19,8 @@ talk() { perl -MIO::Socket::UNIX -e 'alarm 5; my ($u, $g) = (lstat $ARGV[0])[4, 
   my $s = IO::Socket::UNIX->new(Peer => $ARGV[0])
   or die "HAProxy does not answer on $ARGV[0]: $!\n"; print $s "$ARGV[1]\n"; print while <$s>' "$socket" "$1"; }
 
-of() { openssl x509 -noout -in "$1" "-$2" | cut -d = -f 2; }
+# Dates in ISO 8601: date(1) of uutils 0.0.30 reads no name of a month.
+of() { openssl x509 -noout -in "$1" "-$2" -dateopt iso_8601 | cut -d = -f 2; }
 now() { date +%s; }
 fingerprint() { openssl x509 -noout -in "$pem" -fingerprint -sha1 | cut -d = -f 2 | tr -d :; }
 loaded() { talk "show ssl cert $pem" | sed -n 's/^SHA1 FingerPrint: //p'; }
