@@ -12,8 +12,8 @@ from livekit_metal.core.errors import Problem
 from livekit_metal.core.fields import Checked, option
 from livekit_metal.core.types.text import File
 
-# Python of a host -> the newest C library that wheels may ask for: Ubuntu 22.04, Debian 12, Ubuntu 24.04, Debian 13.
-PYTHONS = {"3.10": "2_35", "3.11": "2_36", "3.12": "2_39", "3.13": "2_40"}
+# Python of a host -> the newest C library that wheels may ask for: Debian 12, Ubuntu 24.04, Debian 13.
+PYTHONS = {"3.11": "2_36", "3.12": "2_39", "3.13": "2_40"}
 # Node of a host -> the oldest that is called so here: Ubuntu 24.04 (Debian 12 has 18.20), Debian 13.
 NODES = {"18": (18, 19, 1), "20": (20, 19, 2)}
 _SUFFIXES = {"python": ("py",), "node": ("js", "mjs", "cjs")}
@@ -28,9 +28,9 @@ class Source(Checked):
     entrypoint: File = option(
         "", "file in it whose module has the AgentServer, or exports the agent (Node); default: agent.py, agent.js"
     )
-    interpreter: Literal["", "3.10", "3.11", "3.12", "3.13", "18", "20"] = option(
+    interpreter: Literal["", "3.11", "3.12", "3.13", "18", "20"] = option(
         "",
-        "Python of the hosts (Debian 12 has 3.11, Debian 13 3.13, Ubuntu 22.04 3.10, Ubuntu 24.04 3.12) or their Node "
+        "Python of the hosts (Debian 12 has 3.11, Debian 13 3.13, Ubuntu 24.04 3.12) or their Node "
         "(Debian 12 and Ubuntu 24.04 18, Debian 13 20); default: Debian 12's",
     )
 

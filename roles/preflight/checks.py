@@ -18,7 +18,7 @@ from livekit_metal.runtime.host.state import HostState
 from livekit_metal.runtime.probe.bundle import OLDEST
 
 PROVED = {("debian", "12"), ("debian", "13")}
-RENDERED = {("ubuntu", "22.04"), ("ubuntu", "24.04")}
+RENDERED = {("ubuntu", "24.04"), ("ubuntu", "26.04")}
 KERNEL = (5, 4)
 SYSTEMD = 249
 _REDIS = ("livekit-redis.service", "livekit-redis-forward.service", "livekit-redis-formerly.service")

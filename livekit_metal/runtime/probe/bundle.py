@@ -34,8 +34,8 @@ _CODE = (
     *(f"livekit_metal/core/{n}.py" for n in ("__init__", "errors", "fields", "ports", "printable")),
     *(f"livekit_metal/core/types/{n}.py" for n in ("__init__", "dns_names", "text")),
 )
-# What manylinux wheels a host of glibc 2.35 (Ubuntu 22.04) or newer can load; pip takes these as they are.
-_GLIBC = (*range(35, 16, -1), 12, 5)
+# What manylinux wheels a host of glibc 2.36 (Debian 12) or newer can load; pip takes these as they are.
+_GLIBC = (*range(36, 16, -1), 12, 5)
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,7 @@ async def work(server: Any, told: Told, config: dict[str, Any], drains: Path) ->
     began = time.monotonic()
     try:
         await server.drain(timeout=patience)
-    except (asyncio.TimeoutError, TimeoutError):  # noqa: UP041 - two of them in Python 3.10
+    except TimeoutError:
         log.warning("jobs are left at the deadline: they are ended", extra={"jobs": told.worker()["active_jobs"]})
     await server.aclose()
     if seen.done():
