@@ -82,7 +82,7 @@ test: check  ## everything: check, then labs of one host, three hosts, TLS, Debi
 
 test-faults: $(VENV)/.made  ## what goes wrong while people talk: hours more, on labs of one to ten hosts
 	$(RUN)pytest tests/build -m long
-	$(RUN)python -m tests.run calls steps long longmed longbro cluster acme proxies udp443 doctor agents agents3 field alerts patch waves
+	$(RUN)python -m tests.run calls steps long longmed longbro cluster acme proxies udp443 uutils doctor agents agents3 field alerts patch waves
 
 test-alerts: $(VENV)/.made  ## faults on a lab of one host, and who is told of them: the table of alerts; every query, under load (ARTIFACTS=DIR)
 	ARTIFACTS="$(ARTIFACTS)" $(RUN)python -m tests.run alerts watch

@@ -28,7 +28,13 @@ LAYERS = {
     "behind a proxy of the operator's": "tests/proxies",
     "beside other services on the host": "tests/field",
     "TURN on UDP 443": "tests/udp443",
+    "Valkey, sudo-rs and uutils beneath it": "tests/uutils",
 }
+# What a row cannot say by the name of its system.
+_NOTES = """\
+Row *uutils* runs on Debian 13 with what Ubuntu 26.04 has instead: Valkey (8.1, there 9.0), sudo-rs and uutils'
+coreutils (`tests/uutils`), of Debian's packages. It proves those, not Ubuntu.
+"""
 # What tests say without a host.
 WITHOUT_A_HOST = {
     "files, read back by Debian 12's programs; they do not depend on the distribution": "tests/render",
@@ -64,7 +70,7 @@ def coverage_md() -> str:
         cells = [", ".join(proved(path, system)) or ("rendered" if system in RENDERED else "-") for system in systems]
         cells.append(", ".join(proved(path, ("debian", "12"), "arm64")) or "rendered")
         lines.append(f"| {what} | `{path}` | {' | '.join(cells)} |")
-    lines += ["", "Without a host:", "", "| what | test |", "|---|---|"]
+    lines += ["", _NOTES, "Without a host:", "", "| what | test |", "|---|---|"]
     lines += [f"| {what} | `{test}` |" for what, test in WITHOUT_A_HOST.items()]
     return "\n".join([*lines, ""])
 

@@ -148,6 +148,17 @@ ROWS = (
         ),
         asked=True,
     ),
+    # what Ubuntu 26.04 has instead, on Debian 13: Valkey, sudo-rs, uutils
+    Row(
+        "uutils",
+        hosts=1,
+        release="trixie",
+        inventory="inventories/lab_uutils.py",
+        bare=True,
+        hardened=True,
+        steps=(Step("tests/uutils"), Step("tests/host"), _alone(_CALL)),
+        asked=True,
+    ),
     # an emulated processor where there is no KVM: what a container can show too is left to the rows of containers
     Row(
         "vm",

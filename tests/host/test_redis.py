@@ -8,6 +8,7 @@ import pytest
 from testinfra.host import Host
 
 from livekit_metal.site.model import HostStack, Site
+from tests.support.calls.rooms import CLIENT
 
 Ask = Callable[..., str]
 
@@ -20,12 +21,12 @@ def _only_where_it_runs(stack: HostStack) -> None:
 
 @pytest.fixture
 def ask(host: Host, stack: HostStack) -> Ask:
-    """``ask(user, password, command)`` over the address that clients use; what redis-cli printed."""
+    """``ask(user, password, command)`` over the address that clients use; what the client printed."""
     assert stack.redis is not None
     at = f"-h {stack.redis.host} -p {stack.redis.port}"
 
     def asked(user: str, password: str, command: str) -> str:
-        login = f"REDISCLI_AUTH={password} redis-cli --user {user}" if user else "redis-cli"
+        login = f"REDISCLI_AUTH={password} {CLIENT} --user {user}" if user else CLIENT
         said: str = host.run(f"{login} {at} {command} 2>/dev/null").stdout
         return said.strip()
 
@@ -76,7 +77,8 @@ def test_what_was_written_survives_a_crash(host: Host, stack: HostStack, ask: As
             break
     before = host.check_output("systemctl show -p MainPID --value livekit-redis")
     host.check_output("kill -9 %s", before)
-    wait = "for i in $(seq 100); do redis-cli -h %s -p %s ping 2>&1 | grep -q NOAUTH && exit; sleep 0.2; done; exit 1"
+    asked = f"{CLIENT} -h %s -p %s ping 2>&1"
+    wait = f"for i in $(seq 100); do {asked} | grep -q NOAUTH && exit; sleep 0.2; done; exit 1"
     host.check_output(wait, stack.redis.host, str(stack.redis.port))
     assert host.check_output("systemctl show -p MainPID --value livekit-redis") != before
     assert ask(user, password, "getdel tests:crash") == "here"
@@ -84,8 +86,8 @@ def test_what_was_written_survives_a_crash(host: Host, stack: HostStack, ask: As
 
 def test_only_redis_reads_its_users_and_its_data(host: Host, site: Site) -> None:
     acl = host.file(f"{site.paths.config}/redis/users.acl")
-    assert (acl.mode, acl.user, acl.group) == (0o640, "root", "redis")
+    assert (acl.mode, acl.user, acl.group) == (0o640, "root", site.redis.server)
     data = host.file(f"{site.paths.state}/redis")
-    assert (data.mode, data.user, data.group) == (0o750, "redis", "redis")
+    assert (data.mode, data.user, data.group) == (0o750, site.redis.server, site.redis.server)
     assert site.vault is not None
     assert not [v for v in site.vault.every_value() if v in acl.content_string], "hashes only"

@@ -8,6 +8,7 @@ import pytest
 
 from livekit_metal.call.access import Access
 from tests.support.calls.control import untouched_server
+from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import deploy, unchanging
 from tests.support.hosts.lab import INVENTORY, Lab, lab
 

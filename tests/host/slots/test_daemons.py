@@ -7,7 +7,7 @@ import re
 import pytest
 from testinfra.host import Host
 
-from livekit_metal.site.model import HostStack
+from livekit_metal.site.model import HostStack, Site
 
 EXPOSURE = {  # of systemd-analyze security, where 10 is a bare process
     "livekit-redis.service": 1.5,
@@ -46,9 +46,10 @@ def test_it_runs_and_would_start_at_boot(host: Host, unit: str) -> None:
     assert host.service(unit).is_enabled
 
 
-def test_the_stock_unit_of_its_package_cannot_start(host: Host, unit: str) -> None:
+def test_the_stock_unit_of_its_package_cannot_start(host: Host, site: Site, unit: str) -> None:
     """Else apt would start a second daemon, or restart one with an upgrade."""
-    assert host.run("systemctl is-enabled %s", STOCK[unit]).stdout.strip() == "masked"
+    stock = STOCK[unit].replace("redis-server", f"{site.redis.server}-server")
+    assert host.run("systemctl is-enabled %s", stock).stdout.strip() == "masked"
 
 
 def test_its_sandbox_is_tight(host: Host, unit: str) -> None:

@@ -20,7 +20,8 @@ from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.site.model import Site
 from tests.support.hosts.lab import ROOT, Lab, over_ssh
 
-REDIS = "REDISCLI_AUTH=%s redis-cli -e -h {} -p {} --user {} {}"
+CLIENT = '"$(command -v redis-cli || command -v valkey-cli)"'  # each talks to either server
+REDIS = f"REDISCLI_AUTH=%s {CLIENT} " + "-e -h {} -p {} --user {} {}"
 
 
 async def until(what: str, true: Callable[[], Awaitable[object]], within: float = 60) -> None:
