@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 from testinfra.host import Host
 
+from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.site.model import HostStack, Site
 from tests.faults.conftest import (  # noqa: F401 - fixtures and hooks
     access,
@@ -64,8 +65,9 @@ class Machine:
         subprocess.run(["ssh", *shared, "-O", "exit", f"root@{self.name}"], check=False, capture_output=True)
 
     def serves(self) -> None:
-        """Wait until new sessions have where to go."""
-        self.host.check_output("timeout 180 sh -c 'until systemctl is-active -q livekit-edge; do sleep 0.2; done'")
+        """Wait until livekit-server answers whom HAProxy leads to it: HAProxy is there before, and says 503."""
+        url = f"http://{self.address}:{self.stack.the(Edge).http.first}"
+        self.host.check_output("timeout 180 sh -c 'until curl -fs --noproxy \"*\" %s; do sleep 0.2; done'", url)
 
 
 @pytest.fixture(scope="session")

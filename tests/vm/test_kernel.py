@@ -60,3 +60,4 @@ def test_every_key_is_in_force_after_a_reboot(vm: Machine, deployed: dict[str, s
     after = in_force(vm.host)
     enough(after)
     assert after == deployed
+    vm.serves()  # whoever comes next finds it as it was
