@@ -79,6 +79,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.against")
     parser.add_argument("--runs", type=int, default=_RUNS)
     parser.add_argument("--inventory", default="inventories/lab.py")
+    parser.add_argument("--near", action="store_true", help="leave out the line of 20 ms")
     parser.add_argument("--first", action="store_true", help="a first deploy, on labs that are made and removed")
     given = parser.parse_args(words)
     near = Hosts.of_lab(given.inventory)
@@ -98,7 +99,8 @@ def main(words: Sequence[str] | None = None) -> None:
         ansible(near, trees[_DAYS[0]], directory, mitogen=False)  # what it has otherwise, once
         print(f"{hosts}, median of {given.runs} interleaved runs (least to most), seconds")
         with _far(near, directory) as far:
-            for place, there_ in (("near", near), (f"{_ROUND_TRIP * 1000:.0f} ms away", far)):
+            places = {"near": near} | ({} if given.near else {f"{_ROUND_TRIP * 1000:.0f} ms away": far})
+            for place, there_ in places.items():
                 for kind, ways in _measured(_ways(there_, trees, directory), given.runs).items():
                     table(f"{kind}, {place}", ways)
                 ours(near, _DAYS[0])

@@ -19,8 +19,8 @@ _ANSWERS = (
     'pid=$(systemctl show -p MainPID --value $unit); ss -Hltnp "sport = :$1" | grep -q "pid=$pid,"'
     ' && [ "$(curl -s -m 2 -o /dev/null -w "%{http_code}" http://127.0.0.1:$1/)" = 200 ]'
 )
-_HOLDS = shell.program(__file__, "holds")
-_SERVING, _ACTIVE = (shell.program(__file__, "node", name) for name in ("serving", "active"))
+_SERVING, _HOLDS = (shell.program(__file__, "node", "listed", name) for name in ("serving", "holds"))
+_ACTIVE = shell.program(__file__, "node", "active")
 UNJOINED = shell.program(__file__, "unjoined")
 
 
@@ -46,10 +46,9 @@ class Proof(proof.Proof[Settings]):
         self._call(host, slot, "")
 
     def ready(self, host: Host, slot: str, fresh: bool) -> None:
-        """It serves in the cluster: its own process owns its port, HTTP 200 beyond 6 s, SERVING in Redis, a call.
+        """It serves in the cluster: its process owns its port, SERVING in Redis, a call, it hears itself over Redis.
 
         ``fresh``: it was started just now, so a restart by systemd means that it cannot start.
-        200 comes for the first 4 s even with broken pub/sub (pkg/service/server.go), hence the 7 s.
         """
         unit, port = self.unit(slot), self.port("signal", slot)
         self._answers(host, slot, fresh=fresh)
@@ -57,7 +56,7 @@ class Proof(proof.Proof[Settings]):
         said = until(host, f"slot {slot} is SERVING in Redis", unit, _SERVING, *args, within=15)
         self._call(host, slot, said.split()[-1])  # the last word: list-nodes logs as well
         try:
-            read(host, _HOLDS, unit, port)
+            read(host, _HOLDS, unit, port, *args)
         except HostError as error:
             raise HostError(f"slot {slot} did not stay ready: {error}\n{journal(host, unit)}") from error
 

@@ -110,12 +110,30 @@ def test_a_program_that_does_not_run_here_says_why(fakes: Fakes, tmp_path: Path,
 
 def test_readiness_must_hold(fakes: Fakes) -> None:
     """By the age of the process, which began with the machine here."""
+    words = (UNIT, "7880", "6789", "/generation", "/program", "a", ":", "")
     fakes.program("curl", "printf 200")
-    fakes.run(HOST, livekit._HOLDS, UNIT, "7880")
+    fakes.run(HOST, livekit._HOLDS, *words)
     fakes.run(HOST, egress._HOLDS, UNIT)
     fakes.program("curl", "printf 503")
     with pytest.raises(HostError, match="HTTP 503"):
-        fakes.run(HOST, livekit._HOLDS, UNIT, "7880")
+        fakes.run(HOST, livekit._HOLDS, *words)
+
+
+def test_a_slot_that_has_heard_itself_is_ready(fakes: Fakes, tmp_path: Path) -> None:
+    """livekit-server says 200 at first in any case, and tells Redis of itself again only when it hears."""
+    words = (UNIT, "7880", "6789", "/generation", "/program", "a", f"cat {tmp_path}/nodes", "")
+    fakes.program("systemctl", "awk '{ print $1 * 1e6 }' /proc/uptime")  # it has just been started
+    node = "case $* in *metrics*) echo 'x{node_id=\"ND_1\"}'; exit ;; esac"
+    fakes.program(
+        "curl", f"{node}; echo >>{tmp_path}/asked; [ $(wc -l <{tmp_path}/asked) -lt 4 ] && printf 200 || printf 406"
+    )
+    started = "│ ND_2 │ 2026-11-30 10:00:09 │\n│ (SERVING) │ 2026-11-30 10:00:11 │\n│ ND_1 │ 2026-11-30 10:00:00 │\n"
+    (tmp_path / "nodes").write_text(f"{started}│ (SERVING) │ 2026-11-30 10:00:02 │\n")
+    fakes.run(HOST, livekit._HOLDS, *words)
+    assert (tmp_path / "asked").read_text() == "\n"
+    (tmp_path / "nodes").write_text(f"{started}│ (SERVING) │ 2026-11-30 10:00:00 │\n")
+    with pytest.raises(HostError, match="HTTP 406"):
+        fakes.run(HOST, livekit._HOLDS, *words)
 
 
 def test_the_slot_that_serves_tells_port_and_node(fakes: Fakes, tmp_path: Path) -> None:

@@ -8,5 +8,5 @@ mv -fT "$d/.new" "$d/50-generation.conf"
 systemctl -q stop "$4" 2>/dev/null || :
 rm -f "/run/systemd/system/$1.d/$5" "/run/systemd/system/$1.d/$6"
 : >"$3"
+systemctl -q enable --no-reload "$1"
 systemctl daemon-reload
-systemctl -q enable "$1"
