@@ -8,7 +8,6 @@ takes the time of their first deploys. Machines are noisy: only ratios within on
 from __future__ import annotations
 
 import argparse
-import copy
 import itertools
 import os
 import runpy
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import labs
+from bench.change import other
 
 _ROOT = Path(__file__).parents[1]
 _INVENTORY = "inventories/lab_waves.py"
@@ -50,12 +50,7 @@ def _kinds(directory: Path) -> Kinds:
     numbers = itertools.count(int(time.time()) % 10_000 + 1000)
 
     def changed(wave: int, *words: str) -> float:
-        number = next(numbers)
-        new = copy.deepcopy(site) | {"rollout": {"wave": wave}, "prometheus": {"site": Path(_INVENTORY).stem}}
-        new["livekit"]["room"] = {"empty_timeout": number}
-        path = directory / f"site{number}.py"
-        path.write_text(f"from livekit_metal import load\n\nsite = {new!r}\nhosts = load(site, __file__)\n")
-        return _deploy(path, *words)
+        return _deploy(other(_INVENTORY, directory, next(numbers), rollout={"wave": wave}), *words)
 
     only = ("--limit", canary)
     return {

@@ -8,6 +8,7 @@ import threading
 
 from bench.__main__ import _lasting, _medians
 from bench.against.delay import delayed
+from bench.change import AFTER, BEFORE, steps
 
 
 def _send(line: socket.socket, said: bytes) -> None:
@@ -43,3 +44,15 @@ def test_a_phase_that_comes_twice_is_one() -> None:
     marks = [("connect", 1.0, 0.5), ("plan", 1.5, 0.75), ("connect", 2.0, 0.75)]
     assert _lasting(marks) == {"connect": (1.5, 0.5), "plan": (0.5, 0.25)}
     assert _medians([marks, marks, [("connect", 9.0, 9.0), ("plan", 9.0, 9.0)]]) == _lasting(marks)
+
+
+def test_the_seconds_of_a_change_are_told_by_step() -> None:
+    said = """\
+    [lk1] Connected
+--> Starting serial operation: livekit-metal | Services
+    [lk1] livekit: slot b: check 18be8d8854009787
+    [lk1] livekit: slot b: ready
+    [lk1] Success
+--> Results:"""
+    found = steps(iter(said.splitlines()), iter([0.0, 1.0, 2.0, 2.5, 4.0, 7.0, 7.5]))
+    assert found == {BEFORE: 2.5, "livekit: check the generation": 1.5, "livekit: ready": 3.0, AFTER: 0.5}
