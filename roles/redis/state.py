@@ -16,7 +16,7 @@ PROBE = "redis.state"
 ADDRESS = "# Former address: "  # how a line of the former unit's file says what it listens on
 _SETTLED = 10  # seconds after which whoever lost a connection has another: livekit-server speaks every few seconds
 
-_PROBE = shell.program(__file__, "state")
+_PROBE = shell.program(__file__, "client", "state")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,8 @@ from livekit_metal.runtime.host.state import HostState, StateQuery
 from livekit_metal.runtime.host.wait import until
 from livekit_metal.runtime.run.task import Action, Plan, Task
 
-_ANSWERS = shell.program(__file__, "answers")
-_SET_USERS = shell.program(__file__, "set-users")
+_ANSWERS = shell.program(__file__, "client", "answers")
+_SET_USERS = shell.program(__file__, "client", "set-users")
 _CONVERT = shell.program(__file__, "convert")
 
 

@@ -8,6 +8,7 @@ from testinfra.host import Host
 from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
+from tests.support.calls.rooms import REDIS
 from tests.support.calls.slots import serving
 from tests.support.hosts.deploys import deploy, unchanging
 
@@ -19,9 +20,8 @@ def test_a_slot_that_hears_nothing_gets_no_sessions(site: Site, first: Host, cha
     redis, before = site.for_host(name).the(Redis), serving(site, name)
 
     def may(channels: str) -> None:
-        words = f"redis-cli -h {redis.host} -p {redis.port} --user deploy acl setuser {redis.user} {channels}"
-        password = redis.deploy_passwords[0].reveal()
-        assert first.check_output(f"REDISCLI_AUTH=%s {words}", password) == "OK"
+        words = REDIS.format(redis.host, redis.port, "deploy", f"acl setuser {redis.user} {channels}")
+        assert first.check_output(words, redis.deploy_passwords[0].reveal()) == "OK"
 
     may("resetchannels")
     try:

@@ -9,10 +9,9 @@ from testinfra.host import Host
 
 from lab.demo import write_access
 from lab.places import Lab
-from livekit_metal.roles.redis.settings import Settings
 from livekit_metal.site.inventory import read as inventory_of
 from livekit_metal.site.model import Site
-from tests.support.calls.rooms import CLIENT
+from tests.support.calls.rooms import redis
 from tests.support.calls.slots import ended, serving
 from tests.support.hosts.deploys import Deploy, deploy, unchanging, variant
 from tests.support.hosts.lab import INVENTORY, ROOT
@@ -24,17 +23,9 @@ def site() -> Site:
     return inventory_of(ROOT / INVENTORY)
 
 
-def ask(host: Host, words: str) -> str:
-    """What the server says to livekit-server's user."""
-    redis = site().for_host(FIRST).the(Settings)
-    login = f"REDISCLI_AUTH=%s {CLIENT} -h {redis.host} -p {redis.port} --user {redis.user}"
-    said: str = host.check_output(f"{login} {words}", redis.passwords[0].reveal())
-    return said
-
-
-def server(host: Host) -> str:
+def server() -> str:
     """By its own words; Redis does not say its name."""
-    lines = ask(host, "info server").splitlines()
+    lines = redis(site(), "info server").splitlines()
     return next((line.strip().partition(":")[2] for line in lines if line.startswith("server_name:")), "redis")
 
 
@@ -53,22 +44,22 @@ def test_whoever_deploys_gets_root_by_sudo_rs(host: Host) -> None:
 
 def test_what_redis_has_kept_becomes_valkeys_and_redis_again(host: Host, tmp_path: Path) -> None:
     """The first deploy is in it. What Redis 8 writes when it starts is nothing that Valkey reads."""
-    redis, valkey = variant(tmp_path, {"redis": {"server": "redis"}}), INVENTORY
-    for number, (inventory, name) in enumerate(((redis, "redis"), (valkey, "valkey"), (redis, "redis"))):
+    other = variant(tmp_path, {"redis": {"server": "redis"}})
+    for number, (inventory, name) in enumerate(((other, "redis"), (INVENTORY, "valkey"), (other, "redis"))):
         told = deploy(inventory)
         assert told.status == 0, told.text
         write_access(Lab(FACTS["name"]), site())  # what looks at a lab finds it by that
-        assert server(host) == name
-        assert ask(host, f"hset tests:kept {number} here") == "1"
-        assert ask(host, "hlen tests:kept") == str(number + 1)
+        assert server() == name
+        assert redis(site(), f"hset tests:kept {number} here") == "1"
+        assert redis(site(), "hlen tests:kept") == str(number + 1)
         unchanging(inventory)
-    assert ask(host, "del tests:kept") == "1"
+    assert redis(site(), "del tests:kept") == "1"
 
 
 def test_the_site_as_it_is_deploys_and_a_second_deploy_changes_nothing(host: Host) -> None:
     told = deploy(INVENTORY)
     assert told.status == 0, told.text
-    assert server(host) == "valkey"
+    assert server() == "valkey"
     unchanging()
 
 

@@ -2,7 +2,6 @@
 # them, nor the hashes that users are set by (redis-cli tells an error of a line it reads by words only). $1 host, $2
 # port
 host=$1 port=$2
-client=$(command -v redis-cli || command -v valkey-cli)
 cli() { timeout 5 "$client" -e -h "$host" -p "$port" --user deploy "$@"; }
 export REDISCLI_AUTH
 IFS= read -r passwords

@@ -30,7 +30,6 @@ fi
 # shellcheck disable=SC2086
 e=$(printf '%s\n' $now $listens | sed 1q)
 a=${e%:*}; a=${a#[}
-client=$(command -v redis-cli || command -v valkey-cli) # either asks either; before the first deploy there is none
 # A busy host answers late: no answer is no refusal, and is waited for once more, longer.
 ask() { # password, seconds
   printf 'acl list\nclient list\n' |

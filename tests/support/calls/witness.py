@@ -10,7 +10,7 @@ from testinfra.host import Host
 
 from livekit_metal.roles.redis.settings import Settings as Redis
 from livekit_metal.site.model import Site
-from tests.support.calls.rooms import CLIENT
+from tests.support.calls.rooms import REDIS
 
 _MARKER = "/run/tests-marker"
 # Not looked at, as they change without anybody's doing: what the kernel and systemd keep (timers, the clock, the random
@@ -71,6 +71,5 @@ def untouched(hosts: Mapping[str, Host], site: Site) -> Iterator[None]:
 def redis_limit(host: Host, site: Site) -> int:
     """The memory limit (MB) that the running Redis has, on its host."""
     redis = site.for_host(site.with_role("redis")[0]).the(Redis)
-    ask = f"REDISCLI_AUTH=%s {CLIENT} -h {redis.host} -p {redis.port} --user {redis.user} info memory"
-    said = host.run(ask, redis.passwords[0].reveal()).stdout
+    said = host.run(REDIS.format(redis.host, redis.port, redis.user, "info memory"), redis.passwords[0].reveal()).stdout
     return int(dict(line.strip().split(":", 1) for line in said.splitlines() if ":" in line)["maxmemory"]) >> 20
