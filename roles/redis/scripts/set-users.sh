@@ -1,6 +1,7 @@
 # Passwords come by standard input, in one line, then what to set; they go on in the environment: no argument list has
 # them, nor the hashes that users are set by (redis-cli tells an error of a line it reads by words only). $1 host, $2
-# port
+# port. After client.sh
+# shellcheck disable=SC2154
 host=$1 port=$2
 cli() { timeout 5 "$client" -e -h "$host" -p "$port" --user deploy "$@"; }
 export REDISCLI_AUTH

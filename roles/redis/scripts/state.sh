@@ -9,6 +9,8 @@
 #   silent               it runs, and says neither that we may come in nor that we may not
 #   retired NAME SHA256  the user of a daemon that the site has no more and somebody is logged in as, and its password
 # While what they go through has just started, everybody counts as connected. Redis is asked where it listens now.
+# After client.sh
+# shellcheck disable=SC2154
 settled=$1 unit=$2 files=$3 address=$4 listens=$5 users=$6 daemons=$7
 shift 7
 here() { a=${1%:*}; a=${a#[}; ip -o addr show to "${a%]}" | grep -q .; }
