@@ -12,10 +12,11 @@ import pytest
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 from tests.acme.served import lead
-from tests.online.conftest import _own_again, control, the_lab  # noqa: F401 - fixtures: the site's own comes back
+from tests.online.conftest import _own_again  # noqa: F401 - a fixture: the site's own comes back
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import Told, deploy, variant
 from tests.support.hosts.lab import INVENTORY, Lab, lab
+from tests.support.lab_fixtures import the_control, the_lab  # noqa: F401 - fixtures
 from tests.support.programs.pebble import Pebble, running
 
 

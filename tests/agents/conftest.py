@@ -23,10 +23,10 @@ from livekit_metal.call.report import MAY_MISS, Report
 from livekit_metal.roles.agents.settings import Settings as Agents
 from livekit_metal.site.model import Site
 from tests.support.calls import workers
-from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import Deploy, Told, unchanging, variant
-from tests.support.hosts.lab import INVENTORY, ROOT, Lab, lab, over_ssh
+from tests.support.hosts.lab import INVENTORY, ROOT, lab, over_ssh
+from tests.support.lab_fixtures import the_access, the_control, the_lab, the_site  # noqa: F401 - fixtures
 from tests.upgrade import conversations, document
 from tests.upgrade.conversations import Measured
 from tests.upgrade.judge import FACTOR, limit
@@ -58,31 +58,9 @@ def pytest_report_header() -> str:
     return f"lab: {lab().directory} ({', '.join(lab().site.hosts)}), site: {INVENTORY}"
 
 
-@pytest.fixture(scope="session", name="lab")
-def the_lab() -> Lab:
-    return lab()
-
-
-@pytest.fixture(scope="session")
-def site() -> Site:
-    return lab().site
-
-
 @pytest.fixture(scope="session")
 def first() -> Host:
     return over_ssh(next(iter(lab().site.hosts)))
-
-
-@pytest.fixture(scope="session")
-def access() -> Access:
-    return Access.load(lab().directory / "access.json")
-
-
-@pytest.fixture(scope="session")
-def control(lab: Lab) -> Iterator[Access]:
-    """A server that no test touches: what befalls its calls, the machine did."""
-    with untouched_server(lab) as found:
-        yield found
 
 
 @dataclass

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from livekit_metal.call.access import Access
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.lab import lab
+from tests.support.lab_fixtures import the_access  # noqa: F401 - fixtures
 from tests.support.shows.shows import Page
 
 
@@ -17,11 +17,6 @@ def pytest_report_header() -> str:
     from tests.support.calls.recorder import STAND_IN  # noqa: PLC0415 - there is a lab now
 
     return f"lab: {lab().directory}, egress: {'a stand-in' if STAND_IN else 'REAL'}"
-
-
-@pytest.fixture(scope="session")
-def access() -> Access:
-    return Access.load(lab().directory / "access.json")
 
 
 @pytest.fixture(scope="session")

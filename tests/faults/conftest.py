@@ -17,12 +17,12 @@ from livekit_metal.call.access import Access
 from livekit_metal.site.model import Site
 from tests.support.calls import witness
 from tests.support.calls.background_call import Talk, talking
-from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.calls.slots import serving
 from tests.support.hosts.deploys import deploy, unchanging, variant
 from tests.support.hosts.killed_deploys import settled
-from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.hosts.lab import INVENTORY, Lab, lab
+from tests.support.lab_fixtures import the_access, the_control, the_hosts, the_lab, the_site  # noqa: F401 - fixtures
 
 LAST = "test_afterwards.py"
 
@@ -40,38 +40,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name == LAST)
 
 
-@pytest.fixture(scope="session", name="lab")
-def the_lab() -> Lab:
-    return lab()
-
-
-@pytest.fixture(scope="session")
-def site() -> Site:
-    return lab().site
-
-
-@pytest.fixture(scope="session")
-def hosts() -> Mapping[str, Host]:
-    """Every host over OpenSSH, in the order of a deploy."""
-    return {name: over_ssh(name) for name in lab().site.hosts}
-
-
 @pytest.fixture(scope="session")
 def first(hosts: Mapping[str, Host]) -> Host:
     """The host whose turn is first; Redis runs there."""
     return next(iter(hosts.values()))
-
-
-@pytest.fixture(scope="session")
-def access() -> Access:
-    return Access.load(lab().directory / "access.json")
-
-
-@pytest.fixture(scope="session")
-def control(lab: Lab) -> Iterator[Access]:
-    """A server that no test touches: what befalls its calls, the machine did."""
-    with untouched_server(lab) as found:
-        yield found
 
 
 @pytest.fixture

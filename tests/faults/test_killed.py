@@ -13,6 +13,7 @@ import pytest
 import yaml
 from testinfra.host import Host
 
+from lab.run import wait_until
 from livekit_metal.core.ports import PortRange
 from livekit_metal.releases import catalogue
 from livekit_metal.runtime.artifacts.fetch import fetch
@@ -126,9 +127,10 @@ def _server_runs(new: int, host: Host) -> None:
 
 def _servers(host: Host, within: float = 30) -> list[str]:
     """Processes of livekit-server, once those that drain have ended."""
-    end = time.monotonic() + within
-    while True:
-        running: list[str] = host.run("pgrep -x livekit-server").stdout.split()
-        if len(running) == 1 or time.monotonic() > end:
-            return running
-        time.sleep(0.2)
+
+    def running() -> list[str]:
+        found: list[str] = host.run("pgrep -x livekit-server").stdout.split()
+        return found
+
+    wait_until(lambda: len(running()) == 1, within, every=0.2)
+    return running()

@@ -6,7 +6,6 @@ import ipaddress
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from testinfra.host import Host
 
+from lab.run import wait_until
 from livekit_metal.site.model import Site
 from tests.faults.conftest import Change
 from tests.support.hosts.deploys import Deploy, deploy, unchanging
@@ -69,15 +69,6 @@ def logs_in(lab: Lab, name: str) -> bool:
     return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
-def until(what: str, holds: Callable[[], bool], within: float) -> float:
-    """Wait until it holds; the seconds it took."""
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < within, what
-        time.sleep(0.2)
-    return time.monotonic() - began
-
-
 # After the new rules are loaded, nobody can log in any more.
 SHUT = """/usr/sbin/nft "$@" || exit
 case "$1 $2" in "-f "*main.nft.new)
@@ -94,7 +85,7 @@ def test_rules_that_keep_us_out_are_not_confirmed_and_go(
     deploy(wider("198.51.100.9/32")).refused("no new SSH connection", f"by themselves within {CONFIRM} s")
     assert not logs_in(lab, name), "else nothing was proved"
     assert "198.51.100.9" in rules(first), "the connection that was there before lives"
-    until("nobody can log in again", lambda: logs_in(lab, name), CONFIRM + 5)
+    assert wait_until(lambda: logs_in(lab, name), CONFIRM + 5, every=0.2), "nobody can log in again"
     assert rules(first) == before
     assert first.run(f"systemctl is-active {TIMER}").stdout.strip() == "inactive"
     unchanging()
@@ -113,7 +104,7 @@ def test_a_deploy_killed_before_it_confirmed_is_undone_by_the_timer(first: Host,
     killed(wider("198.51.100.9/32"), first)
     assert "198.51.100.9" in rules(first)
     assert first.check_output(f"systemctl is-active {TIMER}") == "active"
-    until("the old rules are back", lambda: rules(first) == before, CONFIRM + 5)
+    assert wait_until(lambda: rules(first) == before, CONFIRM + 5, every=0.2), "the old rules are back"
     unchanging()
 
 
@@ -126,7 +117,7 @@ def test_what_nobody_confirmed_is_never_what_a_rollback_brings(
     killed(wider("198.51.100.9/32"), first)
     nft(SHUT)
     deploy(wider("203.0.113.9/32")).refused("no new SSH connection", "by themselves")
-    until("nobody can log in again", lambda: logs_in(lab, name), CONFIRM + 5)
+    assert wait_until(lambda: logs_in(lab, name), CONFIRM + 5, every=0.2), "nobody can log in again"
     assert rules(first) == before
 
 

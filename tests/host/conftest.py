@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import pytest
 from testinfra.host import Host
 
-from livekit_metal.site.model import HostStack, Site
-from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
+from livekit_metal.site.model import HostStack
+from tests.support.hosts.lab import INVENTORY, lab, over_ssh
+from tests.support.lab_fixtures import the_lab, the_site  # noqa: F401 - fixtures
 
 
 def pytest_report_header() -> str:
@@ -21,16 +22,6 @@ def pytest_report_header() -> str:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "host_name" in metafunc.fixturenames:
         metafunc.parametrize("host_name", list(lab().site.hosts), scope="session")
-
-
-@pytest.fixture(scope="session", name="lab")
-def the_lab() -> Lab:
-    return lab()
-
-
-@pytest.fixture(scope="session")
-def site() -> Site:
-    return lab().site
 
 
 @pytest.fixture(scope="session")

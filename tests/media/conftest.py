@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import subprocess
 
-import pytest
-
-from livekit_metal.call.access import Access
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
-from tests.support.hosts.lab import INVENTORY, Lab, lab
+from tests.support.hosts.lab import INVENTORY, lab
+from tests.support.lab_fixtures import the_access, the_lab  # noqa: F401 - fixtures
 
 
 def pytest_report_header() -> list[str]:
@@ -24,13 +22,3 @@ def pytest_report_header() -> list[str]:
         elif settings and found.site.with_role(name):
             lines.append(f"{name}: REAL ({settings.release}, source {settings.source})")
     return lines
-
-
-@pytest.fixture(scope="session", name="lab")
-def the_lab() -> Lab:
-    return lab()
-
-
-@pytest.fixture(scope="session")
-def access() -> Access:
-    return Access.load(lab().directory / "access.json")

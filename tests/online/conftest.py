@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from livekit_metal.call.access import Access
-from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import deploy, unchanging
-from tests.support.hosts.lab import INVENTORY, Lab, lab
+from tests.support.hosts.lab import INVENTORY, lab
+from tests.support.lab_fixtures import the_access, the_control, the_lab  # noqa: F401 - fixtures
 
 
 def pytest_report_header() -> str:
@@ -18,23 +17,6 @@ def pytest_report_header() -> str:
     return (
         f"lab: {found.directory} ({', '.join(found.site.hosts)}), site: {INVENTORY}, release: {found.facts['release']}"
     )
-
-
-@pytest.fixture(scope="session", name="lab")
-def the_lab() -> Lab:
-    return lab()
-
-
-@pytest.fixture(scope="session")
-def access() -> Access:
-    return Access.load(lab().directory / "access.json")
-
-
-@pytest.fixture(scope="session")
-def control(lab: Lab) -> Iterator[Access]:
-    """A server that no test touches: what befalls its calls, the machine did."""
-    with untouched_server(lab) as found:
-        yield found
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,12 +14,13 @@ from livekit_metal.call.access import Access
 from livekit_metal.site import inventory
 from livekit_metal.site.model import Site
 from livekit_metal.vault import certificates
-from tests.online.conftest import _own_again, control, the_lab  # noqa: F401 - fixtures: the site's own comes back
+from tests.online.conftest import _own_again  # noqa: F401 - a fixture: the site's own comes back
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.calls.turn import told
 from tests.support.hosts.deploys import deploy, merged, variant
 from tests.support.hosts.lab import INVENTORY, Lab, lab
 from tests.support.hosts.outside import Calling, where_names_lead
+from tests.support.lab_fixtures import the_control, the_lab  # noqa: F401 - fixtures
 from tests.support.programs.proxies import SITE, TURN, Behind, Ports, Proxy
 
 KINDS = {"nginx": True, "haproxy": True, "caddy": False}  # whether the recipe uses the PROXY protocol for TURN

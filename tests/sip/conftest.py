@@ -16,6 +16,7 @@ from tests.sip.phone import Line, Phone, talking
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import Deploy, Told
 from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.lab_fixtures import the_access, the_lab, the_site  # noqa: F401 - fixtures
 
 STAND_IN = Path(__file__).parents[1] / "standins/livekit-sip"
 
@@ -29,21 +30,6 @@ def pytest_report_header() -> str:
     found = lab()
     what = f"livekit-sip itself ({found.site.sip.file})" if real() else "the stand-in: no sound, no passwords"
     return f"lab: {found.directory} ({', '.join(found.site.hosts)}), site: {INVENTORY}, phone calls by {what}"
-
-
-@pytest.fixture(scope="session", name="lab")
-def the_lab() -> Lab:
-    return lab()
-
-
-@pytest.fixture(scope="session")
-def site() -> Site:
-    return lab().site
-
-
-@pytest.fixture(scope="session")
-def access() -> Access:
-    return Access.load(lab().directory / "access.json")
 
 
 @pytest.fixture(scope="session")

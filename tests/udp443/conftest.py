@@ -21,12 +21,13 @@ from livekit_metal.call.join_info import IceServer, announced
 from livekit_metal.call.participants import Ice
 from livekit_metal.roles.livekit.redirect import Redirect
 from livekit_metal.site.model import Site
-from tests.online.conftest import _own_again, control, the_lab  # noqa: F401 - fixtures: the site's own comes back
+from tests.online.conftest import _own_again  # noqa: F401 - a fixture: the site's own comes back
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.calls.slots import Slot, serving
 from tests.support.calls.turn import Client
 from tests.support.hosts.deploys import deploy, variant
 from tests.support.hosts.lab import INVENTORY, lab, over_ssh
+from tests.support.lab_fixtures import the_access, the_control, the_lab  # noqa: F401 - fixtures
 
 FIRST = lab().site.with_role("livekit")[0]
 
@@ -96,8 +97,3 @@ class Ground:
 @pytest.fixture
 def ground(tmp_path: Path, access: Access) -> Ground:
     return Ground(lab().site, over_ssh(FIRST), access, tmp_path)
-
-
-@pytest.fixture(scope="session")
-def access() -> Access:
-    return Access.load(lab().directory / "access.json")

@@ -16,19 +16,15 @@ from testinfra.host import Host
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.site.model import HostStack, Site
 from tests.faults.conftest import (  # noqa: F401 - fixtures and hooks
-    access,
     change,
-    control,
     first,
-    hosts,
     pytest_report_header,
     pytest_sessionfinish,
     pytest_unconfigure,
-    site,
     talk,
-    the_lab,
 )
 from tests.support.hosts.lab import ROOT, Lab, over_ssh
+from tests.support.lab_fixtures import the_access, the_control, the_hosts, the_lab, the_site  # noqa: F401 - fixtures
 
 
 @dataclass(frozen=True)

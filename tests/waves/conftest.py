@@ -11,11 +11,10 @@ import pytest
 from testinfra.host import Host
 
 from lab import state
-from livekit_metal.call.access import Access
-from tests.support.calls.control import untouched_server
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import Deploy, unchanging, variant
-from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.hosts.lab import INVENTORY, Lab, over_ssh
+from tests.support.lab_fixtures import the_access, the_control, the_lab  # noqa: F401 - fixtures
 
 CANARY, REDIS = "lk1", "lk5"
 WAVES = [{CANARY}, {"lk2", "lk3", "lk4"}, {REDIS}, {"lk6", "lk7", "lk8"}, {"lk9", "lk10"}]
@@ -27,28 +26,11 @@ def pytest_report_header() -> str:
     return f"lab: {', '.join(state.facts()['hosts'])}, site: {INVENTORY}"
 
 
-@pytest.fixture(scope="session", name="lab")
-def the_lab() -> Lab:
-    return lab()
-
-
 @pytest.fixture(scope="session")
 def hosts(lab: Lab) -> Mapping[str, Host]:
     """Every host over OpenSSH, in the order of a deploy."""
     assert len(lab.site.hosts) == sum(map(len, WAVES)), "this is about ten hosts"
     return {name: over_ssh(name) for name in lab.site.hosts}
-
-
-@pytest.fixture(scope="session")
-def access() -> Access:
-    return Access.load(lab().directory / "access.json")
-
-
-@pytest.fixture(scope="session")
-def control(lab: Lab) -> Iterator[Access]:
-    """A server that no test touches: what befalls its calls, the machine did."""
-    with untouched_server(lab) as found:
-        yield found
 
 
 @pytest.fixture(scope="session")

@@ -165,7 +165,7 @@ or 100 * haproxy_process_current_connections{job="edge"} / haproxy_process_max_c
         severity="page",
         summary="Redis on {{ $labels.host }} refused {{ $value | humanize }} connections in 5 minutes",
         consequence="Daemons cannot begin what needs Redis: joins, recordings, phone calls.",
-        command="redis-cli client list on {{ $labels.host }}: who has them",
+        command="ss -tnp | grep -E '(redis|valkey)-server' on {{ $labels.host }}: who has them",
         explained_by=(HOST_DOWN,),
     ),
 )
