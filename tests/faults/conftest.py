@@ -46,8 +46,8 @@ def first(hosts: Mapping[str, Host]) -> Host:
     return next(iter(hosts.values()))
 
 
-@pytest.fixture
-def talk(access: Access, control: Access, lab: Lab) -> Iterator[Talk]:
+@pytest.fixture(name="talk")
+def the_talk(access: Access, control: Access, lab: Lab) -> Iterator[Talk]:
     """A call on the slot that serves the first host."""
     name = next(iter(lab.site.hosts))
     with talking(access, control, serving(lab.site, name).node, name) as found:

@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from testinfra.host import Host
 
+from lab.places import Lab as Place
+from lab.vm.machine import VirtualMachine
+from livekit_metal.call.report import MAY_MISS, TONE_SHARE
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.site.model import HostStack, Site
 from tests.faults.conftest import (  # noqa: F401 - fixtures and hooks
@@ -21,8 +26,9 @@ from tests.faults.conftest import (  # noqa: F401 - fixtures and hooks
     pytest_report_header,
     pytest_sessionfinish,
     pytest_unconfigure,
-    talk,
+    the_talk,
 )
+from tests.support.calls.background_call import Talk
 from tests.support.hosts.lab import ROOT, Lab, over_ssh
 from tests.support.lab_fixtures import the_access, the_control, the_hosts, the_lab, the_site  # noqa: F401 - fixtures
 
@@ -60,6 +66,16 @@ class Machine:
         shared = ["-F", self.lab.directory / "ssh_config", "-o", f"ControlPath={self.lab.directory}/ssh-%C"]
         subprocess.run(["ssh", *shared, "-O", "exit", f"root@{self.name}"], check=False, capture_output=True)
 
+    def kept_waiting(self) -> float:
+        """Seconds in which its processors wanted one of this machine's and had none, since its power is on.
+
+        By the second figure of schedstat (Linux, Documentation/scheduler/sched-stats.rst) of QEMU's processor threads.
+        """
+        pid = VirtualMachine(Place(self.lab.facts["name"]), self.name).pid
+        tasks = [task for task in Path(f"/proc/{pid}/task").iterdir() if (task / "comm").read_text().startswith("CPU ")]
+        assert tasks, f"{self.name} has no processor"
+        return sum(int((task / "schedstat").read_text().split()[1]) for task in tasks) / 1e9
+
     def serves(self) -> None:
         """Wait until livekit-server answers whom HAProxy leads to it: HAProxy is there before, and says 503."""
         url = f"http://{self.address}:{self.stack.the(Edge).http.first}"
@@ -72,3 +88,20 @@ def vm(lab: Lab) -> Machine:
         pytest.exit("tests/vm need virtual machines: run `make vm`", returncode=3)
     name = next(iter(lab.site.hosts))
     return Machine(lab, name, over_ssh(name))
+
+
+@pytest.fixture
+def undisturbed(vm: Machine, talk: Talk) -> Callable[[], None]:
+    """Ends the call; asserts that it was told nothing, and missed no more than other work on this machine explains."""
+    before = vm.kept_waiting()
+
+    def judge() -> None:
+        report, _ = talk.stop()
+        late = vm.kept_waiting() - before
+        said = f"{report.table()}\nits processors waited {late:.2f} s for this machine's"
+        print(said)  # pytest -rP
+        assert report.events == (), said
+        assert report.missed_s <= MAY_MISS + late, said
+        assert report.tone_share >= TONE_SHARE, said
+
+    return judge

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -63,7 +63,7 @@ def _lets_in(talk: Talk) -> bool:
     return False
 
 
-def test_a_clock_that_jumps_is_not_heard(talk: Talk, clock: Clock) -> None:
+def test_a_clock_that_jumps_is_not_heard(talk: Talk, undisturbed: Callable[[], None], clock: Clock) -> None:
     """Ahead and back again, as a virtual machine's does that was paused.
 
     livekit-server takes a node for gone that has not told of itself for 5 s by the clock, itself too: who comes in
@@ -73,6 +73,4 @@ def test_a_clock_that_jumps_is_not_heard(talk: Talk, clock: Clock) -> None:
     assert wait_until(lambda: _lets_in(talk), _NEWCOMERS, every=0.5)
     clock.put(0)
     assert wait_until(lambda: _lets_in(talk), _NEWCOMERS, every=0.5)
-    report, _ = talk.stop()
-    assert report.ok, report.table()
-    assert report.events == ()
+    undisturbed()
