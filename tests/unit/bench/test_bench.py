@@ -8,7 +8,9 @@ import threading
 
 from bench.__main__ import _lasting, _medians
 from bench.against.delay import delayed
+from bench.against.wanted import as_data
 from bench.change import AFTER, BEFORE, steps
+from livekit_metal.runtime.host.state import HostState
 
 
 def _send(line: socket.socket, said: bytes) -> None:
@@ -56,3 +58,15 @@ def test_the_seconds_of_a_change_are_told_by_step() -> None:
 --> Results:"""
     found = steps(iter(said.splitlines()), iter([0.0, 1.0, 2.0, 2.5, 4.0, 7.0, 7.5]))
     assert found == {BEFORE: 2.5, "livekit: check the generation": 1.5, "livekit: ready": 3.0, AFTER: 0.5}
+
+
+def test_a_unit_that_may_not_start_is_neither_a_file_nor_a_directory() -> None:
+    masked, root = "/etc/systemd/system/redis-server.service", ("root", "root")
+    seen = HostState(
+        files={"/etc/alt/site.conf": "0" * 64},
+        stat={masked: ("777", *root), "/etc/alt": ("755", *root), "/etc/alt/site.conf": ("644", *root)},
+    )
+    found = as_data(seen)
+    assert found["masked"] == ["redis-server.service"]
+    assert [each["path"] for each in found["directories"]] == ["/etc/alt"]
+    assert found["files"] == [{"path": "/etc/alt/site.conf", "mode": "0644", "user": "root", "group": "root"}]
