@@ -98,8 +98,8 @@ def main(words: Sequence[str] | None = None) -> None:
         needs_python(near)
         ansible(near, trees[_DAYS[0]], directory, mitogen=False)  # what it has otherwise, once
         print(f"{hosts}, median of {given.runs} interleaved runs (least to most), seconds")
-        with _far(near, directory) as far:
-            places = {"near": near} | ({} if given.near else {f"{_ROUND_TRIP * 1000:.0f} ms away": far})
+        with contextlib.nullcontext() if given.near else _far(near, directory) as far:
+            places = {"near": near} | ({f"{_ROUND_TRIP * 1000:.0f} ms away": far} if far else {})
             for place, there_ in places.items():
                 ways_there = _ways(there_, trees, directory)
                 for kind, ways in _measured(ways_there, given.runs, changes=not given.unchanged).items():

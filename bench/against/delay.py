@@ -33,7 +33,7 @@ def delayed(host: str, port: int, seconds: float) -> Iterator[int]:
             await asyncio.Event().wait()
 
     def run() -> None:
-        with contextlib.suppress(asyncio.CancelledError):
+        with contextlib.closing(loop), contextlib.suppress(asyncio.CancelledError):
             loop.run_until_complete(task)
 
     task = loop.create_task(serve())
