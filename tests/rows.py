@@ -169,7 +169,7 @@ ROWS = (
         # what installs and reboots row vmlong's
         steps=(
             _alone(_CALL),
-            Step(_KERNEL),
+            Step(f"{_KERNEL} tests/host/test_firewall.py tests/host/test_ports.py"),
             Step(f"tests/faults/test_lockout.py {_SHORT}"),
             _alone("tests/vm --ignore=tests/vm/test_change.py --ignore=tests/vm/test_patch.py"),
         ),

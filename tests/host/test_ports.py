@@ -45,12 +45,12 @@ def address(lab: Lab, host_name: str) -> str:
 
 
 @pytest.fixture
-def link_local(host: Host) -> str:
+def link_local(host: Host, address: str) -> str:
     """The host's IPv6 address on the lab's bridge."""
-    found = re.search(r"inet6 (fe80::\S+)/64", host.check_output("ip -6 address show dev host0 scope link"))
+    found = vantages.link_local(host, address)
     if not found:
         pytest.skip("this lab has no IPv6")
-    return found[1]
+    return found
 
 
 def test_sampled_ports_are_reached_from_where_the_registry_says(
@@ -78,8 +78,9 @@ def test_a_stranger_who_tries_every_tcp_port_finds_the_public_ones(
     lab: Lab, host: Host, stack: HostStack, address: str
 ) -> None:
     """Those with a daemon take the connection, those without are refused by the host itself; the rest is silence."""
-    taken, refused = vantages.outside(lab).probe(address, {("tcp", n) for n in range(1, 65536)}, seconds=1.5)
-    public = {place for place, port in in_registry(stack).items() if port.reach is Reach.PUBLIC and place[0] == "tcp"}
+    stranger = vantages.outside(lab)
+    taken, refused = stranger.probe(address, {("tcp", n) for n in range(1, 65536)}, seconds=1.5)
+    public = {place for place, port in in_registry(stack).items() if reaches(stranger, port) and place[0] == "tcp"}
     listeners = {int(n) for n in re.findall(r"^\S+ +\d+ +\d+ +\S*:(\d+) ", host.check_output("ss -Hltn"), re.M)}
     assert taken == {place for place in public if place[1] in listeners}
     assert refused == public - taken

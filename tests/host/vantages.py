@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
-from livekit_metal.core.ports import Port, Proto
+from testinfra.host import Host
+
+from livekit_metal.core.ports import Port, Proto, Reach
 from livekit_metal.site.model import HostStack
 from tests.support.hosts.lab import Lab
 
@@ -63,13 +67,32 @@ def controller() -> Vantage:
 
 
 def outside(lab: Lab) -> Vantage:
-    return Vantage("outside", ("ip", "netns", "exec", lab.facts["outside"]["namespace"]))
+    """A stranger's; where SSH is open to all, as it is by default, a stranger is as good as an administrator."""
+    admin = _administers(lab, lab.facts["outside"]["address"])
+    return Vantage("outside", ("ip", "netns", "exec", lab.facts["outside"]["namespace"]), admin=admin)
+
+
+def _administers(lab: Lab, address: str) -> bool:
+    return any(ip_address(address) in ip_network(each) for each in lab.site.firewall.admin)
+
+
+def to_all(lab: Lab, host: str) -> Ports:
+    """What of a host is reached even while nothing but administrators is let in."""
+    stack = lab.site.for_host(host)
+    return {at for at, port in in_registry(stack).items() if port.reach is Reach.ADMIN and outside(lab).admin}
+
+
+def link_local(host: Host, address: str) -> str:
+    """The host's IPv6 address of the link that its ``address`` is on; empty where there is none."""
+    device = host.check_output("ip -o address show to %s | awk '{ print $2 }'", address)
+    found = re.search(r"inet6 (fe80::\S+)/64", host.check_output("ip -6 address show dev %s scope link", device))
+    return found[1] if found else ""
 
 
 def peers(lab: Lab, host: str) -> list[Vantage]:
     """Every other host of the lab."""
     return [
-        Vantage(name, over_ssh(lab, name), frozenset(other.roles), remote=True)
+        Vantage(name, over_ssh(lab, name), frozenset(other.roles), admin=_administers(lab, other.address), remote=True)
         for name, other in lab.site.hosts.items()
         if name != host
     ]
