@@ -17,7 +17,6 @@ from testinfra.host import Host
 
 from lab.places import Lab as Place
 from lab.vm.machine import VirtualMachine
-from livekit_metal.call.report import MAY_MISS, TONE_SHARE
 from livekit_metal.roles.edge.settings import Settings as Edge
 from livekit_metal.site.model import HostStack, Site
 from tests.faults.conftest import (  # noqa: F401 - fixtures and hooks
@@ -92,7 +91,7 @@ def vm(lab: Lab) -> Machine:
 
 @pytest.fixture
 def undisturbed(vm: Machine, talk: Talk) -> Callable[[], None]:
-    """Ends the call; asserts that it was told nothing, and missed no more than other work on this machine explains."""
+    """Ends the call; asserts that it was a good one and was told nothing, and says how busy this machine was."""
     before = vm.kept_waiting()
 
     def judge() -> None:
@@ -100,8 +99,7 @@ def undisturbed(vm: Machine, talk: Talk) -> Callable[[], None]:
         late = vm.kept_waiting() - before
         said = f"{report.table()}\nits processors waited {late:.2f} s for this machine's"
         print(said)  # pytest -rP
+        assert report.ok, said
         assert report.events == (), said
-        assert report.missed_s <= MAY_MISS + late, said
-        assert report.tone_share >= TONE_SHARE, said
 
     return judge

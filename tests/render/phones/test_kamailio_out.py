@@ -101,9 +101,7 @@ def test_a_program_that_is_no_slot_makes_no_call(ground: Ground) -> None:
     local = Peer("127.0.0.1")
     ground.invite(slot=local, call="local")
     assert local.has("SIP/2.0 4").startswith("SIP/2.0 403")
-    # Kamailio may still repeat what a test before left without an answer
-    while said := ground.carrier.got(0.05):
-        assert header(said, "Call-ID") != "local"
+    assert ground.carrier.got(0.05) == ""
     local.socket.close()
 
 
