@@ -20,7 +20,7 @@ from livekit_metal.call.forced_path import Path, forced
 from livekit_metal.call.join_info import where
 from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber, bounded
 from livekit_metal.call.quality.figures import Traffic
-from livekit_metal.call.report import Report, largest_gap
+from livekit_metal.call.report import Report
 from livekit_metal.call.server import Node, token, trust
 from livekit_metal.call.tone import RATE, STEP, Sound, tone
 
@@ -133,7 +133,7 @@ class Call(Aside[Report]):
 
     def _reported(self, subscriber: Subscriber, started: float, node: Node) -> Report:
         ear, begin, now = subscriber.ear, subscriber.event_log.begin, time.monotonic()
-        gap = largest_gap(ear.steps, now)
+        gap = ear.gap(now)
         return Report(
             room=self.room,
             node=node.id,
@@ -148,6 +148,7 @@ class Call(Aside[Report]):
             largest_gap_ms=gap.ms,
             largest_gap_at_s=gap.at - begin,
             tone_share=ear.share,
+            late_ms=ear.late_ms,
             events=tuple(subscriber.event_log.events),
         )
 

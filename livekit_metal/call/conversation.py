@@ -15,7 +15,7 @@ from livekit_metal.call.client import EVERY_WAY
 from livekit_metal.call.errors import CallError
 from livekit_metal.call.join_info import where
 from livekit_metal.call.participants import EventLog, Publisher, Subscriber
-from livekit_metal.call.report import Report, largest_gap
+from livekit_metal.call.report import Report
 from livekit_metal.call.server import server_api, token, trust
 from livekit_metal.call.tone import RATE, STEP, tone
 
@@ -91,7 +91,7 @@ class Conversation(Aside[Report]):
             self._up.set_result(None)
             await asyncio.wrap_future(self._stop)
             ear, begin, now = listener.ear, diary.begin, time.monotonic()
-            gap = largest_gap(ear.steps, now)
+            gap = ear.gap(now)
             return Report(
                 room=self.room,
                 node=node.id,
@@ -106,6 +106,7 @@ class Conversation(Aside[Report]):
                 largest_gap_ms=gap.ms,
                 largest_gap_at_s=gap.at - begin,
                 tone_share=ear.share,
+                late_ms=ear.late_ms,
                 events=tuple(diary.events),
             )
         finally:

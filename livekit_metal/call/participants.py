@@ -178,7 +178,7 @@ class Subscriber(Seat):
 
     async def _hear(self, stream: rtc.AudioStream) -> None:
         async for event in stream:
-            if self.ear.hear(np.frombuffer(event.frame.data, dtype=np.int16), time.monotonic()):
+            if self.ear.hear(np.frombuffer(event.frame.data, dtype=np.int16), time.monotonic(), stream):
                 self.heard.set()
 
     async def leave(self) -> None:

@@ -64,6 +64,7 @@ class Report:
     largest_gap_ms: float
     largest_gap_at_s: float
     tone_share: float
+    late_ms: float  # the longest that a frame waited for the client's program; no part of a gap
     events: tuple[Event, ...]
     quality: Figures | None = None  # None: it was not measured
 
@@ -108,6 +109,7 @@ class Report:
             ("frames", f"{self.frames}"),
             ("received", f"{self.received_s:.2f} of {self.seconds:.2f} s"),
             ("largest gap", f"{self.largest_gap_ms:.0f} ms, at {self.largest_gap_at_s:.2f} s"),
+            ("client late", f"{self.late_ms:.0f} ms"),
             ("tone", f"{self.tone_share:.0%} of the sound"),
             ("events", "none" if not self.events else str(self.events[0])),
             *(("", str(event)) for event in self.events[1:]),

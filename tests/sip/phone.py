@@ -15,7 +15,6 @@ from uuid import uuid4
 
 from livekit_metal.call.access import Access
 from livekit_metal.call.participants import EventLog, Ice, Publisher, Subscriber
-from livekit_metal.call.report import largest_gap
 from livekit_metal.call.server import token
 from livekit_metal.call.tone import tone
 
@@ -102,7 +101,7 @@ class Line:
 
     def gap(self) -> float:
         """The largest time (ms) so far without sound that made the way from the room to the phone and back."""
-        return largest_gap(self.ear.ear.steps, time.monotonic()).ms
+        return self.ear.ear.gap(time.monotonic()).ms
 
     @property
     def seconds(self) -> float:

@@ -45,7 +45,8 @@ of the first host. Its media goes over UDP, as the SDK prefers (*any way*), or b
 TCP, TURN over UDP on 3478 and on 443, TURN over TLS on 443 (rows of one change were one deploy under all these calls).
 
 - **Sound**: a tone that steps through four frequencies, one each 20 ms; the subscriber counts new steps. Sound that a
-  receiver invents while packets are missing does not count.
+  receiver invents while packets are missing does not count, and a step counts from when WebRTC had it ready, also where
+  the client's program took it later (decision 057).
 - **Video**: {fps} pictures of {width}x{height} a second (VP8), each with its number in it; the subscriber counts those
   with a number that is new. One that is shown again does not count.
 - **Data messages**: {messages} a second of each kind, numbered. A *reliable* one must arrive, if late; of *lossy* ones

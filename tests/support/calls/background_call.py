@@ -44,7 +44,8 @@ class Talk:
 
 def unnoticed(report: Report, control: Report) -> None:
     """Assert that a call was told nothing, and missed no more than the machine is to blame for."""
-    print(f"largest gap {report.largest_gap_ms:.0f} ms, the control's {control.largest_gap_ms:.0f} ms")  # pytest -rP
+    for who, each in (("call", report), ("control", control)):  # for pytest -rP
+        print(f"{who}: largest gap {each.largest_gap_ms:.0f} ms, its client late by {each.late_ms:.0f} ms")
     said = f"{report.table()}\nthe control:\n{control.table()}"
     said += "".join(f"\nthe machine is too busy to tell: {problem}" for problem in control.problems())
     assert report.events == (), said  # no reconnection, no rejoin

@@ -29,7 +29,7 @@ from livekit_metal.call.join_info import where
 from livekit_metal.call.participants import EventLog, Ice, Subscriber
 from livekit_metal.call.report import Gap, Report, largest_gap
 from livekit_metal.call.server import server_api, token
-from livekit_metal.call.tone import RATE, STEP, tone
+from livekit_metal.call.tone import RATE, STEP, ToneDetector, tone
 
 ENDS = 30.0  # s until LiveKit knows of the end of a stream
 COMES = 30.0  # s until a stream is heard and seen: an encoder's start, a transcoder's, a key frame
@@ -154,7 +154,7 @@ class Watch(Aside[Seen]):
     def __init__(self, access: Access, made: IngressInfo, *, within: float = COMES) -> None:
         self._access, self._made, self._within = access, made, within
         super().__init__(made.room_name)
-        self._steps: list[float] = []  # when sound came
+        self._ear: ToneDetector | None = None
         self._since = 0.0
 
     def gap(self) -> Gap:
@@ -165,8 +165,8 @@ class Watch(Aside[Seen]):
         return found
 
     def _gap(self, now: float) -> Gap:
-        since = self._since or self._steps[0] + SETTLES
-        return largest_gap([at for at in list(self._steps) if at > since] or self._steps, now)
+        assert self._ear, "it is heard"
+        return self._ear.gap(now, self._since or self._ear.steps[0] + SETTLES)
 
     async def _session(self) -> Seen:
         event_log, room, started = EventLog(), self._made.room_name, time.time()
@@ -178,7 +178,7 @@ class Watch(Aside[Seen]):
                 await viewer.heard.wait()
                 await viewer.seen.wait()
             node = await where(self._access, room)
-            self._steps = viewer.ear.steps
+            self._ear = viewer.ear
             self._up.set_result(None)
             await asyncio.wrap_future(self._stop)
             now = time.monotonic()
@@ -198,6 +198,7 @@ class Watch(Aside[Seen]):
                 largest_gap_ms=gap.ms,
                 largest_gap_at_s=gap.at - event_log.begin,
                 tone_share=viewer.ear.share,
+                late_ms=viewer.ear.late_ms,
                 events=tuple(event_log.events),
             )
             return Seen(

@@ -44,6 +44,7 @@ GOOD = Report(
     largest_gap_ms=31.4,
     largest_gap_at_s=2.5,
     tone_share=0.97,
+    late_ms=3.0,
     events=(),
 )
 GONE = Event(at=3.3, who="subscriber", what="disconnected", detail="server_shutdown")
@@ -108,6 +109,7 @@ def test_the_table_is_ascii_with_a_line_per_figure() -> None:
         "frames",
         "received",
         "largest gap",
+        "client late",
         "tone",
         "events",
         "",

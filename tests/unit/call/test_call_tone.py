@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
-from livekit_metal.call.report import largest_gap
 from livekit_metal.call.tone import FRAME, RATE, STEP, Samples, Sound, ToneDetector, silence, tone
 
 SECOND = RATE // FRAME  # frames
@@ -24,7 +25,8 @@ def test_every_step_is_heard_wherever_frames_begin(offset: int) -> None:
     ear = listen(tone(offset, 4 * RATE))
     assert ear.frames == 4 * SECOND
     assert len(ear.steps) == pytest.approx(4 * RATE / STEP, abs=2)
-    assert largest_gap(ear.steps, 4.0).ms <= 40.1
+    assert ear.gap(4.0).ms <= 40.1
+    assert ear.late_ms < 0.1
     assert ear.share > 0.95
 
 
@@ -81,6 +83,45 @@ def concealed(fade: float) -> Samples:
 @pytest.mark.parametrize("fade", [1.0, 0.9, 0.6])
 def test_what_a_receiver_invents_does_not_count(fade: float) -> None:
     """Even at full volume: the loudness of invented sound depends on the release of WebRTC."""
-    gap = largest_gap(listen(concealed(fade)).steps, 2.4)
+    ear = listen(concealed(fade))
+    gap = ear.gap(2.4)
     assert gap.ms == pytest.approx(420, abs=20)
     assert gap.at == pytest.approx(1.0, abs=0.03)
+    assert ear.late_ms < 0.1
+
+
+def taken(sound: Samples, when: Callable[[float], float], stream: str = "") -> ToneDetector:
+    """An ear that took each frame of ``sound`` not when it was made, but ``when``."""
+    ear = ToneDetector()
+    for number, first in enumerate(range(0, len(sound) - FRAME + 1, FRAME)):
+        ear.hear(sound[first : first + FRAME], when(number / SECOND), stream)
+    return ear
+
+
+def test_frames_that_the_client_took_late_are_no_gap() -> None:
+    """As measured when the program was held for 250 ms: thirty frames within the 50 ms after it."""
+    ear = taken(tone(0, 3 * RATE), lambda made: max(made, 1.3) if made > 1.0 else made)
+    assert ear.gap(3.0).ms < 60
+    assert ear.late_ms == pytest.approx(270, abs=35)
+
+
+def test_frames_that_stay_away_and_are_not_made_up_for_are_one() -> None:
+    ear = taken(tone(0, 3 * RATE), lambda made: made + 0.3 if made > 1.0 else made)
+    assert ear.gap(3.3).ms == pytest.approx(320, abs=20)
+    assert ear.late_ms < 1
+
+
+def test_a_clock_that_runs_fast_does_not_add_up() -> None:
+    ear = taken(tone(0, 30 * RATE), lambda made: made * 0.99)
+    assert (ear.gap(29.7).ms, ear.late_ms) == (pytest.approx(20, abs=25), pytest.approx(0, abs=0.1))
+
+
+def test_two_tracks_at_once_excuse_nothing_before_them() -> None:
+    """Their frames come twice as often, which is no making up."""
+    ear = taken(tone(0, RATE), lambda made: made, "first")
+    for number in range(SECOND):
+        for stream in ("second", "third"):
+            first = (number + (stream == "third")) * FRAME
+            ear.hear(tone(first, FRAME), 1.5 + number / SECOND, stream)
+    assert ear.gap(2.5).ms == pytest.approx(510, abs=30)
+    assert ear.late_ms < 0.1
