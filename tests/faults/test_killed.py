@@ -127,10 +127,11 @@ def _server_runs(new: int, host: Host) -> None:
 
 def _servers(host: Host, within: float = 30) -> list[str]:
     """Processes of livekit-server, once those that drain have ended."""
+    found: list[str] = []
 
-    def running() -> list[str]:
-        found: list[str] = host.run("pgrep -x livekit-server").stdout.split()
-        return found
+    def one() -> bool:
+        found[:] = host.run("pgrep -x livekit-server").stdout.split()
+        return len(found) == 1
 
-    wait_until(lambda: len(running()) == 1, within, every=0.2)
-    return running()
+    wait_until(one, within, every=0.2)
+    return found

@@ -15,7 +15,7 @@ from livekit_metal.site.model import Site
 from tests.sip.phone import Line, Phone, talking
 from tests.support.calls.sdkexit import pytest_sessionfinish, pytest_unconfigure  # noqa: F401 - hooks
 from tests.support.hosts.deploys import Deploy, Told
-from tests.support.hosts.lab import INVENTORY, Lab, lab, over_ssh
+from tests.support.hosts.lab import INVENTORY, Lab, first_with, lab, over_ssh
 from tests.support.lab_fixtures import the_access, the_lab, the_site  # noqa: F401 - fixtures
 
 STAND_IN = Path(__file__).parents[1] / "standins/livekit-sip"
@@ -28,20 +28,21 @@ def real() -> bool:
 
 def pytest_report_header() -> str:
     found = lab()
+    first_with("sip")  # the tests end here without one
     what = f"livekit-sip itself ({found.site.sip.file})" if real() else "the stand-in: no sound, no passwords"
     return f"lab: {found.directory} ({', '.join(found.site.hosts)}), site: {INVENTORY}, phone calls by {what}"
 
 
 @pytest.fixture(scope="session")
-def first(site: Site) -> Host:
+def first() -> Host:
     """The first host that takes phone calls."""
-    return over_ssh(site.with_role("sip")[0])
+    return over_ssh(first_with("sip"))
 
 
 @pytest.fixture
 def phone(site: Site, lab: Lab, tmp_path: Path) -> Callable[..., Phone]:
     """A call from the carrier's network to the first host; see :class:`Phone`."""
-    settings = site.for_host(site.with_role("sip")[0]).kamailio
+    settings = site.for_host(first_with("sip")).kamailio
     assert settings
 
     def ring(**more: Any) -> Phone:

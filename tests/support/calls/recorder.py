@@ -18,10 +18,10 @@ from livekit.protocol.egress import EgressStatus
 from livekit_metal.call.access import Access
 from livekit_metal.call.client import Call
 from livekit_metal.roles.egress.settings import Settings
-from tests.support.hosts.lab import lab, over_ssh
+from tests.support.hosts.lab import first_with, lab, over_ssh
 from tests.support.programs import recordings
 
-HOST = lab().site.with_role("egress")[0]
+HOST = first_with("egress")
 ENDS = 60.0  # s
 STAND_IN = (
     "standin"

@@ -44,6 +44,15 @@ def lab() -> Lab:
     return Lab(site, Path(facts["directory"]), facts, access)
 
 
+def first_with(role: str) -> str:
+    """The first host with ``role``; the tests end here when there is none."""
+    hosts = lab().site.with_role(role)
+    if not hosts:
+        needed = f"a lab with the role {role}: tests/README.md says which inventory has one"
+        pytest.exit(f"these tests need {needed} (this one is of {INVENTORY})", returncode=3)
+    return hosts[0]
+
+
 def beside(letter: str) -> str:
     """The name of one more lab, for a test that needs hosts of its own: other checkouts may run the same test here."""
     return os.environ.get("LAB", DEFAULT_NAME)[:6] + letter

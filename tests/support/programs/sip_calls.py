@@ -37,12 +37,16 @@ class Ground:
         """A call that the carrier has answered: the INVITE that it got, and the answer that the slot got."""
         self.invite()
         asked = self.carrier.has("INVITE")
-        self.carrier.send(answer(asked, self.carrier, "carrier"), self.outside)
-        said = self.kamailio.slot.has("SIP/2.0 200")
+        said = self.answered(asked)
         ack = self.follow("ACK", self.kamailio.slot, self.carrier.uri, said, routes(said)[::-1])
         self.kamailio.slot.send(ack, self.kamailio.inside)
         self.carrier.has("ACK")
         return asked, said
+
+    def answered(self, asked: str) -> str:
+        """The carrier's 200 to ``asked``, as the slot gets it; what has no answer, Kamailio sends again for seconds."""
+        self.carrier.send(answer(asked, self.carrier, "carrier"), self.outside)
+        return self.kamailio.slot.has("SIP/2.0 200")
 
     def follow(self, method: str, peer: Peer, uri: str, known: str, route: list[str]) -> str:
         """A request within the call, of the side that is ``peer``."""
