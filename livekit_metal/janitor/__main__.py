@@ -1,4 +1,4 @@
-"""``python -m livekit_metal.janitor``: what it found and did; status 0 when every room has a node."""
+"""``python -m livekit_metal.janitor``: what it found and did; status 0 when nothing is left to do."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Exit status: 0 no room is without a node (any more), 1 some are or the API failed, 2 usage, 130 interrupted."""
+    """Exit status: 0 nothing is left to do, 1 something is or the API failed, 2 usage, 130 interrupted."""
     options = _parser().parse_args(argv)
     try:
         report = asyncio.run(_run(chosen(options), options))
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(report.to_json())
     else:
         told = "\n".join(f"FAILED {problem}" for problem in report.problems())
-        print(f"{report.table()}\n{told or 'ok: every room has a node'}")
+        print(f"{report.table()}\n{told or 'ok: every room has a node, every ingress its state'}")
     return 0 if report.ok else 1
 
 

@@ -45,14 +45,18 @@ class Report:
 
     rooms: int  # that Redis had in the beginning
     lost: tuple[Lost, ...]
+    ingresses: tuple[str, ...] = ()  # ids of those without a state
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is left to do; nothing when every room has a node or has ended."""
+        """Yield what is left to do; nothing when every room has a node or has ended, and every ingress its state."""
         if untouched := sum(lost.outcome == "lost" for lost in self.lost):
             yield Problem("rooms", f"{untouched} have lost their node", "end them: run it without --dry")
         for lost in self.lost:
             if lost.outcome == "failed":
                 yield Problem(f"rooms.{lost.room}", lost.detail, "run it again; then see the journal of the server")
+        for ingress in self.ingresses:
+            fact = "has lost its state: livekit-server crashes, with all its rooms, when a stream comes to it"
+            yield Problem(f"ingresses.{ingress}", fact, "give it an empty one: docs/operations/troubleshooting.md")
 
     @property
     def ok(self) -> bool:
@@ -60,7 +64,7 @@ class Report:
 
     def to_json(self) -> str:
         found = [str(problem) for problem in self.problems()]
-        return json.dumps({"ok": not found, "problems": found, "rooms": self.rooms, "lost": [*map(asdict, self.lost)]})
+        return json.dumps({"ok": not found, "problems": found} | asdict(self))
 
     def table(self) -> str:
         """For people: one line per room that had lost its node."""

@@ -10,6 +10,8 @@ import aiohttp
 from livekit import api
 
 from livekit_metal.call.access import Access
+from livekit_metal.site.model import Site
+from tests.support.calls.rooms import given_a_state
 from tests.support.hosts.deploys import unchanging
 from tests.vm.conftest import Machine
 
@@ -72,8 +74,11 @@ async def listed(access: Access) -> set[str]:
     }
 
 
-async def removed(access: Access, wanted: set[str]) -> None:
+async def removed(access: Access, site: Site, wanted: set[str]) -> None:
     async with client(access) as livekit:
+        for one in (await livekit.ingress.list_ingress(api.ListIngressRequest())).items:
+            if not one.HasField("state"):  # the last one: it was cut in two
+                given_a_state(site, one.ingress_id)
         for each in wanted:
             if each.startswith("ST_"):
                 await livekit.sip.delete_trunk(api.DeleteSIPTrunkRequest(sip_trunk_id=each))
@@ -103,5 +108,5 @@ def test_what_redis_held_is_there_after_a_power_cut(access: Access, vm: Machine)
     old = {one for at, one in writer.made if at < cut - SAVED}
     assert old, "some were old enough"
     assert old <= there
-    asyncio.run(removed(access, there))
+    asyncio.run(removed(access, vm.lab.site, there))
     unchanging()

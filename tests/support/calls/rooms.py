@@ -74,6 +74,11 @@ def redis(site: Site, words: str) -> str:
     return said
 
 
+def given_a_state(site: Site, ingress: str) -> None:
+    """Do what docs/operations/troubleshooting.md says for an ingress without a state."""
+    redis(site, f"set '{{ingress}}_state:{ingress}' '' nx")
+
+
 class Janitor:
     """``python -m livekit_metal.janitor``, running."""
 

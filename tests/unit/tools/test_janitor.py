@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from livekit.api import ServerError
 from livekit.protocol.agent_dispatch import AgentDispatch
+from livekit.protocol.ingress import IngressInfo, IngressState, ListIngressRequest, ListIngressResponse
 from livekit.protocol.models import Room
 from livekit.protocol.room import CreateRoomRequest, ListRoomsRequest, ListRoomsResponse
 
@@ -35,7 +36,8 @@ class Server:
         self.questions = self.open = self.most_open = 0
         self.refuses: ServerError | None = None  # what CreateRoom says
         self.between: Callable[[], object] = lambda: None  # happens before rooms are asked for the second time
-        self.api: Any = SimpleNamespace(agent_dispatch=self, room=self)
+        self.ingresses: list[IngressInfo] = []
+        self.api: Any = SimpleNamespace(agent_dispatch=self, room=self, ingress=self)
 
     async def list_dispatch(self, name: str) -> list[AgentDispatch]:
         self.questions += 1
@@ -51,6 +53,9 @@ class Server:
         if request.names:
             self.between()
         return ListRoomsResponse(rooms=[r for n, r in self.redis.items() if not request.names or n in request.names])
+
+    async def list_ingress(self, _: ListIngressRequest) -> ListIngressResponse:
+        return ListIngressResponse(items=self.ingresses)
 
     async def create_room(self, request: CreateRoomRequest) -> Room:
         self.touched.append(request)
@@ -151,6 +156,30 @@ def test_an_api_that_fails_is_not_taken_for_rooms_without_a_node() -> None:
     with pytest.raises(ServerError, match="503"):
         swept(server)
     assert server.touched == []
+
+
+def test_an_ingress_without_a_state_is_told_and_not_touched() -> None:
+    server = Server(held=["live"], lost=[])
+    server.ingresses = [IngressInfo(ingress_id="IN_1", state=IngressState()), IngressInfo(ingress_id="IN_2")]
+    report = swept(server)
+    assert (report.ingresses, report.ok) == (("IN_2",), False)
+    (said,) = map(str, report.problems())
+    assert said.startswith("ingresses.IN_2: has lost its state: livekit-server crashes")
+    assert json.loads(report.to_json())["ingresses"] == ["IN_2"]
+
+
+def test_an_ingress_that_is_being_made_is_no_problem() -> None:
+    server = Server(held=[], lost=[])
+    server.ingresses = [IngressInfo(ingress_id="IN_1")]
+    listed = server.list_ingress
+
+    async def written(_: ListIngressRequest) -> ListIngressResponse:
+        said = await listed(_)
+        server.ingresses = [IngressInfo(ingress_id="IN_1", state=IngressState())]
+        return said
+
+    server.list_ingress = written  # type: ignore[method-assign]
+    assert swept(server).ok
 
 
 def test_thousands_of_rooms_are_asked_a_few_at_a_time() -> None:
