@@ -6,9 +6,7 @@ of an existing room puts it on a live node when its own is gone, builds it there
 it when it is empty and past its time. Read in livekit-server 1.13.5: SelectRoomNode (pkg/service/roomallocator.go),
 getOrCreateRoom (roommanager.go), CloseIfEmpty (pkg/rtc/room.go).
 
-It also names ingresses that have lost their state. livekit-server writes an ingress to Redis in two steps
-(StoreIngress, pkg/service/redisstore.go); where Redis lost the second (a power cut, a failover), 1.13.5 crashes with
-all its rooms as soon as a stream comes to it, and no call of its API mends or deletes it.
+It also names ingresses that have lost their state (stateless.py).
 
 Contract: a room that answers is asked and nothing else; people who come back meanwhile find their room as ever.
 """

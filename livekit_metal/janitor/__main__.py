@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(report.to_json())
     else:
         told = "\n".join(f"FAILED {problem}" for problem in report.problems())
-        print(f"{report.table()}\n{told or 'ok: every room has a node, every ingress its state'}")
+        print(f"{report.table()}\n{told or 'ok: every room has a node, and no state is lost'}")
     return 0 if report.ok else 1
 
 

@@ -12,6 +12,7 @@ from livekit.protocol.models import Room
 
 from livekit_metal.core.errors import Problem
 from livekit_metal.core.printable import printable
+from livekit_metal.janitor import stateless
 
 Outcome = Literal["lost", "ended", "lives", "failed"]
 
@@ -48,15 +49,13 @@ class Report:
     ingresses: tuple[str, ...] = ()  # ids of those without a state
 
     def problems(self) -> Iterator[Problem]:
-        """Yield what is left to do; nothing when every room has a node or has ended, and every ingress its state."""
+        """Yield what is left to do; nothing when every room has a node or has ended, and no state is lost."""
         if untouched := sum(lost.outcome == "lost" for lost in self.lost):
             yield Problem("rooms", f"{untouched} have lost their node", "end them: run it without --dry")
         for lost in self.lost:
             if lost.outcome == "failed":
                 yield Problem(f"rooms.{lost.room}", lost.detail, "run it again; then see the journal of the server")
-        for ingress in self.ingresses:
-            fact = "has lost its state: livekit-server crashes, with all its rooms, when a stream comes to it"
-            yield Problem(f"ingresses.{ingress}", fact, "give it an empty one: docs/operations/troubleshooting.md")
+        yield from map(stateless.problem, self.ingresses)
 
     @property
     def ok(self) -> bool:

@@ -9,17 +9,16 @@ from dataclasses import replace
 from typing import TypeVar
 
 from livekit.api import LiveKitAPI, ServerError
-from livekit.protocol.ingress import ListIngressRequest
 from livekit.protocol.models import Room
 from livekit.protocol.room import CreateRoomRequest, ListRoomsRequest
 
 from livekit_metal.call.errors import redacted
+from livekit_metal.janitor import stateless
 from livekit_metal.janitor.report import Lost, Report
 
 AT_ONCE = 100  # requests; a room without a node costs 3 s of waiting (the server's psrpc.timeout) and nothing else
 PATIENCE = 15.0  # s between two questions; a node that was only slow or cut off for a moment keeps its rooms
 NODE_LASTS = 6.0  # s; a dead node counts as available for 5 (pkg/routing/selector/utils.go) and would be asked again
-WRITTEN = 1.0  # s; an ingress that is being made has no state yet, for milliseconds
 ENDS = 15.0  # s for rooms past their time to end; their node looks every second
 # What a room's topic on the message bus answers when nobody holds the room, or not any more.
 _NOBODY = frozenset({"unavailable", "deadline_exceeded", "not_found"})
@@ -35,7 +34,7 @@ async def sweep(
     A room counts as lost when nobody answers for it twice, ``patience`` seconds apart. Raises what the API client
     raises when the API itself fails: nothing was decided then, and it can be run again.
     """
-    rooms, ingresses = await _listed(api), await _stateless(api, min(patience, WRITTEN))
+    rooms, ingresses = await _listed(api), await stateless.found(api, min(patience, stateless.WRITTEN))
     silent = await _silent(api, rooms)
     if not silent:
         return Report(rooms=len(rooms), lost=(), ingresses=ingresses)
@@ -47,19 +46,6 @@ async def sweep(
         say(f"{len(lost)} have lost their node; having live nodes take them over")
         lost = await _touched(api, lost)
     return Report(rooms=len(rooms), lost=tuple(lost.values()), ingresses=ingresses)
-
-
-async def _stateless(api: LiveKitAPI, patience: float) -> tuple[str, ...]:
-    """Ids of the ingresses that have no state, and not because they are being made."""
-
-    async def without() -> set[str]:
-        every = (await api.ingress.list_ingress(ListIngressRequest())).items
-        return {each.ingress_id for each in every if not each.HasField("state")}
-
-    if found := await without():
-        await asyncio.sleep(patience)
-        found &= await without()
-    return tuple(sorted(found))
 
 
 async def _listed(api: LiveKitAPI, names: Collection[str] = ()) -> dict[str, Room]:
