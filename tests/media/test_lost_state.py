@@ -25,9 +25,8 @@ async def mended(access: Access, lab: Lab) -> None:
         made = (await client.ingress.create_ingress(asked)).ingress_id
         assert redis(lab.site, f"del '{{ingress}}_state:{made}'") == "1", "that is where it has its state"
         try:
-            with pytest.raises(
-                ServerError, match="panic"
-            ):  # when this fails, upstream has mended it, and the rest can go
+            # When this fails, upstream has mended it, and the rest can go.
+            with pytest.raises(ServerError, match="panic"):
                 await client.ingress.delete_ingress(DeleteIngressRequest(ingress_id=made))
             status, said = Janitor(lab, "--json").end()
             assert (status, json.loads(said)["ingresses"]) == (1, [made]), said
